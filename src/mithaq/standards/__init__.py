@@ -1,0 +1,1 @@
+"""Hold the world's words: one module per standard, without I/O."""
