@@ -1,0 +1,1 @@
+"""Mechanisms without meaning: everything above stands on these."""

@@ -1,0 +1,246 @@
+"""The database: SQLAlchemy Core on SQLite (WAL) or PostgreSQL, with one way to write.
+
+Every write is a `Transaction`. Its journal entries are numbered as the last statements before the commit, so that
+sequence numbers follow the order of commits: SQLite has one writer, PostgreSQL takes an advisory lock.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    CursorResult,
+    Dialect,
+    Engine,
+    Executable,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    event,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.types import TypeDecorator
+
+from mithaq.kernel.errors import Error
+from mithaq.kernel.lane import Lane
+from mithaq.kernel.wake import Waker
+
+metadata = MetaData()
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_JOURNAL_LOCK = 0x6D697468
+_BUSY_TIMEOUT_MS = 10_000
+NOTIFY_CHANNEL = "mithaq_journal"
+
+
+class DatabaseFailed(Error):
+    """The database could not take a write; nothing of it was kept."""
+
+    code = "database-failed"
+
+
+class Timestamp(TypeDecorator[datetime]):
+    """An aware UTC instant, stored as whole microseconds since 1970."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Store the instant as microseconds."""
+        del dialect
+        return None if value is None else (value - EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """Return the aware instant."""
+        del dialect
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON value, stored as text with sorted keys."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any | None, dialect: Dialect) -> str | None:
+        """Store the value as text."""
+        del dialect
+        return None if value is None else msgspec.json.encode(value, order="sorted").decode()
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Any | None:
+        """Return the value."""
+        del dialect
+        return None if value is None else msgspec.json.decode(value)
+
+
+def row_id(name: str = "row") -> Column[int]:
+    """Return an ever-growing integer primary key."""
+    return Column(name, BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("at", Timestamp, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("detail", Json, nullable=False),
+)
+cursors = Table(
+    "journal_cursors",
+    metadata,
+    Column("reader", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+)
+
+
+class Transaction:
+    """One write: statements and the journal entries that tell of them."""
+
+    def __init__(self, connection: Connection, at: datetime) -> None:
+        self.connection = connection
+        self.at = at
+        self._entries: list[dict[str, Any]] = []
+
+    def execute(
+        self, statement: Executable, rows: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None
+    ) -> CursorResult[Any]:
+        """Run one statement, with one row or many."""
+        result = self.connection.execute(statement, rows)
+        if not isinstance(result, CursorResult):  # pragma: no cover - Core always gives a cursor
+            raise TypeError("the statement gave no cursor")
+        return result
+
+    def append(
+        self, kind: str, *, subject: str, lane: Lane, actor: str, detail: Mapping[str, Any] | None = None
+    ) -> None:
+        """Say in the journal what this transaction changes; `detail` holds ids, never values."""
+        self._entries.append(
+            {
+                "at": self.at,
+                "kind": kind,
+                "subject": subject,
+                "lane": str(lane),
+                "actor": actor,
+                "detail": dict(detail or {}),
+            }
+        )
+
+    def write_journal(self) -> bool:
+        """Number and insert the entries; the database calls this last, just before the commit."""
+        if not self._entries:
+            return False
+        postgres = self.connection.dialect.name == "postgresql"
+        if postgres:
+            self.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _JOURNAL_LOCK})
+        last = self.connection.scalar(select(func.coalesce(func.max(journal.c.seq), 0))) or 0
+        rows = [{"seq": last + place, **entry} for place, entry in enumerate(self._entries, 1)]
+        self.connection.execute(journal.insert(), rows)
+        if postgres:
+            self.connection.execute(text(f"NOTIFY {NOTIFY_CHANNEL}"))
+        return True
+
+
+class Database:
+    """A node's database; `read()` and `write(at)` are the only doors."""
+
+    def __init__(self, engine: Engine, waker: Waker | None = None) -> None:
+        self.engine = engine
+        self.waker = waker
+        self._writing = threading.Lock()
+
+    @staticmethod
+    def open(url: str, *, run_dir: Path | None = None) -> "Database":
+        """Open a database by its SQLAlchemy address; `run_dir` holds the sockets of those to be woken."""
+        waker = Waker(run_dir) if run_dir else None
+        if url.startswith("sqlite"):
+            return Database(_sqlite_engine(url), waker)
+        return Database(create_engine(url, pool_size=5, pool_pre_ping=True), waker)
+
+    @property
+    def dialect(self) -> str:
+        """Return `sqlite` or `postgresql`."""
+        return self.engine.dialect.name
+
+    def create_all(self) -> None:
+        """Create every table that is known; tests only, nodes migrate with Alembic."""
+        metadata.create_all(self.engine)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a consistent view for reading."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self, at: datetime) -> Iterator[Transaction]:
+        """Open one write transaction; commit at the end, roll back on any exception, wake readers.
+
+        Raises:
+            DatabaseFailed: the disk is full, or another writer held the database for too long.
+        """
+        try:
+            with (
+                self._writing,
+                self.engine.connect().execution_options(mithaq_write=True) as connection,
+                connection.begin(),
+            ):
+                transaction = Transaction(connection, at)
+                yield transaction
+                journaled = transaction.write_journal()
+        except OperationalError as error:
+            raise DatabaseFailed(
+                "the database refused the write; nothing was changed", private=str(error)
+            ) from error
+        if journaled and self.waker:
+            self.waker.wake()
+
+
+def _sqlite_engine(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": _BUSY_TIMEOUT_MS / 1000})
+
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"busy_timeout={_BUSY_TIMEOUT_MS}",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    def begin(connection: Connection) -> None:
+        write = connection.get_execution_options().get("mithaq_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def insert_ignore(transaction: Transaction, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Insert the rows that are not there yet; return how many were new."""
+    if not rows:
+        return 0
+    insert = postgresql.insert if transaction.connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table).on_conflict_do_nothing()
+    return int(transaction.execute(statement, list(rows)).rowcount)

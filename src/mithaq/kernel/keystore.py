@@ -1,0 +1,98 @@
+"""Private keys at rest: one file, encrypted under a passphrase (scrypt, AES-256-GCM)."""
+
+import os
+from pathlib import Path
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from mithaq.kernel.errors import Error
+from mithaq.kernel.sealing import OpenKey
+from mithaq.kernel.signing import SigningKey
+
+_MAGIC = b"mithaq-keys-1\n"
+_SALT_BYTES = 16
+_NONCE_BYTES = 12
+_SCRYPT_N = 2**15
+MIN_PASSPHRASE = 16
+
+
+class KeystoreLocked(Error):
+    """The key file could not be opened."""
+
+    code = "keystore-locked"
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """All private keys of one node; `open_keys` is newest first, older ones open what was sealed before."""
+
+    signing_ed25519: bytes
+    signing_mldsa65: bytes
+    open_keys: list[tuple[bytes, bytes]]
+
+    @staticmethod
+    def generate() -> "Keys":
+        """Draw a nation's first keys."""
+        signing, opening = SigningKey.generate(), OpenKey.generate()
+        return Keys(
+            signing.ed25519_seed, signing.mldsa65_seed, [(opening.mlkem768_seed, opening.x25519_private)]
+        )
+
+    @property
+    def signing(self) -> SigningKey:
+        """Return the signing key."""
+        return SigningKey(self.signing_ed25519, self.signing_mldsa65)
+
+    @property
+    def opening(self) -> tuple[OpenKey, ...]:
+        """Return the sealing keys, newest first."""
+        return tuple(OpenKey(*pair) for pair in self.open_keys)
+
+    def __repr__(self) -> str:
+        return "Keys(<secret>)"
+
+
+def _cipher(passphrase: bytes, salt: bytes) -> AESGCM:
+    if len(passphrase) < MIN_PASSPHRASE:
+        raise KeystoreLocked("the passphrase has fewer than %(min)s characters", min=MIN_PASSPHRASE)
+    return AESGCM(Scrypt(salt=salt, length=32, n=_SCRYPT_N, r=8, p=1).derive(passphrase))
+
+
+def write(path: Path, keys: Keys, passphrase: bytes) -> None:
+    """Encrypt the keys into a file that only its owner may read; replaces it whole."""
+    salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
+    body = _cipher(passphrase, salt).encrypt(nonce, msgspec.msgpack.encode(keys), _MAGIC)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = path.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(_MAGIC + salt + nonce + body)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def read(path: Path, passphrase: bytes) -> Keys:
+    """Decrypt a key file.
+
+    Raises:
+        KeystoreLocked: the file is absent, changed, or the passphrase is wrong.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise KeystoreLocked("there is no key file; run `mithaq init` first", private=str(path)) from error
+    if not data.startswith(_MAGIC):
+        raise KeystoreLocked("the key file is of an unknown format", private=str(path))
+    rest = data[len(_MAGIC) :]
+    salt, nonce, body = (
+        rest[:_SALT_BYTES],
+        rest[_SALT_BYTES : _SALT_BYTES + _NONCE_BYTES],
+        rest[_SALT_BYTES + _NONCE_BYTES :],
+    )
+    try:
+        return msgspec.msgpack.decode(_cipher(passphrase, salt).decrypt(nonce, body, _MAGIC), type=Keys)
+    except (InvalidTag, msgspec.DecodeError) as error:
+        raise KeystoreLocked("the passphrase is wrong or the key file was changed") from error

@@ -1,0 +1,107 @@
+"""Wake the readers of a node at once: one datagram to every listening socket in its run folder."""
+
+import asyncio
+import contextlib
+import os
+import select
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+_SUFFIX = ".wake"
+_MAX_SOCKET_PATH = 100
+
+
+@contextmanager
+def short_path(path: Path) -> Iterator[str]:
+    """Yield a path to the same place that fits a socket address (108 bytes on Linux)."""
+    if len(os.fsencode(path)) <= _MAX_SOCKET_PATH:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+class Waker:
+    """Send a datagram to everyone who listens in a folder; nobody listening is no error."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self.run_dir = run_dir
+
+    def wake(self) -> None:
+        """Wake every listener."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.setblocking(False)
+            for path in self.run_dir.glob(f"*{_SUFFIX}"):
+                try:
+                    with short_path(path) as address:
+                        sender.sendto(b"!", address)
+                except BlockingIOError:
+                    continue  # its queue is full: it will wake anyway
+                except (ConnectionRefusedError, FileNotFoundError):
+                    path.unlink(missing_ok=True)  # its process is gone
+
+
+class WakeListener:
+    """A socket that becomes readable when the journal has grown; one for each waiting thread or task."""
+
+    def __init__(self, run_dir: Path, name: str) -> None:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        self._path = run_dir / f"{name}-{os.getpid()}-{id(self):x}{_SUFFIX}"
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        with short_path(self._path) as address:
+            self._socket.bind(address)
+
+    def fileno(self) -> int:
+        """Return the descriptor, to be waited for together with others."""
+        return self._socket.fileno()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Block until woken or until the time is over; tell which."""
+        readable, _, _ = select.select([self._socket], [], [], timeout_s)
+        self.drain()
+        return bool(readable)
+
+    def drain(self) -> None:
+        """Take all pending datagrams, so that the next wait waits for news."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._socket.recv(16)
+
+    async def wait_async(self, timeout_s: float) -> bool:
+        """Wait as `wait` does, without blocking the event loop; one waiter at a time."""
+        loop = asyncio.get_running_loop()
+        woken = loop.create_future()
+
+        def on_readable() -> None:
+            if not woken.done():
+                woken.set_result(True)
+
+        loop.add_reader(self._socket.fileno(), on_readable)
+        try:
+            await asyncio.wait_for(woken, timeout_s)
+        except TimeoutError:
+            return False
+        finally:
+            loop.remove_reader(self._socket.fileno())
+            self.drain()
+        return True
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._socket.close()
+        self._path.unlink(missing_ok=True)
+
+    def __enter__(self) -> "WakeListener":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,80 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mithaq.kernel import keystore, sealing, signing
+from mithaq.kernel.keystore import Keys, KeystoreLocked
+from mithaq.kernel.sealing import BadSeal, OpenKey
+from mithaq.kernel.signing import BadSignature, SigningKey, VerifyKey
+
+KIND = "application/vnd.mithaq.test+json"
+KEY = SigningKey.generate()
+
+
+def test_an_envelope_signed_by_both_halves_yields_its_payload() -> None:
+    assert signing.verify(signing.sign_with(KEY, KIND, b"{}"), KEY.verify_key, KIND) == b"{}"
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_one_half_missing_or_wrong_refuses_the_whole(half: int) -> None:
+    envelope = signing.read_envelope(signing.sign_with(KEY, KIND, b"{}"))
+    only = replace(envelope, signatures=(envelope.signatures[half],))
+    assert not only.holds_for(KEY.verify_key)
+    spoiled = list(envelope.signatures)
+    key_id, signature = spoiled[half]
+    spoiled[half] = (key_id, signature[:-1] + bytes([signature[-1] ^ 1]))
+    assert not replace(envelope, signatures=tuple(spoiled)).holds_for(KEY.verify_key)
+    assert envelope.holds_for(KEY.verify_key)
+
+
+def test_another_payload_type_key_or_payload_is_refused() -> None:
+    data = signing.sign_with(KEY, KIND, b"{}")
+    with pytest.raises(BadSignature, match="is due"):
+        signing.verify(data, KEY.verify_key, "application/other")
+    with pytest.raises(BadSignature, match="do not hold"):
+        signing.verify(data, SigningKey.generate().verify_key, KIND)
+    changed = replace(signing.read_envelope(data), payload=b"[]").encode()
+    with pytest.raises(BadSignature, match="do not hold"):
+        signing.verify(changed, KEY.verify_key, KIND)
+
+
+def test_a_mixed_key_of_two_nations_is_neither() -> None:
+    other = SigningKey.generate()
+    mixed = VerifyKey(KEY.verify_key.ed25519, other.verify_key.mldsa65)
+    with pytest.raises(BadSignature):
+        signing.verify(signing.sign_with(KEY, KIND, b"{}"), mixed, KIND)
+
+
+def test_only_the_recipient_opens_and_only_under_the_same_context() -> None:
+    mine, other = OpenKey.generate(), OpenKey.generate()
+    sealed = sealing.seal(b"secret", mine.seal_key, b"XA>XB 1")
+    assert sealing.open_with(mine, sealed, b"XA>XB 1") == b"secret"
+    for key, info, data in [
+        (other, b"XA>XB 1", sealed),
+        (mine, b"XA>XB 2", sealed),
+        (mine, b"XA>XB 1", sealed[:-1] + bytes([sealed[-1] ^ 1])),
+        (mine, b"XA>XB 1", sealed[:40]),
+    ]:
+        with pytest.raises(BadSeal):
+            sealing.open_with(key, data, info)
+
+
+def test_plaintexts_of_one_bucket_seal_to_one_length() -> None:
+    key = OpenKey.generate().seal_key
+    assert len({len(sealing.seal(b"x" * n, key, b"")) for n in (0, 1, 500, 1000)}) == 1
+
+
+def test_a_key_file_opens_with_its_passphrase_alone(tmp_path: Path) -> None:
+    path, keys = tmp_path / "keys" / "node.keys", Keys.generate()
+    keystore.write(path, keys, b"correct horse battery")
+    assert keystore.read(path, b"correct horse battery") == keys
+    assert path.stat().st_mode & 0o077 == 0
+    assert keys.signing_ed25519 not in path.read_bytes()
+    with pytest.raises(KeystoreLocked, match="wrong"):
+        keystore.read(path, b"correct horse batterz")
+    with pytest.raises(KeystoreLocked, match="fewer"):
+        keystore.write(path, keys, b"short")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(KeystoreLocked, match="changed"):
+        keystore.read(path, b"correct horse battery")
