@@ -1,0 +1,1 @@
+"""This node, partner nations, people, and the keys that prove them."""

@@ -1,0 +1,1 @@
+"""A running node: settings, composition, language, health."""
