@@ -1,0 +1,23 @@
+"""STIX 2.1 (OASIS): objects, bundles and patterns."""
+
+from mithaq.standards.errors import BadBundle, BadObject
+from mithaq.standards.stix.bundle import Piece, Readable, Refused, split_bundle
+from mithaq.standards.stix.objects import MAX_OBJECT_BYTES, StixObject, fields_of, parse, parse_fields
+from mithaq.standards.stix.pattern import ReadPattern, matchable, read_pattern
+
+__all__ = [
+    "MAX_OBJECT_BYTES",
+    "BadBundle",
+    "BadObject",
+    "Piece",
+    "ReadPattern",
+    "Readable",
+    "Refused",
+    "StixObject",
+    "fields_of",
+    "matchable",
+    "parse",
+    "parse_fields",
+    "read_pattern",
+    "split_bundle",
+]

@@ -1,0 +1,252 @@
+"""Read one STIX 2.1 object, known type or not; its bytes stay the record and unknown fields survive in them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from mithaq.kernel import canonical
+from mithaq.kernel.clock import from_rfc3339
+from mithaq.standards.errors import BadObject
+from mithaq.standards.observable import Observable, canonical_observable
+from mithaq.standards.stix.bundle import likely_id, nesting_exceeds
+from mithaq.standards.stix.pattern import hash_kind, read_pattern
+
+MAX_OBJECT_BYTES: Final = 8 * 1024 * 1024
+MAX_DEPTH: Final = 64
+_NO_DEPTH_CHECK: Final = MAX_OBJECT_BYTES  # counted before, in one pass
+
+# STIX 2.1 §2.9 and §11.1: type names are lower-case letters, digits and hyphens; tolerant of underscores.
+_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,249}")
+_ID: Final = re.compile(
+    r"([a-z0-9][a-z0-9_-]{0,249})--[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+)
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_VALUE_TYPES: Final = {
+    "ipv4-addr": "ipv4",
+    "ipv6-addr": "ipv6",
+    "domain-name": "domain",
+    "url": "url",
+    "email-addr": "email",
+}
+# MISP attribute types without a STIX object of their own, as misp-stix writes them.
+_MISP_TYPES: Final = {
+    "ja3-fingerprint-md5": "ja3",
+    "ja4-fingerprint": "ja4",
+    "md5": "md5",
+    "sha1": "sha1",
+    "sha256": "sha256",
+    "sha512": "sha512",
+    "domain": "domain",
+    "hostname": "domain",
+    "ip-src": "ipv4",
+    "ip-dst": "ipv4",
+    "url": "url",
+    "email-src": "email",
+    "email-dst": "email",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StixObject:
+    """Hold the fields of an object that this node reads; everything else stays in the bytes.
+
+    `observables`: for an indicator, those of which any one makes its pattern true; for a cyber-observable object,
+    what it is. `mentions`: every observable the object names, for search.
+    """
+
+    id: str
+    type: str
+    spec_version: str
+    created: datetime | None = None
+    modified: datetime | None = None
+    revoked: bool = False
+    name: str = ""
+    description: str = ""
+    pattern: str = ""
+    pattern_type: str = ""
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    confidence: int | None = None
+    labels: tuple[str, ...] = ()
+    object_marking_refs: tuple[str, ...] = ()
+    created_by_ref: str | None = None
+    observables: tuple[Observable, ...] = ()
+    mentions: tuple[Observable, ...] = ()
+    refs: tuple[str, ...] = ()
+
+
+def parse(body: bytes) -> StixObject:
+    """Read one STIX object from its bytes.
+
+    Raises:
+        BadObject: names the object (by its id where one can be seen) and what is wrong with it.
+    """
+    return parse_fields(fields_of(body))
+
+
+def fields_of(body: bytes) -> dict[str, Any]:
+    """Return an object's members, read strictly.
+
+    Raises:
+        BadObject: not one JSON object, too large, too deep, a key twice, or not UTF-8.
+    """
+    subject = likely_id(body)
+    if len(body) > MAX_OBJECT_BYTES:
+        raise BadObject("larger than the limit of %(max)s bytes", subject=subject, max=MAX_OBJECT_BYTES)
+    if nesting_exceeds(body, MAX_DEPTH):
+        raise BadObject("nested deeper than %(max)s levels", subject=subject, max=MAX_DEPTH)
+    try:
+        fields = canonical.loads(body, max_bytes=MAX_OBJECT_BYTES, max_depth=_NO_DEPTH_CHECK, subject=subject)
+    except canonical.BadJson as error:
+        raise BadObject(error.message, subject=subject, private=error.private, **error.params) from error
+    if not isinstance(fields, dict):
+        raise BadObject("a STIX object is a JSON object, not %(found)s", subject=subject, found=_json_name(fields))
+    return fields
+
+
+def parse_fields(fields: Mapping[str, Any]) -> StixObject:
+    """Read one STIX object from its members.
+
+    Raises:
+        BadObject: no id or type, they disagree, or a field of the standard has a wrong kind of value.
+    """
+    reader = _Fields(fields)
+    object_type, object_id = reader.identity()
+    pattern, pattern_type = reader.text("pattern"), reader.text("pattern_type")
+    sufficient, mentions = _observables(reader, object_type, pattern, pattern_type)
+    valid_from, valid_until = reader.instant("valid_from"), reader.instant("valid_until")
+    if valid_from and valid_until and valid_until <= valid_from:
+        raise reader.bad("valid_until is not after valid_from")
+    return StixObject(
+        id=object_id,
+        type=object_type,
+        spec_version=reader.text("spec_version"),
+        created=reader.instant("created"),
+        modified=reader.instant("modified"),
+        revoked=reader.flag("revoked"),
+        name=reader.text("name"),
+        description=reader.text("description"),
+        pattern=pattern,
+        pattern_type=pattern_type,
+        valid_from=valid_from,
+        valid_until=valid_until,
+        confidence=reader.percentage("confidence"),
+        labels=reader.texts("labels"),
+        object_marking_refs=reader.texts("object_marking_refs"),
+        created_by_ref=reader.text("created_by_ref") or None,
+        observables=sufficient,
+        mentions=mentions,
+        refs=reader.refs(),
+    )
+
+
+class _Fields:
+    """Read typed values out of an object's members, naming the object in every complaint."""
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self.fields = fields
+        found = fields.get("id")
+        self._subject = found[:200] if isinstance(found, str) else ""
+
+    def bad(self, message: str, **params: str | int) -> BadObject:
+        return BadObject(message, subject=self._subject, private="", **params)
+
+    def identity(self) -> tuple[str, str]:
+        object_type, object_id = self.fields.get("type"), self.fields.get("id")
+        if not isinstance(object_id, str) or not object_id:
+            raise self.bad("a STIX object without an id")
+        if not isinstance(object_type, str) or not object_type:
+            raise self.bad("a STIX object without a type")
+        if not _TYPE.fullmatch(object_type):
+            raise self.bad("%(type)s is not a STIX type name", type=object_type[:80])
+        match = _ID.fullmatch(object_id)
+        if match is None or match.group(1) != object_type:
+            raise self.bad("the id is not %(type)s--<uuid>", type=object_type)
+        return object_type, object_id
+
+    def text(self, key: str) -> str:
+        value = self.fields.get(key)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            raise self.bad("%(key)s must be text, not %(found)s", key=key, found=_json_name(value))
+        return _UNSTORABLE.sub("\ufffd", value) if _UNSTORABLE.search(value) else value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self.fields.get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.bad("%(key)s must be a list of texts", key=key)
+        return tuple(_UNSTORABLE.sub("\ufffd", item) for item in value)
+
+    def flag(self, key: str) -> bool:
+        value = self.fields.get(key, False)
+        if not isinstance(value, bool):
+            raise self.bad("%(key)s must be true or false", key=key)
+        return value
+
+    def percentage(self, key: str) -> int | None:
+        value = self.fields.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 100:
+            raise self.bad("%(key)s must be a whole number from 0 to 100", key=key)
+        return value
+
+    def instant(self, key: str) -> datetime | None:
+        value = self.text(key)
+        if not value:
+            return None
+        try:
+            return from_rfc3339(value)
+        except (ValueError, OverflowError):
+            raise self.bad("%(key)s is not a timestamp: %(value)s", key=key, value=value[:40]) from None
+
+    def refs(self) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for key, value in self.fields.items():
+            if key in {"created_by_ref", "object_marking_refs"}:
+                continue
+            if key.endswith("_ref") and isinstance(value, str):
+                found[value] = None
+            elif key.endswith("_refs") and isinstance(value, list):
+                found.update((item, None) for item in value if isinstance(item, str))
+        return tuple(ref for ref in found if _ID.fullmatch(ref))
+
+
+_Found = tuple[tuple[Observable, ...], tuple[Observable, ...]]
+
+
+def _observables(reader: _Fields, object_type: str, pattern: str, pattern_type: str) -> _Found:
+    if object_type == "indicator":
+        if not pattern:
+            raise reader.bad("an indicator without a pattern")
+        if pattern_type not in {"", "stix"}:
+            return (), ()
+        read = read_pattern(pattern)
+        return read.sufficient, read.mentioned
+    found = tuple(dict.fromkeys(_own_observables(reader.fields, object_type)))
+    return found, found
+
+
+def _own_observables(fields: Mapping[str, Any], object_type: str) -> list[Observable]:
+    """Return what a cyber-observable object (STIX 2.1 §6) is itself."""
+    candidates: list[tuple[str, Any]] = []
+    if object_type in _VALUE_TYPES:
+        candidates.append((_VALUE_TYPES[object_type], fields.get("value")))
+    elif object_type == "x-misp-attribute":
+        candidates.append((_MISP_TYPES.get(str(fields.get("x_misp_type")), ""), fields.get("x_misp_value")))
+    elif object_type in {"file", "artifact"} and isinstance(fields.get("hashes"), dict):
+        candidates += [(hash_kind(algorithm) or "", value) for algorithm, value in fields["hashes"].items()]
+    found = [canonical_observable(kind, value) for kind, value in candidates if isinstance(value, str)]
+    return [item for item in found if item is not None]
+
+
+def _json_name(value: Any) -> str:
+    return json.dumps(type(value).__name__) if value is not None else "null"
