@@ -1,0 +1,33 @@
+"""The errors of telemetry."""
+
+from mithaq.kernel.errors import Error
+
+
+class BadLine(Error):
+    """A line of telemetry that cannot be read; it is reported and skipped."""
+
+    code = "bad-telemetry-line"
+
+
+class BadSource(Error):
+    """A source that cannot be followed as it was described."""
+
+    code = "bad-telemetry-source"
+
+
+class UnknownSource(Error):
+    """A name that no source has."""
+
+    code = "unknown-telemetry-source"
+
+
+class PushRefused(Error):
+    """A pushed body that was not taken; nothing of it was kept."""
+
+    code = "telemetry-push-refused"
+
+
+class LakeBroken(Error):
+    """A file of the lake that cannot be read."""
+
+    code = "telemetry-lake-broken"

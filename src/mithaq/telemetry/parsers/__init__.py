@@ -1,0 +1,1 @@
+"""From one line of a sensor's log to one event."""

@@ -1,0 +1,200 @@
+"""Find in a decoded record everything that an indicator could name, and in which field.
+
+Addresses, URLs and e-mail addresses are plain from their shape and are taken from any leaf. Names and hashes are
+not (`gpt.ini` looks like a domain, a JA3 like an MD5), so they are taken only from fields that hold them.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from functools import lru_cache
+from typing import Final
+
+from mithaq.standards.observable import MAX_VALUE_CHARS, Observable, canonical_observable
+
+Found = tuple[tuple[str, Observable], ...]
+
+_MAX_CACHED_CHARS: Final = 255
+_MAX_OBSERVABLES: Final = 2_000
+"""Far above any real event; one hostile line must not fill the lake's index."""
+
+_TOKENS: Final = re.compile(r"[^a-z0-9]+")
+_HASHES: Final = {"md5": "md5", "sha1": "sha1", "sha256": "sha256", "sha512": "sha512"}
+_HASH_BY_CHARS: Final = {32: "md5", 40: "sha1", 64: "sha256", 128: "sha512"}
+_NAME_FIELDS: Final = frozenset(
+    {
+        *("query", "qname", "rrname", "answer", "answers", "rdata", "cname", "ns", "mx", "ptr"),
+        *("server_name", "sni", "subjectaltname", "helo", "dest", "server"),
+        *("host", "hostname", "host_name", "http_host", "remote_host", "dns_name"),
+        *("domain", "domain_name", "fqdn", "client_fqdn", "assigned_fqdn"),
+    }
+)
+_NAME_ENDINGS: Final = (
+    *("_host", "_hostname", "_domain", "_domain_name", "_fqdn", "_sni", "_computer_name"),
+    "san_dns",
+)
+_NO_FIELDS: Final = ("version", "user_agent", "useragent")
+_URL_HOSTS: Final = ("host", "hostname", "http_host", "cs_host", "cs-host", "dest_host")
+_URL_PATHS: Final = ("uri", "url", "path", "cs_uri", "cs-uri", "cs_uri_stem", "cs-uri-stem")
+
+
+class _Holds(Enum):
+    """What the name of a field says about its values."""
+
+    ANYTHING = "anything"
+    NAME = "name"
+    HASH = "hash"
+    NOTHING = "nothing"
+
+
+def observables_of(record: Mapping[str, object]) -> Found:
+    """Return every (field, observable) of a record, in order of the fields, each once.
+
+    >>> observables_of({"query": "A.Evil.Example.", "answers": ["192.0.2.7"]})[0]
+    ('query', Observable(type='domain', value='a.evil.example'))
+    """
+    found: dict[tuple[str, Observable], None] = {}
+    for field, text in _leaves(record):
+        for observable in _typed(field, text):
+            found[field, observable] = None
+        if len(found) > _MAX_OBSERVABLES:
+            break
+    return tuple(found)
+
+
+def _leaves(record: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Walk nested objects and lists without recursion; add the URLs that are split over fields."""
+    stack: list[tuple[str, object]] = [("", record)]
+    while stack:
+        field, value = stack.pop()
+        if isinstance(value, str):
+            yield field, value
+        elif isinstance(value, Mapping):
+            prefix = f"{field}." if field else ""
+            stack.extend((prefix + key, value[key]) for key in reversed(value))
+            yield from _composed_urls(prefix, value)
+        elif isinstance(value, list | tuple):
+            stack.extend((field, item) for item in reversed(value))
+
+
+def _composed_urls(prefix: str, record: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Join host and path where a sensor logs them apart (Zeek http, Suricata http, proxies)."""
+    path_field, path = _first_text(record, _URL_PATHS)
+    if not path.startswith("/"):
+        return
+    _, host = _first_text(record, _URL_HOSTS)
+    if not host or "/" in host:
+        return
+    scheme = record.get("scheme")
+    scheme = scheme if scheme in {"http", "https"} else "http"
+    bare = f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host
+    yield prefix + path_field, f"{scheme}://{bare}{path}"
+    port = _port(record)
+    if port and ":" not in host and port not in {80, 443}:
+        yield prefix + path_field, f"{scheme}://{bare}:{port}{path}"
+
+
+def _first_text(record: Mapping[str, object], names: tuple[str, ...]) -> tuple[str, str]:
+    for name in names:
+        value = record.get(name)
+        if isinstance(value, str) and value:
+            return name, value
+    return "", ""
+
+
+def _port(record: Mapping[str, object]) -> int:
+    for name in ("id.resp_p", "id_resp_p", "http_port", "dest_port", "port"):
+        value = record.get(name)
+        if isinstance(value, int | float) and 0 < value < 65536:
+            return int(value)
+    return 0
+
+
+def _typed(field: str, text: str) -> tuple[Observable, ...]:
+    holds, kind = _meaning(field) if len(field) <= _MAX_CACHED_CHARS else (_Holds.ANYTHING, "")
+    if holds is _Holds.NOTHING or not text or len(text) > MAX_VALUE_CHARS:
+        return ()
+    if len(text) <= _MAX_CACHED_CHARS:
+        return _cached(holds, kind, text)
+    return tuple(_read(holds, kind, text))
+
+
+@lru_cache(maxsize=4096)
+def _meaning(field: str) -> tuple[_Holds, str]:
+    """Read a field's name once: what it holds, and for a hash which one."""
+    tokens = [token for token in _TOKENS.split(field.lower()) if token]
+    last = tokens[-1] if tokens else ""
+    before = tokens[-2] if len(tokens) > 1 else ""
+    if {"ja3", "ja4"} & {last, before if last == "hash" else ""}:
+        return _Holds.HASH, "ja4" if "ja4" in {last, before} else "ja3"
+    if last in _HASHES:
+        return _Holds.HASH, last
+    if before == "sha" and last in {"1", "256", "512"}:
+        return _Holds.HASH, "sha" + last
+    if last in {"hash", "filehash", "fingerprint"}:
+        return (_Holds.NOTHING, "") if before in {"ja3s", "ja4s"} else (_Holds.HASH, "")
+    joined = "_".join(tokens)
+    if last in _NAME_FIELDS or joined.endswith(_NAME_ENDINGS) or "_".join(tokens[-2:]) in _NAME_FIELDS:
+        return _Holds.NAME, ""
+    if joined.endswith(_NO_FIELDS):
+        return _Holds.NOTHING, ""
+    return (_Holds.NAME, "") if "grouped" in tokens else (_Holds.ANYTHING, "")
+
+
+@lru_cache(maxsize=16384)
+def _cached(holds: _Holds, kind: str, text: str) -> tuple[Observable, ...]:
+    """Remember the canonical form: a few values make most of any log."""
+    return tuple(_read(holds, kind, text))
+
+
+def _read(holds: _Holds, kind: str, text: str) -> Iterator[Observable]:
+    if holds is _Holds.HASH:
+        bare = text.replace(":", "")
+        yield from _one(kind or _HASH_BY_CHARS.get(len(bare), ""), bare)
+        return
+    if "://" in text:
+        yield from _url_and_host(text)
+    elif "@" in text:
+        yield from _email_and_domain(text)
+    elif "/" not in text:
+        yield from _host(text, named=holds is _Holds.NAME)
+
+
+def _one(kind: str, text: str) -> Iterator[Observable]:
+    observable = canonical_observable(kind, text)
+    if observable is not None:
+        yield observable
+
+
+def _host(text: str, *, named: bool) -> Iterator[Observable]:
+    """Read an address in any field; a name, its port and its wildcard only where a name is expected."""
+    if text[0] in "0123456789:[" or ":" in text:
+        address = canonical_observable("ipv4", text)
+        if address is not None:
+            yield address
+            return
+    if not named:
+        return
+    bare = text.removeprefix("*.").strip("[]") if text[0] in "*[" else text
+    host, colon, port = bare.partition(":")
+    if colon and not port.isdecimal():
+        return
+    yield from _one("ipv4" if host[:1].isdigit() and host[-1:].isdigit() else "domain", host)
+
+
+def _url_and_host(text: str) -> Iterator[Observable]:
+    url = canonical_observable("url", text)
+    if url is None:
+        return
+    yield url
+    authority = url.value.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    yield from _host(authority, named=True)
+
+
+def _email_and_domain(text: str) -> Iterator[Observable]:
+    _, angle, rest = text.rpartition("<")
+    email = canonical_observable("email", rest.partition(">")[0] if angle else text)
+    if email is None:
+        return
+    yield email
+    yield Observable("domain", email.value.rpartition("@")[2])

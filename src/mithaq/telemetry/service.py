@@ -1,0 +1,123 @@
+"""The use cases of telemetry: which sources there are, how they are doing, and lines pushed to them."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from mithaq.kernel.database import Database, Transaction
+from mithaq.kernel.lane import ACTUAL, Lane
+from mithaq.telemetry import store
+from mithaq.telemetry.errors import BadSource, UnknownSource
+from mithaq.telemetry.model import BrokenLine, Format, Source
+from mithaq.telemetry.settings import TelemetryLimits
+from mithaq.telemetry.spool import Spool, spool_folder
+from mithaq.telemetry.store import SourceStatus
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+SOURCES_CHANGED = "telemetry.sources.changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A source's status and how much of it waits to be read."""
+
+    status: SourceStatus
+    waiting_bytes: int
+    trouble: str
+
+
+class Telemetry:
+    """The sources of a node."""
+
+    def __init__(self, db: Database, data: Path, limits: TelemetryLimits | None = None) -> None:
+        self._db = db
+        self._data = data
+        self._limits = limits or TelemetryLimits()
+        self._spool = Spool(data)
+
+    def add_source(
+        self, name: str, *, path: str, line_format: Format, by: str, at: datetime, lane: Lane = ACTUAL
+    ) -> Source:
+        """Follow a file, or with an empty path take what is pushed under this name.
+
+        Raises:
+            BadSource: the name or path cannot be used, or the name is taken.
+        """
+        if not _NAME.fullmatch(name):
+            raise BadSource("a source is named in lower case letters, digits, dots and dashes", subject=name[:80])
+        if path and not Path(path).is_absolute():
+            raise BadSource("the path of a source must be absolute", subject=name)
+        if path and Path(path).is_dir():
+            raise BadSource("the path of a source must be a file, not a folder", subject=name)
+        source = Source(name, path, line_format, lane)
+        if source.is_pushed:
+            spool_folder(self._data, name).mkdir(parents=True, exist_ok=True)
+        with self._db.write(at) as tx:
+            if not store.add_source(tx, source):
+                raise BadSource("there is a source of that name already", subject=name)
+            _announce(tx, source, by)
+        return source
+
+    def remove_source(self, name: str, *, by: str, at: datetime) -> None:
+        """Stop following a source; what it gave stays in the lake.
+
+        Raises:
+            UnknownSource: there is none of that name.
+        """
+        with self._db.write(at) as tx:
+            status = store.get_source(tx.connection, name)
+            if status is None:
+                raise UnknownSource("there is no source of that name", subject=name)
+            store.remove_source(tx, name)
+            _announce(tx, status.source, by)
+
+    def push(self, name: str, body: bytes) -> int:
+        """Keep pushed lines durably and return their number; the detector reads them at once.
+
+        Raises:
+            UnknownSource: there is none of that name, or it is a file.
+            PushRefused: the body is too large, or there is no room.
+        """
+        with self._db.read() as connection:
+            status = store.get_source(connection, name)
+        if status is None or not status.source.is_pushed:
+            raise UnknownSource("there is no source of that name that takes pushed lines", subject=name)
+        return self._spool.append(name, body, self._limits)
+
+    def readings(self) -> list[Reading]:
+        """Return every source, its counts, and how much of it waits to be read."""
+        with self._db.read() as connection:
+            return [self._reading(connection, status) for status in store.list_sources(connection)]
+
+    def broken(self, name: str, *, limit: int) -> list[BrokenLine]:
+        """Return the newest lines of a source that could not be read.
+
+        Raises:
+            UnknownSource: there is none of that name.
+        """
+        with self._db.read() as connection:
+            if store.get_source(connection, name) is None:
+                raise UnknownSource("there is no source of that name", subject=name)
+            return store.list_broken(connection, name, limit=limit)
+
+    def _reading(self, connection: Connection, status: SourceStatus) -> Reading:
+        source = status.source
+        folder = spool_folder(self._data, source.name)
+        files = sorted(folder.glob("*.ndjson")) if source.is_pushed else [Path(source.path)]
+        read = {each.inode: each.offset for each in store.open_positions(connection, source.name)}
+        waiting, trouble = 0, ""
+        for path in files:
+            try:
+                found = path.stat()
+            except OSError as error:
+                trouble = f"{path.name}: {error.strerror}"
+                continue
+            waiting += max(0, found.st_size - read.get(found.st_ino, 0))
+        return Reading(status, waiting, trouble)
+
+
+def _announce(tx: Transaction, source: Source, by: str) -> None:
+    tx.append(SOURCES_CHANGED, subject=source.name, lane=source.lane, actor=by, detail={})

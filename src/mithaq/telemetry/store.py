@@ -1,0 +1,228 @@
+"""Tables of telemetry: sources, how far each file was read, what was skipped, and the segments of the lake."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    select,
+)
+
+from mithaq.kernel.database import Timestamp, Transaction, insert_ignore, metadata, row_id
+from mithaq.kernel.lane import Lane
+from mithaq.telemetry.model import BrokenLine, Format, Source
+
+sources = Table(
+    "telemetry_sources",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("added_at", Timestamp, nullable=False),
+    Column("lines", BigInteger, nullable=False, server_default="0"),
+    Column("events", BigInteger, nullable=False, server_default="0"),
+    Column("broken", BigInteger, nullable=False, server_default="0"),
+    Column("last_read_at", Timestamp),
+)
+positions = Table(
+    "telemetry_positions",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("generation", BigInteger, primary_key=True),
+    Column("device", BigInteger, nullable=False),
+    Column("inode", BigInteger, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("line", BigInteger, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("fingerprint_bytes", Integer, nullable=False),
+    Column("header", LargeBinary, nullable=False),
+    Column("skipping", Boolean, nullable=False),
+    Column("closed", Boolean, nullable=False),
+)
+broken_lines = Table(
+    "telemetry_broken_lines",
+    metadata,
+    row_id(),
+    Column("source", Text, nullable=False, index=True),
+    Column("line", BigInteger, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Timestamp, nullable=False),
+)
+segments = Table(
+    "lake_segments",
+    metadata,
+    Column("segment", BigInteger, primary_key=True, autoincrement=False),
+    Column("state", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("events", BigInteger, nullable=False),
+    Column("opened_at", Timestamp, nullable=False),
+    Column("closed_at", Timestamp),
+    Column("path", Text, nullable=False, server_default=""),
+    UniqueConstraint("segment", "state"),
+)
+OPEN, CLOSED, SEALED = "open", "closed", "sealed"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far one file of a source was read; each rotation begins a new generation."""
+
+    source: str
+    generation: int
+    device: int
+    inode: int
+    offset: int = 0
+    line: int = 0
+    fingerprint: str = ""
+    fingerprint_bytes: int = 0
+    header: bytes = b""
+    skipping: bool = False
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A piece of the lake: `open` is written to, `closed` waits to become Parquet, `sealed` is Parquet at `path`."""
+
+    segment: int
+    state: str
+    bytes: int
+    events: int
+    opened_at: datetime
+    closed_at: datetime | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """What became of a source's lines so far."""
+
+    source: Source
+    added_at: datetime
+    lines: int
+    events: int
+    broken: int
+    last_read_at: datetime | None
+
+
+def add_source(tx: Transaction, source: Source) -> bool:
+    """Keep a new source; tell whether its name was free."""
+    row = {
+        "name": source.name,
+        "path": source.path,
+        "format": source.format.value,
+        "lane": str(source.lane),
+        "added_at": tx.at,
+    }
+    return insert_ignore(tx, sources, [row]) == 1
+
+
+def remove_source(tx: Transaction, name: str) -> bool:
+    """Forget a source and its positions; its events stay in the lake."""
+    tx.execute(positions.delete().where(positions.c.source == name))
+    tx.execute(broken_lines.delete().where(broken_lines.c.source == name))
+    return tx.execute(sources.delete().where(sources.c.name == name)).rowcount == 1
+
+
+def list_sources(connection: Connection) -> list[SourceStatus]:
+    """Return every source with its counts, by name."""
+    return [_status(row) for row in connection.execute(select(sources).order_by(sources.c.name))]
+
+
+def get_source(connection: Connection, name: str) -> SourceStatus | None:
+    """Return one source with its counts."""
+    row = connection.execute(select(sources).where(sources.c.name == name)).one_or_none()
+    return None if row is None else _status(row)
+
+
+def open_positions(connection: Connection, source: str) -> list[Position]:
+    """Return the positions of a source that are not finished, and its newest one, oldest first."""
+    newest = select(func.max(positions.c.generation)).where(positions.c.source == source).scalar_subquery()
+    query = select(positions).where(
+        positions.c.source == source, (~positions.c.closed) | (positions.c.generation == newest)
+    )
+    rows = connection.execute(query.order_by(positions.c.generation)).mappings()
+    return [Position(**row) for row in rows]
+
+
+def save_position(tx: Transaction, position: Position) -> None:
+    """Remember how far a file was read; older finished generations are forgotten."""
+    values = asdict(position)
+    if not insert_ignore(tx, positions, [values]):
+        key = (positions.c.source == position.source, positions.c.generation == position.generation)
+        tx.execute(positions.update().where(*key).values(**values))
+    if position.closed:
+        older = (positions.c.source == position.source, positions.c.generation < position.generation)
+        tx.execute(positions.delete().where(*older, positions.c.closed))
+
+
+def count_lines(tx: Transaction, source: str, *, lines: int, events: int, broken: int) -> None:
+    """Add to a source's counts."""
+    counted = {
+        "lines": sources.c.lines + lines,
+        "events": sources.c.events + events,
+        "broken": sources.c.broken + broken,
+        "last_read_at": tx.at,
+    }
+    tx.execute(sources.update().where(sources.c.name == source).values(**counted))
+
+
+def save_broken(tx: Transaction, lines: Sequence[BrokenLine], *, keep: int) -> None:
+    """Keep the newest broken lines of a source; older ones are only counted."""
+    if not lines:
+        return
+    rows = [{**asdict(line), "at": tx.at} for line in lines[-keep:]]
+    tx.execute(broken_lines.insert(), rows)
+    source = lines[0].source
+    newest = select(broken_lines.c.row).where(broken_lines.c.source == source)
+    limit = tx.connection.scalar(newest.order_by(broken_lines.c.row.desc()).offset(keep - 1).limit(1))
+    if limit is not None:
+        tx.execute(broken_lines.delete().where(broken_lines.c.source == source, broken_lines.c.row < limit))
+
+
+def list_broken(connection: Connection, source: str, *, limit: int) -> list[BrokenLine]:
+    """Return the newest broken lines of a source."""
+    query = select(broken_lines).where(broken_lines.c.source == source)
+    rows = connection.execute(query.order_by(broken_lines.c.row.desc()).limit(limit))
+    return [BrokenLine(row.source, row.line, row.offset, row.reason) for row in rows]
+
+
+def list_segments(connection: Connection, states: Iterable[str]) -> list[Segment]:
+    """Return the segments in these states, oldest first."""
+    query = select(segments).where(segments.c.state.in_(sorted(states))).order_by(segments.c.segment)
+    return [Segment(**row) for row in connection.execute(query).mappings()]
+
+
+def last_segment(connection: Connection) -> int:
+    """Return the newest segment's number, 0 where there is none."""
+    return connection.scalar(select(func.coalesce(func.max(segments.c.segment), 0))) or 0
+
+
+def save_segment(tx: Transaction, segment: Segment) -> None:
+    """Insert or replace a segment's row."""
+    values: dict[str, Any] = asdict(segment)
+    if not insert_ignore(tx, segments, [values]):
+        tx.execute(segments.update().where(segments.c.segment == segment.segment).values(**values))
+
+
+def forget_segments(tx: Transaction, numbers: Sequence[int]) -> None:
+    """Remove segments that were merged into another one."""
+    tx.execute(segments.delete().where(segments.c.segment.in_(numbers)))
+
+
+def _status(row: Any) -> SourceStatus:
+    source = Source(row.name, row.path, Format(row.format), Lane(row.lane))
+    return SourceStatus(source, row.added_at, row.lines, row.events, row.broken, row.last_read_at)
