@@ -74,9 +74,7 @@ def _end_of_string(data: bytes, start: int) -> int:
         position += 1
 
 
-def loads(
-    data: bytes, *, max_bytes: int = MAX_SIGNED_BYTES, max_depth: int = MAX_DEPTH, subject: str = ""
-) -> Any:
+def loads(data: bytes, *, max_bytes: int = MAX_SIGNED_BYTES, max_depth: int = MAX_DEPTH, subject: str = "") -> Any:
     """Parse JSON strictly: no duplicate keys, no NaN, bounded size and depth, valid UTF-8.
 
     Raises:
@@ -88,7 +86,8 @@ def loads(
     try:
         return json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except BadJson as error:
-        raise BadJson(error.message, subject=subject, **error.params) from None
+        error.subject = subject
+        raise
     except (ValueError, RecursionError) as error:
         raise BadJson("broken JSON: %(detail)s", subject=subject, detail=str(error)[:120]) from error
 

@@ -208,9 +208,7 @@ class Database:
                 yield transaction
                 journaled = transaction.write_journal()
         except OperationalError as error:
-            raise DatabaseFailed(
-                "the database refused the write; nothing was changed", private=str(error)
-            ) from error
+            raise DatabaseFailed("the database refused the write; nothing was changed", private=str(error)) from error
         if journaled and self.waker:
             self.waker.wake()
 

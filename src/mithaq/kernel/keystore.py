@@ -36,9 +36,7 @@ class Keys(msgspec.Struct, frozen=True):
     def generate() -> "Keys":
         """Draw a nation's first keys."""
         signing, opening = SigningKey.generate(), OpenKey.generate()
-        return Keys(
-            signing.ed25519_seed, signing.mldsa65_seed, [(opening.mlkem768_seed, opening.x25519_private)]
-        )
+        return Keys(signing.ed25519_seed, signing.mldsa65_seed, [(opening.mlkem768_seed, opening.x25519_private)])
 
     @property
     def signing(self) -> SigningKey:

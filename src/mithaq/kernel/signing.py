@@ -154,9 +154,7 @@ class Envelope:
         by_id = dict(self.signatures)
         try:
             Ed25519PublicKey.from_public_bytes(key.ed25519).verify(by_id[f"ed25519:{key.key_id}"], message)
-            MLDSA65PublicKey.from_public_bytes(key.mldsa65).verify(
-                by_id[f"ml-dsa-65:{key.key_id}"], message, _CONTEXT
-            )
+            MLDSA65PublicKey.from_public_bytes(key.mldsa65).verify(by_id[f"ml-dsa-65:{key.key_id}"], message, _CONTEXT)
         except (KeyError, InvalidSignature):
             return False
         return True
@@ -220,7 +218,5 @@ def verify(data: bytes, key: VerifyKey, payload_type: str, *, subject: str = "")
             wanted=payload_type,
         )
     if not envelope.holds_for(key):
-        raise BadSignature(
-            "the signatures (Ed25519 and ML-DSA-65, both must verify) do not hold", subject=subject
-        )
+        raise BadSignature("the signatures (Ed25519 and ML-DSA-65, both must verify) do not hold", subject=subject)
     return envelope.payload

@@ -95,9 +95,7 @@ def test_no_reader_skips_a_row_while_a_writer_stalls(db: Database, at: datetime)
     assert sorted(overtaken + later) == ["quick", "slow"]
 
 
-def test_a_commit_wakes_a_listener_and_a_rollback_does_not(
-    db: Database, at: datetime, tmp_path: Path
-) -> None:
+def test_a_commit_wakes_a_listener_and_a_rollback_does_not(db: Database, at: datetime, tmp_path: Path) -> None:
     with WakeListener(tmp_path / "run", "test") as listener:
         say(db, at, "a.b")
         assert listener.wait(5)

@@ -1,0 +1,1 @@
+"""Parties, terms, signatures and the life of an agreement."""

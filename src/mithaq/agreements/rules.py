@@ -1,0 +1,133 @@
+"""Pure decisions about agreements: reading, signatures, what may be proposed."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import msgspec
+
+from mithaq.agreements.errors import BadAgreement
+from mithaq.agreements.model import AGREEMENT_TYPE, Agreement, Document
+from mithaq.agreements.terms import TERMS
+from mithaq.kernel import canonical
+from mithaq.kernel.clock import from_rfc3339
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.signing import Envelope, VerifyKey
+
+MAX_DOCUMENT_BYTES = 512 * 1024
+
+
+def payload_of(document: Document) -> bytes:
+    """Return the canonical bytes that every party signs."""
+    return canonical.dumps(msgspec.to_builtins(document))
+
+
+def read_document(payload: bytes) -> Document:
+    """Read the machine part of an agreement, strictly.
+
+    Raises:
+        BadJson: the bytes are not canonical JSON.
+        BadAgreement: an unknown term or value, a nation twice, or dates in the wrong order.
+    """
+    canonical.loads_canonical(payload, max_bytes=MAX_DOCUMENT_BYTES, subject="agreement")
+    try:
+        document = msgspec.json.decode(payload, type=Document)
+    except msgspec.ValidationError as error:
+        raise BadAgreement("not in the agreement's vocabulary: %(detail)s", detail=str(error)[:200]) from error
+    _check(document)
+    return document
+
+
+def _check(document: Document) -> None:
+    nations = [party.nation for party in document.parties]
+    if len(set(nations)) != len(nations):
+        raise BadAgreement("a nation is named twice among the parties", subject=document.id)
+    if len({party.key_id for party in document.parties}) != len(nations):
+        raise BadAgreement("two parties carry one key", subject=document.id)
+    if (document.version == 1) != (document.previous_hash is None):
+        raise BadAgreement("version 1 has no previous hash, every later version has one", subject=document.id)
+    try:
+        not_before, not_after = from_rfc3339(document.not_before), from_rfc3339(document.not_after)
+    except ValueError as error:
+        raise BadAgreement("no such date: %(detail)s", subject=document.id, detail=str(error)[:80]) from error
+    if not_before >= not_after:
+        raise BadAgreement("it would expire before it enters into force", subject=document.id)
+
+
+def agreement_of(envelope: Envelope, keys: Mapping[NationId, VerifyKey]) -> Agreement:
+    """Build an agreement from a signed document and the keys of its parties known here.
+
+    Only signatures that hold under a party's known key, the one the document binds it to, count.
+
+    Raises:
+        BadJson: the document is not canonical JSON.
+        BadAgreement: wrong type, not in the vocabulary, or a signature that belongs to no party.
+    """
+    if envelope.payload_type != AGREEMENT_TYPE:
+        raise BadAgreement("this is no agreement")
+    document = read_document(envelope.payload)
+    bound = {party.key_id: NationId(party.nation) for party in document.parties}
+    for key_id, _ in envelope.signatures:
+        if key_id.partition(":")[2] not in bound:
+            raise BadAgreement("it carries a signature of somebody who is no party", subject=document.id)
+    signed_by = frozenset(
+        nation
+        for key_id, nation in bound.items()
+        if nation in keys and keys[nation].key_id == key_id and envelope.holds_for(keys[nation])
+    )
+    return Agreement(document, envelope, signed_by, from_rfc3339(document.not_before), from_rfc3339(document.not_after))
+
+
+def refuse_unheld_signatures(agreement: Agreement, keys: Mapping[NationId, VerifyKey]) -> None:
+    """Refuse a document that shows a party's signature which does not hold under that party's known key.
+
+    Raises:
+        BadAgreement: names the party.
+    """
+    shown = {key_id.partition(":")[2] for key_id, _ in agreement.envelope.signatures}
+    for party in agreement.document.parties:
+        nation = NationId(party.nation)
+        if party.key_id in shown and nation in keys and nation not in agreement.signed_by:
+            raise BadAgreement(
+                "the signature of %(nation)s does not hold", subject=agreement.document.id, nation=nation
+            )
+
+
+def joined(known: Agreement, new: Agreement) -> Agreement:
+    """Return the agreement with the signatures of both copies.
+
+    Raises:
+        BadAgreement: the copies are different texts under one id and version.
+    """
+    if known.envelope.payload != new.envelope.payload:
+        raise BadAgreement(
+            "another text is known under this id and version; parties must not sign two texts",
+            subject=known.document.id,
+        )
+    return replace(known, envelope=known.envelope.joined(new.envelope), signed_by=known.signed_by | new.signed_by)
+
+
+def check_amendment(earlier: Agreement | None, document: Document) -> None:
+    """Refuse a version that does not follow from the one before it.
+
+    Raises:
+        BadAgreement: the version before is unknown here or has another hash.
+    """
+    if document.version == 1:
+        return
+    if earlier is None or earlier.reference.hash != document.previous_hash:
+        raise BadAgreement("the version before this one is unknown here, or has another hash", subject=document.id)
+
+
+def sentences(document: Document) -> list[tuple[str, str, dict[str, str | int]]]:
+    """Return each term as (how it is kept, message id, parameters)."""
+    return [(rule.kept_by, rule.sentence, {"value": _shown(document, rule.name)}) for rule in TERMS]
+
+
+def _shown(document: Document, name: str) -> str | int:
+    value = getattr(document.terms, name)
+    if isinstance(value, list):
+        return ", ".join(value)
+    if name == "onward":
+        return value.mode + (" + constituents" if value.constituents else "")
+    shown: str | int = value
+    return shown

@@ -1,0 +1,133 @@
+"""What can be done with agreements."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection
+
+from mithaq.agreements import rules, store
+from mithaq.agreements.errors import NotAParty, UnknownAgreement
+from mithaq.agreements.model import AGREEMENT_TYPE, Agreement, Document, State
+from mithaq.kernel.database import Database, Transaction
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import ACTUAL
+from mithaq.kernel.signing import Signer, VerifyKey, read_envelope
+from mithaq.nations.service import Partners
+
+
+class Agreements:
+    """The agreements this node has seen, with the signatures it holds."""
+
+    def __init__(self, db: Database, own: NationId, own_key: VerifyKey, partners: Partners) -> None:
+        self._db = db
+        self._own = own
+        self._own_key = own_key
+        self._partners = partners
+
+    def propose(self, document: Document, signer: Signer, *, at: datetime, actor: str) -> Agreement:
+        """Sign a new document for this nation and keep it."""
+        return self.receive(signer.sign(AGREEMENT_TYPE, rules.payload_of(document)), at=at, actor=actor)
+
+    def receive(self, envelope: bytes, *, at: datetime, actor: str) -> Agreement:
+        """Keep an agreement, or join the signatures it brings with those already here.
+
+        Raises:
+            BadJson, BadSignature, BadAgreement: the copy is refused, what was known stays as it was.
+            NotAParty: this nation is no party to it.
+        """
+        new = self._read(envelope)
+        rules.refuse_unheld_signatures(new, self._keys())
+        if self._own not in new.parties:
+            raise NotAParty("this nation is no party to the agreement", subject=new.document.id)
+        with self._db.write(at) as tx:
+            return self._keep(tx, new, actor)
+
+    def sign(self, agreement_id: str, signer: Signer, *, at: datetime, actor: str) -> Agreement:
+        """Add this nation's signature to the newest version.
+
+        Raises:
+            UnknownAgreement: there is no such agreement here.
+        """
+        with self._db.read() as connection:
+            known = self.get(connection, agreement_id)
+        return self.receive(signer.sign(AGREEMENT_TYPE, known.envelope.payload), at=at, actor=actor)
+
+    def set_suspended(self, agreement_id: str, suspended: bool, *, at: datetime, actor: str) -> Agreement:
+        """Suspend an agreement for this nation at once, or end the suspension."""
+        with self._db.write(at) as tx:
+            self.get(tx.connection, agreement_id)
+            store.set_suspended(tx, agreement_id, suspended)
+            tx.append(
+                "agreements.changed", subject=agreement_id, lane=ACTUAL, actor=actor, detail={"suspended": suspended}
+            )
+            return self.get(tx.connection, agreement_id)
+
+    def get(self, connection: Connection, agreement_id: str, version: int | None = None) -> Agreement:
+        """Return one version, the newest by default.
+
+        Raises:
+            UnknownAgreement: there is no such agreement here.
+        """
+        row = store.find(connection, agreement_id, version)
+        if row is None:
+            raise UnknownAgreement("no such agreement at this node", subject=agreement_id)
+        return self._of_row(connection, row)
+
+    def find(self, connection: Connection, agreement_id: str, version: int | None = None) -> Agreement | None:
+        """Return one version, or nothing where there is none."""
+        row = store.find(connection, agreement_id, version)
+        return self._of_row(connection, row) if row else None
+
+    def all(self, connection: Connection) -> list[Agreement]:
+        """Return every version of every agreement."""
+        return [self._of_row(connection, row) for row in store.all_rows(connection)]
+
+    def current(self, connection: Connection, at: datetime) -> list[Agreement]:
+        """Return the newest version in force of each agreement."""
+        newest: dict[str, Agreement] = {}
+        for agreement in self.all(connection):
+            if agreement.state(at) is State.IN_FORCE:
+                newest.setdefault(agreement.document.id, agreement)
+        return list(newest.values())
+
+    def _keep(self, tx: Transaction, new: Agreement, actor: str) -> Agreement:
+        document = new.document
+        row = store.find(tx.connection, document.id, document.version)
+        if row is None:
+            earlier = store.find(tx.connection, document.id, document.version - 1)
+            rules.check_amendment(self._of_row(tx.connection, earlier) if earlier else None, document)
+        kept = rules.joined(self._of_row(tx.connection, row), new) if row else new
+        store.save(tx, document.id, document.version, kept.envelope.encode(), is_new=row is None)
+        tx.append(
+            "agreements.changed",
+            subject=document.id,
+            lane=ACTUAL,
+            actor=actor,
+            detail={"version": document.version, "signed_by": sorted(kept.signed_by)},
+        )
+        return kept
+
+    def _keys(self, connection: Connection | None = None) -> Mapping[NationId, VerifyKey]:
+        if connection is None:
+            with self._db.read() as fresh:
+                return self._keys(fresh)
+        partners = self._partners.all(connection)
+        return {partner.nation: partner.card.verify_key for partner in partners if partner.was_compared} | {
+            self._own: self._own_key
+        }
+
+    def _read(self, envelope: bytes) -> Agreement:
+        return rules.agreement_of(read_envelope(envelope, subject="agreement"), self._keys())
+
+    def _of_row(self, connection: Connection, row: Any) -> Agreement:
+        keys = tuple(sorted(self._keys(connection).items()))
+        return replace(_verified(bytes(row.envelope), keys), suspended=row.suspended)
+
+
+@lru_cache(maxsize=1024)
+def _verified(envelope: bytes, keys: tuple[tuple[NationId, VerifyKey], ...]) -> Agreement:
+    """Verify a stored agreement once in this process for one set of keys."""
+    return rules.agreement_of(read_envelope(envelope, subject="agreement"), dict(keys))

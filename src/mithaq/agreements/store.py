@@ -1,0 +1,52 @@
+"""Where agreements are kept: each version as its signed bytes."""
+
+from typing import Any
+
+from sqlalchemy import Boolean, Column, Connection, Integer, LargeBinary, Table, Text, insert, select, update
+
+from mithaq.kernel.database import Timestamp, Transaction, metadata
+
+agreements = Table(
+    "agreements",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("suspended", Boolean, nullable=False),
+    Column("added_at", Timestamp, nullable=False),
+    Column("changed_at", Timestamp, nullable=False),
+)
+
+
+def find(connection: Connection, agreement_id: str, version: int | None = None) -> Any | None:
+    """Return the row of one version, or of the newest."""
+    query = select(agreements).where(agreements.c.id == agreement_id)
+    if version is not None:
+        query = query.where(agreements.c.version == version)
+    return connection.execute(query.order_by(agreements.c.version.desc()).limit(1)).one_or_none()
+
+
+def all_rows(connection: Connection) -> list[Any]:
+    """Return every version of every agreement, newest version first."""
+    return list(connection.execute(select(agreements).order_by(agreements.c.id, agreements.c.version.desc())))
+
+
+def save(tx: Transaction, agreement_id: str, version: int, envelope: bytes, *, is_new: bool) -> None:
+    """Insert a version, or replace its collected signatures."""
+    if is_new:
+        tx.execute(
+            insert(agreements).values(
+                id=agreement_id, version=version, envelope=envelope, suspended=False, added_at=tx.at, changed_at=tx.at
+            )
+        )
+    else:
+        tx.execute(
+            update(agreements)
+            .where(agreements.c.id == agreement_id, agreements.c.version == version)
+            .values(envelope=envelope, changed_at=tx.at)
+        )
+
+
+def set_suspended(tx: Transaction, agreement_id: str, suspended: bool) -> None:
+    """Suspend or resume every version of an agreement."""
+    tx.execute(update(agreements).where(agreements.c.id == agreement_id).values(suspended=suspended, changed_at=tx.at))

@@ -1,0 +1,117 @@
+"""Pure decisions about cards."""
+
+import re
+from datetime import datetime
+from typing import Any
+
+from mithaq.kernel import canonical
+from mithaq.kernel.clock import from_rfc3339, rfc3339
+from mithaq.kernel.errors import Error
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.sealing import SealKey
+from mithaq.kernel.signing import VerifyKey, read_envelope
+from mithaq.nations.errors import BadCard, FingerprintDiffers, KeyChanged
+from mithaq.nations.model import CARD_FORMAT, CARD_TYPE, Card
+
+_CODE = re.compile(r"[A-Z]{2}")
+MAX_CARD_BYTES = 64 * 1024
+
+
+def nation_code(text: str) -> NationId:
+    """Read a nation's code.
+
+    Raises:
+        BadCard: it is not two capital letters (ISO 3166 alpha-2, or a user-assigned code).
+    """
+    if not _CODE.fullmatch(text):
+        raise BadCard("a nation's code is two capital letters (ISO 3166)", subject=text[:40])
+    return NationId(text)
+
+
+def card_payload(card: Card) -> bytes:
+    """Return the canonical bytes of a card, ready to be signed by its own key."""
+    return canonical.dumps(
+        {
+            "format_version": CARD_FORMAT,
+            "nation": card.nation,
+            "names": card.names,
+            "keys": {"signing": card.verify_key.as_json(), "sealing": card.seal_key.as_json()},
+            "addresses": list(card.addresses),
+            "contact": card.contact,
+            "issued_at": rfc3339(card.issued_at),
+            "expires_at": rfc3339(card.expires_at),
+        }
+    )
+
+
+def read_card(data: bytes, at: datetime) -> Card:
+    """Verify a card: strict JSON, signed by the key it carries, valid now.
+
+    Raises:
+        BadCard: names the nation, where it could be read, and the rule that was broken.
+    """
+    try:
+        envelope = read_envelope(data, subject="card", max_bytes=MAX_CARD_BYTES)
+        if envelope.payload_type != CARD_TYPE:
+            raise BadCard("this is no nation's card", subject="card")
+        card = _card(canonical.loads_canonical(envelope.payload, max_bytes=MAX_CARD_BYTES, subject="card"))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadCard("a field of the card is missing or malformed: %(detail)s", detail=str(error)[:80]) from error
+    except BadCard:
+        raise
+    except Error as error:
+        raise BadCard(str(error), subject="card") from error
+    if not envelope.holds_for(card.verify_key):
+        raise BadCard("the card is not signed by the key it carries", subject=card.nation)
+    if at >= card.expires_at:
+        raise BadCard("the card expired on %(when)s", subject=card.nation, when=rfc3339(card.expires_at))
+    return card
+
+
+def _card(value: dict[str, Any]) -> Card:
+    if value["format_version"] != CARD_FORMAT:
+        raise BadCard("card format %(found)s is newer than this node reads", found=str(value["format_version"])[:20])
+    return Card(
+        nation=nation_code(value["nation"]),
+        names={str(language): str(name) for language, name in value["names"].items()},
+        verify_key=VerifyKey.of_json(value["keys"]["signing"]),
+        seal_key=SealKey.of_json(value["keys"]["sealing"]),
+        addresses=tuple(_address(each) for each in value["addresses"]),
+        contact=str(value["contact"]),
+        issued_at=from_rfc3339(value["issued_at"]),
+        expires_at=from_rfc3339(value["expires_at"]),
+    )
+
+
+def _address(text: Any) -> str:
+    if not isinstance(text, str) or not re.fullmatch(r"https?://[\w.\-\[\]:]{1,253}/?", text, re.ASCII):
+        raise BadCard("an address is http(s)://host:port", subject=str(text)[:80])
+    return text.rstrip("/")
+
+
+def check_successor(known: Card, new: Card) -> None:
+    """Refuse a card that may not take a known card's place.
+
+    Raises:
+        KeyChanged: the signing key differs from the one that was compared.
+        BadCard: the new card is older than the known one.
+    """
+    if new.verify_key != known.verify_key:
+        raise KeyChanged(
+            "the card carries another signing key than the one known here; nothing was changed. "
+            "Call the partner, then remove and add it anew",
+            subject=new.nation,
+        )
+    if new.issued_at < known.issued_at:
+        raise BadCard("the card is older than the one known here", subject=new.nation)
+
+
+def check_fingerprint(card: Card, digits: str) -> None:
+    """Compare the digits somebody read out with the card's, ignoring spaces and the script of the digits.
+
+    Raises:
+        FingerprintDiffers: they differ.
+    """
+    spoken = "".join(str(int(char)) for char in digits if char.isdecimal())
+    if spoken != card.fingerprint.replace(" ", ""):
+        raise FingerprintDiffers("the fingerprint differs: do not trust this card", subject=card.nation)

@@ -1,0 +1,206 @@
+"""The signer: the only process that holds private keys, and the client the others use.
+
+One Unix socket in the node's run folder; only processes of the same user are answered. Frames are four bytes of
+length and a msgpack map.
+"""
+
+import os
+import socket
+import socketserver
+import struct
+import threading
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mithaq.kernel.errors import Error
+from mithaq.kernel.keystore import Keys
+from mithaq.kernel.sealing import BadSeal, open_with
+from mithaq.kernel.signing import VerifyKey, sign_with
+from mithaq.kernel.wake import short_path
+from mithaq.nations.errors import SignerRefused, SignerUnreachable
+
+SOCKET_NAME = "signer.sock"
+_TYPES = "application/vnd.mithaq."
+_MAX_FRAME = 64 * 1024 * 1024
+_TIMEOUT_S = 30.0
+
+
+class LocalSigner:
+    """Private keys in this very process: the signer itself, and offline commands."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._request_key = Ed25519PrivateKey.from_private_bytes(keys.signing_ed25519)
+        self.verify_key = keys.signing.verify_key
+
+    def sign(self, payload_type: str, payload: bytes) -> bytes:
+        """Sign one of Mithaq's own documents.
+
+        Raises:
+            SignerRefused: the payload type is none of Mithaq's.
+        """
+        if not payload_type.startswith(_TYPES):
+            raise SignerRefused("the signer signs Mithaq's documents only", subject=payload_type[:80])
+        return sign_with(self._keys.signing, payload_type, payload)
+
+    def sign_request(self, base: bytes) -> bytes:
+        """Sign an HTTP signature base (RFC 9421 §2.5), which never looks like a DSSE message.
+
+        Raises:
+            SignerRefused: the bytes are no signature base.
+        """
+        if not base.startswith(b'"') or b'"@signature-params"' not in base:
+            raise SignerRefused("no HTTP signature base")
+        return self._request_key.sign(base)
+
+    def open_sealed(self, sealed: bytes, info: bytes) -> bytes:
+        """Open what was sealed to this nation's current or an earlier key.
+
+        Raises:
+            BadSeal: no key opens it.
+        """
+        for key in self._keys.opening:
+            try:
+                return open_with(key, sealed, info)
+            except BadSeal:
+                continue
+        raise BadSeal("sealed to another key, under another context, or changed on the way")
+
+
+class RemoteSigner:
+    """Ask the signer process; one connection a thread."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._path = run_dir / SOCKET_NAME
+        self._local = threading.local()
+        self._verify_key: VerifyKey | None = None
+
+    @property
+    def verify_key(self) -> VerifyKey:
+        """Return the public half of the signing key."""
+        if self._verify_key is None:
+            halves = self._ask({"op": "verify_key"})
+            self._verify_key = VerifyKey(halves[:32], halves[32:])
+        return self._verify_key
+
+    def sign(self, payload_type: str, payload: bytes) -> bytes:
+        """Return a DSSE envelope around the payload."""
+        return self._ask({"op": "sign", "type": payload_type, "data": payload})
+
+    def sign_request(self, base: bytes) -> bytes:
+        """Return the Ed25519 signature over an HTTP signature base."""
+        return self._ask({"op": "sign_request", "data": base})
+
+    def open_sealed(self, sealed: bytes, info: bytes) -> bytes:
+        """Return the plaintext that was sealed to this nation."""
+        return self._ask({"op": "open", "data": sealed, "info": info})
+
+    def _ask(self, request: dict[str, Any]) -> bytes:
+        for attempt in (1, 2):
+            try:
+                connection = self._connection()
+                _send(connection, request)
+                answer = _receive(connection)
+                break
+            except (OSError, EOFError) as error:
+                self.close()
+                if attempt == 2:
+                    raise SignerUnreachable(
+                        "the signer does not answer; is the node running?", private=str(error)
+                    ) from error
+        if "error" in answer:
+            kind = BadSeal if answer["error"] == BadSeal.code else SignerRefused
+            raise kind(str(answer["message"]))
+        return bytes(answer["ok"])
+
+    def _connection(self) -> socket.socket:
+        connection: socket.socket | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._local.connection = connection
+            connection.settimeout(_TIMEOUT_S)
+            with short_path(self._path) as address:
+                connection.connect(address)
+        return connection
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        connection: socket.socket | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+
+
+def _send(connection: socket.socket, value: dict[str, Any]) -> None:
+    body = msgspec.msgpack.encode(value)
+    connection.sendall(struct.pack(">I", len(body)) + body)
+
+
+def _receive(connection: socket.socket) -> dict[str, Any]:
+    (length,) = struct.unpack(">I", _exactly(connection, 4))
+    if length > _MAX_FRAME:
+        raise EOFError("a frame over the limit")
+    answer: dict[str, Any] = msgspec.msgpack.decode(_exactly(connection, length))
+    return answer
+
+
+def _exactly(connection: socket.socket, count: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < count:
+        part = connection.recv(min(count - len(parts), 1 << 20))
+        if not part:
+            raise EOFError("the other side closed")
+        parts += part
+    return bytes(parts)
+
+
+class _Handler(socketserver.BaseRequestHandler):
+    server: "SignerServer"
+
+    def handle(self) -> None:
+        """Answer one connection until it closes; refuse other users of the machine."""
+        credentials = self.request.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        _, uid, _ = struct.unpack("3i", credentials)
+        if uid != os.getuid():
+            return
+        while True:
+            try:
+                request = _receive(self.request)
+            except (EOFError, OSError, msgspec.DecodeError):
+                return
+            _send(self.request, self._answer(request))
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        signer = self.server.signer
+        try:
+            match request.get("op"):
+                case "sign":
+                    return {"ok": signer.sign(str(request["type"]), bytes(request["data"]))}
+                case "sign_request":
+                    return {"ok": signer.sign_request(bytes(request["data"]))}
+                case "open":
+                    return {"ok": signer.open_sealed(bytes(request["data"]), bytes(request["info"]))}
+                case "verify_key":
+                    return {"ok": signer.verify_key.ed25519 + signer.verify_key.mldsa65}
+                case _:
+                    return {"error": SignerRefused.code, "message": "unknown operation"}
+        except Error as error:
+            return {"error": error.code, "message": error.message % error.params if error.params else error.message}
+
+
+class SignerServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """Serve a node's keys to its own processes."""
+
+    daemon_threads = True
+
+    def __init__(self, run_dir: Path, keys: Keys) -> None:
+        self.signer = LocalSigner(keys)
+        run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = run_dir / SOCKET_NAME
+        path.unlink(missing_ok=True)
+        with short_path(path) as address:
+            super().__init__(address, _Handler)
+        path.chmod(0o600)

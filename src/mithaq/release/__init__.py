@@ -1,0 +1,1 @@
+"""The gate: whether an object may leave, and why not."""

@@ -1,0 +1,167 @@
+"""What is asked of the gate, and what it answers."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from mithaq.agreements.model import Agreement, Reference
+from mithaq.kernel import canonical
+from mithaq.kernel.clock import from_rfc3339, rfc3339
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import Lane
+from mithaq.kernel.reason import Reason
+from mithaq.standards.pap import Pap
+from mithaq.standards.tlp import Tlp
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Who would receive: a nation, a constituent of this nation, or one of its sensors."""
+
+    kind: Literal["nation", "constituent", "sensor"]
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The originator's terms as they travel with an object, inside the signature."""
+
+    originator: NationId
+    agreement: Reference
+    tlp: Tlp
+    pap: Pap
+    purposes: frozenset[str]
+    onward: str
+    onward_parties: frozenset[NationId]
+    constituents: bool
+    delete_after: datetime
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the terms as JSON values."""
+        return {
+            "originator": self.originator,
+            "agreement": self.agreement.as_json(),
+            "tlp": self.tlp.label,
+            "pap": self.pap.label,
+            "purposes": sorted(self.purposes),
+            "onward": self.onward,
+            "onward_parties": sorted(self.onward_parties),
+            "constituents": self.constituents,
+            "delete_after": rfc3339(self.delete_after),
+        }
+
+    @staticmethod
+    def of_json(value: dict[str, Any]) -> "Carried":
+        """Read the terms back; a label that is not understood is the strictest.
+
+        Raises:
+            KeyError, ValueError, TypeError: a term is missing or malformed.
+        """
+        tlp, pap = Tlp.parse(value["tlp"]), Pap.parse(value["pap"])
+        reference = value["agreement"]
+        return Carried(
+            originator=NationId(value["originator"]),
+            agreement=Reference(str(reference["id"]), int(reference["version"]), str(reference["hash"])),
+            tlp=Tlp.RED if tlp is None else tlp,
+            pap=Pap.RED if pap is None else pap,
+            purposes=frozenset(value["purposes"]),
+            onward=str(value["onward"]),
+            onward_parties=frozenset(NationId(each) for each in value["onward_parties"]),
+            constituents=value["constituents"] is True,
+            delete_after=from_rfc3339(value["delete_after"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One version of one object as the gate sees it."""
+
+    id: str
+    version: str
+    kind: str
+    digest: str
+    tlp: Tlp | None
+    pap: Pap | None
+    lane: Lane
+    originator: NationId
+    carried: tuple[Carried, ...] = ()
+    named_recipients: frozenset[NationId] = frozenset()
+    is_withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """May this item go to this recipient, under this agreement, for this purpose?"""
+
+    item: Item
+    holder: NationId
+    recipient: Recipient
+    recipient_trusted: bool
+    agreement: Agreement | None
+    purpose: str
+    withheld_refs: int = 0
+    vetoed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome with every failing clause; `allowed` exactly when there is none."""
+
+    reasons: tuple[Reason, ...]
+
+    @property
+    def allowed(self) -> bool:
+        """Tell whether nothing stands against the release."""
+        return not self.reasons
+
+    def digest(self, item: Item, recipient: Recipient, reference: Reference | None) -> str:
+        """Return the SHA-256 of the decision, to be cited by the release."""
+        record = {
+            "item": [item.id, item.version, item.digest],
+            "recipient": str(recipient),
+            "agreement": reference.as_json() if reference else None,
+            "failing": [reason.code for reason in self.reasons],
+        }
+        return hashlib.sha256(canonical.dumps(record)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """What must not leave, with all reasons."""
+
+    item: Item
+    recipient: Recipient
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Retraction:
+    """Word to a recipient that an object it holds is withdrawn; says no more than the recipient knows."""
+
+    object_id: str
+    lane: Lane
+
+
+_GATE = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Released(Generic[T_co]):
+    """What may leave to exactly this recipient; only `release.rules` can build one."""
+
+    value: T_co
+    recipient: Recipient
+    agreement: Reference | None
+    purpose: str
+    decision: str
+    key: object = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.key is not _GATE:
+            raise TypeError("only the gate makes a Released")

@@ -1,0 +1,84 @@
+"""The gate itself: judge, and release."""
+
+from datetime import datetime, timedelta
+
+from mithaq.agreements.model import Agreement
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import Lane
+from mithaq.release.clauses import LOCAL_CLAUSES, NATION_CLAUSES
+from mithaq.release.evaluate import compile_clauses
+from mithaq.release.facts import AgreementFacts, facts_of
+from mithaq.release.model import _GATE, Carried, Item, Recipient, Released, Request, Retraction, Verdict, Withheld
+from mithaq.standards.pap import Pap
+from mithaq.standards.tlp import Tlp
+
+_JUDGE_NATION = compile_clauses(NATION_CLAUSES)
+_JUDGE_LOCAL = compile_clauses(LOCAL_CLAUSES)
+
+
+def judge(request: Request, at: datetime, agreed: AgreementFacts | None = None) -> Verdict:
+    """Evaluate every clause and return all reasons against the release.
+
+    Cost: about 5 µs between nations.
+    """
+    facts = facts_of(request, at, agreed)
+    return Verdict((_JUDGE_NATION if request.recipient.kind == "nation" else _JUDGE_LOCAL)(facts))
+
+
+def decide(request: Request, at: datetime, agreed: AgreementFacts | None = None) -> Released[Item] | Withheld:
+    """Judge, and hand out what may leave."""
+    verdict = judge(request, at, agreed)
+    if not verdict.allowed:
+        return Withheld(request.item, request.recipient, verdict.reasons)
+    reference = request.agreement.reference if request.agreement else None
+    return Released(
+        request.item,
+        request.recipient,
+        reference,
+        request.purpose,
+        verdict.digest(request.item, request.recipient, reference),
+        _GATE,
+    )
+
+
+def retract(object_id: str, lane: Lane, recipient: NationId, *, was_released: bool) -> Released[Retraction] | None:
+    """Allow word of a withdrawal to whom the object was released before, and to nobody else.
+
+    It may go even when the agreement has ended: it repeats only an id the recipient has.
+    """
+    if not was_released:
+        return None
+    return Released(Retraction(object_id, lane), Recipient("nation", recipient), None, "withdrawal", "0" * 64, _GATE)
+
+
+def carried_terms(item: Item, agreement: Agreement, at: datetime) -> Carried:
+    """Return the terms under which a recipient gets an item; for a foreign item the stricter of both count."""
+    terms = agreement.document.terms
+    own = Carried(
+        originator=item.originator,
+        agreement=agreement.reference,
+        tlp=Tlp.RED if item.tlp is None else item.tlp,
+        pap=Pap.RED if item.pap is None else item.pap,
+        purposes=frozenset(terms.purposes),
+        onward=terms.onward.mode,
+        onward_parties=agreement.parties if terms.onward.mode == "parties" else frozenset(),
+        constituents=terms.onward.constituents,
+        delete_after=at + timedelta(days=terms.retention_days),
+    )
+    for earlier in item.carried:
+        own = _stricter(own, earlier)
+    return own
+
+
+def _stricter(ours: Carried, theirs: Carried) -> Carried:
+    return Carried(
+        originator=theirs.originator,
+        agreement=theirs.agreement,
+        tlp=max(ours.tlp, theirs.tlp),
+        pap=max(ours.pap, theirs.pap),
+        purposes=ours.purposes & theirs.purposes,
+        onward=theirs.onward,
+        onward_parties=ours.onward_parties & theirs.onward_parties,
+        constituents=ours.constituents and theirs.constituents,
+        delete_after=min(ours.delete_after, theirs.delete_after),
+    )

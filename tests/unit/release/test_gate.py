@@ -1,0 +1,213 @@
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import product
+
+import msgspec
+import pytest
+
+from mithaq.agreements.model import Onward
+from mithaq.kernel.lane import ACTUAL, TEST, Lane
+from mithaq.release.clauses import LOCAL_CLAUSES, NATION_CLAUSES
+from mithaq.release.evaluate import compile_clauses
+from mithaq.release.expression import facts_in
+from mithaq.release.facts import Facts, facts_of
+from mithaq.release.model import Carried, Item, Recipient, Released, Request, Withheld
+from mithaq.release.rules import carried_terms, decide, judge, retract
+from mithaq.standards.pap import Pap
+from mithaq.standards.tlp import Tlp
+from tests.world import DEFAULT_TERMS, XA, XB, XC, XD, Treaty
+
+EXERCISE = Lane("exercise--11111111-1111-4111-8111-111111111111")
+ITEM = Item("indicator--1", "2026-11-23T12:00:00.000Z", "indicator", "0" * 64, Tlp.GREEN, Pap.GREEN, ACTUAL, XA)
+
+
+def request(at: datetime, *, terms: object = DEFAULT_TERMS, **changes: object) -> Request:
+    agreement = Treaty(at, terms=terms).agreement  # type: ignore[arg-type]
+    return replace(Request(ITEM, XA, Recipient("nation", XB), True, agreement, "defence"), **changes)
+
+
+def codes(question: Request, at: datetime) -> list[str]:
+    return [reason.code for reason in judge(question, at).reasons]
+
+
+def test_what_the_agreement_allows_is_released(at: datetime) -> None:
+    released = decide(request(at), at)
+    assert isinstance(released, Released)
+    assert released.agreement == Treaty(at).agreement.reference
+    assert len(released.decision) == 64
+
+
+def test_every_failing_clause_is_reported_not_only_the_first(at: datetime) -> None:
+    item = replace(ITEM, kind="report", tlp=Tlp.RED, lane=TEST, is_withdrawn=True)
+    question = request(at, item=item, purpose="attribution", vetoed=True, recipient_trusted=False, withheld_refs=2)
+    assert codes(question, at + timedelta(days=40)) == [
+        "agreement-expired", "recipient-untrusted", "kind", "tlp-ceiling", "tlp-red-named", "purpose", "lane",
+        "withdrawn", "withheld-reference", "veto",
+    ]  # fmt: skip
+    withheld = decide(question, at)
+    assert isinstance(withheld, Withheld)
+    assert "TLP:RED is above the ceiling TLP:AMBER of the agreement" in [r.sentence() for r in withheld.reasons]
+    assert all(reason.remedy_sentence() for reason in withheld.reasons)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"agreement": None}, "agreement-unknown"),
+        ({"recipient": Recipient("nation", XD)}, "recipient-not-party"),
+        ({"holder": XD}, "holder-not-party"),
+        ({"recipient": Recipient("nation", XA)}, "recipient-self"),
+        ({"recipient_trusted": False}, "recipient-untrusted"),
+        ({"purpose": "law-enforcement"}, "purpose"),
+        ({"item": replace(ITEM, kind="note")}, "kind"),
+        ({"item": replace(ITEM, tlp=None)}, "unlabelled"),
+        ({"item": replace(ITEM, tlp=Tlp.AMBER_STRICT)}, "tlp-ceiling"),
+        ({"item": replace(ITEM, lane=TEST)}, "lane"),
+        ({"item": replace(ITEM, originator=XC)}, "onward"),
+        ({"item": replace(ITEM, is_withdrawn=True)}, "withdrawn"),
+        ({"withheld_refs": 1}, "withheld-reference"),
+        ({"vetoed": True}, "veto"),
+    ],
+)
+def test_each_breach_is_named(at: datetime, change: dict[str, object], code: str) -> None:
+    assert code in codes(request(at, **change), at)
+
+
+def test_agreements_that_are_unsigned_suspended_or_out_of_time_release_nothing(at: datetime) -> None:
+    partly = Treaty(at, signers=(XA, XB)).agreement
+    assert codes(request(at, agreement=partly), at) == ["agreement-unsigned"]
+    suspended = replace(Treaty(at).agreement, suspended=True)
+    assert codes(request(at, agreement=suspended), at) == ["agreement-suspended"]
+    assert codes(request(at), at - timedelta(days=2)) == ["agreement-not-yet"]
+    assert codes(request(at), at + timedelta(days=30)) == ["agreement-expired"]
+
+
+def test_an_exercise_may_flow_where_the_agreement_covers_it(at: datetime) -> None:
+    item = replace(ITEM, lane=EXERCISE)
+    assert codes(request(at, item=item), at) == []
+    narrow = msgspec.structs.replace(DEFAULT_TERMS, lanes=["actual"])
+    assert codes(request(at, item=item, terms=narrow), at) == ["lane"]
+
+
+def test_red_goes_to_named_recipients_only(at: datetime) -> None:
+    red = msgspec.structs.replace(DEFAULT_TERMS, tlp_ceiling="TLP:RED")
+    item = replace(ITEM, tlp=Tlp.RED)
+    assert codes(request(at, item=item, terms=red), at) == ["tlp-red-named"]
+    assert codes(request(at, item=replace(item, named_recipients=frozenset({XB})), terms=red), at) == []
+
+
+def test_onward_release_is_judged_under_the_originators_terms(at: datetime) -> None:
+    narrow = Treaty(at, nations=(XB, XA)).agreement
+    got = carried_terms(replace(ITEM, originator=XB), narrow, at)
+    foreign = replace(ITEM, originator=XB, carried=(got,))
+    wide = request(at, item=foreign, recipient=Recipient("nation", XC))
+    assert codes(wide, at) == ["onward"]
+    parties = msgspec.structs.replace(DEFAULT_TERMS, onward=Onward("parties"))
+    open_terms = carried_terms(foreign, Treaty(at, terms=parties).agreement, at)
+    assert open_terms.onward_parties == frozenset(), "a wider agreement never widens what was carried"
+    allowed = carried_terms(replace(ITEM, originator=XB), Treaty(at, terms=parties).agreement, at)
+    passed = replace(wide, item=replace(foreign, carried=(allowed,)))
+    assert codes(passed, at) == []
+    assert codes(replace(passed, purpose="warning"), at) == []
+    assert codes(passed, at + timedelta(days=91)) == ["agreement-expired", "carried-retention"]
+    lowered = replace(passed, item=replace(passed.item, tlp=Tlp.CLEAR))
+    assert codes(lowered, at) == ["label-lowered"]
+
+
+def test_carried_terms_survive_their_journey_as_json(at: datetime) -> None:
+    terms = carried_terms(ITEM, Treaty(at).agreement, at)
+    assert Carried.of_json(terms.as_json()) == terms
+    unknown = Carried.of_json(terms.as_json() | {"tlp": "TLP:PURPLE"})
+    assert unknown.tlp is Tlp.RED
+
+
+def test_a_clause_that_raises_counts_as_failed_and_the_others_still_speak(at: datetime) -> None:
+    facts = msgspec.structs.replace(facts_of(request(at, vetoed=True), at), kinds=None)  # type: ignore[arg-type]
+    reasons = compile_clauses(NATION_CLAUSES)(facts)
+    assert [(r.code, r.params.get("clause")) for r in reasons] == [("clause-error", "kind"), ("veto", None)]
+
+
+def test_every_fact_missing_at_once_releases_nothing(at: datetime) -> None:
+    blank = Facts(**dict.fromkeys((f.name for f in msgspec.structs.fields(Facts) if f.required), None))  # type: ignore[arg-type]
+    for clauses in (NATION_CLAUSES, LOCAL_CLAUSES):
+        assert compile_clauses(clauses)(blank)
+
+
+def test_clauses_have_unique_ids_known_facts_and_end_with_the_veto() -> None:
+    for clauses in (NATION_CLAUSES, LOCAL_CLAUSES):
+        assert len({clause.id for clause in clauses}) == len(clauses)
+        assert clauses[-1].id == "veto"
+        known = {f.name for f in msgspec.structs.fields(Facts)}
+        for clause in clauses:
+            assert {*facts_in(clause.condition), *clause.shown} <= known
+            assert all(f"%({name})s" in clause.message for name in clause.shown)
+
+
+def test_no_clause_can_be_dropped_without_a_case_that_notices(at: datetime) -> None:
+    """Mutation: for every clause some request fails on it alone or among others, so its loss is seen."""
+    item = replace(ITEM, kind="note", tlp=None, pap=None, lane=TEST, originator=XC, is_withdrawn=True)
+    terms = msgspec.structs.replace(DEFAULT_TERMS, pap_ceiling="PAP:CLEAR", lanes=["actual"])
+    got = replace(carried_terms(item, Treaty(at).agreement, at), purposes=frozenset(), delete_after=at)
+    lowered = replace(item, tlp=Tlp.CLEAR, carried=(replace(got, tlp=Tlp.RED),))
+    worst = Request(item, XD, Recipient("nation", XD), False, None, "x", 1, True)
+    bad = request(at, terms=terms, item=lowered, vetoed=True, withheld_refs=1, purpose="x")
+    early, late = at - timedelta(days=9), at + timedelta(days=99)
+    partly = replace(bad, agreement=replace(Treaty(at, signers=(XA,)).agreement, suspended=True))
+    cases = [(worst, at), (bad, early), (bad, late), (partly, at)]
+    seen = {code for question, when in cases for code in codes(question, when)}
+    assert {clause.id for clause in NATION_CLAUSES} <= seen
+
+
+def oracle(
+    tlp: int, ceiling: int, kind: bool, purpose: bool, party: bool, trusted: bool, own: bool, veto: bool
+) -> bool:
+    """An independent rule of thumb: all of these, and the label at most the ceiling."""
+    return kind and purpose and party and trusted and own and not veto and tlp <= ceiling and tlp < 4
+
+
+def test_the_gate_agrees_with_an_independent_oracle_on_the_whole_product(at: datetime) -> None:
+    flags = (False, True)
+    facts = facts_of(request(at), at)
+    judge_facts = compile_clauses(NATION_CLAUSES)
+    released = 0
+    for tlp, ceiling, kind, purpose, party, trusted, own, veto in product(
+        Tlp, Tlp, flags, flags, flags, flags, flags, flags
+    ):
+        state = msgspec.structs.replace(
+            facts,
+            tlp=tlp,
+            tlp_ceiling=ceiling,
+            kind="indicator" if kind else "note",
+            purpose="defence" if purpose else "attribution",
+            recipient=XB if party else XD,
+            recipient_trusted=trusted,
+            originator=XA if own else XC,
+            vetoed=veto,
+        )
+        expected = oracle(tlp, ceiling, kind, purpose, party, trusted, own, veto)
+        assert (not judge_facts(state)) == expected
+        released += expected
+    assert 0 < released < 100
+
+
+def local(at: datetime, item: Item) -> list[str]:
+    return codes(Request(item, XA, Recipient("sensor", "dns"), True, None, "defence"), at)
+
+
+def test_constituents_and_sensors_get_what_labels_and_originators_permit(at: datetime) -> None:
+    assert local(at, ITEM) == []
+    assert local(at, replace(ITEM, tlp=Tlp.AMBER_STRICT)) == ["audience"]
+    assert local(at, replace(ITEM, pap=None)) == ["pap-blocking"]
+    assert local(at, replace(ITEM, lane=EXERCISE)) == ["lane-operational"]
+    carried = carried_terms(replace(ITEM, originator=XB), Treaty(at).agreement, at)
+    assert local(at, replace(ITEM, originator=XB, carried=(carried,))) == ["constituents"]
+    open_terms = msgspec.structs.replace(DEFAULT_TERMS, onward=Onward("none", constituents=True))
+    carried = carried_terms(replace(ITEM, originator=XB), Treaty(at, terms=open_terms).agreement, at)
+    assert local(at, replace(ITEM, originator=XB, carried=(carried,))) == []
+
+
+def test_only_the_gate_makes_a_released(at: datetime) -> None:
+    with pytest.raises(TypeError, match="only the gate"):
+        Released(ITEM, Recipient("nation", XB), None, "defence", "0" * 64, object())
+    assert retract("indicator--1", ACTUAL, XB, was_released=False) is None
+    assert retract("indicator--1", ACTUAL, XB, was_released=True) is not None

@@ -1,0 +1,104 @@
+"""Small worlds for tests: fictional nations with real keys, cards and signed agreements."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+
+from mithaq.agreements import rules as agreement_rules
+from mithaq.agreements.model import AGREEMENT_TYPE, Agreement, Document, Onward, Party, Terms
+from mithaq.kernel.clock import rfc3339
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.keystore import Keys
+from mithaq.kernel.signing import Envelope, read_envelope, sign_with
+from mithaq.nations.model import CARD_TYPE, Card
+from mithaq.nations.rules import card_payload
+from mithaq.nations.signer import LocalSigner
+
+XA, XB, XC, XD = (NationId(code) for code in ("XA", "XB", "XC", "XD"))
+
+
+@cache
+def keys_of(nation: NationId) -> Keys:
+    """One key set a nation for the whole test run: drawing keys is slow."""
+    return Keys.generate()
+
+
+def signer_of(nation: NationId) -> LocalSigner:
+    return LocalSigner(keys_of(nation))
+
+
+def card_of(nation: NationId, at: datetime, *, keys: Keys | None = None, address: str = "http://127.0.0.1:9") -> bytes:
+    """A signed card of a nation, valid for a year."""
+    keys = keys or keys_of(nation)
+    card = Card(
+        nation,
+        {"en": f"Nation {nation}", "ar": f"الدولة {nation}", "fr": f"Nation {nation}"},
+        keys.signing.verify_key,
+        keys.opening[0].seal_key,
+        (address,),
+        f"duty@{nation.lower()}.example",
+        at,
+        at + timedelta(days=365),
+    )
+    return sign_with(keys.signing, CARD_TYPE, card_payload(card))
+
+
+def party(nation: NationId) -> Party:
+    return Party(nation, keys_of(nation).signing.verify_key.key_id, {"en": f"Nation {nation}"})
+
+
+DEFAULT_TERMS = Terms(
+    kinds=["indicator", "sighting", "malware", "relationship"],
+    tlp_ceiling="TLP:AMBER",
+    pap_ceiling="PAP:RED",
+    purposes=["defence", "warning"],
+    onward=Onward("none"),
+    retention_days=90,
+    lanes=["actual", "exercise"],
+)
+
+
+@dataclass
+class Treaty:
+    """An agreement between nations, signed by those who are told to."""
+
+    at: datetime
+    nations: tuple[NationId, ...] = (XA, XB, XC)
+    terms: Terms = DEFAULT_TERMS
+    agreement_id: str = "agreement--11111111-1111-4111-8111-111111111111"
+    version: int = 1
+    previous_hash: str | None = None
+    days: int = 30
+    signers: tuple[NationId, ...] | None = None
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def document(self) -> Document:
+        return Document(
+            1,
+            self.agreement_id,
+            self.version,
+            self.previous_hash,
+            {"en": "Joint defence", "ar": "الدفاع المشترك", "fr": "Défense commune"},
+            [party(nation) for nation in self.nations],
+            self.terms,
+            rfc3339(self.at - timedelta(days=1)),
+            rfc3339(self.at + timedelta(days=self.days)),
+        )
+
+    @property
+    def envelope(self) -> Envelope:
+        payload = agreement_rules.payload_of(self.document)
+        copies = [
+            read_envelope(sign_with(keys_of(nation).signing, AGREEMENT_TYPE, payload))
+            for nation in (self.nations if self.signers is None else self.signers)
+        ]
+        whole = copies[0]
+        for copy in copies[1:]:
+            whole = whole.joined(copy)
+        return whole
+
+    @property
+    def agreement(self) -> Agreement:
+        keys = {nation: keys_of(nation).signing.verify_key for nation in self.nations}
+        return agreement_rules.agreement_of(self.envelope, keys)
