@@ -1,0 +1,27 @@
+"""The errors of detection."""
+
+from mithaq.kernel.errors import Error
+
+
+class UnknownHit(Error):
+    """An identifier that no hit has."""
+
+    code = "unknown-hit"
+
+
+class HitDecided(Error):
+    """A hit about which somebody has decided already."""
+
+    code = "hit-already-decided"
+
+
+class HuntFailed(Error):
+    """The hunter process ended before its work was done; the hunt stays pending."""
+
+    code = "hunt-failed"
+
+
+class DetectorRunning(Error):
+    """Another process writes the lake's open segment."""
+
+    code = "detector-running"

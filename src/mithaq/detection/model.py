@@ -1,0 +1,89 @@
+"""The words of detection: an indicator to look for, a hit, what people decided about it."""
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import Lane
+from mithaq.standards.observable import Observable
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """One version of a STIX indicator, as the matcher needs it; any of its observables makes it true."""
+
+    row: int
+    indicator_id: str
+    modified: datetime
+    lane: Lane
+    observables: tuple[Observable, ...]
+    valid_until: datetime | None = None
+
+    def is_valid(self, at: datetime) -> bool:
+        """Tell whether it may still be matched (STIX 2.1 §4.7: `valid_until` itself is no longer valid)."""
+        return self.valid_until is None or at < self.valid_until
+
+
+class HitState(StrEnum):
+    """What people decided about a hit."""
+
+    NEW = "new"
+    CONFIRMED = "confirmed"
+    DISMISSED = "dismissed"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who said that the matched thing is bad, and under which agreement this node may know it."""
+
+    source: str
+    nation: NationId
+    agreement_id: str | None
+    agreement_version: int | None
+
+    @property
+    def is_own(self) -> bool:
+        """Tell whether this node said so itself."""
+        return self.source == "own"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The observable that was seen, in which field, and the indicator's observable it satisfied."""
+
+    field: str
+    seen: Observable
+    matched: Observable
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An indicator of the holdings seen in one event of this node's telemetry."""
+
+    row: int
+    hit_id: str
+    event_id: str
+    event_at: datetime
+    source: str
+    kind: str
+    raw: bytes
+    sight: Sight
+    indicator_id: str
+    object_row: int
+    origin: Origin
+    lane: Lane
+    retro: bool
+    matched_at: datetime
+    state: HitState = HitState.NEW
+    decided_by: str = ""
+    decided_at: datetime | None = None
+    sighting_id: str = ""
+
+
+def hit_id(event_id: str, indicator_id: str, lane: Lane) -> str:
+    """Return the identifier of a hit: found live, in retrospect or twice, it is the same one."""
+    digest = hashlib.sha256(f"{event_id}\0{indicator_id}\0{lane}".encode()).digest()
+    return f"hit--{uuid.UUID(bytes=digest[:16], version=8)}"

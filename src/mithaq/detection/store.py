@@ -1,0 +1,212 @@
+"""Tables of detection: hits, and the hunts that new indicators ask for."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    select,
+)
+
+from mithaq.detection.model import Hit, HitState, Origin, Sight
+from mithaq.kernel.database import Timestamp, Transaction, insert_ignore, metadata, row_id
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import Lane
+from mithaq.standards.observable import Observable
+
+hits = Table(
+    "hits",
+    metadata,
+    row_id(),
+    Column("hit_id", Text, nullable=False, unique=True),
+    Column("event_id", Text, nullable=False),
+    Column("event_at", Timestamp, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("seen_type", Text, nullable=False),
+    Column("seen_value", Text, nullable=False),
+    Column("matched_type", Text, nullable=False),
+    Column("matched_value", Text, nullable=False),
+    Column("indicator_id", Text, nullable=False),
+    Column("object_row", BigInteger, nullable=False),
+    Column("origin_source", Text, nullable=False),
+    Column("origin_nation", Text, nullable=False),
+    Column("agreement_id", Text),
+    Column("agreement_version", Integer),
+    Column("lane", Text, nullable=False),
+    Column("retro", Boolean, nullable=False),
+    Column("matched_at", Timestamp, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("decided_by", Text, nullable=False),
+    Column("decided_at", Timestamp),
+    Column("sighting_id", Text, nullable=False),
+    UniqueConstraint("event_id", "indicator_id", "lane"),
+    Index("hits_by_lane", "lane", "row"),
+    Index("hits_by_indicator", "indicator_id"),
+)
+hunts = Table(
+    "hunts",
+    metadata,
+    row_id(),
+    Column("object_row", BigInteger, nullable=False),
+    Column("requested_at", Timestamp, nullable=False),
+    Column("done_at", Timestamp, index=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HitCounts:
+    """How many hits a lane has, by what was decided about them."""
+
+    new: int = 0
+    confirmed: int = 0
+    dismissed: int = 0
+
+
+def add_hits(tx: Transaction, new: Sequence[Hit]) -> list[Hit]:
+    """Insert the hits that are not known yet; return those."""
+    if not new:
+        return []
+    wanted = [hit.hit_id for hit in new]
+    known = set(_in_parts(tx.connection, wanted))
+    fresh = {hit.hit_id: hit for hit in new if hit.hit_id not in known}
+    insert_ignore(tx, hits, [_row(hit) for hit in fresh.values()])
+    return list(fresh.values())
+
+
+def get_hit(connection: Connection, wanted: str) -> Hit | None:
+    """Return one hit by its identifier."""
+    row = connection.execute(select(hits).where(hits.c.hit_id == wanted)).one_or_none()
+    return None if row is None else _hit(row)
+
+
+def list_hits(
+    connection: Connection,
+    *,
+    lane: Lane | None = None,
+    state: HitState | None = None,
+    indicator_id: str | None = None,
+    after: int | None = None,
+    limit: int = 100,
+) -> list[Hit]:
+    """Return hits newest first; `after` is the row of the last one of the page before."""
+    query = select(hits).order_by(hits.c.row.desc()).limit(limit)
+    if lane is not None:
+        query = query.where(hits.c.lane == str(lane))
+    if state is not None:
+        query = query.where(hits.c.state == state.value)
+    if indicator_id is not None:
+        query = query.where(hits.c.indicator_id == indicator_id)
+    if after is not None:
+        query = query.where(hits.c.row < after)
+    return [_hit(row) for row in connection.execute(query)]
+
+
+def count_hits(connection: Connection, lane: Lane) -> HitCounts:
+    """Count the hits of a lane by state."""
+    query = select(hits.c.state, func.count()).where(hits.c.lane == str(lane)).group_by(hits.c.state)
+    return HitCounts(**dict(connection.execute(query).tuples().all()))
+
+
+def decide(tx: Transaction, wanted: str, state: HitState, by: str, sighting_id: str) -> bool:
+    """Record a decision about a new hit; tell whether it still was new."""
+    values = {"state": state.value, "decided_by": by, "decided_at": tx.at, "sighting_id": sighting_id}
+    new = (hits.c.hit_id == wanted, hits.c.state == HitState.NEW.value)
+    return tx.execute(hits.update().where(*new).values(**values)).rowcount == 1
+
+
+def request_hunts(tx: Transaction, object_rows: Iterable[int]) -> None:
+    """Ask for a retro-hunt for each of these objects."""
+    rows = [{"object_row": row, "requested_at": tx.at} for row in object_rows]
+    if rows:
+        tx.execute(hunts.insert(), rows)
+
+
+def pending_hunts(connection: Connection, *, limit: int) -> dict[int, int]:
+    """Return the oldest unanswered hunts as {hunt: object row}."""
+    query = select(hunts.c.row, hunts.c.object_row).where(hunts.c.done_at.is_(None))
+    return dict(connection.execute(query.order_by(hunts.c.row).limit(limit)).tuples().all())
+
+
+def finish_hunts(tx: Transaction, numbers: Sequence[int]) -> None:
+    """Remember that these hunts were answered, and forget answers older than the last thousand."""
+    for start in range(0, len(numbers), 500):
+        part = numbers[start : start + 500]
+        tx.execute(hunts.update().where(hunts.c.row.in_(part)).values(done_at=tx.at))
+    newest = tx.connection.scalar(select(func.max(hunts.c.row))) or 0
+    tx.execute(hunts.delete().where(hunts.c.done_at.is_not(None), hunts.c.row < newest - 1000))
+
+
+def _in_parts(connection: Connection, wanted: Sequence[str]) -> Iterable[str]:
+    for start in range(0, len(wanted), 500):
+        part = wanted[start : start + 500]
+        yield from connection.scalars(select(hits.c.hit_id).where(hits.c.hit_id.in_(part)))
+
+
+def _row(hit: Hit) -> dict[str, Any]:
+    return {
+        "hit_id": hit.hit_id,
+        "event_id": hit.event_id,
+        "event_at": hit.event_at,
+        "source": hit.source,
+        "kind": hit.kind,
+        "raw": hit.raw,
+        "field": hit.sight.field,
+        "seen_type": hit.sight.seen.type,
+        "seen_value": hit.sight.seen.value,
+        "matched_type": hit.sight.matched.type,
+        "matched_value": hit.sight.matched.value,
+        "indicator_id": hit.indicator_id,
+        "object_row": hit.object_row,
+        "origin_source": hit.origin.source,
+        "origin_nation": hit.origin.nation,
+        "agreement_id": hit.origin.agreement_id,
+        "agreement_version": hit.origin.agreement_version,
+        "lane": str(hit.lane),
+        "retro": hit.retro,
+        "matched_at": hit.matched_at,
+        "state": hit.state.value,
+        "decided_by": hit.decided_by,
+        "decided_at": hit.decided_at,
+        "sighting_id": hit.sighting_id,
+    }
+
+
+def _hit(row: Any) -> Hit:
+    return Hit(
+        row=row.row,
+        hit_id=row.hit_id,
+        event_id=row.event_id,
+        event_at=row.event_at,
+        source=row.source,
+        kind=row.kind,
+        raw=row.raw,
+        sight=Sight(
+            row.field,
+            Observable(row.seen_type, row.seen_value),
+            Observable(row.matched_type, row.matched_value),
+        ),
+        indicator_id=row.indicator_id,
+        object_row=row.object_row,
+        origin=Origin(row.origin_source, NationId(row.origin_nation), row.agreement_id, row.agreement_version),
+        lane=Lane(row.lane),
+        retro=row.retro,
+        matched_at=row.matched_at,
+        state=HitState(row.state),
+        decided_by=row.decided_by,
+        decided_at=row.decided_at,
+        sighting_id=row.sighting_id,
+    )
