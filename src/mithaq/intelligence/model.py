@@ -1,0 +1,152 @@
+"""The words of the holdings: what is stored, who said it, and what a storing came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import Lane
+from mithaq.kernel.reason import Reason
+from mithaq.standards.pap import Pap
+from mithaq.standards.stix import StixObject
+from mithaq.standards.tlp import Tlp
+
+Source = Literal["own", "partner", "import"]
+Standing = Literal["stands", "superseded", "withdrawn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """One nation's word for an object: who said it, under which agreement, when, on which terms.
+
+    `carried` holds the originator's terms as they came. `original` names the foreign file the object was converted
+    from, if any. `standing` and `standing_reason` say whether that word still holds.
+    """
+
+    source: Source
+    nation: NationId
+    agreement_id: str | None
+    agreement_version: int | None
+    release_id: str | None
+    purpose: str | None
+    tlp: Tlp
+    pap: Pap | None
+    carried: Mapping[str, Any]
+    received_at: datetime
+    original: str | None = None
+    standing: Standing = "stands"
+    standing_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseInstruction:
+    """What the releaser asked for: under which agreement, to whom (None: every party), for which purpose."""
+
+    agreement_id: str
+    recipients: tuple[NationId, ...] | None
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewObject:
+    """One object to be stored: its bytes are the record, `stix` is what was read out of them."""
+
+    body: bytes
+    stix: StixObject
+    lane: Lane
+    provenance: Provenance
+    instruction: ReleaseInstruction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One version of an object as it is held.
+
+    `stands`: at least one nation's word for this version is neither withdrawn nor superseded. `provenance` is
+    oldest first.
+    """
+
+    row: int
+    body: bytes
+    stix: StixObject
+    lane: Lane
+    tlp: Tlp
+    pap: Pap | None
+    stored_at: datetime
+    stands: bool
+    provenance: tuple[Provenance, ...]
+    instructions: tuple[ReleaseInstruction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a search, newest first; `next` continues it, None at the end."""
+
+    objects: tuple[StoredObject, ...]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReport:
+    """What a storing came to.
+
+    `rows` are the rows that are new or about which something new is now known, in the order given.
+    """
+
+    stored: int
+    duplicates: int
+    refused: tuple[tuple[str, Reason], ...]
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """An observable that stands on warning lists: a benign or private value that makes a poor indicator."""
+
+    id: str
+    value: str
+    lists: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import came to; `broken` says why the rest of the file could not be read."""
+
+    stored: int = 0
+    duplicates: int = 0
+    refused: tuple[tuple[str, Reason], ...] = ()
+    warned: tuple[Warned, ...] = ()
+    broken: Reason | None = None
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as JSON values, for `--json` and the API."""
+        return {
+            "stored": self.stored,
+            "duplicates": self.duplicates,
+            "refused": [{"object": name, "reason": reason.sentence()} for name, reason in self.refused],
+            "warned": [{"object": item.id, "value": item.value, "lists": list(item.lists)} for item in self.warned],
+            "broken": self.broken.sentence() if self.broken else None,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ImportTerms:
+    """What the importer says of everything in a file.
+
+    `tlp` and `pap` are the least strict labels an object gets: a stricter marking of its own wins; an object
+    without any label is TLP:RED.
+    """
+
+    nation: NationId
+    lane: Lane
+    tlp: Tlp | None = None
+    pap: Pap | None = None
+    purpose: str | None = None
+    instruction: ReleaseInstruction | None = None
+    carried: Mapping[str, Any] = field(default_factory=dict)
+    original: str | None = None

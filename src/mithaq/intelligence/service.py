@@ -1,0 +1,138 @@
+"""The holdings' use cases: store, find, withdraw."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from mithaq.intelligence import store
+from mithaq.intelligence.model import NewObject, Page, StoredObject, StoreReport
+from mithaq.intelligence.rules import identity_of, plan
+from mithaq.intelligence.search import parse_query
+from mithaq.intelligence.settings import CHUNK_OBJECTS, MAX_SEARCH_LIMIT
+from mithaq.kernel.database import Database, Transaction
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import Lane
+from mithaq.kernel.reason import Reason
+from mithaq.standards.observable import Observable
+
+_Item = TypeVar("_Item")
+_NO_AGREEMENT = Reason("partner-object-without-agreement", "a partner's object is held only under an agreement")
+
+
+class Holdings:
+    """Everything this node knows, each object as its original bytes with everyone who said it."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    def store(self, tx: Transaction, objects: Sequence[NewObject]) -> StoreReport:
+        """Store objects inside the caller's transaction; one that is refused never stops the rest.
+
+        A journal entry `intelligence.stored` is written for each chunk and lane in which something changed.
+        """
+        store.lock(tx)
+        reports = [self._store_chunk(tx, chunk) for chunk in _chunks(objects)]
+        return StoreReport(
+            stored=sum(report.stored for report in reports),
+            duplicates=sum(report.duplicates for report in reports),
+            refused=tuple(refusal for report in reports for refusal in report.refused),
+            rows=tuple(row for report in reports for row in report.rows),
+        )
+
+    def get(self, conn: Connection, stix_id: str, lane: Lane) -> list[StoredObject]:
+        """Return every version of an object that is held, newest first; empty if it is not held."""
+        return store.versions(conn, stix_id, lane)
+
+    def rows(self, conn: Connection, row_ids: Sequence[int]) -> list[StoredObject]:
+        """Return objects by their rows, as the journal names them, in row order."""
+        return [item for chunk in _chunks(row_ids) for item in store.by_rows(conn, chunk)]
+
+    def search(self, conn: Connection, query: str, lane: Lane, after: int | None, limit: int) -> Page:
+        """Return one page of the objects a search finds, newest first; `after` is the page's `next` before.
+
+        Raises:
+            BadQuery: the search cannot be understood.
+        """
+        count = max(1, min(limit, MAX_SEARCH_LIMIT))
+        found = store.search(conn, parse_query(query), lane, after, count + 1)
+        shown = tuple(found[:count])
+        return Page(shown, shown[-1].row if len(found) > count else None)
+
+    def known(self, conn: Connection, observables: Sequence[Observable], lane: Lane) -> dict[Observable, list[int]]:
+        """Return, for each observable that a standing object names, the rows of those objects."""
+        found: dict[Observable, list[int]] = {}
+        for chunk in _chunks(observables):
+            found.update(store.known(conn, chunk, lane))
+        return found
+
+    def active_indicators(
+        self, conn: Connection, at: datetime, after_row: int, limit: int
+    ) -> list[StoredObject]:
+        """Return indicators to match with, in row order after `after_row`.
+
+        They stand, are not revoked, and have not expired at `at`; `valid_from` may lie ahead and is for the matcher
+        to honour. Every lane is returned: the caller keeps them apart.
+        """
+        return store.active_indicators(conn, at, after_row, limit)
+
+    def withdraw(
+        self, tx: Transaction, stix_id: str, lane: Lane, by_nation: NationId, reason: str
+    ) -> tuple[int, ...]:
+        """Take back a nation's word for an object; return the rows that no longer stand.
+
+        Other nations' words for it are left as they are: while one of them stands, so does the object. A nation that
+        never gave its word changes nothing.
+        """
+        store.lock(tx)
+        rows = store.withdraw(tx, stix_id, lane, by_nation, reason)
+        if rows:
+            tx.append(
+                "intelligence.withdrawn", subject=stix_id, lane=lane, actor=f"nation:{by_nation}", detail={"rows": rows}
+            )
+        return tuple(rows)
+
+    def keep_original(self, tx: Transaction, media_type: str, body: bytes) -> str:
+        """Keep a foreign file from which objects are converted; return the name for `Provenance.original`."""
+        return store.keep_original(tx, media_type, body)
+
+    def original(self, conn: Connection, name: str) -> bytes | None:
+        """Return a kept foreign file, byte for byte."""
+        return store.original(conn, name)
+
+    def _store_chunk(self, tx: Transaction, chunk: Sequence[NewObject]) -> StoreReport:
+        refused = [(new.stix.id, _NO_AGREEMENT) for new in chunk if _lacks_agreement(new)]
+        batch = [(new, hashlib.sha256(new.body).digest()) for new in chunk if not _lacks_agreement(new)]
+        held = store.held_versions(tx.connection, (identity_of(new) for new, _ in batch))
+        decided = plan(batch, held, store.next_row(tx.connection))
+        store.write_plan(tx, decided)
+        _tell(tx, decided.touched)
+        return StoreReport(
+            stored=len(decided.versions),
+            duplicates=decided.duplicates,
+            refused=(*refused, *decided.refused),
+            rows=tuple(decided.touched),
+        )
+
+
+def _lacks_agreement(new: NewObject) -> bool:
+    return new.provenance.source == "partner" and new.provenance.agreement_id is None
+
+
+def _tell(tx: Transaction, touched: Mapping[int, NewObject]) -> None:
+    """Write one journal entry for each lane and giver of a chunk."""
+    groups: dict[tuple[Lane, NationId], list[int]] = {}
+    for row, new in touched.items():
+        groups.setdefault((new.lane, new.provenance.nation), []).append(row)
+    for (lane, nation), rows in groups.items():
+        subject = touched[rows[0]].stix.id
+        tx.append("intelligence.stored", subject=subject, lane=lane, actor=f"nation:{nation}", detail={"rows": rows})
+
+
+def _chunks(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+    for start in range(0, len(items), CHUNK_OBJECTS):
+        yield items[start : start + CHUNK_OBJECTS]
