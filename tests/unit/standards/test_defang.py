@@ -35,13 +35,13 @@ SENTENCES = [
         {"domain:portail-impots.secure-fr.com", "ipv4:192.0.2.77"},
     ),
     (
-        f"Le fichier d’empreinte SHA-256 : {H256} a été téléchargé depuis "
-        "hxxp://maj-systeme[.]info/pkg.bin, puis exécuté.",
+        (f"Le fichier d’empreinte SHA-256 : {H256} a été téléchargé depuis "
+        "hxxp://maj-systeme[.]info/pkg.bin, puis exécuté."),
         {f"sha256:{H256}", "url:http://maj-systeme.info/pkg.bin"},
     ),
     (
-        "Les attaquants exploitent la vulnérabilité CVE-2021-44228.Ensuite, ils exfiltrent vers l’adresse : "
-        "exfil@boite[.]fr.",
+        ("Les attaquants exploitent la vulnérabilité CVE-2021-44228.Ensuite, ils exfiltrent vers l’adresse : "
+        "exfil@boite[.]fr."),
         {"cve:CVE-2021-44228", "email:exfil@boite.fr"},
     ),
     (
