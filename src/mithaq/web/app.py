@@ -1,0 +1,73 @@
+"""The pages of a node as one Starlette application."""
+
+from collections.abc import Sequence
+
+from starlette.applications import Starlette
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from mithaq.node.language import msgid
+from mithaq.web import audit, overview, people, sign_in
+from mithaq.web.doors import enter, routes
+from mithaq.web.rendering import STATIC
+from mithaq.web.security import BodyLimit, OwnOrigin, SecureHeaders
+from mithaq.web.settings import MAX_FORM_BYTES, MAX_UPLOAD_BYTES
+from mithaq.web.site import Node, Site
+
+DOORS = (*overview.DOORS, *sign_in.DOORS, *people.DOORS, *audit.DOORS)
+"""Every page there is; a test walks them all."""
+
+_NO_FORM = FormData()
+_TITLES = {404: msgid("Not found"), 405: msgid("Not found")}
+_FOR_GOOD = "public, max-age=31536000, immutable"
+
+
+class Assets(StaticFiles):
+    """The files of the pages; an address that carries its digest may be kept for good."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Serve one file."""
+        response = await super().get_response(path, scope)
+        kept = path.startswith("fonts/") or b"v=" in scope["query_string"]
+        response.headers["cache-control"] = _FOR_GOOD if kept else "no-cache"
+        return response
+
+
+def create_app(node: Node, beneath: Sequence[BaseRoute] = ()) -> Starlette:
+    """Return the pages of a node; `beneath` are other faces (API, partner channel) with doors of their own."""
+    site = Site(node)
+
+    def not_there(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        visit = enter(site, request, _NO_FORM)
+        return visit.refuse(
+            status, _TITLES.get(status, msgid("Not done")), sentence=msgid("there is no such page here")
+        )
+
+    def broken(request: Request, error: Exception) -> Response:
+        del error
+        visit = enter(site, request, _NO_FORM)
+        return visit.refuse(
+            500,
+            msgid("This page failed"),
+            sentence=msgid("the node met an error it did not expect; the operator's log holds the details"),
+        )
+
+    pages = Starlette(
+        routes=[Mount("/static", Assets(directory=STATIC)), *routes(site, DOORS)],
+        middleware=[
+            Middleware(SecureHeaders),
+            Middleware(OwnOrigin, public_url=node.settings.public_url),
+            Middleware(BodyLimit, max_bytes=MAX_FORM_BYTES, max_upload_bytes=MAX_UPLOAD_BYTES),
+            Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5),
+        ],
+        exception_handlers={HTTPException: not_there, 500: broken},
+    )
+    return Starlette(routes=[*beneath, Mount("/", pages)])

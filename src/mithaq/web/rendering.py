@@ -1,0 +1,63 @@
+"""Turn values into pages: one Jinja environment, the reader's words passed in with each page."""
+
+import hashlib
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+
+from mithaq.kernel.clock import rfc3339
+from mithaq.node.language import LANGUAGES
+from mithaq.web.labels import LABELS
+
+STATIC = Path(__file__).parent / "static"
+
+
+@pass_context
+def _gettext(context: Context, message: str) -> str:
+    translated: str = context["words"].catalogue.gettext(message) if message else ""
+    return translated
+
+
+@pass_context
+def _ngettext(context: Context, one: str, many: str, count: int) -> str:
+    translated: str = context["words"].catalogue.ngettext(one, many, count)
+    return translated
+
+
+@pass_context
+def _label(context: Context, value: Any) -> str:
+    """Say an enumerated value in words; a value nobody gave words to stays as it is."""
+    found: str = context["words"].gettext(LABELS.get(str(value), str(value)))
+    return found
+
+
+@lru_cache
+def static_url(name: str) -> str:
+    """Return the address of a static file, with its digest so that browsers may keep it for good."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:16]
+    return f"/static/{name}?v={digest}"
+
+
+@cache
+def environment() -> Environment:
+    """Return the one environment: everything is escaped, an unknown name is an error."""
+    env = Environment(
+        loader=PackageLoader("mithaq.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    install = env.install_gettext_callables  # type: ignore[attr-defined]  # added by the i18n extension
+    install(_gettext, _ngettext, newstyle=True)
+    env.globals.update(label=_label, static=static_url, languages=LANGUAGES, rfc3339=rfc3339)
+    return env
+
+
+def render(template: str, **context: Any) -> str:
+    """Render a template to HTML."""
+    return environment().get_template(template).render(**context)
