@@ -31,3 +31,9 @@ class NotHeld(Error):
     """An object that this node does not hold."""
 
     code = "object-not-held"
+
+
+class WarningListsFailed(Error):
+    """The warning lists cannot be used."""
+
+    code = "warning-lists-failed"
