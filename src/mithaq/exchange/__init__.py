@@ -1,0 +1,1 @@
+"""The partner channel, receipts, and what was withheld: the only way out."""

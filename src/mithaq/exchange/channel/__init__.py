@@ -1,0 +1,1 @@
+"""The partner channel over HTTP: signed requests, long-polls, receipts."""

@@ -1,0 +1,109 @@
+"""Ask a partner's node: the only place in a node from which a request goes out."""
+
+from collections.abc import Sequence
+
+import httpx
+
+from mithaq.exchange.channel.http_signature import sign_request
+from mithaq.exchange.errors import BadFrame, PartnerRefused, PartnerUnreachable
+from mithaq.exchange.frame import FRAMES_TYPE, Unverified, split_frames
+from mithaq.exchange.settings import MAX_RESPONSE_BYTES
+from mithaq.kernel.clock import Clock
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.signing import Signer
+from mithaq.nations.rules import MAX_CARD_BYTES
+
+_CONNECT_S = 5.0
+_SLACK_S = 10.0
+
+
+class PartnerClient:
+    """Speak to one partner as this nation; holds one connection."""
+
+    def __init__(self, own: NationId, partner: NationId, address: str, signer: Signer, clock: Clock) -> None:
+        self._own = own
+        self._partner = partner
+        self._signer = signer
+        self._clock = clock
+        self._http = httpx.Client(base_url=address, trust_env=False, follow_redirects=False, timeout=_CONNECT_S)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def fetch(self, after: int, wait_s: int) -> Sequence[Unverified]:
+        """Return what the partner releases after a sequence number, waiting for news at most `wait_s` seconds.
+
+        Raises:
+            PartnerUnreachable: no answer, or one that breaks off.
+            PartnerRefused: the partner's node refused, with its reason.
+            BadFrame, BadJson: the answer is no row of frames.
+        """
+        target = f"/partner/v1/releases?after={after}&wait={wait_s}"
+        body = self._ask("GET", target, b"", read_s=wait_s + _SLACK_S, media_type=FRAMES_TYPE)
+        return split_frames(body)
+
+    def send_receipt(self, receipt_envelope: bytes) -> None:
+        """Give the partner this nation's signed receipt.
+
+        Raises:
+            PartnerUnreachable, PartnerRefused: it was not taken; it stays due.
+        """
+        self._ask("POST", "/partner/v1/receipts", receipt_envelope, read_s=_SLACK_S, media_type="application/json")
+
+    def _ask(self, method: str, target: str, body: bytes, *, read_s: float, media_type: str) -> bytes:
+        headers = sign_request(
+            self._signer,
+            sender=self._own,
+            recipient=self._partner,
+            method=method,
+            target=target,
+            body=body,
+            at=self._clock.now(),
+        )
+        timeout = httpx.Timeout(_CONNECT_S, read=read_s)
+        try:
+            with self._http.stream(method, target, content=body, headers=headers, timeout=timeout) as response:
+                answer = _bounded(response, MAX_RESPONSE_BYTES)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise PartnerUnreachable(
+                "the node of %(nation)s does not answer", nation=self._partner, private=str(error)
+            ) from error
+        if response.is_error or response.is_redirect:
+            raise PartnerRefused(
+                "the node of %(nation)s refused with %(status)s: %(detail)s",
+                nation=self._partner,
+                status=response.status_code,
+                detail=answer[:300].decode("utf-8", "replace"),
+            )
+        if response.headers.get("content-type", "").partition(";")[0] != media_type:
+            raise BadFrame("the node of %(nation)s answered in another media type", nation=self._partner)
+        return answer
+
+
+def fetch_card(address: str) -> bytes:
+    """Fetch a nation's card from its node; nothing in it is believed until its fingerprint was compared.
+
+    Raises:
+        PartnerUnreachable, PartnerRefused: there is no card to be had at that address.
+    """
+    try:
+        with (
+            httpx.Client(trust_env=False, follow_redirects=False, timeout=_CONNECT_S) as http,
+            http.stream("GET", f"{address.rstrip('/')}/partner/v1/card") as response,
+        ):
+            body = _bounded(response, MAX_CARD_BYTES)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise PartnerUnreachable("no node answers at %(address)s", address=address[:200], private=str(error)) from error
+    if response.status_code != httpx.codes.OK:
+        raise PartnerRefused("%(address)s shows no card", address=address[:200])
+    return body
+
+
+def _bounded(response: httpx.Response, limit: int) -> bytes:
+    body = bytearray()
+    for part in response.iter_bytes():
+        body += part
+        if len(body) > limit:
+            raise BadFrame("the answer is over the limit of %(limit)s bytes", limit=limit)
+    return bytes(body)

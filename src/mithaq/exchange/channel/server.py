@@ -1,0 +1,136 @@
+"""The doors that partners knock at: Starlette routes, thin over `sending`."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from mithaq.exchange.channel.http_signature import RequestVerifier
+from mithaq.exchange.context import Context
+from mithaq.exchange.errors import BadRequestSignature, ClockSkew, OutOfSequence
+from mithaq.exchange.frame import FRAMES_TYPE
+from mithaq.exchange.sending import Sending
+from mithaq.exchange.settings import MAX_OPEN_REQUESTS_PER_PARTNER, MAX_RECEIPT_BYTES, MAX_WAIT_S
+from mithaq.kernel.clock import Clock
+from mithaq.kernel.errors import Error
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.signing import VerifyKey
+from mithaq.kernel.wake import WakeListener
+
+_STATUS: dict[type[Error], int] = {BadRequestSignature: 401, ClockSkew: 401, OutOfSequence: 409}
+_RECOVERY_S = 5.0
+
+
+class PartnerDoors:
+    """Serve releases to partners and take their receipts."""
+
+    def __init__(self, context: Context, card: Callable[[], bytes], clock: Clock, run_dir: Path) -> None:
+        self._context = context
+        self._card = card
+        self._clock = clock
+        self._run_dir = run_dir
+        self._sending = Sending(context)
+        self._verifier = RequestVerifier(context.own)
+        self._open: Counter[NationId] = Counter()
+        self._turns: dict[NationId, asyncio.Lock] = {}
+
+    def routes(self) -> list[Route]:
+        """Return the routes, to be mounted by the web process."""
+        return [
+            Route("/partner/v1/card", self._get_card, methods=["GET"]),
+            Route("/partner/v1/releases", self._get_releases, methods=["GET"]),
+            Route("/partner/v1/receipts", self._post_receipt, methods=["POST"]),
+        ]
+
+    async def _get_card(self, request: Request) -> Response:
+        del request
+        return Response(await anyio.to_thread.run_sync(self._card), media_type="application/json")
+
+    async def _get_releases(self, request: Request) -> Response:
+        try:
+            nation = await self._nation(request, b"")
+            after, wait_s = _whole(request, "after", 0), min(_whole(request, "wait", 0), MAX_WAIT_S)
+            if self._open[nation] >= MAX_OPEN_REQUESTS_PER_PARTNER:
+                return _problem(429, "too-many-requests", "too many open requests of this nation")
+            self._open[nation] += 1
+            try:
+                body = await self._frames(nation, after, wait_s)
+            finally:
+                self._open[nation] -= 1
+        except Error as error:
+            return _refusal(error)
+        return Response(body, media_type=FRAMES_TYPE)
+
+    async def _frames(self, nation: NationId, after: int, wait_s: int) -> bytes:
+        """Return frames as soon as there are any, nothing when the wait is over."""
+        deadline = asyncio.get_running_loop().time() + wait_s
+        with WakeListener(self._run_dir, f"partner-{nation}") as listener:
+            while True:
+                if await anyio.to_thread.run_sync(self._sending.waiting, nation, after):
+                    async with self._turns.setdefault(nation, asyncio.Lock()):
+                        frames = await anyio.to_thread.run_sync(self._sending.frames, nation, after, self._clock.now())
+                    if frames:
+                        return b"".join(frames)
+                left = deadline - asyncio.get_running_loop().time()
+                if left <= 0:
+                    return b""
+                await listener.wait_async(min(left, _RECOVERY_S))
+
+    async def _post_receipt(self, request: Request) -> Response:
+        try:
+            body = await _bounded_body(request, MAX_RECEIPT_BYTES)
+            nation = await self._nation(request, body)
+            receipt = await anyio.to_thread.run_sync(self._sending.accept_receipt, nation, body, self._clock.now())
+        except Error as error:
+            return _refusal(error)
+        return JSONResponse({"release_id": receipt.release_id}, status_code=202)
+
+    async def _nation(self, request: Request, body: bytes) -> NationId:
+        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return self._verifier.nation_of(
+            method=request.method,
+            target=target,
+            headers=dict(request.headers),
+            body=body,
+            keys=await anyio.to_thread.run_sync(self._keys),
+            at=self._clock.now(),
+        )
+
+    def _keys(self) -> Mapping[NationId, VerifyKey]:
+        with self._context.db.read() as connection:
+            partners = self._context.partners.all(connection)
+        return {partner.nation: partner.card.verify_key for partner in partners if partner.is_trusted}
+
+
+def _whole(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name, str(default))
+    if not (text.isascii() and text.isdecimal() and len(text) < 16):
+        raise OutOfSequence("%(name)s is no whole number", name=name)
+    return int(text)
+
+
+async def _bounded_body(request: Request, limit: int) -> bytes:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > limit:
+            raise BadRequestSignature("the body is over the limit of %(limit)s bytes", limit=limit)
+    return bytes(body)
+
+
+def _refusal(error: Error) -> Response:
+    status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 400)
+    return _problem(status, error.code, str(error), params=error.params)
+
+
+def _problem(status: int, code: str, detail: str, *, params: Mapping[str, Any] | None = None) -> Response:
+    body = {"type": f"urn:mithaq:error:{code}", "title": code, "status": status, "detail": detail}
+    if params:
+        body["params"] = dict(params)
+    return JSONResponse(body, status_code=status, media_type="application/problem+json")

@@ -1,0 +1,145 @@
+"""Keep the channel to every trusted partner open: fetch, take, receipt; each partner in threads of its own."""
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from mithaq.exchange.channel.client import PartnerClient
+from mithaq.exchange.context import Context
+from mithaq.exchange.errors import PartnerUnreachable
+from mithaq.exchange.receipt import RECEIPT_TYPE, Receipt
+from mithaq.exchange.receiving import Receiving
+from mithaq.exchange.settings import FIRST_RETRY_S, LONGEST_RETRY_S, WAIT_S
+from mithaq.kernel.clock import Clock
+from mithaq.kernel.errors import Error
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.reason import Reason
+from mithaq.kernel.wake import WakeListener
+
+_log = logging.getLogger(__name__)
+_RECOVERY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """One partner at one address."""
+
+    nation: NationId
+    address: str
+
+
+class ChannelWorker:
+    """Run one channel for each trusted partner that publishes an address."""
+
+    def __init__(self, context: Context, clock: Clock, run_dir: Path, stop: threading.Event) -> None:
+        self._context = context
+        self._clock = clock
+        self._run_dir = run_dir
+        self._stop = stop
+        self._channels: dict[_Link, _Channel] = {}
+
+    def run(self) -> None:
+        """Start and stop channels as partners come and go, until stopped."""
+        with WakeListener(self._run_dir, "channels") as listener:
+            while not self._stop.is_set():
+                self._adjust()
+                listener.wait(_RECOVERY_S)
+        for channel in self._channels.values():
+            channel.stop.set()
+
+    def _adjust(self) -> None:
+        with self._context.db.read() as connection:
+            partners = self._context.partners.all(connection)
+        wanted = {
+            _Link(partner.nation, partner.card.addresses[0])
+            for partner in partners
+            if partner.is_trusted and partner.card.addresses
+        }
+        for link in self._channels.keys() - wanted:
+            self._channels.pop(link).stop.set()
+        for link in wanted - self._channels.keys():
+            self._channels[link] = _Channel(self._context, self._clock, self._run_dir, link)
+            self._channels[link].start()
+
+
+class _Channel:
+    """The two loops of one partner: fetching its releases, and delivering receipts for them."""
+
+    def __init__(self, context: Context, clock: Clock, run_dir: Path, link: _Link) -> None:
+        self._context = context
+        self._clock = clock
+        self._run_dir = run_dir
+        self._link = link
+        self._receiving = Receiving(context)
+        self.stop = threading.Event()
+
+    def start(self) -> None:
+        """Start both loops."""
+        for loop in (self._fetch_loop, self._receipt_loop):
+            threading.Thread(target=loop, name=f"{loop.__name__}-{self._link.nation}", daemon=True).start()
+
+    def _client(self) -> PartnerClient:
+        return PartnerClient(
+            self._context.own, self._link.nation, self._link.address, self._context.signer, self._clock
+        )
+
+    def _fetch_loop(self) -> None:
+        client, retry_s = self._client(), FIRST_RETRY_S
+        while not self.stop.is_set():
+            try:
+                self._fetch_once(client)
+                retry_s = FIRST_RETRY_S
+            except Error as error:
+                self._say(error)
+                self.stop.wait(retry_s)
+                retry_s = min(retry_s * 2, LONGEST_RETRY_S)
+        client.close()
+
+    def _fetch_once(self, client: PartnerClient) -> None:
+        frames = client.fetch(self._receiving.cursor(self._link.nation), WAIT_S)
+        for frame in frames:
+            self._receiving.take(self._link.nation, frame, self._clock.now())
+        self._receiving.note_trouble(self._link.nation, None, self._clock.now())
+
+    def _say(self, error: Error) -> None:
+        level = logging.INFO if isinstance(error, PartnerUnreachable) else logging.WARNING
+        _log.log(level, "channel %s: %s %s", self._link.nation, error, error.private)
+        try:
+            self._receiving.note_trouble(self._link.nation, error, self._clock.now())
+        except Error as second:
+            _log.warning("channel %s: %s", self._link.nation, second)
+
+    def _receipt_loop(self) -> None:
+        client, retry_s = self._client(), FIRST_RETRY_S
+        with WakeListener(self._run_dir, f"receipts-{self._link.nation}") as listener:
+            while not self.stop.is_set():
+                try:
+                    if not self._deliver(client):
+                        listener.wait(_RECOVERY_S)
+                    retry_s = FIRST_RETRY_S
+                except Error as error:
+                    _log.info("receipts to %s: %s", self._link.nation, error)
+                    self.stop.wait(retry_s)
+                    retry_s = min(retry_s * 2, LONGEST_RETRY_S)
+        client.close()
+
+    def _deliver(self, client: PartnerClient) -> int:
+        due = self._receiving.receipts_due(self._link.nation)
+        for row in due:
+            receipt = Receipt(
+                sender=self._link.nation,
+                recipient=self._context.own,
+                release_id=row.release_id,
+                sequence=row.sequence,
+                digest=row.digest,
+                outcome=row.outcome,
+                at=row.received_at,
+                refused=tuple(
+                    (each["object"], tuple(Reason.of_json(reason) for reason in each["reasons"]))
+                    for each in row.refused
+                ),
+            )
+            client.send_receipt(self._context.signer.sign(RECEIPT_TYPE, receipt.encode()))
+            self._receiving.receipt_delivered(self._link.nation, row.sequence, self._clock.now())
+        return len(due)

@@ -1,0 +1,30 @@
+"""What every room of the exchange stands on."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from mithaq.agreements.service import Agreements
+from mithaq.exchange.gatekeeping import Gatekeeper
+from mithaq.intelligence.service import Holdings
+from mithaq.kernel.database import Database
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.signing import Signer
+from mithaq.nations.service import Partners
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One node's services, as the exchange uses them."""
+
+    db: Database
+    own: NationId
+    holdings: Holdings
+    agreements: Agreements
+    partners: Partners
+    signer: Signer
+
+    def gatekeeper(self, connection: Connection, at: datetime) -> Gatekeeper:
+        """Return the gate over one view of the database."""
+        return Gatekeeper(connection, self.own, self.holdings, self.agreements, self.partners, at)

@@ -1,0 +1,57 @@
+"""What can be wrong on the partner channel."""
+
+from mithaq.kernel.errors import Error
+
+
+class BadFrame(Error):
+    """A frame that cannot be read, or is meant for somebody else."""
+
+    code = "bad-frame"
+
+
+class BadRelease(Error):
+    """A signed release whose content breaks the protocol."""
+
+    code = "bad-release"
+
+
+class OutOfSequence(Error):
+    """A release that is replayed, reordered, or leaves a gap."""
+
+    code = "out-of-sequence"
+
+
+class BadReceipt(Error):
+    """A receipt that matches nothing this node sent."""
+
+    code = "bad-receipt"
+
+
+class BadRequestSignature(Error):
+    """An HTTP request that its nation did not sign."""
+
+    code = "bad-request-signature"
+
+
+class ClockSkew(Error):
+    """Two nodes whose clocks are too far apart."""
+
+    code = "clock-skew"
+
+
+class PartnerUnreachable(Error):
+    """A partner's node that does not answer."""
+
+    code = "partner-unreachable"
+
+
+class PartnerRefused(Error):
+    """A partner's node that answered with a refusal."""
+
+    code = "partner-refused"
+
+
+class NotReleasable(Error):
+    """A release order that names something impossible."""
+
+    code = "not-releasable"

@@ -1,0 +1,178 @@
+"""Put a question to the gate: gather the facts about one held object and one recipient."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from mithaq.agreements.model import Agreement, State
+from mithaq.agreements.service import Agreements
+from mithaq.exchange import store
+from mithaq.intelligence.indicators import identity_id
+from mithaq.intelligence.model import Provenance, StoredObject
+from mithaq.intelligence.service import Holdings
+from mithaq.kernel.clock import rfc3339
+from mithaq.kernel.ids import NationId
+from mithaq.nations.model import Partner
+from mithaq.nations.service import Partners
+from mithaq.release.facts import AgreementFacts, agreement_facts
+from mithaq.release.model import Carried, Item, Recipient, Released, Request, Verdict, Withheld
+from mithaq.release.rules import decide, judge
+from mithaq.standards.tlp import Tlp, tlp_of
+
+_MAX_CLOSURE = 200
+
+
+class Gatekeeper:
+    """The gate at one instant over one view of the database; short-lived."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        own: NationId,
+        holdings: Holdings,
+        agreements: Agreements,
+        partners: Partners,
+        at: datetime,
+    ) -> None:
+        self._connection = connection
+        self._own = own
+        self._identity = identity_id(own)
+        self._holdings = holdings
+        self._at = at
+        self._partners = {partner.nation: partner for partner in partners.all(connection)}
+        self._agreements = _newest(agreements.all(connection), at)
+        self._agreed: dict[str, AgreementFacts] = {}
+        rows = connection.execute(select(store.vetoes.c.object_id, store.vetoes.c.recipient))
+        self._vetoes = {(row.object_id, row.recipient) for row in rows}
+
+    def agreement(self, agreement_id: str) -> Agreement | None:
+        """Return the version in force, else the newest, else nothing."""
+        return self._agreements.get(agreement_id)
+
+    def partner(self, nation: NationId) -> Partner | None:
+        """Return a partner by its code."""
+        return self._partners.get(nation)
+
+    def parties(self, agreement_id: str) -> frozenset[NationId]:
+        """Return the other parties of an agreement, none where it is unknown."""
+        agreement = self._agreements.get(agreement_id)
+        return agreement.parties - {self._own} if agreement else frozenset()
+
+    def decide(
+        self, stored: StoredObject, recipient: NationId, agreement_id: str, purpose: str
+    ) -> Released[Item] | Withheld:
+        """Judge one object for one nation and hand out what may leave."""
+        request = self._request(stored, recipient, agreement_id, purpose, {stored.stix.id})
+        return decide(request, self._at, self._facts(request))
+
+    def judge(self, stored: StoredObject, recipient: NationId, agreement_id: str, purpose: str) -> Verdict:
+        """Say why an object may or may not go to a nation."""
+        request = self._request(stored, recipient, agreement_id, purpose, {stored.stix.id})
+        return judge(request, self._at, self._facts(request))
+
+    def knows(self, object_id: str, recipient: NationId, provenance: Sequence[Provenance] = ()) -> bool:
+        """Tell whether a nation has an object already, because it sent it or was sent it."""
+        if any(each.source == "partner" and each.nation == recipient for each in provenance):
+            return True
+        had = select(store.sent_objects.c.sequence).where(
+            store.sent_objects.c.object_id == object_id, store.sent_objects.c.recipient == recipient
+        )
+        return self._connection.execute(had.limit(1)).first() is not None
+
+    def _request(
+        self, stored: StoredObject, recipient: NationId, agreement_id: str, purpose: str, seen: set[str]
+    ) -> Request:
+        partner = self._partners.get(recipient)
+        return Request(
+            item=item_of(stored, self._own),
+            holder=self._own,
+            recipient=Recipient("nation", recipient),
+            recipient_trusted=partner is not None and partner.is_trusted,
+            agreement=self._agreements.get(agreement_id),
+            purpose=purpose,
+            withheld_refs=self._withheld_refs(stored, recipient, agreement_id, purpose, seen),
+            vetoed=bool({(stored.stix.id, recipient), (stored.stix.id, "*")} & self._vetoes),
+        )
+
+    def _facts(self, request: Request) -> AgreementFacts | None:
+        if request.agreement is None:
+            return None
+        known = self._agreed.get(request.agreement.document.id)
+        if known is None:
+            known = self._agreed[request.agreement.document.id] = agreement_facts(request)
+        return known
+
+    def _withheld_refs(
+        self, stored: StoredObject, recipient: NationId, agreement_id: str, purpose: str, seen: set[str]
+    ) -> int:
+        """Count references to objects held here that the recipient may not know of."""
+        count = 0
+        for reference in stored.stix.refs:
+            if reference in seen or reference.startswith("marking-definition--") or reference == self._identity:
+                continue
+            if len(seen) > _MAX_CLOSURE:
+                return count + 1
+            seen.add(reference)
+            versions = self._holdings.get(self._connection, reference, stored.lane)
+            if not versions or self.knows(reference, recipient, versions[0].provenance):
+                continue
+            request = self._request(versions[0], recipient, agreement_id, purpose, seen)
+            count += not judge(request, self._at, self._facts(request)).allowed
+        return count
+
+
+def _newest(agreements: Sequence[Agreement], at: datetime) -> dict[str, Agreement]:
+    chosen: dict[str, Agreement] = {}
+    for agreement in agreements:
+        known = chosen.get(agreement.document.id)
+        if known is None or (known.state(at) is not State.IN_FORCE and agreement.state(at) is State.IN_FORCE):
+            chosen[agreement.document.id] = agreement
+    return chosen
+
+
+def item_of(stored: StoredObject, own: NationId) -> Item:
+    """Return a held object as the gate sees it.
+
+    Where this nation itself stands behind the object, it is the originator. Else the standing word of every partner
+    counts, and terms that cannot be read are terms that allow nothing.
+    """
+    standing = [each for each in stored.provenance if each.standing == "stands"]
+    foreign = [each for each in standing if each.source == "partner"]
+    if any(each.source != "partner" for each in standing) or not foreign:
+        originator: NationId = own
+        carried: tuple[Carried, ...] = ()
+    else:
+        originator, carried = _carried(foreign)
+    unlabelled = tlp_of(stored.stix.object_marking_refs) is None and stored.tlp is Tlp.RED
+    return Item(
+        id=stored.stix.id,
+        version=version_of(stored),
+        kind=stored.stix.type,
+        digest=digest_of(stored),
+        tlp=None if unlabelled else stored.tlp,
+        pap=stored.pap,
+        lane=stored.lane,
+        originator=originator,
+        carried=carried,
+        is_withdrawn=not stored.stands,
+    )
+
+
+def version_of(stored: StoredObject) -> str:
+    """Return the text that names a version of an object: `modified`, or its digest where it has none."""
+    return rfc3339(stored.stix.modified) if stored.stix.modified else digest_of(stored)[:16]
+
+
+def digest_of(stored: StoredObject) -> str:
+    """Return the SHA-256 of an object's original bytes."""
+    return hashlib.sha256(stored.body).hexdigest()
+
+
+def _carried(foreign: Sequence[Provenance]) -> tuple[NationId, tuple[Carried, ...]]:
+    try:
+        terms = tuple(Carried.of_json(dict(each.carried)) for each in foreign)
+    except (KeyError, TypeError, ValueError):
+        return foreign[0].nation, ()
+    return terms[0].originator, terms

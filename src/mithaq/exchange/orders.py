@@ -1,0 +1,108 @@
+"""What releasers and directors decide: standing orders, vetoes, and the question why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select
+
+from mithaq.exchange import store
+from mithaq.exchange.context import Context
+from mithaq.exchange.errors import NotReleasable
+from mithaq.intelligence.model import StoredObject
+from mithaq.kernel.database import Transaction, insert_ignore
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import ACTUAL
+from mithaq.release.model import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """The gate's answer about one object, one partner and one agreement."""
+
+    object_id: str
+    partner: NationId
+    agreement_id: str
+    purpose: str
+    verdict: Verdict
+    already_has_it: bool
+
+
+class Orders:
+    """Decisions of people about releases."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def stand(self, agreement_id: str, purpose: str, *, at: datetime, actor: str) -> None:
+        """Order that new objects go to the parties of this agreement, for this purpose.
+
+        Raises:
+            UnknownAgreement: there is no such agreement here.
+            NotReleasable: the agreement does not know the purpose.
+        """
+        with self._context.db.read() as connection:
+            agreement = self._context.agreements.get(connection, agreement_id)
+        if purpose not in agreement.document.terms.purposes:
+            raise NotReleasable(
+                "the agreement does not cover the purpose %(purpose)s", subject=agreement_id, purpose=purpose
+            )
+        with self._context.db.write(at) as tx:
+            tx.execute(delete(store.standing_orders).where(store.standing_orders.c.agreement_id == agreement_id))
+            tx.execute(
+                store.standing_orders.insert().values(
+                    agreement_id=agreement_id, purpose=purpose, ordered_by=actor, ordered_at=at
+                )
+            )
+            _said(tx, agreement_id, actor, order="standing")
+
+    def stop(self, agreement_id: str, *, at: datetime, actor: str) -> None:
+        """End a standing order."""
+        with self._context.db.write(at) as tx:
+            tx.execute(delete(store.standing_orders).where(store.standing_orders.c.agreement_id == agreement_id))
+            _said(tx, agreement_id, actor, order="ended")
+
+    def standing(self, connection: Connection) -> list[tuple[str, str]]:
+        """Return the agreements under which new objects are released, with the purpose."""
+        rows = connection.execute(select(store.standing_orders).order_by(store.standing_orders.c.agreement_id))
+        return [(row.agreement_id, row.purpose) for row in rows]
+
+    def veto(self, object_id: str, recipient: NationId | None, *, at: datetime, actor: str) -> None:
+        """Keep an object from one nation, or from everybody."""
+        row = {"object_id": object_id, "recipient": recipient or "*", "by": actor, "at": at}
+        with self._context.db.write(at) as tx:
+            insert_ignore(tx, store.vetoes, [row])
+            _said(tx, object_id, actor, order="veto")
+
+    def lift_veto(self, object_id: str, recipient: NationId | None, *, at: datetime, actor: str) -> None:
+        """Lift a veto."""
+        table = store.vetoes
+        with self._context.db.write(at) as tx:
+            tx.execute(delete(table).where(table.c.object_id == object_id, table.c.recipient == (recipient or "*")))
+            _said(tx, object_id, actor, order="veto lifted")
+
+    def why(
+        self, connection: Connection, stored: StoredObject, partner: NationId, purpose: str, at: datetime
+    ) -> Sequence[Why]:
+        """Answer for every agreement with a partner, or once without any when there is none."""
+        gate = self._context.gatekeeper(connection, at)
+        shared = [
+            agreement.document.id
+            for agreement in self._context.agreements.all(connection)
+            if partner in agreement.parties and self._context.own in agreement.parties
+        ]
+        return [
+            Why(
+                stored.stix.id,
+                partner,
+                agreement_id,
+                purpose,
+                gate.judge(stored, partner, agreement_id, purpose),
+                gate.knows(stored.stix.id, partner, stored.provenance),
+            )
+            for agreement_id in dict.fromkeys(shared or [""])
+        ]
+
+
+def _said(tx: Transaction, subject: str, actor: str, *, order: str) -> None:
+    tx.append("exchange.orders", subject=subject, lane=ACTUAL, actor=actor, detail={"order": order})

@@ -1,0 +1,178 @@
+"""Decide what becomes of news: into a partner's outbox, or withheld with all reasons. A reader of the journal."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, select
+
+from mithaq.exchange import store
+from mithaq.exchange.context import Context
+from mithaq.exchange.gatekeeping import Gatekeeper, item_of, version_of
+from mithaq.intelligence.model import StoredObject
+from mithaq.kernel.database import Transaction, insert_ignore
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.journal import Entry, Reader
+from mithaq.kernel.lane import ACTUAL
+from mithaq.release.model import Withheld
+
+READER = "exchange.planning"
+_STORED, _WITHDRAWN = "intelligence.stored", "intelligence.withdrawn"
+_RETHINK = frozenset({"agreements.changed", "nations.standing", "exchange.orders"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """One question for the gate: this object, these nations, this agreement and purpose."""
+
+    stored: StoredObject
+    recipients: frozenset[NationId]
+    agreement_id: str
+    purpose: str
+
+
+class Planning:
+    """Turn the journal's news into decisions that wait to be fetched."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def reader(self) -> Reader:
+        """Return the journal reader that plans releases."""
+        return Reader(READER, frozenset({_STORED, _WITHDRAWN}) | _RETHINK, self.handle)
+
+    def handle(self, tx: Transaction, entries: Sequence[Entry]) -> None:
+        """Plan what the entries call for, in the transaction that moves the cursor."""
+        gate = self._context.gatekeeper(tx.connection, tx.at)
+        stored = _rows(entries, _STORED)
+        if stored:
+            held = self._context.holdings.rows(tx.connection, stored)
+            self._decide(tx, gate, self._orders(tx, gate, held))
+        withdrawn = _rows(entries, _WITHDRAWN)
+        if withdrawn:
+            self._withdraw(tx, self._context.holdings.rows(tx.connection, withdrawn))
+        if any(entry.kind in _RETHINK for entry in entries):
+            self._reconsider(tx, gate)
+
+    def _orders(self, tx: Transaction, gate: Gatekeeper, held: Iterable[StoredObject]) -> Iterable[_Order]:
+        standing = [(row.agreement_id, row.purpose) for row in tx.connection.execute(select(store.standing_orders))]
+        for stored in held:
+            if stored.instructions:
+                for asked in stored.instructions:
+                    named = None if asked.recipients is None else frozenset(asked.recipients)
+                    recipients = gate.parties(asked.agreement_id) if named is None else named
+                    yield _Order(stored, recipients, asked.agreement_id, asked.purpose)
+            else:
+                for agreement_id, purpose in standing:
+                    recipients = gate.parties(agreement_id)
+                    yield _Order(stored, self._reachable(stored, recipients), agreement_id, purpose)
+
+    def _reachable(self, stored: StoredObject, recipients: frozenset[NationId]) -> frozenset[NationId]:
+        """Leave out whom the originator's terms exclude anyway: a standing order is no request to pass on."""
+        item = item_of(stored, self._context.own)
+        if item.originator == self._context.own:
+            return recipients
+        allowed = [terms.onward_parties for terms in item.carried]
+        return recipients.intersection(*allowed) - {item.originator} if allowed else frozenset()
+
+    def _decide(self, tx: Transaction, gate: Gatekeeper, orders: Iterable[_Order]) -> None:
+        out: list[dict[str, Any]] = []
+        kept: list[dict[str, Any]] = []
+        for order in orders:
+            for recipient in sorted(order.recipients):
+                if _sent_by(order.stored, recipient):
+                    continue
+                row = _row(order, recipient)
+                decision = gate.decide(order.stored, recipient, order.agreement_id, order.purpose)
+                if isinstance(decision, Withheld):
+                    kept.append(row | {"at": tx.at, "reasons": [reason.as_json() for reason in decision.reasons]})
+                else:
+                    out.append(row | {"action": "release", "decided_at": tx.at})
+        insert_ignore(tx, store.outbox, out)
+        keep_withheld(tx, kept)
+        if out:
+            tx.append(
+                "exchange.planned",
+                subject=out[0]["object_id"],
+                lane=ACTUAL,
+                actor="node",
+                detail={"recipients": sorted({row["recipient"] for row in out}), "count": len(out)},
+            )
+
+    def _withdraw(self, tx: Transaction, held: Iterable[StoredObject]) -> None:
+        rows = []
+        for stored in held:
+            had = select(store.sent_objects.c.recipient).where(
+                store.sent_objects.c.object_id == stored.stix.id, store.sent_objects.c.lane == str(stored.lane)
+            )
+            waiting = store.outbox.c.object_id == stored.stix.id
+            tx.execute(delete(store.outbox).where(waiting, store.outbox.c.action == "release"))
+            rows += [
+                {
+                    "recipient": row.recipient,
+                    "action": "withdraw",
+                    "object_row": stored.row,
+                    "object_id": stored.stix.id,
+                    "version": version_of(stored),
+                    "lane": str(stored.lane),
+                    "agreement_id": "",
+                    "purpose": "withdrawal",
+                    "decided_at": tx.at,
+                }
+                for row in tx.connection.execute(had.distinct())
+            ]
+        insert_ignore(tx, store.outbox, rows)
+        if rows:
+            tx.append(
+                "exchange.planned",
+                subject=rows[0]["object_id"],
+                lane=ACTUAL,
+                actor="node",
+                detail={"recipients": sorted({row["recipient"] for row in rows}), "count": len(rows)},
+            )
+
+    def _reconsider(self, tx: Transaction, gate: Gatekeeper) -> None:
+        """Ask again about everything that was withheld: an agreement, a partner or an order has changed."""
+        orders = [
+            _Order(stored, frozenset({NationId(row.recipient)}), row.agreement_id, row.purpose)
+            for row in tx.connection.execute(select(store.withheld)).all()
+            for stored in self._context.holdings.rows(tx.connection, [row.object_row])
+        ]
+        self._decide(tx, gate, orders)
+
+
+def _rows(entries: Sequence[Entry], kind: str) -> list[int]:
+    return [row for entry in entries if entry.kind == kind for row in entry.detail["rows"]]
+
+
+def _sent_by(stored: StoredObject, recipient: NationId) -> bool:
+    return any(each.source == "partner" and each.nation == recipient for each in stored.provenance)
+
+
+def _row(order: _Order, recipient: NationId) -> dict[str, Any]:
+    return {
+        "recipient": recipient,
+        "object_row": order.stored.row,
+        "object_id": order.stored.stix.id,
+        "version": version_of(order.stored),
+        "lane": str(order.stored.lane),
+        "agreement_id": order.agreement_id,
+        "purpose": order.purpose,
+    }
+
+
+def keep_withheld(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
+    """Write the private log of refusals; a new refusal of the same question replaces the old one."""
+    table = store.withheld
+    for row in rows:
+        same = [table.c[name] == row[name] for name in ("recipient", "object_id", "version", "lane", "agreement_id")]
+        tx.execute(delete(table).where(*same))
+    if rows:
+        tx.execute(table.insert(), rows)
+        tx.append(
+            "exchange.withheld",
+            subject=rows[0]["object_id"],
+            lane=ACTUAL,
+            actor="node",
+            detail={"count": len(rows)},
+        )

@@ -1,0 +1,348 @@
+"""Take a partner's releases: verify, admit or quarantine with reasons, and owe a receipt."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+
+from mithaq.agreements.model import Agreement
+from mithaq.exchange import store
+from mithaq.exchange.context import Context
+from mithaq.exchange.errors import BadFrame, OutOfSequence
+from mithaq.exchange.frame import Unverified
+from mithaq.exchange.receipt import Outcome
+from mithaq.exchange.release_document import RELEASE_TYPE, ReleasedObject, ReleaseDocument, read_release
+from mithaq.exchange.sending import set_channel
+from mithaq.exchange.settings import SIGNATURE_WINDOW_S
+from mithaq.intelligence.model import NewObject, Provenance
+from mithaq.kernel.database import Transaction, insert_ignore
+from mithaq.kernel.errors import Error
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.reason import Reason
+from mithaq.kernel.signing import verify
+from mithaq.nations.model import Partner
+from mithaq.release.facts import AgreementFacts, agreement_facts
+from mithaq.release.model import Item, Recipient, Request
+from mithaq.release.rules import judge
+from mithaq.standards import stix
+from mithaq.standards.pap import pap_of
+from mithaq.standards.tlp import tlp_of
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A release whose seal, signature, parties and number hold; its content is not yet judged."""
+
+    document: ReleaseDocument
+    envelope: bytes
+
+    @property
+    def digest(self) -> str:
+        """Return the SHA-256 of the signed envelope, as the receipt names it."""
+        return hashlib.sha256(self.envelope).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """An object that was not admitted, with all reasons."""
+
+    object_id: str
+    body: bytes
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What of a verified release may enter the holdings, and what may not."""
+
+    verified: Verified
+    objects: tuple[NewObject, ...]
+    quarantined: tuple[Quarantined, ...]
+
+
+class Receiving:
+    """The recipient's half of the partner channel."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def cursor(self, sender: NationId) -> int:
+        """Return the number of the last release taken from a partner."""
+        query = select(store.channels.c.received_sequence).where(store.channels.c.partner == sender)
+        with self._context.db.read() as connection:
+            return connection.execute(query).scalar_one_or_none() or 0
+
+    def take(self, sender: NationId, frame: Unverified, at: datetime) -> Outcome | None:
+        """Verify, admit and store one frame; `None` when it was taken before.
+
+        Raises:
+            BadFrame, BadSeal, BadSignature, BadJson, BadRelease: it is not what the partner released to this nation.
+            OutOfSequence: a release before it is missing, or it repeats a number with other bytes.
+        """
+        with self._context.db.read() as connection:
+            partner = self._context.partners.get(connection, sender)
+        verified = self._verify(partner, frame)
+        if self._was_taken(verified):
+            return None
+        admitted = self._admit(partner, verified, at)
+        with self._context.db.write(at) as tx:
+            return self._keep(tx, admitted)
+
+    def note_trouble(self, sender: NationId, error: Error | None, at: datetime) -> None:
+        """Keep what stands in the way of a partner's channel, or that nothing does."""
+        with self._context.db.read() as connection:
+            known = connection.execute(
+                select(store.channels.c.trouble).where(store.channels.c.partner == sender)
+            ).scalar_one_or_none()
+        trouble = {"code": error.code, "message": error.message, "params": error.params} if error else None
+        if trouble != known:
+            with self._context.db.write(at) as tx:
+                set_channel(tx, sender, trouble=trouble, trouble_at=at)
+
+    def _verify(self, partner: Partner, frame: Unverified) -> Verified:
+        header, own = frame.header, self._context.own
+        if header.sender != partner.nation:
+            raise BadFrame(
+                "a frame of %(found)s on the channel of %(partner)s", found=header.sender, partner=partner.nation
+            )
+        if header.recipient != own:
+            raise BadFrame("the frame is meant for %(recipient)s, not for this nation", recipient=header.recipient)
+        envelope = frame.open(self._context.signer)
+        payload = verify(envelope, partner.card.verify_key, RELEASE_TYPE, subject=f"release of {partner.nation}")
+        document = read_release(payload)
+        if (document.sender, document.recipient, document.sequence) != (partner.nation, own, header.sequence):
+            raise BadFrame(
+                "the signed release names other parties or another number than its frame", subject=document.id
+            )
+        return Verified(document, envelope)
+
+    def _was_taken(self, verified: Verified) -> bool:
+        document = verified.document
+        expected = self.cursor(document.sender) + 1
+        if document.sequence > expected:
+            raise OutOfSequence(
+                "number %(found)s came where %(expected)s is due; the gap is asked for again",
+                subject=document.id,
+                found=document.sequence,
+                expected=expected,
+            )
+        if document.sequence == expected:
+            return False
+        query = select(store.received.c.digest).where(
+            store.received.c.sender == document.sender, store.received.c.sequence == document.sequence
+        )
+        with self._context.db.read() as connection:
+            known = connection.execute(query).scalar_one_or_none()
+        if known != verified.digest:
+            raise OutOfSequence(
+                "number %(found)s was used before for another release", subject=document.id, found=document.sequence
+            )
+        return True
+
+    def _admit(self, partner: Partner, verified: Verified, at: datetime) -> Admitted:
+        document = verified.document
+        if document.action != "release":
+            return Admitted(verified, (), ())
+        with self._context.db.read() as connection:
+            reference = document.agreement
+            agreement = (
+                self._context.agreements.find(connection, reference.id, reference.version) if reference else None
+            )
+        whole = _against_the_whole(document, agreement, at)
+        admission = _Admission(partner, document, agreement, at, whole)
+        objects: list[NewObject] = []
+        quarantined: list[Quarantined] = []
+        for each in document.objects:
+            outcome = admission.of(each)
+            (objects if isinstance(outcome, NewObject) else quarantined).append(outcome)  # type: ignore[arg-type]
+        return Admitted(verified, tuple(objects), tuple(quarantined))
+
+    def _keep(self, tx: Transaction, admitted: Admitted) -> Outcome:
+        verified, document = admitted.verified, admitted.verified.document
+        report = self._context.holdings.store(tx, admitted.objects)
+        bodies = {each.stix.id: each.body for each in admitted.objects}
+        quarantined = admitted.quarantined + tuple(
+            Quarantined(object_id, bodies[object_id], (reason,)) for object_id, reason in report.refused
+        )
+        for object_id in document.withdrawn:
+            self._context.holdings.withdraw(tx, object_id, document.lane, document.sender, "withdrawn by its sender")
+        outcome = _outcome(document, len(quarantined))
+        refused = [
+            {"object": each.object_id, "reasons": [reason.as_json() for reason in each.reasons]} for each in quarantined
+        ]
+        tx.execute(store.received.insert().values(**_received_row(verified, outcome, refused, tx.at)))
+        _keep_quarantined(tx, document, quarantined)
+        set_channel(tx, document.sender, received_sequence=document.sequence, fetched_at=tx.at)
+        tx.append(
+            "exchange.quarantined" if outcome == "quarantined" else "exchange.admitted",
+            subject=document.id,
+            lane=document.lane,
+            actor=f"nation:{document.sender}",
+            detail={
+                "outcome": outcome,
+                "sequence": document.sequence,
+                "objects": len(document.objects) + len(document.withdrawn),
+                "quarantined": len(quarantined),
+            },
+        )
+        return outcome
+
+    def receipts_due(self, sender: NationId) -> list[Any]:
+        """Return the releases of a partner for which no receipt was delivered yet, oldest first."""
+        query = (
+            select(store.received)
+            .where(store.received.c.receipt_due.is_(True), store.received.c.sender == sender)
+            .order_by(store.received.c.sequence)
+            .limit(100)
+        )
+        with self._context.db.read() as connection:
+            return list(connection.execute(query))
+
+    def receipt_delivered(self, sender: NationId, sequence: int, at: datetime) -> None:
+        """Note that a partner has this nation's receipt."""
+        here = (store.received.c.sender == sender, store.received.c.sequence == sequence)
+        with self._context.db.write(at) as tx:
+            tx.execute(update(store.received).where(*here).values(receipt_due=False))
+
+
+def _against_the_whole(document: ReleaseDocument, agreement: Agreement | None, at: datetime) -> tuple[Reason, ...]:
+    """Return what stands against every object of a release alike."""
+    reasons = []
+    if document.at > at + timedelta(seconds=SIGNATURE_WINDOW_S):
+        skew = int((document.at - at).total_seconds())
+        reasons.append(
+            Reason(
+                "from-the-future",
+                "the release is dated %(skew)s seconds ahead of this node's clock",
+                {"skew": skew},
+                "compare both nodes' clocks",
+            )
+        )
+    if agreement is not None and document.agreement != agreement.reference:
+        reasons.append(
+            Reason(
+                "agreement-text",
+                "the agreement is cited with a hash that is not the text signed here",
+                {},
+                "compare the agreement's text with the partner",
+            )
+        )
+    return tuple(reasons)
+
+
+class _Admission:
+    """Judge each object of one release from the recipient's side, by the same clauses the sender had to pass."""
+
+    def __init__(
+        self,
+        partner: Partner,
+        document: ReleaseDocument,
+        agreement: Agreement | None,
+        at: datetime,
+        whole: tuple[Reason, ...],
+    ) -> None:
+        self._partner = partner
+        self._document = document
+        self._agreement = agreement
+        self._at = at
+        self._whole = whole
+        self._agreed: AgreementFacts | None = None
+
+    def of(self, released: ReleasedObject) -> NewObject | Quarantined:
+        """Return the object ready to be stored, or why it may not be."""
+        try:
+            parsed = stix.parse(released.body)
+        except Error as error:
+            reason = Reason(error.code, error.message, error.params, "ask the sender to correct the object")
+            return Quarantined(error.subject or released.decision[:16], released.body, (*self._whole, reason))
+        new = self._new(released, parsed)
+        reasons = self._whole + self._reasons(released, parsed)
+        return Quarantined(parsed.id, released.body, reasons) if reasons else new
+
+    def _reasons(self, released: ReleasedObject, parsed: stix.StixObject) -> tuple[Reason, ...]:
+        terms, document = released.terms, self._document
+        label = tlp_of(parsed.object_marking_refs)
+        item = Item(
+            id=parsed.id,
+            version="",
+            kind=parsed.type,
+            digest="",
+            tlp=max(terms.tlp, label) if label is not None else terms.tlp,
+            pap=max(terms.pap, pap_of(parsed.labels) or terms.pap),
+            lane=document.lane,
+            originator=document.sender,
+            named_recipients=frozenset({document.recipient}),
+        )
+        request = Request(
+            item=item,
+            holder=document.sender,
+            recipient=Recipient("nation", document.recipient),
+            recipient_trusted=self._partner.is_trusted,
+            agreement=self._agreement,
+            purpose=document.purpose,
+        )
+        if self._agreed is None and self._agreement is not None:
+            self._agreed = agreement_facts(request)
+        return judge(request, min(document.at, self._at), self._agreed).reasons
+
+    def _new(self, released: ReleasedObject, parsed: stix.StixObject) -> NewObject:
+        document = self._document
+        provenance = Provenance(
+            source="partner",
+            nation=document.sender,
+            agreement_id=document.agreement.id if document.agreement else None,
+            agreement_version=document.agreement.version if document.agreement else None,
+            release_id=document.id,
+            purpose=document.purpose,
+            tlp=released.terms.tlp,
+            pap=released.terms.pap,
+            carried=released.terms.as_json(),
+            received_at=self._at,
+        )
+        return NewObject(released.body, parsed, document.lane, provenance)
+
+
+def _outcome(document: ReleaseDocument, quarantined: int) -> Outcome:
+    match document.action:
+        case "withdraw":
+            return "withdrawn"
+        case "void":
+            return "void"
+    if not quarantined:
+        return "admitted"
+    return "quarantined" if quarantined >= len(document.objects) else "partly-admitted"
+
+
+def _received_row(verified: Verified, outcome: Outcome, refused: Sequence[Any], at: datetime) -> dict[str, Any]:
+    document = verified.document
+    return {
+        "sender": document.sender,
+        "sequence": document.sequence,
+        "release_id": document.id,
+        "digest": verified.digest,
+        "envelope": verified.envelope,
+        "action": document.action,
+        "lane": str(document.lane),
+        "outcome": outcome,
+        "refused": list(refused),
+        "received_at": at,
+        "receipt_due": True,
+    }
+
+
+def _keep_quarantined(tx: Transaction, document: ReleaseDocument, quarantined: Sequence[Quarantined]) -> None:
+    rows = [
+        {
+            "sender": document.sender,
+            "release_id": document.id,
+            "object_id": each.object_id,
+            "body": each.body,
+            "reasons": [reason.as_json() for reason in each.reasons],
+            "at": tx.at,
+        }
+        for each in quarantined
+    ]
+    insert_ignore(tx, store.quarantine, rows)

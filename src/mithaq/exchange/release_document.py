@@ -1,0 +1,132 @@
+"""The signed document a recipient gets: objects' original bytes with the originator's terms.
+
+Versioned apart from the program: `format_version` 1. A newer one is refused with a clear text.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from mithaq.agreements.model import Reference
+from mithaq.exchange.errors import BadRelease
+from mithaq.exchange.settings import MAX_FRAME_BYTES, MAX_OBJECTS_PER_RELEASE
+from mithaq.kernel import canonical
+from mithaq.kernel.clock import from_rfc3339, rfc3339
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import Lane
+from mithaq.release.model import Carried
+
+RELEASE_TYPE = "application/vnd.mithaq.release+json"
+FORMAT = 1
+Action = Literal["release", "withdraw", "void"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasedObject:
+    """One object in a release: its original bytes, the terms it carries and the digest of the decision."""
+
+    body: bytes
+    terms: Carried
+    decision: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseDocument:
+    """What one nation says to one other under one sequence number.
+
+    `withdraw` names objects the recipient holds; `void` fills the number of a release that may no longer go.
+    """
+
+    id: str
+    sender: NationId
+    recipient: NationId
+    sequence: int
+    at: datetime
+    action: Action
+    lane: Lane
+    agreement: Reference | None
+    purpose: str
+    objects: tuple[ReleasedObject, ...] = ()
+    withdrawn: tuple[str, ...] = ()
+
+    def encode(self) -> bytes:
+        """Return the canonical bytes that are signed."""
+        terms: list[Carried] = []
+        places: dict[Carried, int] = {}
+        objects = []
+        for each in self.objects:
+            if each.terms not in places:
+                places[each.terms] = len(terms)
+                terms.append(each.terms)
+            objects.append({"body": each.body.decode(), "terms": places[each.terms], "decision": each.decision})
+        return canonical.dumps(
+            {
+                "format_version": FORMAT,
+                "id": self.id,
+                "sender": self.sender,
+                "recipient": self.recipient,
+                "sequence": self.sequence,
+                "at": rfc3339(self.at),
+                "action": self.action,
+                "lane": str(self.lane),
+                "agreement": self.agreement.as_json() if self.agreement else None,
+                "purpose": self.purpose,
+                "terms": [each.as_json() for each in terms],
+                "objects": objects,
+                "withdrawn": list(self.withdrawn),
+            }
+        )
+
+
+def read_release(payload: bytes) -> ReleaseDocument:
+    """Read the payload of a release whose signature was verified.
+
+    Raises:
+        BadJson: the payload is not canonical JSON.
+        BadRelease: a newer format, or a field that is missing or malformed.
+    """
+    value = canonical.loads_canonical(payload, max_bytes=MAX_FRAME_BYTES, subject="release")
+    if not isinstance(value, dict) or value.get("format_version") != FORMAT:
+        found = str(value.get("format_version"))[:20] if isinstance(value, dict) else "none"
+        raise BadRelease("release format %(found)s is not read here, this node reads format 1", found=found)
+    try:
+        return _document(value)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise BadRelease(
+            "a field of the release is missing or malformed: %(detail)s",
+            subject=str(value.get("id"))[:80],
+            detail=str(error)[:80],
+        ) from error
+
+
+def _document(value: dict[str, Any]) -> ReleaseDocument:
+    terms = [Carried.of_json(each) for each in value["terms"]]
+    reference = value["agreement"]
+    if value["action"] not in ("release", "withdraw", "void"):
+        raise ValueError("no such action")
+    if len(value["objects"]) > MAX_OBJECTS_PER_RELEASE:
+        raise ValueError("more objects than a release may carry")
+    return ReleaseDocument(
+        id=str(value["id"]),
+        sender=NationId(value["sender"]),
+        recipient=NationId(value["recipient"]),
+        sequence=_whole(value["sequence"]),
+        at=from_rfc3339(value["at"]),
+        action=value["action"],
+        lane=Lane.parse(value["lane"]),
+        agreement=Reference(str(reference["id"]), _whole(reference["version"]), str(reference["hash"]))
+        if reference
+        else None,
+        purpose=str(value["purpose"]),
+        objects=tuple(
+            ReleasedObject(each["body"].encode(), terms[_whole(each["terms"])], str(each["decision"]))
+            for each in value["objects"]
+        ),
+        withdrawn=tuple(str(each) for each in value["withdrawn"]),
+    )
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{str(value)[:20]} is no whole number")
+    return value

@@ -1,0 +1,365 @@
+"""Hand a partner what waits for it: judged again, numbered, signed and sealed at the instant it is fetched."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import takewhile
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from mithaq.exchange import store
+from mithaq.exchange.context import Context
+from mithaq.exchange.errors import BadReceipt, OutOfSequence
+from mithaq.exchange.frame import seal_frame
+from mithaq.exchange.gatekeeping import Gatekeeper
+from mithaq.exchange.planning import keep_withheld
+from mithaq.exchange.receipt import RECEIPT_TYPE, Receipt, read_receipt
+from mithaq.exchange.release_document import RELEASE_TYPE, ReleasedObject, ReleaseDocument
+from mithaq.exchange.settings import (
+    MAX_FRAMES_PER_RESPONSE,
+    MAX_OBJECTS_PER_RELEASE,
+    MAX_RELEASE_BODY_BYTES,
+    MAX_RESPONSE_BYTES,
+)
+from mithaq.intelligence.model import StoredObject
+from mithaq.kernel.database import Transaction
+from mithaq.kernel.ids import NationId, new_id
+from mithaq.kernel.lane import Lane
+from mithaq.kernel.signing import verify
+from mithaq.release.model import Item, Released, Withheld
+from mithaq.release.rules import carried_terms, retract
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Waiting decisions that may travel in one release, with what the gate handed out for each."""
+
+    rows: Sequence[Any]
+    released: Sequence[tuple[Any, StoredObject, Released[Item]]]
+    refused: Sequence[dict[str, Any]]
+
+
+class Sending:
+    """The sender's half of the partner channel."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def waiting(self, recipient: NationId, after: int) -> bool:
+        """Tell whether a partner that has taken everything up to `after` would get something now."""
+        with self._context.db.read() as connection:
+            later = select(store.sent.c.sequence).where(
+                store.sent.c.recipient == recipient, store.sent.c.sequence > after
+            )
+            queued = select(store.outbox.c.row).where(store.outbox.c.recipient == recipient)
+            return any(connection.execute(query.limit(1)).first() for query in (later, queued))
+
+    def frames(self, recipient: NationId, after: int, at: datetime) -> list[bytes]:
+        """Return the sealed releases after a sequence number, oldest first.
+
+        Raises:
+            OutOfSequence: the partner claims to have more than it was ever sent.
+            UnknownPartner: there is no card of that nation.
+        """
+        self._note_request(recipient, after, at)
+        frames = self._again(recipient, after, at)
+        size = sum(map(len, frames))
+        while len(frames) < MAX_FRAMES_PER_RESPONSE and size < MAX_RESPONSE_BYTES // 2:
+            frame = self._next(recipient, at)
+            if frame is None:
+                break
+            frames.append(frame)
+            size += len(frame)
+        return frames
+
+    def accept_receipt(self, partner: NationId, envelope: bytes, at: datetime) -> Receipt:
+        """Keep a partner's signed receipt for one of this node's releases; the same receipt twice is one.
+
+        Raises:
+            BadJson, BadSignature: it is not signed by the partner.
+            BadReceipt: it speaks of a release that this partner was never sent, or of other bytes.
+        """
+        with self._context.db.read() as connection:
+            key = self._context.partners.get(connection, partner).card.verify_key
+        receipt = read_receipt(verify(envelope, key, RECEIPT_TYPE, subject=f"receipt of {partner}"))
+        if (receipt.sender, receipt.recipient) != (self._context.own, partner):
+            raise BadReceipt("it is not about a release from here to its signer", subject=receipt.release_id[:80])
+        with self._context.db.write(at) as tx:
+            self._keep_receipt(tx, receipt, envelope)
+        return receipt
+
+    def _keep_receipt(self, tx: Transaction, receipt: Receipt, envelope: bytes) -> None:
+        here = (store.sent.c.recipient == receipt.recipient, store.sent.c.sequence == receipt.sequence)
+        row = tx.execute(select(store.sent).where(*here)).one_or_none()
+        if row is None or (row.release_id, row.digest) != (receipt.release_id, receipt.digest):
+            raise BadReceipt("it matches no release that this nation sent", subject=receipt.release_id[:80])
+        if row.receipt is not None:
+            return
+        refused = [{"object": name, "reasons": [r.as_json() for r in reasons]} for name, reasons in receipt.refused]
+        tx.execute(
+            update(store.sent)
+            .where(*here)
+            .values(outcome=receipt.outcome, receipt=envelope, receipted_at=tx.at, refused=refused)
+        )
+        tx.append(
+            "exchange.receipt",
+            subject=receipt.release_id,
+            lane=Lane(row.lane),
+            actor=f"nation:{receipt.recipient}",
+            detail={"outcome": receipt.outcome, "sequence": receipt.sequence},
+        )
+
+    def _note_request(self, recipient: NationId, after: int, at: datetime) -> None:
+        with self._context.db.read() as connection:
+            last = _last_sequence(connection, recipient)
+            known = connection.execute(
+                select(store.channels.c.asked_after).where(store.channels.c.partner == recipient)
+            ).scalar_one_or_none()
+        if after > last:
+            raise OutOfSequence(
+                "%(nation)s asks for what follows number %(after)s, but was sent only up to %(last)s",
+                nation=recipient,
+                after=after,
+                last=last,
+            )
+        if known != after:
+            with self._context.db.write(at) as tx:
+                set_channel(tx, recipient, asked_after=after, asked_at=at)
+
+    def _again(self, recipient: NationId, after: int, at: datetime) -> list[bytes]:
+        query = (
+            select(store.sent)
+            .where(store.sent.c.recipient == recipient, store.sent.c.sequence > after)
+            .order_by(store.sent.c.sequence)
+            .limit(MAX_FRAMES_PER_RESPONSE)
+        )
+        with self._context.db.read() as connection:
+            rows = connection.execute(query).all()
+            gate = self._context.gatekeeper(connection, at)
+            stale = {row.sequence for row in rows if self._may_no_longer_go(connection, gate, row)}
+        frames: list[bytes] = []
+        for row in rows:
+            frames.append(self._void(row, at) if row.sequence in stale else bytes(row.frame))
+            if sum(map(len, frames)) > MAX_RESPONSE_BYTES // 2:
+                break
+        return frames
+
+    def _may_no_longer_go(self, connection: Connection, gate: Gatekeeper, row: Any) -> bool:
+        """Judge a numbered release again before it is repeated."""
+        if row.action != "release":
+            return False
+        inside = select(store.sent_objects.c.object_row).where(
+            store.sent_objects.c.recipient == row.recipient, store.sent_objects.c.sequence == row.sequence
+        )
+        rows = [each for (each,) in connection.execute(inside)]
+        held = self._context.holdings.rows(connection, rows)
+        return len(held) != len(rows) or any(
+            isinstance(gate.decide(stored, NationId(row.recipient), row.agreement_id, row.purpose), Withheld)
+            for stored in held
+        )
+
+    def _void(self, row: Any, at: datetime) -> bytes:
+        """Fill the number of a release that may no longer go with a signed word of exactly that."""
+        recipient = NationId(row.recipient)
+        document = ReleaseDocument(
+            row.release_id, self._context.own, recipient, row.sequence, at, "void", Lane(row.lane), None, "withdrawal"
+        )
+        frame, digest = self._seal(document)
+        here = (store.sent.c.recipient == recipient, store.sent.c.sequence == row.sequence)
+        with self._context.db.write(at) as tx:
+            tx.execute(update(store.sent).where(*here).values(action="void", frame=frame, digest=digest, sent_at=at))
+            tx.execute(
+                delete(store.sent_objects).where(
+                    store.sent_objects.c.recipient == recipient, store.sent_objects.c.sequence == row.sequence
+                )
+            )
+        return frame
+
+    def _next(self, recipient: NationId, at: datetime) -> bytes | None:
+        """Make the next release out of the outbox, or return nothing when it is empty."""
+        while True:
+            with self._context.db.read() as connection:
+                batch = self._batch(connection, recipient, at)
+                sequence = _last_sequence(connection, recipient) + 1
+            if not batch.rows:
+                return None
+            if not batch.released and batch.rows[0].action == "release":
+                self._drop(batch, at)
+                continue
+            document = self._document(batch, recipient, sequence, at)
+            if document is None:
+                self._drop(batch, at)
+                continue
+            frame, digest = self._seal(document)
+            try:
+                self._keep_sent(batch, document, frame, digest, at)
+            except IntegrityError:  # another process took this number: judge and number again
+                continue
+            return frame
+
+    def _batch(self, connection: Connection, recipient: NationId, at: datetime) -> _Batch:
+        query = select(store.outbox).where(store.outbox.c.recipient == recipient).order_by(store.outbox.c.row)
+        rows = connection.execute(query.limit(MAX_OBJECTS_PER_RELEASE)).all()
+        alike = list(takewhile(lambda row: _label(row) == _label(rows[0]), rows))
+        if not alike or alike[0].action == "withdraw":
+            return _Batch(alike, (), ())
+        gate = self._context.gatekeeper(connection, at)
+        held = {each.row: each for each in self._context.holdings.rows(connection, [row.object_row for row in alike])}
+        taken: list[Any] = []
+        released: list[tuple[Any, StoredObject, Released[Item]]] = []
+        refused: list[dict[str, Any]] = []
+        size = 0
+        for row in alike:
+            stored = held.get(row.object_row)
+            size += len(stored.body) if stored else 0
+            if taken and size > MAX_RELEASE_BODY_BYTES:
+                break
+            taken.append(row)
+            if stored is None:
+                continue
+            decision = gate.decide(stored, recipient, row.agreement_id, row.purpose)
+            if isinstance(decision, Withheld):
+                refused.append(_refusal(row, decision, at))
+            else:
+                released.append((row, stored, decision))
+        return _Batch(taken, released, refused)
+
+    def _document(self, batch: _Batch, recipient: NationId, sequence: int, at: datetime) -> ReleaseDocument | None:
+        first = batch.rows[0]
+        document = ReleaseDocument(
+            new_id("release"),
+            self._context.own,
+            recipient,
+            sequence,
+            at,
+            "release",
+            Lane(first.lane),
+            None,
+            first.purpose,
+        )
+        if first.action == "withdraw":
+            names = self._retracted(batch, recipient)
+            return replace(document, action="withdraw", withdrawn=names) if names else None
+        with self._context.db.read() as connection:
+            agreement = self._context.gatekeeper(connection, at).agreement(first.agreement_id)
+        if agreement is None:
+            return None
+        objects = tuple(
+            ReleasedObject(stored.body, carried_terms(decision.value, agreement, at), decision.decision)
+            for _, stored, decision in batch.released
+        )
+        return replace(document, agreement=agreement.reference, objects=objects)
+
+    def _retracted(self, batch: _Batch, recipient: NationId) -> tuple[str, ...]:
+        """Return the objects to withdraw, of those that the recipient really has from here."""
+        inside, whole = store.sent_objects, store.sent
+        same = (whole.c.recipient == inside.c.recipient, whole.c.sequence == inside.c.sequence)
+        names = []
+        with self._context.db.read() as connection:
+            for object_id in dict.fromkeys(row.object_id for row in batch.rows):
+                had = select(inside.c.sequence).where(
+                    *same,
+                    inside.c.recipient == recipient,
+                    inside.c.object_id == object_id,
+                    whole.c.action == "release",
+                )
+                lane = Lane(batch.rows[0].lane)
+                was_released = connection.execute(had.limit(1)).first() is not None
+                word = retract(object_id, lane, recipient, was_released=was_released)
+                if word:
+                    names.append(word.value.object_id)
+        return tuple(names)
+
+    def _seal(self, document: ReleaseDocument) -> tuple[bytes, str]:
+        with self._context.db.read() as connection:
+            card = self._context.partners.get(connection, document.recipient).card
+        envelope = self._context.signer.sign(RELEASE_TYPE, document.encode())
+        frame = seal_frame(envelope, document.sender, document.recipient, document.sequence, card.seal_key)
+        return frame, hashlib.sha256(envelope).hexdigest()
+
+    def _drop(self, batch: _Batch, at: datetime) -> None:
+        with self._context.db.write(at) as tx:
+            _empty(tx, batch)
+
+    def _keep_sent(self, batch: _Batch, document: ReleaseDocument, frame: bytes, digest: str, at: datetime) -> None:
+        with self._context.db.write(at) as tx:
+            tx.execute(store.sent.insert().values(**_sent_row(batch, document, frame, digest)))
+            objects = _sent_objects(batch, document)
+            if objects:
+                tx.execute(store.sent_objects.insert(), objects)
+            _empty(tx, batch)
+            tx.append(
+                "exchange.released",
+                subject=document.id,
+                lane=document.lane,
+                actor="node",
+                detail={
+                    "recipient": document.recipient,
+                    "sequence": document.sequence,
+                    "action": document.action,
+                    "objects": len(document.objects) + len(document.withdrawn),
+                },
+            )
+
+
+def set_channel(tx: Transaction, partner: NationId, **values: Any) -> None:
+    """Change what is known of a partner's channel, which begins at number 0."""
+    changed = tx.execute(update(store.channels).where(store.channels.c.partner == partner).values(**values))
+    if not changed.rowcount:
+        tx.execute(store.channels.insert().values(**({"partner": partner, "received_sequence": 0} | values)))
+
+
+def _last_sequence(connection: Connection, recipient: NationId) -> int:
+    query = select(func.coalesce(func.max(store.sent.c.sequence), 0)).where(store.sent.c.recipient == recipient)
+    return connection.scalar(query) or 0
+
+
+def _label(row: Any) -> tuple[str, str, str, str]:
+    return (row.action, row.agreement_id, row.purpose, row.lane)
+
+
+def _refusal(row: Any, decision: Withheld, at: datetime) -> dict[str, Any]:
+    names = ("recipient", "object_row", "object_id", "version", "lane", "agreement_id", "purpose")
+    return {name: getattr(row, name) for name in names} | {
+        "reasons": [reason.as_json() for reason in decision.reasons],
+        "at": at,
+    }
+
+
+def _empty(tx: Transaction, batch: _Batch) -> None:
+    tx.execute(delete(store.outbox).where(store.outbox.c.row.in_([row.row for row in batch.rows])))
+    keep_withheld(tx, batch.refused)
+
+
+def _sent_row(batch: _Batch, document: ReleaseDocument, frame: bytes, digest: str) -> dict[str, Any]:
+    return {
+        "recipient": document.recipient,
+        "sequence": document.sequence,
+        "release_id": document.id,
+        "action": document.action,
+        "lane": str(document.lane),
+        "agreement_id": batch.rows[0].agreement_id,
+        "agreement_version": document.agreement.version if document.agreement else 0,
+        "purpose": document.purpose,
+        "digest": digest,
+        "frame": frame,
+        "sent_at": document.at,
+    }
+
+
+def _sent_objects(batch: _Batch, document: ReleaseDocument) -> list[dict[str, Any]]:
+    rows = [row for row, _, _ in batch.released] if document.action == "release" else batch.rows
+    return [
+        {
+            "recipient": document.recipient,
+            "sequence": document.sequence,
+            "object_id": row.object_id,
+            "version": row.version,
+            "lane": row.lane,
+            "object_row": row.object_row,
+        }
+        for row in {(each.object_id, each.version): each for each in rows}.values()
+    ]

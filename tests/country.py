@@ -1,0 +1,136 @@
+"""A whole nation's node for tests, without processes: real database, keys and services."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from mithaq.agreements.service import Agreements
+from mithaq.exchange.context import Context
+from mithaq.exchange.frame import Unverified, split_frames
+from mithaq.exchange.orders import Orders
+from mithaq.exchange.planning import Planning
+from mithaq.exchange.receipt import RECEIPT_TYPE, Receipt
+from mithaq.exchange.receiving import Receiving
+from mithaq.exchange.sending import Sending
+from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction, StoredObject
+from mithaq.intelligence.service import Holdings
+from mithaq.kernel import canonical, journal
+from mithaq.kernel.database import Database
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.journal import Reader
+from mithaq.kernel.lane import ACTUAL, Lane
+from mithaq.kernel.reason import Reason
+from mithaq.nations.service import Partners
+from mithaq.standards import stix
+from mithaq.standards.pap import Pap
+from mithaq.standards.tlp import Tlp
+from tests.world import Treaty, card_of, keys_of, signer_of
+
+
+@dataclass
+class Country:
+    """One nation with its database and services."""
+
+    nation: NationId
+    db: Database
+    context: Context
+    planner: Reader
+
+    @staticmethod
+    def found(nation: NationId, folder: Path, url: str | None = None) -> "Country":
+        folder.mkdir(parents=True, exist_ok=True)
+        db = Database.open(url or f"sqlite:///{folder / f'{nation}.db'}", run_dir=folder)
+        db.create_all()
+        partners = Partners(db, nation)
+        agreements = Agreements(db, nation, keys_of(nation).signing.verify_key, partners)
+        context = Context(db, nation, Holdings(db), agreements, partners, signer_of(nation))
+        return Country(nation, db, context, Planning(context).reader())
+
+    def befriend(self, others: Iterable["Country"], at: datetime) -> None:
+        for other in others:
+            if other.nation != self.nation:
+                partner = self.context.partners.add(card_of(other.nation, at), at=at, actor="person--1")
+                self.context.partners.confirm(other.nation, partner.card.fingerprint, at=at, actor="person--1")
+
+    def add(self, number: int, at: datetime, *, to: ReleaseInstruction | None = None, **changes: object) -> str:
+        """Store an own indicator and return its id."""
+        body = indicator(number, **changes)
+        parsed = stix.parse(body)
+        lane = changes.get("lane", ACTUAL)
+        assert isinstance(lane, Lane)
+        tlp = changes.get("tlp", Tlp.GREEN)
+        assert isinstance(tlp, Tlp)
+        provenance = Provenance("own", self.nation, None, None, None, None, tlp, Pap.GREEN, {}, at)
+        with self.db.write(at) as tx:
+            report = self.context.holdings.store(tx, [NewObject(body, parsed, lane, provenance, to)])
+        assert not report.refused, report.refused
+        return parsed.id
+
+    def plan(self, at: datetime) -> None:
+        while journal.run_once(self.db, self.planner, at):
+            pass
+
+    def order(self, treaty: Treaty, at: datetime) -> None:
+        Orders(self.context).stand(treaty.agreement_id, "defence", at=at, actor="person--releaser")
+
+    def held(self, object_id: str, lane: Lane = ACTUAL) -> list[StoredObject]:
+        with self.db.read() as connection:
+            return self.context.holdings.get(connection, object_id, lane)
+
+
+def indicator(number: int, *, tlp: Tlp = Tlp.GREEN, **changes: object) -> bytes:
+    changes.pop("lane", None)
+    return canonical.dumps(
+        {
+            "type": "indicator",
+            "spec_version": "2.1",
+            "id": f"indicator--00000000-0000-4000-8000-{number:012d}",
+            "created": "2026-11-23T11:00:00.000Z",
+            "modified": "2026-11-23T11:00:00.000Z",
+            "name": f"beacon {number}",
+            "pattern": f"[ipv4-addr:value = '198.51.{number // 256}.{number % 256}']",
+            "pattern_type": "stix",
+            "valid_from": "2026-11-23T11:00:00.000Z",
+            "labels": ["PAP:GREEN"],
+            "object_marking_refs": [tlp.marking_id],
+        }
+        | changes
+    )
+
+
+def alliance(folder: Path, nations: Iterable[NationId], at: datetime, treaty: Treaty) -> list[Country]:
+    """Nations that trust each other and have all signed one agreement."""
+    countries = [Country.found(nation, folder / nation) for nation in nations]
+    for country in countries:
+        country.befriend(countries, at)
+        country.context.agreements.receive(treaty.envelope.encode(), at=at, actor="person--1")
+    return countries
+
+
+def deliver(sender: Country, recipient: Country, at: datetime) -> list[str]:
+    """Fetch, take and receipt everything that waits, as the channel does; return the outcomes."""
+    outcomes = []
+    for frame in fetch(sender, recipient, at):
+        outcomes.append(Receiving(recipient.context).take(sender.nation, frame, at) or "known")
+    give_receipts(sender, recipient, at)
+    return outcomes
+
+
+def fetch(sender: Country, recipient: Country, at: datetime) -> list[Unverified]:
+    sender.plan(at)
+    after = Receiving(recipient.context).cursor(sender.nation)
+    return list(split_frames(b"".join(Sending(sender.context).frames(recipient.nation, after, at))))
+
+
+def give_receipts(sender: Country, recipient: Country, at: datetime) -> None:
+    receiving = Receiving(recipient.context)
+    for row in receiving.receipts_due(sender.nation):
+        refused = tuple((e["object"], tuple(Reason.of_json(r) for r in e["reasons"])) for e in row.refused)
+        receipt = Receipt(
+            sender.nation, recipient.nation, row.release_id, row.sequence, row.digest, row.outcome, row.received_at,
+            refused,
+        )  # fmt: skip
+        envelope = recipient.context.signer.sign(RECEIPT_TYPE, receipt.encode())
+        Sending(sender.context).accept_receipt(recipient.nation, envelope, at)
+        receiving.receipt_delivered(sender.nation, row.sequence, at)
