@@ -15,6 +15,7 @@ from mithaq.standards.observable import Observable
 from mithaq.telemetry.model import Event
 
 _BITS = {"ipv4": 32, "ipv6": 128}
+_NETWORKS = {"ipv4": ipaddress.IPv4Network, "ipv6": ipaddress.IPv6Network}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,9 @@ class Matcher:
     def __len__(self) -> int:
         return sum(len(index.indicators) for index in self._lanes.values())
 
-    def put(self, indicator: Indicator) -> None:
-        """Look for this indicator from now on; it replaces its older version, and an older one is ignored."""
-        self._lanes.setdefault(indicator.lane, _LaneIndex()).put(indicator)
+    def put(self, indicator: Indicator) -> bool:
+        """Look for this indicator from now on in the place of its older version; tell whether it is news."""
+        return self._lanes.setdefault(indicator.lane, _LaneIndex()).put(indicator)
 
     def drop(self, indicator_id: str, lane: Lane) -> None:
         """Look for this indicator no more; unknown ones are none the worse."""
@@ -70,15 +71,16 @@ class _LaneIndex:
         self._exact: dict[str, dict[str, list[Indicator]]] = {}
         self._networks: dict[str, dict[int, dict[int, list[Indicator]]]] = {"ipv4": {}, "ipv6": {}}
 
-    def put(self, indicator: Indicator) -> None:
+    def put(self, indicator: Indicator) -> bool:
         known = self.indicators.get(indicator.indicator_id)
         if known is not None:
             if (known.modified, known.row) >= (indicator.modified, indicator.row):
-                return
+                return False
             self.drop(known.indicator_id)
         self.indicators[indicator.indicator_id] = indicator
         for observable in indicator.observables:
             self._bucket(observable).append(indicator)
+        return True
 
     def drop(self, indicator_id: str) -> None:
         indicator = self.indicators.pop(indicator_id, None)
@@ -110,11 +112,7 @@ class _LaneIndex:
         for prefix, buckets in networks.items():
             shift = bits - prefix
             for indicator in buckets.get(address >> shift, ()):
-                network = (
-                    ipaddress.ip_network((address >> shift << shift, prefix))
-                    if bits == 128
-                    else (ipaddress.IPv4Network((address >> shift << shift, prefix)))
-                )
+                network = _NETWORKS[seen.type]((address >> shift << shift, prefix))
                 yield Observable("cidr", str(network)), indicator
 
     def _bucket(self, observable: Observable) -> list[Indicator]:

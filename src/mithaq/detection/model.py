@@ -20,11 +20,17 @@ class Indicator:
     modified: datetime
     lane: Lane
     observables: tuple[Observable, ...]
+    valid_from: datetime | None = None
     valid_until: datetime | None = None
 
     def is_valid(self, at: datetime) -> bool:
-        """Tell whether it may still be matched (STIX 2.1 §4.7: `valid_until` itself is no longer valid)."""
-        return self.valid_until is None or at < self.valid_until
+        """Tell whether a match at this instant counts (STIX 2.1 §4.7: at `valid_until` it no longer does).
+
+        The instant is that of matching, not of the event: events from before `valid_from` are what a retro-hunt
+        is for.
+        """
+        begun = self.valid_from is None or at >= self.valid_from
+        return begun and (self.valid_until is None or at < self.valid_until)
 
 
 class HitState(StrEnum):
@@ -86,4 +92,4 @@ class Hit:
 def hit_id(event_id: str, indicator_id: str, lane: Lane) -> str:
     """Return the identifier of a hit: found live, in retrospect or twice, it is the same one."""
     digest = hashlib.sha256(f"{event_id}\0{indicator_id}\0{lane}".encode()).digest()
-    return f"hit--{uuid.UUID(bytes=digest[:16], version=8)}"
+    return f"hit--{uuid.UUID(bytes=digest[:16], version=5)}"

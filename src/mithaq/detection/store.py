@@ -61,10 +61,13 @@ hunts = Table(
     "hunts",
     metadata,
     row_id(),
-    Column("object_row", BigInteger, nullable=False),
+    Column("object_row", BigInteger, nullable=False, index=True),
     Column("requested_at", Timestamp, nullable=False),
     Column("done_at", Timestamp, index=True),
 )
+
+_PART = 500
+_ANSWERS_KEPT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +144,36 @@ def pending_hunts(connection: Connection, *, limit: int) -> dict[int, int]:
     return dict(connection.execute(query.order_by(hunts.c.row).limit(limit)).tuples().all())
 
 
+def count_pending_hunts(connection: Connection) -> int:
+    """Count the hunts without an answer."""
+    query = select(func.count()).select_from(hunts).where(hunts.c.done_at.is_(None))
+    return connection.scalar(query) or 0
+
+
+def answer_hunts_for(tx: Transaction, object_rows: Sequence[int]) -> None:
+    """Answer the hunts for these objects with nothing found."""
+    for start in range(0, len(object_rows), _PART):
+        part = hunts.c.object_row.in_(object_rows[start : start + _PART])
+        tx.execute(hunts.update().where(part, hunts.c.done_at.is_(None)).values(done_at=tx.at))
+    _forget_answers(tx)
+
+
 def finish_hunts(tx: Transaction, numbers: Sequence[int]) -> None:
-    """Remember that these hunts were answered, and forget answers older than the last thousand."""
-    for start in range(0, len(numbers), 500):
-        part = numbers[start : start + 500]
+    """Remember that these hunts were answered."""
+    for start in range(0, len(numbers), _PART):
+        part = numbers[start : start + _PART]
         tx.execute(hunts.update().where(hunts.c.row.in_(part)).values(done_at=tx.at))
+    _forget_answers(tx)
+
+
+def _forget_answers(tx: Transaction) -> None:
     newest = tx.connection.scalar(select(func.max(hunts.c.row))) or 0
-    tx.execute(hunts.delete().where(hunts.c.done_at.is_not(None), hunts.c.row < newest - 1000))
+    tx.execute(hunts.delete().where(hunts.c.done_at.is_not(None), hunts.c.row < newest - _ANSWERS_KEPT))
 
 
 def _in_parts(connection: Connection, wanted: Sequence[str]) -> Iterable[str]:
-    for start in range(0, len(wanted), 500):
-        part = wanted[start : start + 500]
+    for start in range(0, len(wanted), _PART):
+        part = wanted[start : start + _PART]
         yield from connection.scalars(select(hits.c.hit_id).where(hits.c.hit_id.in_(part)))
 
 

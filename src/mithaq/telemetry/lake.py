@@ -7,7 +7,7 @@ stand as fixed-width hexadecimal text, which orders as the numbers do, so a netw
 
 import ipaddress
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from mithaq.kernel.lane import Lane
 from mithaq.standards.observable import Observable
+from mithaq.telemetry.index import GrowingIndex, index_path
 from mithaq.telemetry.model import Event
 
 _EVENTS: Final = pa.schema(
@@ -42,7 +43,9 @@ _VALUES: Final = pa.schema(
         ("event_id", pa.string()),
     ]
 )
+_PART: Final = ".part"
 _BATCH_EVENTS: Final = 20_000
+MAX_EVENTS_A_KEY: Final = 10_000
 _MEMORY_LIMIT: Final = "512MB"
 
 
@@ -65,43 +68,83 @@ class Found:
     event: Event
 
 
-def lake_folder(data: Path) -> Path:
-    """Return the folder of the sealed segments."""
-    return data / "lake"
+def seal(data: Path, number: int, day: date, events: Iterable[Event]) -> str:
+    """Write a segment's events, values and index durably; return their common path below the data folder."""
+    return _write(data, f"lake/day={day.isoformat()}/{number:012d}", events)
 
 
-def seal(data: Path, number: int, day: date, events: Iterable[Event]) -> Path:
-    """Write a segment's events as Parquet, durably; return the path without `.events.parquet`."""
-    folder = lake_folder(data) / f"day={day.isoformat()}"
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = folder / f"{number:012d}"
-    events_file, values_file = _files(stem)
+def merge(data: Path, stems: Sequence[str]) -> str:
+    """Write several sealed segments of one day as one; the caller removes the old ones once that is known."""
+    last = stems[-1].rpartition("/")[2].rpartition("-")[2]
+    return _write(data, f"{stems[0].partition('-to-')[0]}-to-{last}", _read_back(data, stems))
+
+
+def remove(data: Path, stem: str) -> None:
+    """Delete the files of a segment."""
+    for path in (*_files(data, stem), index_path(data, stem)):
+        path.unlink(missing_ok=True)
+
+
+def sweep(data: Path, known: Collection[str]) -> None:
+    """Delete the files that no segment names: what a crash left of an unfinished sealing or merging."""
+    for path in (data / "lake").glob("day=*/*"):
+        stem = f"lake/{path.parent.name}/{path.name.partition('.')[0]}"
+        if stem not in known or path.suffix == _PART:
+            path.unlink(missing_ok=True)
+
+
+def _write(data: Path, stem: str, events: Iterable[Event]) -> str:
+    (data / stem).parent.mkdir(parents=True, exist_ok=True)
+    files = _files(data, stem)
+    index = GrowingIndex()
     with (
-        pq.ParquetWriter(_part(events_file), _EVENTS, compression="zstd") as event_writer,
-        pq.ParquetWriter(_part(values_file), _VALUES, compression="zstd") as value_writer,
+        pq.ParquetWriter(_part(files[0]), _EVENTS, compression="zstd") as event_writer,
+        pq.ParquetWriter(_part(files[1]), _VALUES, compression="zstd") as value_writer,
     ):
         for batch in _batches(events):
+            index.add(batch)
             event_writer.write_table(_event_table(batch))
             value_writer.write_table(_value_table(batch))
-    for file in (values_file, events_file):
+    for file in files:
         _publish(file)
+    index.write(index_path(data, stem))
     return stem
 
 
-def hunt(wanted: Sequence[Wanted], stems: Sequence[Path]) -> list[Found]:
-    """Return every event of these sealed segments that has a wanted observable, each (event, key) once."""
+def _read_back(data: Path, stems: Sequence[str]) -> Iterator[Event]:
+    """Yield the events of sealed segments again, with their observables."""
+    for stem in stems:
+        events_file, values_file = _files(data, stem)
+        seen: dict[str, dict[tuple[str, Observable], None]] = {}
+        columns = ["event_id", "field", "type", "value", "seen"]
+        for row in pq.read_table(values_file, columns=columns).to_pylist():
+            if row["value"] == row["seen"]:
+                sight = (row["field"], Observable(row["type"], row["seen"]))
+                seen.setdefault(row["event_id"], {})[sight] = None
+        for row in pq.read_table(events_file).to_pylist():
+            yield _event(row, tuple(seen.get(row["event_id"], ())))
+
+
+def hunt(data: Path, wanted: Sequence[Wanted], stems: Sequence[str]) -> Iterator[Found]:
+    """Yield the events of these sealed segments that have a wanted observable, each (event, key) once.
+
+    Of each key the newest `MAX_EVENTS_A_KEY` events come: a value that is in every second event is no indicator.
+    """
     if not wanted or not stems:
-        return []
+        return
     connection = ibis.duckdb.connect(threads=1, memory_limit=_MEMORY_LIMIT)
     try:
-        return _hunt(connection, wanted, stems)
+        found = _hunt(connection, wanted, [_files(data, stem) for stem in stems]).to_pyarrow()
+        for batch in found.to_batches(max_chunksize=_BATCH_EVENTS):
+            yield from (_found(row) for row in batch.to_pylist())
     finally:
         connection.disconnect()
 
 
-def _hunt(connection: Any, wanted: Sequence[Wanted], stems: Sequence[Path]) -> list[Found]:
-    values = connection.read_parquet([str(_files(stem)[1]) for stem in stems])
-    events = connection.read_parquet([str(_files(stem)[0]) for stem in stems])
+def _hunt(connection: Any, wanted: Sequence[Wanted], files: Sequence[tuple[Path, Path]]) -> Any:
+    """Build the hunt as one expression, for whatever engine stands behind the connection."""
+    events = connection.read_parquet([str(events_file) for events_file, _ in files])
+    values = connection.read_parquet([str(values_file) for _, values_file in files])
     exact, ranges = _wanted_tables(wanted)
     parts = []
     if exact.num_rows:
@@ -109,38 +152,28 @@ def _hunt(connection: Any, wanted: Sequence[Wanted], stems: Sequence[Path]) -> l
         parts.append(values.inner_join(named, ["lane", "type", "value"]))
     if ranges.num_rows:
         networks = ibis.memtable(ranges)
-        inside = [
+        inside = (
             values.lane == networks.lane,
             values.address >= networks.low,
             values.address <= networks.high,
-        ]
+        )
         parts.append(values.filter(values.address.notnull()).inner_join(networks, inside))
     columns = ["key", "field", "type", "seen", "event_id"]
-    sights = (
-        ibis.union(*(part.select(columns) for part in parts), distinct=True)
-        if len(parts) > 1
-        else (parts[0].select(columns).distinct())
-    )
-    found = sights.inner_join(events, "event_id").order_by(["at", "event_id", "key", "field"])
-    return list(_first_sights(found.to_pyarrow().to_pylist()))
+    sights = [part.select(columns) for part in parts]
+    every = ibis.union(*sights) if len(sights) > 1 else sights[0]
+    once = every.distinct(on=["key", "event_id"], keep="first")
+    found = once.inner_join(events, "event_id")
+    newest = ibis.window(group_by="key", order_by=[ibis.desc("at"), "event_id"])
+    return found.mutate(place=ibis.row_number().over(newest)).filter(ibis._.place < MAX_EVENTS_A_KEY).drop("place")
 
 
-def _first_sights(rows: Iterable[dict[str, Any]]) -> Iterator[Found]:
-    known: set[tuple[str, int]] = set()
-    for row in rows:
-        if (row["event_id"], row["key"]) in known:
-            continue
-        known.add((row["event_id"], row["key"]))
-        event = Event(
-            row["event_id"],
-            row["at"].astimezone(UTC),
-            row["source"],
-            row["kind"],
-            Lane(row["lane"]),
-            (),
-            row["raw"],
-        )
-        yield Found(row["key"], row["field"], Observable(row["type"], row["seen"]), event)
+def _found(row: dict[str, Any]) -> Found:
+    return Found(row["key"], row["field"], Observable(row["type"], row["seen"]), _event(row, ()))
+
+
+def _event(row: dict[str, Any], observables: tuple[tuple[str, Observable], ...]) -> Event:
+    at: datetime = row["at"].astimezone(UTC)
+    return Event(row["event_id"], at, row["source"], row["kind"], Lane(row["lane"]), observables, row["raw"])
 
 
 def _wanted_tables(wanted: Sequence[Wanted]) -> tuple[pa.Table, pa.Table]:
@@ -211,12 +244,12 @@ def _hex(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
     return f"4:{int(address):08x}" if address.version == 4 else f"6:{int(address):032x}"
 
 
-def _files(stem: Path) -> tuple[Path, Path]:
-    return stem.with_name(stem.name + ".events.parquet"), stem.with_name(stem.name + ".values.parquet")
+def _files(data: Path, stem: str) -> tuple[Path, Path]:
+    return data / f"{stem}.events.parquet", data / f"{stem}.values.parquet"
 
 
 def _part(file: Path) -> Path:
-    return file.with_name(file.name + ".part")
+    return file.with_name(file.name + _PART)
 
 
 def _publish(file: Path) -> None:

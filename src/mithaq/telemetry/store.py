@@ -1,7 +1,7 @@
 """Tables of telemetry: sources, how far each file was read, what was skipped, and the segments of the lake."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -104,6 +104,15 @@ class Segment:
     opened_at: datetime
     closed_at: datetime | None = None
     path: str = ""
+
+    def sealed_at(self, path: str) -> "Segment":
+        """Return the row of this segment once it is Parquet."""
+        return replace(self, state=SEALED, path=path)
+
+    def merged_at(self, path: str, parts: Sequence["Segment"]) -> "Segment":
+        """Return the row that stands for these segments once they are one."""
+        events, size = sum(each.events for each in parts), sum(each.bytes for each in parts)
+        return replace(self, path=path, events=events, bytes=size, opened_at=parts[0].opened_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Be told by the kernel that a followed file has grown or was replaced, without polling it."""
 
+import logging
 import os
 import threading
 from collections.abc import Iterable
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from watchfiles import watch
+
+logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells of every change
 
 _STEP_MS: Final = 2
 _DEBOUNCE_MS: Final = 20

@@ -1,0 +1,91 @@
+"""Retro-hunts that need no engine: what the lake cannot hold is answered from its indexes at once.
+
+What may be there is left to the hunter, a process of its own that is started when it is needed and ends.
+"""
+
+import logging
+import subprocess
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from mithaq.detection import store
+from mithaq.detection.model import Indicator
+from mithaq.detection.settings import DetectionLimits
+from mithaq.kernel.database import Database
+from mithaq.telemetry.tape import Tape
+
+_log = logging.getLogger(__name__)
+LaunchHunter = Callable[[], "subprocess.Popen[bytes]"]
+
+
+class Hunts:
+    """Decide when the hunter has to work; at most one runs, and waiting hunts go together."""
+
+    def __init__(self, db: Database, tape: Tape, limits: DetectionLimits, launch: LaunchHunter) -> None:
+        self._db = db
+        self._tape = tape
+        self._limits = limits
+        self._launch = launch
+        self._process: subprocess.Popen[bytes] | None = None
+        self._due_at: datetime | None = None
+
+    def resume(self, at: datetime) -> None:
+        """Take up what an earlier process left: hunts without an answer, segments that wait to be sealed."""
+        if self._is_work_left():
+            self._due_at = at
+
+    def asked(self, object_rows: Iterable[int], indicators: Iterable[Indicator], at: datetime) -> None:
+        """Answer the hunts for these objects, or leave them to the hunter if the lake may hold something."""
+        maybe = {each.row for each in indicators if self._may_be_there(each)}
+        absent = [row for row in object_rows if row not in maybe]
+        if absent:
+            with self._db.write(at) as tx:
+                store.answer_hunts_for(tx, absent)
+        if maybe and self._due_at is None:
+            self._due_at = at + timedelta(seconds=self._limits.hunt_linger_s)
+
+    def step(self, at: datetime) -> None:
+        """Start the hunter if it is time, or see how it ended."""
+        if self._process is not None:
+            self._reap(at)
+            return
+        if self._tape.is_due(at):
+            self._tape.turn(at)
+            self._due_at = at
+        if self._due_at is not None and at >= self._due_at:
+            self._due_at = None
+            if self._is_work_left():  # the hunter before may have done it
+                self._process = self._launch()
+
+    def wait_s(self, at: datetime, longest_s: float) -> float:
+        """Return for how long nothing is to be done here."""
+        if self._process is not None or self._due_at is None:
+            return longest_s
+        return min(longest_s, max(0.0, (self._due_at - at).total_seconds()))
+
+    def stop(self) -> None:
+        """End a running hunter; its hunts stay asked for."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+            self._process = None
+
+    def _is_work_left(self) -> bool:
+        with self._db.read() as connection:
+            pending = bool(store.pending_hunts(connection, limit=1))
+        return pending or self._tape.has_closed()
+
+    def _may_be_there(self, indicator: Indicator) -> bool:
+        return any(self._tape.may_hold(indicator.lane, observable) for observable in indicator.observables)
+
+    def _reap(self, at: datetime) -> None:
+        if self._process is None:
+            return
+        code = self._process.poll()
+        if code is None:
+            return
+        self._process = None
+        if code:
+            _log.error("the hunter ended with code %d; its hunts are tried again", code)
+            self._due_at = at + timedelta(seconds=self._limits.hunter_retry_s)
+        self._tape.refresh()

@@ -1,0 +1,46 @@
+"""What detection does when the journal says that the holdings or the sources have changed."""
+
+from collections.abc import Sequence
+
+from mithaq.detection import store
+from mithaq.kernel.database import Transaction
+from mithaq.kernel.journal import Entry, Reader
+from mithaq.telemetry.service import SOURCES_CHANGED
+
+STORED = "intelligence.stored"
+WITHDRAWN = "intelligence.withdrawn"
+HUNT_ASKED = "detection.hunt.asked"
+
+_KINDS = frozenset({STORED, WITHDRAWN, HUNT_ASKED, SOURCES_CHANGED})
+
+
+class News:
+    """Collect what changed; the effects on this process's memory follow after the commit.
+
+    A crash in between costs nothing: the process that starts next loads everything.
+    """
+
+    def __init__(self) -> None:
+        self.reader = Reader("detection.matcher", _KINDS, self._handle)
+        self._rows: dict[int, None] = {}
+        self._sources_changed = False
+
+    def take_rows(self) -> list[int]:
+        """Return the objects that changed since the last call, in order."""
+        rows, self._rows = list(self._rows), {}
+        return rows
+
+    def take_sources_changed(self) -> bool:
+        """Tell whether the sources changed since the last call."""
+        changed, self._sources_changed = self._sources_changed, False
+        return changed
+
+    def _handle(self, tx: Transaction, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            if entry.kind == SOURCES_CHANGED:
+                self._sources_changed = True
+                continue
+            rows = [int(row) for row in entry.detail["rows"]]
+            self._rows.update(dict.fromkeys(rows))
+            if entry.kind in {STORED, HUNT_ASKED}:
+                store.request_hunts(tx, rows)

@@ -1,0 +1,18 @@
+"""Write hits down and say so in the journal; the live detector and the hunter do it alike."""
+
+from collections.abc import Sequence
+
+from mithaq.detection import store
+from mithaq.detection.model import Hit
+from mithaq.kernel.database import Transaction
+
+HIT = "detection.hit"
+
+
+def record_hits(tx: Transaction, hits: Sequence[Hit]) -> int:
+    """Keep the hits that are new, one journal entry each; return how many there were."""
+    fresh = store.add_hits(tx, hits)
+    for hit in fresh:
+        detail = {"indicator": hit.indicator_id, "source": hit.source, "retro": hit.retro}
+        tx.append(HIT, subject=hit.hit_id, lane=hit.lane, actor="node", detail=detail)
+    return len(fresh)

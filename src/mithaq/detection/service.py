@@ -1,0 +1,141 @@
+"""The use cases of detection: list and explain hits, decide about them, ask for a hunt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from mithaq.detection import store
+from mithaq.detection.errors import HitDecided, UnknownHit
+from mithaq.detection.model import Hit, HitState
+from mithaq.detection.readers import HUNT_ASKED
+from mithaq.detection.sightings import sighting_of
+from mithaq.intelligence.model import StoredObject
+from mithaq.intelligence.service import Holdings
+from mithaq.kernel.database import Database, Transaction
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import ACTUAL, Lane
+
+CONFIRMED = "detection.hit.confirmed"
+DISMISSED = "detection.hit.dismissed"
+_PAGE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class HitPage:
+    """One page of hits, newest first; `next` continues it, None at the end."""
+
+    hits: tuple[Hit, ...]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Everything behind a hit: the event's line is in it, the object that matched stands beside it."""
+
+    hit: Hit
+    seen: StoredObject | None
+
+
+class Detection:
+    """What was found in this node's telemetry, and what people made of it."""
+
+    def __init__(self, db: Database, holdings: Holdings, nation: NationId) -> None:
+        self._db = db
+        self._holdings = holdings
+        self._nation = nation
+
+    def hits(
+        self,
+        conn: Connection,
+        lane: Lane = ACTUAL,
+        after: int | None = None,
+        limit: int = 100,
+        *,
+        state: HitState | None = None,
+        indicator_id: str | None = None,
+    ) -> HitPage:
+        """Return one page of a lane's hits, newest first; `after` is the page's `next` before."""
+        found = store.list_hits(conn, lane=lane, state=state, indicator_id=indicator_id, after=after, limit=limit + 1)
+        shown = tuple(found[:limit])
+        return HitPage(shown, shown[-1].row if len(found) > limit else None)
+
+    def counts(self, conn: Connection, lane: Lane = ACTUAL) -> store.HitCounts:
+        """Count a lane's hits by what was decided about them."""
+        return store.count_hits(conn, lane)
+
+    def explain(self, conn: Connection, hit_id: str) -> Explanation:
+        """Return a hit with the object that matched.
+
+        Raises:
+            UnknownHit: there is none of that identifier.
+        """
+        hit = store.get_hit(conn, hit_id)
+        if hit is None:
+            raise UnknownHit("there is no such hit", subject=hit_id[:80])
+        rows = self._holdings.rows(conn, [hit.object_row])
+        return Explanation(hit, rows[0] if rows else None)
+
+    def confirm(self, hit_id: str, by: str, at: datetime) -> str:
+        """Confirm a hit: its sighting goes into the holdings and back to the originator; return the sighting's id.
+
+        Raises:
+            UnknownHit: there is none of that identifier.
+            HitDecided: somebody has decided about it, or the object that matched is gone.
+        """
+        with self._db.read() as connection:
+            explained = self.explain(connection, hit_id)
+        if explained.seen is None:
+            raise HitDecided("the object that matched is no longer held", subject=hit_id)
+        sighting = sighting_of(explained.hit, explained.seen, self._nation, at)
+        with self._db.write(at) as tx:
+            self._decide(tx, explained.hit, HitState.CONFIRMED, by, sighting.stix.id)
+            self._holdings.store(tx, [sighting])
+        return sighting.stix.id
+
+    def dismiss(self, hit_id: str, by: str, at: datetime) -> None:
+        """Dismiss a hit as harmless.
+
+        Raises:
+            UnknownHit: there is none of that identifier.
+            HitDecided: somebody has decided about it.
+        """
+        with self._db.read() as connection:
+            hit = self.explain(connection, hit_id).hit
+        with self._db.write(at) as tx:
+            self._decide(tx, hit, HitState.DISMISSED, by, "")
+
+    def ask_hunt(self, by: str, at: datetime, stix_ids: Sequence[str] = (), lane: Lane = ACTUAL) -> int:
+        """Ask the detector to hunt through the lake for these indicators, by default for all that are active."""
+        with self._db.read() as connection:
+            rows = self._rows_of(connection, stix_ids, lane) if stix_ids else self._active_rows(connection, at)
+        for start in range(0, len(rows), _PAGE):
+            with self._db.write(at) as tx:
+                detail = {"rows": rows[start : start + _PAGE]}
+                tx.append(HUNT_ASKED, subject=f"hunt:{len(rows)}", lane=lane, actor=by, detail=detail)
+        return len(rows)
+
+    def pending_hunts(self) -> int:
+        """Return how many hunts wait for an answer."""
+        with self._db.read() as connection:
+            return store.count_pending_hunts(connection)
+
+    def _decide(self, tx: Transaction, hit: Hit, state: HitState, by: str, sighting_id: str) -> None:
+        if not store.decide(tx, hit.hit_id, state, by, sighting_id):
+            raise HitDecided("somebody has decided about this hit already", subject=hit.hit_id)
+        kind = CONFIRMED if state is HitState.CONFIRMED else DISMISSED
+        detail = {"indicator": hit.indicator_id, "sighting": sighting_id}
+        tx.append(kind, subject=hit.hit_id, lane=hit.lane, actor=by, detail=detail)
+
+    def _rows_of(self, connection: Connection, stix_ids: Sequence[str], lane: Lane) -> list[int]:
+        versions = (self._holdings.get(connection, stix_id, lane) for stix_id in stix_ids)
+        return [stored.row for found in versions for stored in found[:1]]
+
+    def _active_rows(self, connection: Connection, at: datetime) -> list[int]:
+        rows: list[int] = []
+        page = self._holdings.active_indicators(connection, at, 0, _PAGE)
+        while page:
+            rows.extend(stored.row for stored in page)
+            page = self._holdings.active_indicators(connection, at, page[-1].row, _PAGE)
+        return rows
