@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -113,14 +113,39 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import came to; `broken` says why the rest of the file could not be read."""
+    """What an import came to.
+
+    `refused`, `warned` and `unmatchable` tell the first thousand one by one; their counts tell all. `unmatchable`
+    are indicators that are held and shared but cannot be matched by single observables. `broken` says why the rest
+    of the file could not be read.
+    """
 
     stored: int = 0
     duplicates: int = 0
     refused: tuple[tuple[str, Reason], ...] = ()
+    refused_count: int = 0
     warned: tuple[Warned, ...] = ()
+    warned_count: int = 0
+    unmatchable: tuple[tuple[str, Reason], ...] = ()
+    unmatchable_count: int = 0
     broken: Reason | None = None
     notes: tuple[str, ...] = ()
+
+    @staticmethod
+    def sum(reports: Sequence[ImportReport]) -> ImportReport:
+        """Return the reports of a file's parts as one."""
+        return ImportReport(
+            stored=sum(report.stored for report in reports),
+            duplicates=sum(report.duplicates for report in reports),
+            refused=tuple(item for report in reports for item in report.refused),
+            refused_count=sum(report.refused_count for report in reports),
+            warned=tuple(item for report in reports for item in report.warned),
+            warned_count=sum(report.warned_count for report in reports),
+            unmatchable=tuple(item for report in reports for item in report.unmatchable),
+            unmatchable_count=sum(report.unmatchable_count for report in reports),
+            broken=next((report.broken for report in reports if report.broken), None),
+            notes=tuple(note for report in reports for note in report.notes),
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as JSON values, for `--json` and the API."""
@@ -128,7 +153,11 @@ class ImportReport:
             "stored": self.stored,
             "duplicates": self.duplicates,
             "refused": [{"object": name, "reason": reason.sentence()} for name, reason in self.refused],
+            "refused_count": self.refused_count,
             "warned": [{"object": item.id, "value": item.value, "lists": list(item.lists)} for item in self.warned],
+            "warned_count": self.warned_count,
+            "unmatchable": [{"object": name, "reason": reason.sentence()} for name, reason in self.unmatchable],
+            "unmatchable_count": self.unmatchable_count,
             "broken": self.broken.sentence() if self.broken else None,
             "notes": list(self.notes),
         }

@@ -1,11 +1,12 @@
 """STIX 2.1 (OASIS): objects, bundles and patterns."""
 
 from mithaq.standards.errors import BadBundle, BadObject
-from mithaq.standards.stix.bundle import Piece, Readable, Refused, split_bundle
-from mithaq.standards.stix.objects import MAX_OBJECT_BYTES, StixObject, fields_of, parse, parse_fields
+from mithaq.standards.stix.bundle import Piece, Readable, Refused, nesting_exceeds, split_bundle
+from mithaq.standards.stix.objects import MAX_DEPTH, MAX_OBJECT_BYTES, StixObject, fields_of, parse, parse_fields
 from mithaq.standards.stix.pattern import ReadPattern, matchable, read_pattern
 
 __all__ = [
+    "MAX_DEPTH",
     "MAX_OBJECT_BYTES",
     "BadBundle",
     "BadObject",
@@ -16,6 +17,7 @@ __all__ = [
     "StixObject",
     "fields_of",
     "matchable",
+    "nesting_exceeds",
     "parse",
     "parse_fields",
     "read_pattern",

@@ -1,0 +1,119 @@
+"""Store what an import reads, chunk by chunk, and count what it came to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from mithaq.intelligence.model import ImportReport, ImportTerms, NewObject, Provenance, Warned
+from mithaq.intelligence.rules import labels
+from mithaq.intelligence.service import Holdings
+from mithaq.intelligence.settings import CHUNK_OBJECTS
+from mithaq.intelligence.warninglists import WarningLists
+from mithaq.kernel.errors import Error
+from mithaq.kernel.reason import Reason
+from mithaq.standards import stix
+
+MAX_LISTED: Final = 1000
+"""Refusals and warnings told one by one; beyond that they are only counted."""
+
+
+class Tally:
+    """Collect the objects of one import; each full chunk is one transaction."""
+
+    def __init__(
+        self, holdings: Holdings, terms: ImportTerms, warning_lists: WarningLists | None, at: datetime
+    ) -> None:
+        self._holdings = holdings
+        self._terms = terms
+        self._warning_lists = warning_lists
+        self._at = at
+        self._chunk: list[NewObject] = []
+        self._stored = self._duplicates = self._refused_count = self._warned_count = 0
+        self._refused: list[tuple[str, Reason]] = []
+        self._warned: list[Warned] = []
+        self._unmatchable: list[tuple[str, Reason]] = []
+        self._unmatchable_count = 0
+
+    def add(self, body: bytes, index: int) -> None:
+        """Take one object's bytes; an object that cannot be read is refused by its id or place."""
+        try:
+            parsed = stix.parse(body)
+        except stix.BadObject as error:
+            self.refuse(error.subject or f"#{index}", reason_of(error))
+            return
+        self._look_at(parsed)
+        self._chunk.append(NewObject(body, parsed, self._terms.lane, self._provenance(parsed), self._terms.instruction))
+        if len(self._chunk) >= CHUNK_OBJECTS:
+            self.flush()
+
+    def refuse(self, name: str, reason: Reason) -> None:
+        """Count a refusal."""
+        self._refused_count += 1
+        if len(self._refused) < MAX_LISTED:
+            self._refused.append((name, reason))
+
+    def flush(self) -> None:
+        """Store what has been collected, in one transaction."""
+        if not self._chunk:
+            return
+        with self._holdings.db.write(self._at) as tx:
+            report = self._holdings.store(tx, self._chunk)
+        self._chunk = []
+        self._stored += report.stored
+        self._duplicates += report.duplicates
+        for name, reason in report.refused:
+            self.refuse(name, reason)
+
+    def report(self, broken: Reason | None = None, notes: tuple[str, ...] = ()) -> ImportReport:
+        """Store the rest and return what the import came to."""
+        self.flush()
+        return ImportReport(
+            stored=self._stored,
+            duplicates=self._duplicates,
+            refused=tuple(self._refused),
+            refused_count=self._refused_count,
+            warned=tuple(self._warned),
+            warned_count=self._warned_count,
+            unmatchable=tuple(self._unmatchable),
+            unmatchable_count=self._unmatchable_count,
+            broken=broken,
+            notes=notes,
+        )
+
+    def _look_at(self, parsed: stix.StixObject) -> None:
+        """Warn of indicators that would fire on benign values, or cannot fire at all."""
+        if parsed.type != "indicator":
+            return
+        if not parsed.observables and parsed.pattern_type in {"", "stix"}:
+            reason = stix.matchable(parsed.pattern)
+            self._unmatchable_count += 1
+            if isinstance(reason, Reason) and len(self._unmatchable) < MAX_LISTED:
+                self._unmatchable.append((parsed.id, reason))
+        for observable in parsed.observables if self._warning_lists else ():
+            lists = self._warning_lists.warned(observable) if self._warning_lists else ()
+            if lists:
+                self._warned_count += 1
+                if len(self._warned) < MAX_LISTED:
+                    self._warned.append(Warned(parsed.id, observable.value, lists))
+
+    def _provenance(self, parsed: stix.StixObject) -> Provenance:
+        tlp, pap = labels(parsed, self._terms)
+        return Provenance(
+            source="import",
+            nation=self._terms.nation,
+            agreement_id=None,
+            agreement_version=None,
+            release_id=None,
+            purpose=self._terms.purpose,
+            tlp=tlp,
+            pap=pap,
+            carried=self._terms.carried,
+            received_at=self._at,
+            original=self._terms.original,
+        )
+
+
+def reason_of(error: Error) -> Reason:
+    """Return an error as the reason why one object was refused."""
+    return Reason(error.code, error.message, dict(error.params))
