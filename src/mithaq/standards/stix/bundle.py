@@ -156,11 +156,12 @@ class _Scanner:
         while self._peek() != b"]":
             yield self._element()
             self._space()
-            if self._peek() == b",":
-                self._at += 1
-                self._space()
-            elif self._peek() != b"]":
-                raise self._broken("a comma or the end of the list expected")
+            if self._peek() == b"]":
+                break
+            self._take(b",")
+            self._space()
+            if self._peek() == b"]":
+                raise self._broken("a value expected")
         self._take(b"]")
 
     def _element(self) -> Piece | Refused:
@@ -247,17 +248,16 @@ class _Scanner:
     def _key(self) -> bytes:
         if self._peek() != b'"':
             raise self._broken("a key expected")
-        length = 1
         while True:
             match = _STRING_REST.match(self._data, self._at + 1)
             end = match.end() if match else self._at + 1
-            if self._data[end : end + 1] == b'"':
+            is_complete = self._data[end : end + 1] == b'"'
+            if end - self._at > _MAX_KEY_BYTES or not (is_complete or self._more()):
+                raise self._broken("a key that does not end")
+            if is_complete:
                 key = self._data[self._at : end + 1]
                 self._at = end + 1
                 return key
-            length = end - self._at
-            if length > _MAX_KEY_BYTES or not self._more():
-                raise self._broken("a key that does not end")
 
     def _space(self) -> bool:
         """Move past white space; tell whether anything follows."""
