@@ -1,0 +1,76 @@
+"""The words of response: what may be blocked, what may not and why, and the list that comes of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from mithaq.kernel.lane import Lane
+from mithaq.kernel.reason import Reason
+from mithaq.standards.observable import Observable
+
+
+class ListFormat(StrEnum):
+    """In what form a blocklist is handed out."""
+
+    PLAIN = "plain"
+    RPZ = "rpz"
+    SURICATA = "suricata"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One observable of one held object, with everything the rules ask about it.
+
+    `gate` holds the reasons of the release gate; `warned` the warning lists it stands on.
+    """
+
+    object_id: str
+    kind: str
+    observable: Observable
+    lane: Lane
+    stands: bool
+    revoked: bool
+    valid_from: datetime | None
+    valid_until: datetime | None
+    gate: tuple[Reason, ...] = ()
+    warned: tuple[str, ...] = ()
+    is_public_suffix: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NeverBlock:
+    """A value that this nation never blocks, whoever says it is bad: with everything below or inside it."""
+
+    observable: Observable
+    note: str
+    added_by: str
+    added_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BlockEntry:
+    """A value to block until it expires."""
+
+    observable: Observable
+    object_id: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A value that is not blocked, with all reasons."""
+
+    observable: Observable
+    object_id: str
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Blocklist:
+    """What one recipient is to block at one instant."""
+
+    recipient: str
+    at: datetime
+    entries: tuple[BlockEntry, ...]
+    refused: tuple[Refusal, ...]
+    never: tuple[NeverBlock, ...]

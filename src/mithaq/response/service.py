@@ -1,0 +1,179 @@
+"""The use cases of response: build a blocklist, say why a value is or is not on it, keep the never-block list."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cached_property
+
+from publicsuffixlist import PublicSuffixList
+from sqlalchemy import Connection
+
+from mithaq.exchange.gatekeeping import item_of
+from mithaq.intelligence.model import StoredObject
+from mithaq.intelligence.service import Holdings
+from mithaq.intelligence.warninglists import WarningLists
+from mithaq.kernel.database import Database, Transaction
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import ACTUAL
+from mithaq.release.model import Recipient, Request
+from mithaq.release.rules import judge
+from mithaq.response import store
+from mithaq.response.errors import NotBlockable, UnknownNeverBlock
+from mithaq.response.formats import plain, rpz, suricata
+from mithaq.response.model import BlockEntry, Blocklist, Candidate, ListFormat, NeverBlock, Refusal
+from mithaq.response.rules import sort_out
+from mithaq.response.settings import BlocklistSettings
+from mithaq.standards.observable import Observable, canonical_observable, recognise
+
+PUBLISHED = "response.blocklist"
+NEVER_CHANGED = "response.never-block.changed"
+_PURPOSE = "defence"
+_PAGE = 1_000
+
+
+class Blocklists:
+    """What this nation's sensors, resolvers and firewalls are to block."""
+
+    def __init__(
+        self,
+        db: Database,
+        holdings: Holdings,
+        nation: NationId,
+        warning_lists: WarningLists,
+        settings: BlocklistSettings | None = None,
+    ) -> None:
+        self._db = db
+        self._holdings = holdings
+        self._nation = nation
+        self._warning_lists = warning_lists
+        self._settings = settings or BlocklistSettings()
+
+    def build(self, recipient: Recipient, at: datetime) -> Blocklist:
+        """Decide about every active indicator for one recipient; the gate is asked about each."""
+        with self._db.read() as connection:
+            never = store.list_never(connection)
+            candidates = [
+                candidate
+                for stored in self._active(connection, at)
+                for candidate in self._candidates(stored, recipient, at)
+            ]
+        entries, refused = sort_out(candidates, never, self._settings, at)
+        return Blocklist(str(recipient), at, entries, refused, never)
+
+    def publish(self, blocklist: Blocklist, list_format: ListFormat, by: str, at: datetime) -> bytes:
+        """Write a blocklist in a format; the serial grows when, and only when, the content changed."""
+        draft = self._render(blocklist, list_format, serial=0)
+        with self._db.write(at) as tx:
+            serial, is_new = store.next_serial(tx, blocklist.recipient, list_format.value, draft)
+            if is_new:
+                detail = {"format": list_format.value, "serial": serial, "entries": len(blocklist.entries)}
+                tx.append(PUBLISHED, subject=blocklist.recipient, lane=ACTUAL, actor=by, detail=detail)
+        return self._render(blocklist, list_format, serial)
+
+    def why(self, value: str, recipient: Recipient, at: datetime) -> list[BlockEntry | Refusal]:
+        """Say for each object that names a value whether it is blocked because of it, or all reasons why not.
+
+        Raises:
+            NotBlockable: the value is nothing that an indicator could name.
+        """
+        observable = _blockable(value)
+        with self._db.read() as connection:
+            never = store.list_never(connection)
+            rows = self._holdings.known(connection, [observable], ACTUAL).get(observable, [])
+            found = self._holdings.rows(connection, rows)
+        candidates = [
+            candidate
+            for stored in found
+            for candidate in self._candidates(stored, recipient, at)
+            if candidate.observable == observable
+        ]
+        entries, refused = sort_out(candidates, never, self._settings, at)
+        return [*entries, *refused]
+
+    def never_list(self) -> tuple[NeverBlock, ...]:
+        """Return what this nation never blocks."""
+        with self._db.read() as connection:
+            return store.list_never(connection)
+
+    def never_add(self, value: str, note: str, by: str, at: datetime) -> NeverBlock:
+        """Never block a value, nor anything below or inside it.
+
+        Raises:
+            NotBlockable: the value is no address, network, domain or URL.
+        """
+        entry = NeverBlock(_blockable(value), note, by, at)
+        with self._db.write(at) as tx:
+            if store.add_never(tx, entry):
+                _announce(tx, by)
+        return entry
+
+    def never_remove(self, value: str, by: str, at: datetime) -> None:
+        """Take a value off the never-block list.
+
+        Raises:
+            NotBlockable: the value is no address, network, domain or URL.
+            UnknownNeverBlock: it is not on the list.
+        """
+        with self._db.write(at) as tx:
+            if not store.remove_never(tx, _blockable(value)):
+                raise UnknownNeverBlock("it is not on the never-block list", subject=value[:80])
+            _announce(tx, by)
+
+    def _render(self, blocklist: Blocklist, list_format: ListFormat, serial: int) -> bytes:
+        settings = self._settings
+        match list_format:
+            case ListFormat.PLAIN:
+                return plain.render(blocklist.entries)
+            case ListFormat.RPZ:
+                return rpz.render(
+                    blocklist.entries,
+                    blocklist.never,
+                    origin=settings.rpz_origin,
+                    serial=serial,
+                    ttl_s=settings.rpz_ttl_s,
+                )
+            case ListFormat.SURICATA:
+                return suricata.render(
+                    blocklist.entries,
+                    action=settings.suricata_action,
+                    first_sid=settings.suricata_first_sid,
+                )
+
+    def _active(self, connection: Connection, at: datetime) -> Iterator[StoredObject]:
+        page = self._holdings.active_indicators(connection, at, 0, _PAGE)
+        while page:
+            yield from (stored for stored in page if stored.lane.is_operational)
+            page = self._holdings.active_indicators(connection, at, page[-1].row, _PAGE)
+
+    def _candidates(self, stored: StoredObject, recipient: Recipient, at: datetime) -> Iterator[Candidate]:
+        request = Request(item_of(stored, self._nation), self._nation, recipient, True, None, _PURPOSE)
+        gate = judge(request, at).reasons
+        for observable in stored.stix.observables:
+            yield Candidate(
+                object_id=stored.stix.id,
+                kind=stored.stix.type,
+                observable=observable,
+                lane=stored.lane,
+                stands=stored.stands,
+                revoked=stored.stix.revoked,
+                valid_from=stored.stix.valid_from,
+                valid_until=stored.stix.valid_until,
+                gate=gate,
+                warned=self._warning_lists.warned(observable),
+                is_public_suffix=observable.type == "domain" and self._suffixes.is_public(observable.value),
+            )
+
+    @cached_property
+    def _suffixes(self) -> PublicSuffixList:
+        return PublicSuffixList()
+
+
+def _blockable(value: str) -> Observable:
+    network = canonical_observable("cidr", value) if "/" in value and "://" not in value else None
+    observable = network or recognise(value)
+    if observable is None:
+        raise NotBlockable("this is no address, network, domain or URL", subject=value[:80])
+    return observable
+
+
+def _announce(tx: Transaction, by: str) -> None:
+    tx.append(NEVER_CHANGED, subject="never-block", lane=ACTUAL, actor=by, detail={})
