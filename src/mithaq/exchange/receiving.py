@@ -155,8 +155,8 @@ class Receiving:
         admission = _Admission(partner, document, agreement, at, whole)
         objects: list[NewObject] = []
         quarantined: list[Quarantined] = []
-        for each in document.objects:
-            outcome = admission.of(each)
+        for place, each in enumerate(document.objects, 1):
+            outcome = admission.of(each, place)
             (objects if isinstance(outcome, NewObject) else quarantined).append(outcome)  # type: ignore[arg-type]
         return Admitted(verified, tuple(objects), tuple(quarantined))
 
@@ -251,13 +251,13 @@ class _Admission:
         self._whole = whole
         self._agreed: AgreementFacts | None = None
 
-    def of(self, released: ReleasedObject) -> NewObject | Quarantined:
-        """Return the object ready to be stored, or why it may not be."""
+    def of(self, released: ReleasedObject, place: int) -> NewObject | Quarantined:
+        """Return the object ready to be stored, or why it may not be; `place` names one that has no id."""
         try:
             parsed = stix.parse(released.body)
         except Error as error:
             reason = Reason(error.code, error.message, error.params, "ask the sender to correct the object")
-            return Quarantined(error.subject or released.decision[:16], released.body, (*self._whole, reason))
+            return Quarantined(error.subject or f"object {place}", released.body, (*self._whole, reason))
         new = self._new(released, parsed)
         reasons = self._whole + self._reasons(released, parsed)
         return Quarantined(parsed.id, released.body, reasons) if reasons else new

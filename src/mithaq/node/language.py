@@ -114,9 +114,7 @@ class Translator:
     def _unit(self, value: float, unit: str) -> str:
         rounded = round(value) if value >= 10 else round(value, 1)
         whole = int(rounded) if rounded == int(rounded) else rounded
-        return format_unit(
-            whole, unit, length="short", locale=_locale(self.language), numbering_system="latn"
-        )
+        return format_unit(whole, unit, length="short", locale=_locale(self.language), numbering_system="latn")
 
     def _isolated(self, params: dict[str, str | int]) -> dict[str, str]:
         return {

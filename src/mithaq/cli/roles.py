@@ -1,0 +1,116 @@
+"""What each process of a node runs; mounts all faces."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+
+from mithaq.kernel import keystore
+from mithaq.kernel.errors import Error
+from mithaq.node.composition import Node, compose
+from mithaq.node.data_folder import DataFolder
+from mithaq.node.supervisor import Role
+
+_log = logging.getLogger(__name__)
+
+
+def roles(root: Path, passphrase: Callable[[], bytes]) -> Mapping[str, Role]:
+    """Return the processes of one node; only the signer's asks for the passphrase."""
+    return {
+        "signer": lambda: _signer(root, passphrase),
+        "web": lambda: _web(root),
+        "worker": lambda: _worker(root),
+        "detector": lambda: _detector(root),
+    }
+
+
+def preload() -> None:
+    """Import what the roles need before they are forked, so that they share it in memory."""
+    import httptools
+    import uvicorn
+    import uvloop
+
+    import mithaq.api.app
+    import mithaq.detection.worker
+    import mithaq.exchange.channel.server
+    import mithaq.node.worker
+    import mithaq.web.app
+
+    for module in (httptools, uvicorn, uvloop, mithaq):
+        _log.debug("preloaded %s", module.__name__)
+
+
+def _signer(root: Path, passphrase: Callable[[], bytes]) -> None:
+    from mithaq.nations.signer import SignerServer
+
+    folder = DataFolder(root)
+    os.umask(0o077)
+    with SignerServer(folder.run, keystore.read(folder.keys, passphrase())) as server:
+        server.serve_forever(poll_interval=0.5)
+
+
+def _web(root: Path) -> None:
+    import uvicorn
+    from starlette.routing import Mount
+
+    from mithaq.api.app import create_api
+    from mithaq.exchange.channel.server import PartnerDoors
+    from mithaq.web.app import create_app
+
+    node = compose(root)
+    doors = PartnerDoors(node.channel, node.card_bytes, node.clock, node.run_dir)
+    app = create_app(node, [*doors.routes(), Mount("/api", create_api(node))])
+    config = uvicorn.Config(
+        app,
+        host=node.settings.listen_host,
+        port=node.settings.listen_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+        backlog=512,
+    )
+    uvicorn.Server(config).run()
+
+
+def _worker(root: Path) -> None:
+    from mithaq.node import worker
+
+    worker.run(compose(root), stop_on_term())
+
+
+def _detector(root: Path) -> None:
+    from mithaq.detection import worker
+    from mithaq.detection.launch import HunterOrder, hunter_launcher
+    from mithaq.node.founding import database_url
+
+    node: Node = compose(root)
+    order = HunterOrder(database_url(node.folder, node.settings), str(node.data), str(node.run_dir))
+    try:
+        worker.run(
+            node.db,
+            node.holdings,
+            node.data,
+            node.run_dir,
+            launch_hunter=hunter_launcher(order),
+            clock=node.clock,
+            stop=stop_on_term(),
+        )
+    except Error as error:
+        _log.error("%s (%s)", error, error.private)
+        raise SystemExit(1) from error
+
+
+def stop_on_term() -> threading.Event:
+    """Return an event that SIGTERM sets; whoever waits for it is given a moment, then the process ends."""
+    stop = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        threading.Timer(3.0, os._exit, (0,)).start()
+
+    signal.signal(signal.SIGTERM, end)
+    return stop

@@ -1,0 +1,136 @@
+"""Put one node together: its services over one database. The only place that knows them all."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from mithaq.agreements.service import Agreements
+from mithaq.detection.service import Detection
+from mithaq.exchange.context import Context
+from mithaq.exchange.orders import Orders
+from mithaq.exchange.views import Views
+from mithaq.intelligence.service import Holdings
+from mithaq.intelligence.warninglists import WarningLists
+from mithaq.kernel import keystore
+from mithaq.kernel.clock import Clock, SystemClock
+from mithaq.kernel.database import Database
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.signing import Signer
+from mithaq.nations.people.service import People
+from mithaq.nations.service import Partners
+from mithaq.nations.signer import SOCKET_NAME, LocalSigner, RemoteSigner
+from mithaq.node.data_folder import DataFolder
+from mithaq.node.founding import database_url, own_card
+from mithaq.node.settings import Settings, read_settings
+from mithaq.telemetry.service import Telemetry
+
+
+@dataclass
+class Node:
+    """One sovereign node; services are made when first asked for, so that each process holds only its own."""
+
+    folder: DataFolder
+    settings: Settings
+    db: Database
+    clock: Clock
+    signer: Signer
+
+    @property
+    def nation(self) -> NationId:
+        """Return this nation's code."""
+        return NationId(self.settings.nation)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Return this nation's name by language."""
+        return self.settings.names
+
+    @property
+    def run_dir(self) -> Path:
+        """Return the folder of sockets."""
+        return self.folder.run
+
+    @property
+    def data(self) -> Path:
+        """Return the data folder."""
+        return self.folder.root
+
+    @cached_property
+    def partners(self) -> Partners:
+        """Return the nations this node knows."""
+        return Partners(self.db, self.nation)
+
+    @cached_property
+    def agreements(self) -> Agreements:
+        """Return the agreements this node has seen."""
+        return Agreements(self.db, self.nation, own_card(self.folder).verify_key, self.partners)
+
+    @cached_property
+    def people(self) -> People:
+        """Return the persons of this node."""
+        return People(self.db)
+
+    @cached_property
+    def holdings(self) -> Holdings:
+        """Return what this node knows."""
+        return Holdings(self.db)
+
+    @cached_property
+    def warning_lists(self) -> WarningLists:
+        """Return the lists of values that make poor indicators."""
+        return WarningLists(self.folder.cache)
+
+    @cached_property
+    def channel(self) -> Context:
+        """Return what the exchange stands on."""
+        return Context(self.db, self.nation, self.holdings, self.agreements, self.partners, self.signer)
+
+    @cached_property
+    def exchange(self) -> Orders:
+        """Return the decisions of people about releases."""
+        return Orders(self.channel)
+
+    @cached_property
+    def traffic(self) -> Views:
+        """Return what went between this node and its partners."""
+        return Views(self.channel)
+
+    @cached_property
+    def telemetry(self) -> Telemetry:
+        """Return the sources of telemetry."""
+        return Telemetry(self.db, self.data)
+
+    @cached_property
+    def detection(self) -> Detection:
+        """Return the hits."""
+        return Detection(self.db, self.holdings, self.nation)
+
+    def card_bytes(self) -> bytes:
+        """Return this nation's signed card."""
+        return self.folder.card.read_bytes()
+
+    def close(self) -> None:
+        """Close the database."""
+        self.db.close()
+
+
+def compose(root: Path, *, passphrase: bytes | None = None, clock: Clock | None = None) -> Node:
+    """Open a node's data folder.
+
+    Keys are asked of the running signer; where none runs and a passphrase is given, they are opened here.
+
+    Raises:
+        BadSettings: there is no node in this folder.
+        KeystoreLocked: the passphrase is wrong.
+    """
+    folder = DataFolder(root)
+    settings = read_settings(folder.settings)
+    folder.prepare()
+    db = Database.open(database_url(folder, settings), run_dir=folder.run)
+    return Node(folder, settings, db, clock or SystemClock(), _signer(folder, passphrase))
+
+
+def _signer(folder: DataFolder, passphrase: bytes | None) -> Signer:
+    if passphrase is not None and not (folder.run / SOCKET_NAME).exists():
+        return LocalSigner(keystore.read(folder.keys, passphrase))
+    return RemoteSigner(folder.run)

@@ -1,0 +1,16 @@
+"""Alembic's entry: run the migrations of one database in one transaction."""
+
+from alembic import context
+
+from mithaq.kernel.database import Database
+from mithaq.node.schema import metadata
+
+url = context.config.attributes["url"]
+if url:
+    database = Database.open(url)
+    with database.engine.connect().execution_options(mithaq_write=True) as connection:
+        context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+        with context.begin_transaction():
+            context.run_migrations()
+        connection.commit()
+    database.close()

@@ -1,0 +1,12 @@
+"""Every table of a node, known together: importing this module registers them all."""
+
+import mithaq.agreements.store
+import mithaq.detection.store
+import mithaq.exchange.store
+import mithaq.intelligence.store
+import mithaq.nations.people.store
+import mithaq.nations.store
+import mithaq.telemetry.store  # noqa: F401 - imported for the tables they register
+from mithaq.kernel.database import metadata
+
+__all__ = ["metadata"]
