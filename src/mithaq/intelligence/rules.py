@@ -61,9 +61,7 @@ def identity_of(new: NewObject) -> Identity:
     return str(new.lane), new.stix.id
 
 
-def plan(
-    batch: Sequence[tuple[NewObject, bytes]], held: Mapping[Identity, list[Version]], next_row: int
-) -> Plan:
+def plan(batch: Sequence[tuple[NewObject, bytes]], held: Mapping[Identity, list[Version]], next_row: int) -> Plan:
     """Decide for each object and its digest: a new version, a further word for a held one, or a refusal.
 
     `held` gets the batch's own versions as the plan grows, so that a batch may contradict or repeat itself.

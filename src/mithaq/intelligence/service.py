@@ -70,9 +70,7 @@ class Holdings:
             found.update(store.known(conn, chunk, lane))
         return found
 
-    def active_indicators(
-        self, conn: Connection, at: datetime, after_row: int, limit: int
-    ) -> list[StoredObject]:
+    def active_indicators(self, conn: Connection, at: datetime, after_row: int, limit: int) -> list[StoredObject]:
         """Return indicators to match with, in row order after `after_row`.
 
         They stand, are not revoked, and have not expired at `at`; `valid_from` may lie ahead and is for the matcher
@@ -80,9 +78,7 @@ class Holdings:
         """
         return store.active_indicators(conn, at, after_row, limit)
 
-    def withdraw(
-        self, tx: Transaction, stix_id: str, lane: Lane, by_nation: NationId, reason: str
-    ) -> tuple[int, ...]:
+    def withdraw(self, tx: Transaction, stix_id: str, lane: Lane, by_nation: NationId, reason: str) -> tuple[int, ...]:
         """Take back a nation's word for an object; return the rows that no longer stand.
 
         Other nations' words for it are left as they are: while one of them stands, so does the object. A nation that

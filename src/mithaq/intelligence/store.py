@@ -220,9 +220,7 @@ def withdraw(tx: Transaction, stix_id: str, lane: Lane, nation: NationId, reason
 def keep_original(tx: Transaction, media_type: str, body: bytes) -> str:
     """Keep a foreign file from which objects are converted; return the digest that names it."""
     digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
-    insert_ignore(
-        tx, originals, [{"digest": digest, "media_type": media_type, "body": body, "stored_at": tx.at}]
-    )
+    insert_ignore(tx, originals, [{"digest": digest, "media_type": media_type, "body": body, "stored_at": tx.at}])
     return digest
 
 
@@ -261,9 +259,7 @@ def active_indicators(connection: Connection, at: datetime, after_row: int, limi
     return load(connection, query)
 
 
-def search(
-    connection: Connection, query: Query, lane: Lane, after: int | None, limit: int
-) -> list[StoredObject]:
+def search(connection: Connection, query: Query, lane: Lane, after: int | None, limit: int) -> list[StoredObject]:
     """Return at most `limit` matching objects with a row below `after`, newest first."""
     conditions = [objects.c.lane == str(lane), *_conditions(query)]
     if after is not None:

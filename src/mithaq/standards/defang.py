@@ -33,9 +33,7 @@ _CLEAN: Final = _DROPPED | _DOTS | _HYPHENS
 
 # Bounded or possessive throughout: one pass, whatever the input.
 _FOREIGN_DIGITS: Final = re.compile(r"(?<![^\W\d_a-zA-Z])[\u0660-\u0669\u06f0-\u06f9\uff10-\uff19]++(?![^\W\d_a-zA-Z])")
-_BRACKETED_DOT: Final = re.compile(
-    r" ?[\[({] ?(?:\.|dot|point|نقطة) ?[\])}] ?|\[\.|\.\]|\\\.", re.IGNORECASE
-)
+_BRACKETED_DOT: Final = re.compile(r" ?[\[({] ?(?:\.|dot|point|نقطة) ?[\])}] ?|\[\.|\.\]|\\\.", re.IGNORECASE)
 _BRACKETED_AT: Final = re.compile(r" ?[\[({] ?(?:@|at|arobase|آت) ?[\])}] ?", re.IGNORECASE)
 _BRACKETED_SLASHES: Final = re.compile(r"\[:(//)?\](//)?|\[/\]|\(:\)")
 _SCHEME_DEFANGED: Final = re.compile(r"\bh(?:xx|XX|\*\*|__|tx|xt)p(s?)(?=:)|\bfxp(?=:)", re.IGNORECASE)

@@ -91,14 +91,18 @@ class ReadPattern:
 def read_pattern(pattern: str) -> ReadPattern:
     """Read a STIX pattern; a pattern that cannot be read has no observables and says why."""
     if len(pattern) > MAX_PATTERN_CHARS:
-        return ReadPattern((), (), _reason("pattern-too-long", "the pattern is longer than %(max)s characters",
-                                           max=MAX_PATTERN_CHARS))
+        return ReadPattern(
+            (), (), _reason("pattern-too-long", "the pattern is longer than %(max)s characters", max=MAX_PATTERN_CHARS)
+        )
     try:
         reader = _Reader(list(_tokens(pattern)))
         conjunctions = reader.pattern()
     except _Unreadable as error:
-        return ReadPattern((), (), _reason("pattern-unreadable", "the pattern does not follow STIX patterning:"
-                                           " %(detail)s", detail=str(error)))
+        return ReadPattern(
+            (),
+            (),
+            _reason("pattern-unreadable", "the pattern does not follow STIX patterning: %(detail)s", detail=str(error)),
+        )
     return _judge(conjunctions, reader.tests, reader.reason)
 
 
@@ -128,15 +132,21 @@ def _alternatives(conjunction: _Conjunction) -> tuple[Observable, ...] | Reason:
         if test.negated:
             return _reason("pattern-negation", "the pattern excludes a value, which no single observation can show")
         if test.operator not in {"=", "IN", "ISSUBSET"}:
-            return _reason("pattern-operator", "the pattern compares with %(operator)s, which is not an exact value",
-                           operator=test.operator)
+            return _reason(
+                "pattern-operator",
+                "the pattern compares with %(operator)s, which is not an exact value",
+                operator=test.operator,
+            )
     tests = _without_type_guards(conjunction)
     if len(tests) > 1 and not _are_hashes_of_one_file(tests):
         return _reason("pattern-and", "the pattern needs several things at once (AND)")
     found = [_observables(test) for test in tests]
     if not all(found):
-        return _reason("pattern-no-observable", "the pattern compares %(path)s, which is no observable of this node",
-                       path=_path_text(tests[[bool(item) for item in found].index(False)]))
+        return _reason(
+            "pattern-no-observable",
+            "the pattern compares %(path)s, which is no observable of this node",
+            path=_path_text(tests[[bool(item) for item in found].index(False)]),
+        )
     return tuple(item for group in found for item in group)
 
 
@@ -155,8 +165,11 @@ def _are_hashes_of_one_file(tests: _Conjunction) -> bool:
     """Tell whether all tests are different hashes of one file: then each hash alone identifies it."""
     kinds = [_hash_kind(test) for test in tests]
     same_file = len({test.key for test in tests}) == 1
-    return same_file and None not in kinds and len(set(kinds)) == len(kinds) and all(
-        test.operator == "=" for test in tests
+    return (
+        same_file
+        and None not in kinds
+        and len(set(kinds)) == len(kinds)
+        and all(test.operator == "=" for test in tests)
     )
 
 
@@ -236,8 +249,11 @@ class _Reader:
         while self._peek() in {"OR", "AND", "FOLLOWEDBY"}:
             word = self._take().text
             if word != "OR":
-                self._refuse("pattern-several-observations",
-                             "the pattern needs several observations together (%(word)s)", word=word)
+                self._refuse(
+                    "pattern-several-observations",
+                    "the pattern needs several observations together (%(word)s)",
+                    word=word,
+                )
             found += self._observation()
         return found
 

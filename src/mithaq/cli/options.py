@@ -1,0 +1,72 @@
+"""Kinds of options that several commands take: labels, lanes, recipients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from mithaq.intelligence.model import ReleaseInstruction
+from mithaq.kernel.errors import Error
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import Lane
+from mithaq.standards.pap import Pap
+from mithaq.standards.tlp import Tlp
+
+
+class _Label(click.ParamType):
+    """A label of a protocol, written with or without its prefix."""
+
+    def __init__(self, name: str, labels: type[Tlp] | type[Pap]) -> None:
+        self.name = name
+        self._labels = labels
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Tlp | Pap:
+        if isinstance(value, Tlp | Pap):
+            return value
+        found = self._labels.parse(str(value))
+        if found is None:
+            known = ", ".join(label.label for label in self._labels)
+            self.fail(f"{value} is none of {known}", param, ctx)
+        return found
+
+
+class _Lane(click.ParamType):
+    """A lane: actual, test or exercise--<uuid>."""
+
+    name = "lane"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Lane:
+        if isinstance(value, Lane):
+            return value
+        try:
+            return Lane.parse(str(value))
+        except Error as error:
+            self.fail(str(error), param, ctx)
+
+
+TLP = _Label("tlp", Tlp)
+PAP = _Label("pap", Pap)
+LANE = _Lane()
+
+
+def nations_of(text: str | None) -> tuple[NationId, ...] | None:
+    """Return the nations of a list such as `XB,XC`; None, which means every party, where there is none."""
+    if text is None:
+        return None
+    return tuple(NationId(code.strip().upper()) for code in text.split(",") if code.strip())
+
+
+def instruction_of(
+    agreement: str | None, recipients: tuple[NationId, ...] | None, purpose: str
+) -> ReleaseInstruction | None:
+    """Return what the releaser asks for.
+
+    Raises:
+        click.UsageError: recipients are named, but no agreement under which they would get it.
+    """
+    if agreement is None:
+        if recipients is not None:
+            raise click.UsageError("--to needs --agreement: nothing is released without one")
+        return None
+    return ReleaseInstruction(agreement, recipients, purpose)
