@@ -5,9 +5,11 @@ asked for, and what it found before is not found twice. DuckDB, Ibis and Arrow a
 segment must be opened or written: the newest events lie in segments that are read as they are.
 """
 
+import ctypes
 import fcntl
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,6 +35,7 @@ from mithaq.telemetry.store import CLOSED, OPEN, SEALED, Segment
 
 _log = logging.getLogger(__name__)
 _NICENESS = 10
+_PR_SET_PDEATHSIG = 1
 
 
 class Hunter:
@@ -167,8 +170,10 @@ def _alone(data: Path) -> Iterator[bool]:
 
 
 def main() -> None:
-    """Run one hunter as it was ordered on standard input."""
+    """Run one hunter as it was ordered on standard input; it ends with the process that started it."""
     os.nice(_NICENESS)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     order = HunterOrder.read(sys.stdin.buffer)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="hunter: %(message)s")
     db = Database.open(order.database, run_dir=Path(order.run_dir))

@@ -57,6 +57,10 @@ class Hunts:
             if self._is_work_left():  # the hunter before may have done it
                 self._process = self._launch()
 
+    def is_busy(self) -> bool:
+        """Tell whether a hunter works or is about to."""
+        return self._process is not None or self._due_at is not None
+
     def wait_s(self, at: datetime, longest_s: float) -> float:
         """Return for how long nothing is to be done here."""
         if self._process is not None or self._due_at is None:

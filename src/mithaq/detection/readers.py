@@ -7,6 +7,7 @@ from mithaq.kernel.database import Transaction
 from mithaq.kernel.journal import Entry, Reader
 from mithaq.telemetry.service import SOURCES_CHANGED
 
+READER = "detection.matcher"
 STORED = "intelligence.stored"
 WITHDRAWN = "intelligence.withdrawn"
 HUNT_ASKED = "detection.hunt.asked"
@@ -21,7 +22,7 @@ class News:
     """
 
     def __init__(self) -> None:
-        self.reader = Reader("detection.matcher", _KINDS, self._handle)
+        self.reader = Reader(READER, _KINDS, self._handle)
         self._rows: dict[int, None] = {}
         self._sources_changed = False
 

@@ -9,10 +9,11 @@ from sqlalchemy import Connection
 from mithaq.detection import store
 from mithaq.detection.errors import HitDecided, UnknownHit
 from mithaq.detection.model import Hit, HitState
-from mithaq.detection.readers import HUNT_ASKED
+from mithaq.detection.readers import HUNT_ASKED, READER
 from mithaq.detection.sightings import sighting_of
 from mithaq.intelligence.model import StoredObject
 from mithaq.intelligence.service import Holdings
+from mithaq.kernel import journal
 from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL, Lane
@@ -116,10 +117,12 @@ class Detection:
                 tx.append(HUNT_ASKED, subject=f"hunt:{len(rows)}", lane=lane, actor=by, detail=detail)
         return len(rows)
 
-    def pending_hunts(self) -> int:
-        """Return how many hunts wait for an answer."""
+    def is_hunting(self) -> bool:
+        """Tell whether any hunt that was asked for has no answer yet."""
         with self._db.read() as connection:
-            return store.count_pending_hunts(connection)
+            read_up_to = journal.last_seq(connection) - journal.lag(connection, READER)
+            unread = journal.entries(connection, read_up_to, limit=1, kinds=frozenset({HUNT_ASKED}))
+            return bool(unread) or bool(store.pending_hunts(connection, limit=1))
 
     def _decide(self, tx: Transaction, hit: Hit, state: HitState, by: str, sighting_id: str) -> None:
         if not store.decide(tx, hit.hit_id, state, by, sighting_id):

@@ -144,12 +144,6 @@ def pending_hunts(connection: Connection, *, limit: int) -> dict[int, int]:
     return dict(connection.execute(query.order_by(hunts.c.row).limit(limit)).tuples().all())
 
 
-def count_pending_hunts(connection: Connection) -> int:
-    """Count the hunts without an answer."""
-    query = select(func.count()).select_from(hunts).where(hunts.c.done_at.is_(None))
-    return connection.scalar(query) or 0
-
-
 def answer_hunts_for(tx: Transaction, object_rows: Sequence[int]) -> None:
     """Answer the hunts for these objects with nothing found."""
     for start in range(0, len(object_rows), _PART):

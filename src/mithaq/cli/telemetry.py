@@ -1,0 +1,109 @@
+"""`mithaq telemetry`: the sources, how they are doing, and lines pushed by hand."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mithaq.cli.session import EXIT_FAILED, Session, stdin_or_file
+from mithaq.kernel.lane import Lane
+from mithaq.telemetry.model import Format, Source
+from mithaq.telemetry.service import Reading
+
+
+@click.group()
+def telemetry() -> None:
+    """Add sources of telemetry and push events."""
+
+
+@telemetry.group()
+def source() -> None:
+    """The streams of lines that this node reads."""
+
+
+@source.command("add")
+@click.argument("name")
+@click.option("--path", type=click.Path(path_type=Path), help="The file to follow; without it, lines are pushed.")
+@click.option(
+    "--format",
+    "line_format",
+    type=click.Choice([each.value for each in Format]),
+    default=Format.AUTO.value,
+    show_default=True,
+    help="What the lines look like.",
+)
+@click.option("--lane", default="actual", show_default=True, help="actual, test or exercise--UUID.")
+@click.pass_obj
+def source_add(session: Session, name: str, path: Path | None, line_format: str, lane: str) -> None:
+    """Follow a file of a sensor, or take what is pushed under NAME."""
+    added = session.node().telemetry.add_source(
+        name,
+        path=str(path.absolute()) if path else "",
+        line_format=Format(line_format),
+        by=session.actor,
+        at=session.now(),
+        lane=Lane.parse(lane),
+    )
+    session.emit(_source(added), lambda: added.name)
+
+
+@source.command("remove")
+@click.argument("name")
+@click.pass_obj
+def source_remove(session: Session, name: str) -> None:
+    """Stop reading a source; what it gave is kept."""
+    session.node().telemetry.remove_source(name, by=session.actor, at=session.now())
+
+
+@telemetry.command()
+@click.pass_obj
+def status(session: Session) -> None:
+    """Show every source: what was read, what waits, what could not be read."""
+    rows = [_reading(each) for each in session.node().telemetry.readings()]
+    columns = ("name", "format", "lane", "lines", "events", "broken", "waiting_bytes", "last_read_at", "trouble")
+    session.emit_rows(rows, columns)
+
+
+@telemetry.command()
+@click.argument("name")
+@click.option("--limit", default=20, show_default=True)
+@click.pass_obj
+def broken(session: Session, name: str, limit: int) -> None:
+    """Show the newest lines of a source that could not be read, and why."""
+    rows = session.node().telemetry.broken(name, limit=limit)
+    session.emit_rows(
+        [{"source": each.source, "line": each.line, "offset": each.offset, "reason": each.reason} for each in rows],
+        ("source", "line", "offset", "reason"),
+    )
+
+
+@telemetry.command()
+@click.argument("name")
+@click.argument("file", default="-")
+@click.pass_obj
+def push(session: Session, name: str, file: str) -> int:
+    """Push the lines of FILE, or of standard input, to the source NAME."""
+    body = stdin_or_file(file)
+    if not body.strip():
+        session.say("there is nothing to push")
+        return EXIT_FAILED
+    accepted = session.node().telemetry.push(name, body)
+    session.emit({"accepted": accepted}, lambda: str(accepted))
+    return 0
+
+
+def _source(each: Source) -> dict[str, Any]:
+    return {"name": each.name, "path": each.path, "format": each.format.value, "lane": str(each.lane)}
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    each = reading.status
+    return {
+        **_source(each.source),
+        "lines": each.lines,
+        "events": each.events,
+        "broken": each.broken,
+        "waiting_bytes": reading.waiting_bytes,
+        "last_read_at": each.last_read_at,
+        "trouble": reading.trouble,
+    }
