@@ -1,0 +1,58 @@
+# Everything a person needs of this tree. Each target first sets up `.venv` by itself; needed: Python 3.11+ with pip.
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+UV_VERSION := $(shell sed -n '/^name = "uv"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' uv.lock)
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$p" && break; done)
+ARGS ?=
+
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+export UV_PYTHON_DOWNLOADS := never
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup demo test test-deep check bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+
+setup: $(STAMP) ## Install everything into .venv; a second run finds it done
+
+demo: $(STAMP) ## Three nations, one attack, one agreement (ARGS="--once --lang fr")
+	$(BIN)/mithaq demo $(ARGS)
+
+test: $(STAMP) ## Run the tests (ARGS="-k journal")
+	$(BIN)/python -m pytest -m "not deep" $(ARGS)
+
+test-deep: $(STAMP) ## Run the long campaigns too
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## Style, types, floors, translations, vendored files, the house rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/i18n.py check
+	$(BIN)/python tools/vendor.py check
+	$(BIN)/python tools/check_tree.py
+
+bench: $(STAMP) ## Run every benchmark in its small size (ARGS="--full" for the sizes the README quotes)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(BIN)/uv ## Resolve the dependencies of pyproject.toml anew
+	$(BIN)/uv lock $(ARGS)
+
+clean: ## Remove what set-up and runs have made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage demo-data
+
+$(STAMP): pyproject.toml uv.lock | $(BIN)/uv
+	$(BIN)/uv sync --quiet --frozen --all-groups
+	@touch $@
+
+$(BIN)/uv:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found" >&2; exit 1; }
+	$(PYTHON) -m venv --clear --without-pip $(VENV)
+	$(PYTHON) -m pip --python $(BIN)/python install --quiet uv==$(UV_VERSION)
