@@ -12,10 +12,8 @@ from mithaq.exchange import store
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.reason import Reason
 
-SILENT_AFTER = timedelta(minutes=2)
-"""A partner holds a long-poll of half a minute; four missed ones are silence."""
-
 BEHIND_AFTER = timedelta(seconds=30)
+"""News that waits longer than this for a partner, or for its receipt, is late."""
 
 
 class ChannelState(StrEnum):
@@ -23,7 +21,7 @@ class ChannelState(StrEnum):
 
     IN_STEP = "in-step"
     BEHIND = "behind"
-    SILENT = "silent"
+    NO_CONTACT = "no-contact"
     TROUBLE = "trouble"
 
 
@@ -47,8 +45,8 @@ class Channel:
         """Return how the exchange goes at an instant; the worst that holds."""
         if self.trouble is not None:
             return ChannelState.TROUBLE
-        if self.asked_at is None or at - self.asked_at > SILENT_AFTER:
-            return ChannelState.SILENT
+        if self.asked_at is None and self.fetched_at is None:
+            return ChannelState.NO_CONTACT
         return ChannelState.BEHIND if self.lag(at) > BEHIND_AFTER else ChannelState.IN_STEP
 
     def lag(self, at: datetime) -> timedelta:
@@ -258,3 +256,42 @@ def counts(connection: Connection) -> dict[str, int]:
         "withheld": connection.scalar(select(func.count()).select_from(store.withheld)) or 0,
         "quarantined": connection.scalar(select(func.count()).select_from(store.quarantine)) or 0,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A nation that has an object from here, in which version, with what receipt."""
+
+    nation: NationId
+    version: str
+    sent_at: datetime
+    agreement_id: str
+    outcome: str | None
+
+
+def holders(connection: Connection, object_id: str) -> list[Holder]:
+    """Return which nations have an object from here."""
+    inside, whole = store.sent_objects, store.sent
+    same = (whole.c.recipient == inside.c.recipient) & (whole.c.sequence == inside.c.sequence)
+    query = (
+        select(inside.c.recipient, inside.c.version, whole.c.sent_at, whole.c.agreement_id, whole.c.outcome)
+        .join(whole, same)
+        .where(inside.c.object_id == object_id, whole.c.action == "release")
+        .order_by(inside.c.recipient, whole.c.sequence)
+    )
+    return [
+        Holder(NationId(row.recipient), row.version, row.sent_at, row.agreement_id, row.outcome)
+        for row in connection.execute(query)
+    ]
+
+
+def receipts(connection: Connection) -> list[tuple[NationId, bytes]]:
+    """Return every receipt held, as its signer and its signed bytes."""
+    query = select(store.sent.c.recipient, store.sent.c.receipt).where(store.sent.c.receipt.is_not(None))
+    return [(NationId(nation), bytes(receipt)) for nation, receipt in connection.execute(query).tuples()]
+
+
+def received_envelopes(connection: Connection) -> list[bytes]:
+    """Return every release this node got, unsealed and signed, as it came."""
+    query = select(store.received.c.envelope).order_by(store.received.c.sender, store.received.c.sequence)
+    return [bytes(envelope) for (envelope,) in connection.execute(query).tuples()]

@@ -8,7 +8,6 @@ from mithaq.agreements.service import Agreements
 from mithaq.detection.service import Detection
 from mithaq.exchange.context import Context
 from mithaq.exchange.orders import Orders
-from mithaq.exchange.views import Views
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel import keystore
@@ -22,6 +21,8 @@ from mithaq.nations.signer import SOCKET_NAME, LocalSigner, RemoteSigner
 from mithaq.node.data_folder import DataFolder
 from mithaq.node.founding import database_url, own_card
 from mithaq.node.settings import Settings, read_settings
+from mithaq.response.service import Blocklists
+from mithaq.response.settings import BlocklistSettings
 from mithaq.telemetry.service import Telemetry
 
 
@@ -91,11 +92,6 @@ class Node:
         return Orders(self.channel)
 
     @cached_property
-    def traffic(self) -> Views:
-        """Return what went between this node and its partners."""
-        return Views(self.channel)
-
-    @cached_property
     def telemetry(self) -> Telemetry:
         """Return the sources of telemetry."""
         return Telemetry(self.db, self.data)
@@ -104,6 +100,12 @@ class Node:
     def detection(self) -> Detection:
         """Return the hits."""
         return Detection(self.db, self.holdings, self.nation)
+
+    @cached_property
+    def blocklists(self) -> Blocklists:
+        """Return what may be blocked."""
+        settings = BlocklistSettings(permit_documentation_ranges=self.settings.permit_documentation_ranges)
+        return Blocklists(self.db, self.holdings, self.nation, self.warning_lists, settings)
 
     def card_bytes(self) -> bytes:
         """Return this nation's signed card."""

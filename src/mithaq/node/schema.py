@@ -6,6 +6,7 @@ import mithaq.exchange.store
 import mithaq.intelligence.store
 import mithaq.nations.people.store
 import mithaq.nations.store
+import mithaq.response.store
 import mithaq.telemetry.store  # noqa: F401 - imported for the tables they register
 from mithaq.kernel.database import metadata
 
