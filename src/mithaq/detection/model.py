@@ -10,6 +10,12 @@ from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.standards.observable import Observable
 
+READER = "detection.matcher"
+"""The name under which the detector keeps its place in the journal."""
+
+HUNT_ASKED = "detection.hunt.asked"
+"""What the journal says when somebody asks for a hunt through the past."""
+
 
 @dataclass(frozen=True, slots=True)
 class Indicator:

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 
 from mithaq.detection import store
+from mithaq.detection.model import HUNT_ASKED, READER
 from mithaq.kernel.database import Transaction
 from mithaq.kernel.journal import Entry, Reader
 from mithaq.telemetry.service import SOURCES_CHANGED
 
-READER = "detection.matcher"
 STORED = "intelligence.stored"
 WITHDRAWN = "intelligence.withdrawn"
-HUNT_ASKED = "detection.hunt.asked"
 
 _KINDS = frozenset({STORED, WITHDRAWN, HUNT_ASKED, SOURCES_CHANGED})
 

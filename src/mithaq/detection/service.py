@@ -8,8 +8,7 @@ from sqlalchemy import Connection
 
 from mithaq.detection import store
 from mithaq.detection.errors import HitDecided, UnknownHit
-from mithaq.detection.model import Hit, HitState
-from mithaq.detection.readers import HUNT_ASKED, READER
+from mithaq.detection.model import HUNT_ASKED, READER, Hit, HitState
 from mithaq.detection.sightings import sighting_of
 from mithaq.intelligence.model import StoredObject
 from mithaq.intelligence.service import Holdings
