@@ -38,7 +38,17 @@ from mithaq.kernel.errors import Error
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.wake import Waker
 
-metadata = MetaData()
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+"""Every constraint has a name that is the same on both databases, so that a later migration can change it."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _JOURNAL_LOCK = 0x6D697468
 _BUSY_TIMEOUT_MS = 10_000
