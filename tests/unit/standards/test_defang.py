@@ -35,13 +35,17 @@ SENTENCES = [
         {"domain:portail-impots.secure-fr.com", "ipv4:192.0.2.77"},
     ),
     (
-        (f"Le fichier d’empreinte SHA-256 : {H256} a été téléchargé depuis "
-        "hxxp://maj-systeme[.]info/pkg.bin, puis exécuté."),
+        (
+            f"Le fichier d’empreinte SHA-256 : {H256} a été téléchargé depuis "
+            "hxxp://maj-systeme[.]info/pkg.bin, puis exécuté."
+        ),
         {f"sha256:{H256}", "url:http://maj-systeme.info/pkg.bin"},
     ),
     (
-        ("Les attaquants exploitent la vulnérabilité CVE-2021-44228.Ensuite, ils exfiltrent vers l’adresse : "
-        "exfil@boite[.]fr."),
+        (
+            "Les attaquants exploitent la vulnérabilité CVE-2021-44228.Ensuite, ils exfiltrent vers l’adresse : "
+            "exfil@boite[.]fr."
+        ),
         {"cve:CVE-2021-44228", "email:exfil@boite.fr"},
     ),
     (
@@ -139,7 +143,9 @@ def test_one_defanged_value_is_restored() -> None:
     assert refang_value(" hxxps://evil[.]example/a ") == "https://evil.example/a"
 
 
-@pytest.mark.parametrize("unit", ["http://", "a.", "[.]", "[", "a@", "CVE-2024-", ":", "(", "٣٫", "a" * 31 + " ", "http://a.b/,"])
+@pytest.mark.parametrize(
+    "unit", ["http://", "a.", "[.]", "[", "a@", "CVE-2024-", ":", "(", "٣٫", "a" * 31 + " ", "http://a.b/,"]
+)
 def test_hostile_text_takes_linear_time(unit: str) -> None:
     def seconds(length: int) -> float:
         text = unit * (length // len(unit))

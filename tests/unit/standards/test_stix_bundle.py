@@ -94,7 +94,7 @@ def test_an_object_over_the_limit_is_refused_and_the_rest_goes_on(chunk: int) ->
         b'{"objects":[]',
         b'{"objects":[],"objects":[]}',
         b'{"objects":[],}',
-        b'{objects:[]}',
+        b"{objects:[]}",
         b'{"' + b"k" * 5000 + b'":1}',
         b"[{},]",
         b"[{}]x",

@@ -122,7 +122,9 @@ def test_of_a_mixed_pattern_the_alternatives_that_suffice_are_used() -> None:
 
 
 def test_everything_a_pattern_names_can_be_searched_for_but_not_what_it_excludes() -> None:
-    read = read_pattern("[domain-name:value = 'a.example' AND ipv4-addr:value = '198.51.100.7' AND url:value != 'http://c.example/']")
+    read = read_pattern(
+        "[domain-name:value = 'a.example' AND ipv4-addr:value = '198.51.100.7' AND url:value != 'http://c.example/']"
+    )
     assert {str(item) for item in read.mentioned} == {"domain:a.example", "ipv4:198.51.100.7"}
     assert read.sufficient == ()
 

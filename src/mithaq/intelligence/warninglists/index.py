@@ -31,7 +31,7 @@ class WarningLists:
 
     def __init__(self, cache_dir: Path) -> None:
         self._cache_dir = cache_dir
-        self._tables: _Tables | None = None
+        self._tables: Tables | None = None
 
     def warned(self, observable: Observable) -> tuple[str, ...]:
         """Return the names of the lists on which an observable stands.
@@ -52,9 +52,9 @@ class WarningLists:
         """Return the names of the published lists that are not used."""
         return tuple(self._loaded().header.skipped)
 
-    def _loaded(self) -> _Tables:
+    def _loaded(self) -> Tables:
         if self._tables is None:
-            self._tables = _Tables(_compiled_file(self._cache_dir))
+            self._tables = Tables(_compiled_file(self._cache_dir))
         return self._tables
 
 
@@ -63,9 +63,9 @@ def _compiled_file(cache_dir: Path) -> Path:
     version = importlib.metadata.version(PACKAGE)
     file = cache_dir / f"warninglists-{version}-{FORMAT}.bin"
     if not file.exists():
-        cache_dir.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "mithaq.intelligence.warninglists.compile", str(file)]
         try:
+            cache_dir.mkdir(parents=True, exist_ok=True)
             subprocess.run(command, check=True, capture_output=True, timeout=_COMPILE_WALL_S)  # noqa: S603 - our own module
         except subprocess.CalledProcessError as error:
             raise WarningListsFailed("the warning lists could not be compiled", private=str(error.stderr)) from error
@@ -74,7 +74,7 @@ def _compiled_file(cache_dir: Path) -> Path:
     return file
 
 
-class _Tables:
+class Tables:
     """The mapped file: sorted digests, sorted edges, and which combination of lists each points at."""
 
     def __init__(self, file: Path) -> None:
@@ -96,6 +96,7 @@ class _Tables:
         self._types = [frozenset(types) for types in self.header.types]
 
     def warned(self, observable: Observable) -> tuple[str, ...]:
+        """Return the names of the lists on which an observable stands."""
         return tuple(self.header.names[number] for number in sorted(self._lists(observable)))
 
     def _lists(self, observable: Observable) -> set[int]:

@@ -103,6 +103,7 @@ class _Scanner:
         self._data = source if isinstance(source, bytes) else b""
         self._at = 0
         self._dropped = 0
+        self._dropped_id = ""
         self._start: int | None = None
         self._max_object_bytes = max_object_bytes
         self._max_depth = max_depth
@@ -166,6 +167,7 @@ class _Scanner:
 
     def _element(self) -> Piece | Refused:
         is_object = self._peek() == b"{"
+        self._dropped_id = ""
         self._start = self._at
         refusal = self._too_large_or_deep(self._skip_value())
         if not is_object and refusal is None:
@@ -178,7 +180,7 @@ class _Scanner:
         index, self._index = self._index, self._index + 1
         if self._start is None:
             refusal = refusal or self._too_large()
-            return Refused(index, "", refusal)
+            return Refused(index, self._dropped_id, refusal)
         body = self._data[self._start : self._at]
         if refusal is not None:
             return Refused(index, likely_id(body), refusal)
@@ -283,6 +285,7 @@ class _Scanner:
     def _more(self) -> bool:
         """Read on; forget what is behind, and an object that has grown past its limit."""
         if self._start is not None and self._at - self._start > self._max_object_bytes:
+            self._dropped_id = likely_id(self._data[self._start : self._at])
             self._start = None
         keep_from = self._at if self._start is None else self._start
         # A run that ended at the edge may be continued, so bytes not yet passed stay.

@@ -1,0 +1,88 @@
+"""Laws of the standards' words, tried on whatever hypothesis thinks of."""
+
+from __future__ import annotations
+
+import io
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mithaq.intelligence.indicators import pattern_of
+from mithaq.intelligence.search import fold
+from mithaq.kernel.reason import Reason
+from mithaq.standards import stix
+from mithaq.standards.defang import extract
+from mithaq.standards.observable import TYPES, Observable, canonical_observable
+from tests.strategies import bundles, observables, stix_bodies
+
+
+@given(bundles())
+def test_an_object_leaves_a_bundle_byte_for_byte(bundle: tuple[bytes, list[bytes]]) -> None:
+    data, bodies = bundle
+    assert [item.body for item in stix.split_bundle(data) if isinstance(item, stix.Piece)] == bodies
+
+
+@given(bundles(), st.integers(1, 50))
+def test_the_edges_of_chunks_change_nothing(bundle: tuple[bytes, list[bytes]], size: int) -> None:
+    data, _ = bundle
+
+    class Pieces(io.BytesIO):
+        def read(self, _wanted: int | None = -1, /) -> bytes:
+            return super().read(size)
+
+    assert list(stix.split_bundle(Pieces(data))) == list(stix.split_bundle(data))
+
+
+@given(st.binary(max_size=200) | st.text('{}[]":,\\ abobjects1', max_size=120).map(str.encode))
+def test_no_bytes_break_the_scanner(data: bytes) -> None:
+    try:
+        for item in stix.split_bundle(data):
+            if isinstance(item, stix.Piece):
+                stix.parse(item.body)
+    except (stix.BadBundle, stix.BadObject):
+        pass
+
+
+@given(stix_bodies())
+def test_an_object_with_unknown_fields_is_read(body: bytes) -> None:
+    parsed = stix.parse(body)
+    assert parsed.id.startswith(f"{parsed.type}--")
+
+
+@given(observables)
+def test_a_canonical_value_is_its_own_canonical_form(observable: Observable) -> None:
+    assert canonical_observable(observable.type, observable.value) == observable
+
+
+@given(st.sampled_from(TYPES), st.text(max_size=80))
+def test_canonicalising_twice_changes_nothing(kind: str, raw: str) -> None:
+    once = canonical_observable(kind, raw)
+    if once is not None:
+        assert canonical_observable(once.type, once.value) == once
+
+
+@given(observables)
+def test_an_own_pattern_means_exactly_its_observable(observable: Observable) -> None:
+    assert stix.matchable(pattern_of(observable)) == (observable,)
+
+
+@given(st.text("[]()'\\ =ANDORIN:.abtipv4-value0123456789*", max_size=150))
+def test_no_pattern_breaks_the_reader(pattern: str) -> None:
+    found = stix.matchable(pattern)
+    assert isinstance(found, Reason | tuple)
+
+
+@given(st.text(max_size=300))
+def test_no_text_breaks_the_extraction(text: str) -> None:
+    for item in extract(text):
+        assert item.kind == "cve" or item.observable is not None
+
+
+@given(observables.filter(lambda item: item.type not in {"url", "ja3"}))
+def test_a_value_is_found_in_a_sentence(observable: Observable) -> None:
+    assert observable in [item.observable for item in extract(f"seen: {observable.value}, twice")]
+
+
+@given(st.text(max_size=100))
+def test_folding_twice_changes_nothing(text: str) -> None:
+    assert fold(fold(text)) == fold(text)

@@ -1,0 +1,275 @@
+"""What is stored stays byte for byte, with everyone who said it, and each one's word stands or falls alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction, Source, StoredObject, StoreReport
+from mithaq.intelligence.service import Holdings
+from mithaq.kernel import journal
+from mithaq.kernel.database import Database
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import ACTUAL, TEST, Lane
+from mithaq.standards.observable import Observable
+from mithaq.standards.pap import Pap
+from mithaq.standards.stix import parse
+from mithaq.standards.tlp import Tlp
+
+XA, XB, XC = NationId("XA"), NationId("XB"), NationId("XC")
+IDS = [f"indicator--5b8f0b1e-1234-4abc-8def-{number:012x}" for number in range(20)]
+EXERCISE = Lane.parse("exercise--5b8f0b1e-1234-4abc-8def-000000000001")
+
+
+def body(number: int = 0, modified: str = "2026-01-02T03:04:05.678Z", **changes: Any) -> bytes:
+    fields = {
+        "type": "indicator",
+        "spec_version": "2.1",
+        "id": IDS[number],
+        "created": "2026-01-02T03:04:05.678Z",
+        "modified": modified,
+        "pattern": f"[domain-name:value = 'evil{number}.example']",
+        "pattern_type": "stix",
+        "valid_from": "2026-01-02T03:04:05Z",
+    } | changes
+    return json.dumps(fields, ensure_ascii=False).encode()
+
+
+def word(
+    at: datetime,
+    nation: NationId = XA,
+    source: Source = "own",
+    tlp: Tlp = Tlp.GREEN,
+    release_id: str | None = None,
+    pap: Pap | None = None,
+) -> Provenance:
+    agreement = ("agreement--1", 1) if source == "partner" else (None, None)
+    return Provenance(source, nation, *agreement, release_id, "defence", tlp, pap, {"terms": ["ا"]}, at)
+
+
+def new(raw: bytes, provenance: Provenance, lane: Lane = ACTUAL, to: ReleaseInstruction | None = None) -> NewObject:
+    return NewObject(raw, parse(raw), lane, provenance, to)
+
+
+def put(holdings: Holdings, at: datetime, *objects: NewObject) -> StoreReport:
+    with holdings.db.write(at) as tx:
+        return holdings.store(tx, objects)
+
+
+def held(holdings: Holdings, number: int = 0, lane: Lane = ACTUAL) -> list[StoredObject]:
+    with holdings.db.read() as connection:
+        return holdings.get(connection, IDS[number], lane)
+
+
+def news(db: Database, kind: str) -> Sequence[journal.Entry]:
+    with db.read() as connection:
+        return journal.entries(connection, 0, kinds=frozenset({kind}))
+
+
+@pytest.fixture
+def holdings(db: Database) -> Holdings:
+    return Holdings(db)
+
+
+def test_the_original_bytes_come_back(holdings: Holdings, at: datetime) -> None:
+    raw = b'{ "x_unknown" : [1.0, 1e2, "\\u0627"], ' + body(description="<script>alert(1)</script> \u0000")[1:]
+    put(holdings, at, new(raw, word(at, pap=Pap.AMBER)))
+    (stored,) = held(holdings)
+    assert stored.body == raw
+    assert stored.stix == parse(raw)
+    assert (stored.tlp, stored.pap, stored.lane, stored.stored_at) == (Tlp.GREEN, Pap.AMBER, ACTUAL, at)
+    assert stored.provenance == (word(at, pap=Pap.AMBER),)
+
+
+def test_the_journal_tells_of_rows_and_never_of_values(holdings: Holdings, db: Database, at: datetime) -> None:
+    report = put(holdings, at, *(new(body(number), word(at)) for number in range(3)))
+    (entry,) = news(db, "intelligence.stored")
+    assert entry.detail == {"rows": list(report.rows)}
+    assert (entry.subject, entry.lane, entry.actor) == (IDS[0], ACTUAL, "nation:XA")
+
+
+def test_more_than_a_thousand_objects_are_told_in_chunks(holdings: Holdings, db: Database, at: datetime) -> None:
+    many = [
+        new(body(0).replace(IDS[0].encode(), f"indicator--5b8f0b1e-1234-4abc-8def-{n:012x}".encode()), word(at))
+        for n in range(2500)
+    ]
+    report = put(holdings, at, *many)
+    assert report.stored == 2500
+    assert [len(entry.detail["rows"]) for entry in news(db, "intelligence.stored")] == [1000, 1000, 500]
+    with db.read() as connection:
+        assert len(holdings.rows(connection, report.rows)) == 2500
+
+
+def test_the_same_bytes_again_are_a_duplicate_and_no_news(holdings: Holdings, db: Database, at: datetime) -> None:
+    put(holdings, at, new(body(), word(at)))
+    report = put(holdings, at, new(body(), word(at)), new(body(), word(at)))
+    assert (report.stored, report.duplicates, report.rows) == (0, 2, ())
+    assert len(news(db, "intelligence.stored")) == 1
+
+
+def test_two_nations_may_say_the_same(holdings: Holdings, at: datetime) -> None:
+    put(holdings, at, new(body(), word(at)))
+    report = put(holdings, at, new(body(), word(at, XB, "partner", Tlp.AMBER, release_id="release--1")))
+    (stored,) = held(holdings)
+    assert (report.stored, report.duplicates, len(report.rows)) == (0, 1, 1)
+    assert [each.nation for each in stored.provenance] == [XA, XB]
+    assert stored.tlp is Tlp.AMBER
+
+
+def test_the_same_version_with_other_contents_is_refused(holdings: Holdings, at: datetime) -> None:
+    put(holdings, at, new(body(), word(at)))
+    report = put(holdings, at, new(body(name="other"), word(at)), new(body(1), word(at)))
+    assert [(name, reason.code) for name, reason in report.refused] == [(IDS[0], "version-conflict")]
+    assert report.stored == 1
+
+
+def test_a_batch_may_not_contradict_itself(holdings: Holdings, at: datetime) -> None:
+    report = put(holdings, at, new(body(), word(at)), new(body(name="other"), word(at)), new(body(), word(at)))
+    assert (report.stored, report.duplicates, len(report.refused)) == (1, 1, 1)
+
+
+def test_another_nation_may_contradict_and_both_are_kept(holdings: Holdings, at: datetime) -> None:
+    put(holdings, at, new(body(), word(at)))
+    report = put(holdings, at, new(body(name="other"), word(at, XB, "partner")))
+    assert report.stored == 1
+    assert [(each.stix.name, each.stands) for each in held(holdings)] == [("other", True), ("", True)]
+
+
+def test_a_newer_version_replaces_the_older_one(holdings: Holdings, db: Database, at: datetime) -> None:
+    first = put(holdings, at, new(body(), word(at)))
+    second = put(holdings, at, new(body(modified="2026-02-01T00:00:00Z", name="v2"), word(at)))
+    newest, oldest = held(holdings)
+    assert (newest.stix.name, newest.stands, oldest.stands) == ("v2", True, False)
+    assert oldest.provenance[0].standing == "superseded"
+    assert set(second.rows) == {*first.rows, newest.row}
+
+
+def test_a_version_that_comes_late_does_not_stand(holdings: Holdings, at: datetime) -> None:
+    put(holdings, at, new(body(modified="2026-02-01T00:00:00Z", name="v2"), word(at)))
+    put(holdings, at, new(body(), word(at)))
+    assert [(each.stix.name, each.stands) for each in held(holdings)] == [("v2", True), ("", False)]
+
+
+def test_a_partner_cannot_replace_anothers_version(holdings: Holdings, at: datetime) -> None:
+    put(holdings, at, new(body(), word(at)))
+    put(holdings, at, new(body(modified="2027-01-01T00:00:00Z", revoked=True), word(at, XB, "partner")))
+    assert [each.stands for each in held(holdings)] == [True, True]
+
+
+def test_a_revoked_indicator_is_not_matched(holdings: Holdings, db: Database, at: datetime) -> None:
+    put(holdings, at, new(body(), word(at)))
+    put(holdings, at, new(body(modified="2026-02-01T00:00:00Z", revoked=True), word(at)))
+    with db.read() as connection:
+        assert holdings.active_indicators(connection, at, 0, 10) == []
+
+
+def test_a_withdrawn_word_takes_the_object_out(holdings: Holdings, db: Database, at: datetime) -> None:
+    put(holdings, at, new(body(), word(at)))
+    with db.write(at) as tx:
+        rows = holdings.withdraw(tx, IDS[0], ACTUAL, XA, "a mistake")
+    (stored,) = held(holdings)
+    assert rows == (stored.row,)
+    assert not stored.stands
+    assert (stored.provenance[0].standing, stored.provenance[0].standing_reason) == ("withdrawn", "a mistake")
+    assert [entry.detail for entry in news(db, "intelligence.withdrawn")] == [{"rows": [stored.row]}]
+
+
+def test_an_object_stands_while_one_word_for_it_stands(holdings: Holdings, db: Database, at: datetime) -> None:
+    put(holdings, at, new(body(), word(at)), new(body(), word(at, XB, "partner")))
+    with db.write(at) as tx:
+        assert holdings.withdraw(tx, IDS[0], ACTUAL, XA, "a mistake") == ()
+    assert held(holdings)[0].stands
+    assert news(db, "intelligence.withdrawn") == []
+
+
+@pytest.mark.parametrize(("number", "lane", "nation"), [(1, ACTUAL, XA), (0, TEST, XA), (0, ACTUAL, XC)])
+def test_who_never_gave_a_word_withdraws_nothing(
+    holdings: Holdings, db: Database, at: datetime, number: int, lane: Lane, nation: NationId
+) -> None:
+    put(holdings, at, new(body(), word(at)))
+    with db.write(at) as tx:
+        assert holdings.withdraw(tx, IDS[number], lane, nation, "because") == ()
+    assert held(holdings)[0].stands
+
+
+def test_a_withdrawn_release_does_not_stand_again_by_being_repeated(
+    holdings: Holdings, db: Database, at: datetime
+) -> None:
+    release = new(body(), word(at, XB, "partner", release_id="release--1"))
+    put(holdings, at, release)
+    with db.write(at) as tx:
+        holdings.withdraw(tx, IDS[0], ACTUAL, XB, "recalled")
+    assert put(holdings, at, release).rows == ()
+    assert not held(holdings)[0].stands
+
+
+def test_a_new_release_after_a_withdrawal_stands(holdings: Holdings, db: Database, at: datetime) -> None:
+    put(holdings, at, new(body(), word(at, XB, "partner", release_id="release--1")))
+    with db.write(at) as tx:
+        holdings.withdraw(tx, IDS[0], ACTUAL, XB, "recalled")
+    report = put(holdings, at, new(body(), word(at, XB, "partner", release_id="release--2")))
+    assert len(report.rows) == 1
+    assert held(holdings)[0].stands
+
+
+def test_a_later_instruction_for_a_held_object_is_news(holdings: Holdings, at: datetime) -> None:
+    put(holdings, at, new(body(), word(at), to=ReleaseInstruction("agreement--1", (XB,), "defence")))
+    again = new(body(), word(at), to=ReleaseInstruction("agreement--1", None, "defence"))
+    assert len(put(holdings, at, again).rows) == 1
+    assert put(holdings, at, again).rows == ()
+    assert [each.recipients for each in held(holdings)[0].instructions] == [(XB,), None]
+
+
+def test_lanes_never_mix(holdings: Holdings, db: Database, at: datetime) -> None:
+    report = put(holdings, at, new(body(), word(at)), new(body(), word(at), lane=EXERCISE))
+    assert report.stored == 2
+    assert [each.lane for each in held(holdings, lane=EXERCISE)] == [EXERCISE]
+    assert [entry.lane for entry in news(db, "intelligence.stored")] == [ACTUAL, EXERCISE]
+    with db.read() as connection:
+        assert holdings.search(connection, "evil0.example", TEST, None, 10).objects == ()
+        assert holdings.known(connection, [Observable("domain", "evil0.example")], TEST) == {}
+
+
+def test_a_partners_object_without_an_agreement_is_refused(holdings: Holdings, at: datetime) -> None:
+    bare = Provenance("partner", XB, None, None, None, None, Tlp.GREEN, None, {}, at)
+    report = put(holdings, at, new(body(), bare), new(body(1), word(at)))
+    assert [(name, reason.code) for name, reason in report.refused] == [(IDS[0], "partner-object-without-agreement")]
+    assert report.stored == 1
+
+
+def test_indicators_to_match_with_stand_and_have_not_expired(holdings: Holdings, db: Database, at: datetime) -> None:
+    soon = (at + timedelta(days=1)).isoformat()
+    put(
+        holdings,
+        at,
+        new(body(0), word(at)),
+        new(body(1, valid_until=soon), word(at)),
+        new(body(2, valid_until=at.isoformat()), word(at)),
+        new(body(3, pattern="[file:name = 'x']"), word(at)),
+        new(body(4, pattern="rule x {condition: true}", pattern_type="yara"), word(at)),
+    )
+    with db.read() as connection:
+        first = holdings.active_indicators(connection, at, 0, 1)
+        rest = holdings.active_indicators(connection, at, first[0].row, 10)
+    assert [each.stix.id for each in [*first, *rest]] == [IDS[0], IDS[1]]
+
+
+def test_the_file_an_object_was_converted_from_is_kept(holdings: Holdings, db: Database, at: datetime) -> None:
+    file = b'{"Event": \x00\xff}'
+    with db.write(at) as tx:
+        name = holdings.keep_original(tx, "application/json", file)
+        assert holdings.keep_original(tx, "application/json", file) == name
+    with db.read() as connection:
+        assert holdings.original(connection, name) == file
+        assert holdings.original(connection, "sha256:0") is None
+
+
+def test_a_value_too_long_for_an_index_is_found_all_the_same(holdings: Holdings, db: Database, at: datetime) -> None:
+    url = "http://evil.example/" + "a" * 5000
+    put(holdings, at, new(body(pattern=f"[url:value = '{url}']"), word(at)))
+    with db.read() as connection:
+        assert len(holdings.known(connection, [Observable("url", url)], ACTUAL)) == 1
