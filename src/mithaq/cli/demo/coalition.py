@@ -29,9 +29,7 @@ class DemoNation:
         return f"duty@cert.{self.domain}"
 
 
-RIMAL = DemoNation(
-    NationId("XA"), {"ar": "رمال", "en": "Rimal", "fr": "Rimal"}, "ar", "rimal.example", "192.0.2"
-)
+RIMAL = DemoNation(NationId("XA"), {"ar": "رمال", "en": "Rimal", "fr": "Rimal"}, "ar", "rimal.example", "192.0.2")
 VALDORE = DemoNation(
     NationId("XB"), {"ar": "فالدور", "en": "Valdore", "fr": "Valdore"}, "fr", "valdore.example", "198.51.100"
 )
@@ -55,7 +53,14 @@ def treaty(cards: list[Card], at: datetime) -> Document:
         version=1,
         previous_hash=None,
         title={"ar": TITLE["ar"], "en": TITLE["en"], "fr": TITLE["fr"]},
-        parties=[Party(card.nation, card.verify_key.key_id, _words(card.names)) for card in cards],
+        parties=[
+            Party(
+                card.nation,
+                card.verify_key.key_id,
+                {"ar": card.names["ar"], "en": card.names["en"], "fr": card.names["fr"]},
+            )
+            for card in cards
+        ],
         terms=Terms(
             kinds=["indicator", "sighting", "malware", "relationship", "attack-pattern", "identity"],
             tlp_ceiling="TLP:AMBER",
@@ -68,7 +73,3 @@ def treaty(cards: list[Card], at: datetime) -> Document:
         not_before=rfc3339(at - timedelta(minutes=1)),
         not_after=rfc3339(at + timedelta(days=365)),
     )
-
-
-def _words(names: dict[str, str]) -> dict[str, str]:
-    return {language: names[language] for language in ("ar", "en", "fr")}

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -124,7 +125,7 @@ def start(nodes: Sequence[DemoNode]) -> None:
     """Run the nodes in forked, supervised processes that share the program's memory."""
     preload()
     for node in nodes:
-        node.pid = fork_role(node.nation.code, lambda node=node: _supervise(node), node.root / "logs" / "node.log")
+        node.pid = fork_role(node.nation.code, partial(_supervise, node), node.root / "logs" / "node.log")
 
 
 def _supervise(node: DemoNode) -> None:
@@ -142,7 +143,11 @@ def wait_until_serving(nodes: Sequence[DemoNode]) -> None:
     for node in nodes:
         while not _answers(node):
             if time.monotonic() > deadline:
-                raise DemoFailed("the node of %(nation)s does not answer; see its logs", nation=node.nation.code, private=str(node.root))
+                raise DemoFailed(
+                    "the node of %(nation)s does not answer; see its logs",
+                    nation=node.nation.code,
+                    private=str(node.root),
+                )
             time.sleep(0.05)
 
 
@@ -190,7 +195,11 @@ def clear(root: Path) -> None:
         name for nation in COALITION for name in (nation.code, f"{nation.code}.passphrase")
     }
     if strangers:
-        raise DemoFailed("the folder holds other things than a demonstration: %(names)s", subject=str(root), names=", ".join(sorted(strangers)[:5]))
+        raise DemoFailed(
+            "the folder holds other things than a demonstration: %(names)s",
+            subject=str(root),
+            names=", ".join(sorted(strangers)[:5]),
+        )
     shutil.rmtree(root)
 
 
