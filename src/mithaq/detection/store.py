@@ -121,7 +121,7 @@ def list_hits(
 def count_hits(connection: Connection, lane: Lane) -> HitCounts:
     """Count the hits of a lane by state."""
     query = select(hits.c.state, func.count()).where(hits.c.lane == str(lane)).group_by(hits.c.state)
-    return HitCounts(**dict(connection.execute(query).tuples().all()))
+    return HitCounts(**{row[0]: row[1] for row in connection.execute(query)})
 
 
 def decide(tx: Transaction, wanted: str, state: HitState, by: str, sighting_id: str) -> bool:
@@ -141,7 +141,7 @@ def request_hunts(tx: Transaction, object_rows: Iterable[int]) -> None:
 def pending_hunts(connection: Connection, *, limit: int) -> dict[int, int]:
     """Return the oldest unanswered hunts as {hunt: object row}."""
     query = select(hunts.c.row, hunts.c.object_row).where(hunts.c.done_at.is_(None))
-    return dict(connection.execute(query.order_by(hunts.c.row).limit(limit)).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(query.order_by(hunts.c.row).limit(limit))}
 
 
 def answer_hunts_for(tx: Transaction, object_rows: Sequence[int]) -> None:

@@ -107,7 +107,7 @@ def channels(connection: Connection, partners: Sequence[NationId]) -> list[Chann
     waiting = _counts(connection, store.outbox.c.recipient, store.outbox.c.decided_at)
     open_ = _counts(connection, store.sent.c.recipient, store.sent.c.sent_at, store.sent.c.receipt.is_(None))
     newest = select(store.sent.c.recipient, func.max(store.sent.c.sequence)).group_by(store.sent.c.recipient)
-    sent: dict[str, int] = dict(connection.execute(newest).tuples().all())
+    sent = {row[0]: int(row[1]) for row in connection.execute(newest)}
     nothing: tuple[int, datetime | None] = (0, None)
     return [
         Channel(
@@ -129,7 +129,7 @@ def channels(connection: Connection, partners: Sequence[NationId]) -> list[Chann
 
 def _counts(connection: Connection, nation: Any, since: Any, *where: Any) -> dict[str, tuple[int, datetime | None]]:
     query = select(nation, func.count(), func.min(since)).where(*where).group_by(nation)
-    return {name: (count, oldest) for name, count, oldest in connection.execute(query).tuples()}
+    return {row[0]: (row[1], row[2]) for row in connection.execute(query)}
 
 
 def sent_to(connection: Connection, recipient: NationId, *, before: int | None, limit: int) -> list[Sent]:
@@ -148,8 +148,8 @@ def _objects(connection: Connection, recipient: NationId, sequences: Sequence[in
         table.c.recipient == recipient, table.c.sequence.in_(sequences)
     )
     found: dict[int, list[str]] = {}
-    for sequence, object_id in connection.execute(query.order_by(table.c.object_id)).tuples():
-        found.setdefault(sequence, []).append(object_id)
+    for row in connection.execute(query.order_by(table.c.object_id)):
+        found.setdefault(row.sequence, []).append(row.object_id)
     return {sequence: tuple(ids) for sequence, ids in found.items()}
 
 
@@ -288,10 +288,10 @@ def holders(connection: Connection, object_id: str) -> list[Holder]:
 def receipts(connection: Connection) -> list[tuple[NationId, bytes]]:
     """Return every receipt held, as its signer and its signed bytes."""
     query = select(store.sent.c.recipient, store.sent.c.receipt).where(store.sent.c.receipt.is_not(None))
-    return [(NationId(nation), bytes(receipt)) for nation, receipt in connection.execute(query).tuples()]
+    return [(NationId(nation), bytes(receipt)) for nation, receipt in connection.execute(query)]
 
 
 def received_envelopes(connection: Connection) -> list[bytes]:
     """Return every release this node got, unsealed and signed, as it came."""
     query = select(store.received.c.envelope).order_by(store.received.c.sender, store.received.c.sequence)
-    return [bytes(envelope) for (envelope,) in connection.execute(query).tuples()]
+    return [bytes(envelope) for (envelope,) in connection.execute(query)]

@@ -67,7 +67,7 @@ class Translator:
         if not message:
             return ""
         words = self.catalogue.gettext(message)
-        return words % self._isolated(params) if params else words
+        return words.replace(")d", ")s") % self._isolated(params) if params else words
 
     def ngettext(self, one: str, many: str, count: int, /, **params: str | int) -> str:
         """Translate a counted message; `%(count)s` is the number in the language's own notation."""
@@ -75,12 +75,12 @@ class Translator:
         return words % {"count": self.number(count), **self._isolated(params)}
 
     def reason(self, reason: Reason) -> str:
-        """Say why something was refused."""
-        return self.gettext(reason.message, **reason.params)
+        """Say why something was refused; a parameter that is itself a known word is said in the language too."""
+        return self.gettext(reason.message, **self._said(reason.params))
 
     def remedy(self, reason: Reason) -> str:
         """Say what would mend a refusal, or nothing."""
-        return self.gettext(reason.remedy, **reason.params)
+        return self.gettext(reason.remedy, **self._said(reason.params))
 
     def error(self, error: Error) -> str:
         """Say what went wrong, naming the object it is about; private details stay out."""
@@ -115,6 +115,9 @@ class Translator:
         rounded = round(value) if value >= 10 else round(value, 1)
         whole = int(rounded) if rounded == int(rounded) else rounded
         return format_unit(whole, unit, length="short", locale=_locale(self.language), numbering_system="latn")
+
+    def _said(self, params: dict[str, str | int]) -> dict[str, str | int]:
+        return {name: self.gettext(value) if isinstance(value, str) else value for name, value in params.items()}
 
     def _isolated(self, params: dict[str, str | int]) -> dict[str, str]:
         return {

@@ -13,15 +13,26 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from mithaq.node.composition import Node
 from mithaq.node.language import msgid
-from mithaq.web import audit, overview, people, sign_in
+from mithaq.web import agreements, audit, detection, exchange, intelligence, lookup, overview, people, sign_in
 from mithaq.web.doors import enter, routes
 from mithaq.web.rendering import STATIC
 from mithaq.web.security import BodyLimit, OwnOrigin, SecureHeaders
 from mithaq.web.settings import MAX_FORM_BYTES, MAX_UPLOAD_BYTES
-from mithaq.web.site import Node, Site
+from mithaq.web.site import Site
 
-DOORS = (*overview.DOORS, *sign_in.DOORS, *people.DOORS, *audit.DOORS)
+DOORS = (
+    *overview.DOORS,
+    *intelligence.DOORS,
+    *lookup.DOORS,
+    *detection.DOORS,
+    *exchange.DOORS,
+    *agreements.DOORS,
+    *sign_in.DOORS,
+    *people.DOORS,
+    *audit.DOORS,
+)
 """Every page there is; a test walks them all."""
 
 _NO_FORM = FormData()

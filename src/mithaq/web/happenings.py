@@ -1,12 +1,16 @@
 """Say what a journal entry means: one tag, one sentence, one link, for those who may know of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
+from sqlalchemy import Connection
+
+from mithaq.detection.errors import UnknownHit
 from mithaq.kernel.journal import Entry
 from mithaq.nations.people.model import Actor, Verb
+from mithaq.node.composition import Node
 from mithaq.node.language import Translator, msgid
 
 
@@ -23,52 +27,58 @@ class Telling:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One entry, told in the reader's language."""
+    """One entry, told in the reader's language; `name` is foreign text, `value` a machine's."""
 
     seq: int
     at: datetime
     tag: str
     colour: str
     sentence: str
-    subject: str
+    name: str
+    value: str
     href: str
     lane: str
 
 
 TELLINGS: Mapping[str, Telling] = {
     "intelligence.stored": Telling(
-        msgid("Intelligence"), "info", msgid("New intelligence"), Verb.INTELLIGENCE_READ, "/intelligence/"
+        msgid("Intelligence"), "info", msgid("From %(nation)s:"), Verb.INTELLIGENCE_READ, "/intelligence/"
     ),
     "intelligence.withdrawn": Telling(
-        msgid("Withdrawal"), "warn", msgid("Withdrawn"), Verb.INTELLIGENCE_READ, "/intelligence/"
+        msgid("Withdrawal"), "warn", msgid("Withdrawn by %(nation)s:"), Verb.INTELLIGENCE_READ, "/intelligence/"
     ),
     "exchange.released": Telling(
-        msgid("Release"), "good", msgid("Released to %(nation)s"), Verb.RELEASE_READ, "/intelligence/"
+        msgid("Release"), "good", msgid("Released to %(nation)s"), Verb.RELEASE_READ, "/exchange/"
     ),
     "exchange.withheld": Telling(
-        msgid("Withheld"), "warn", msgid("Withheld from %(nation)s"), Verb.RELEASE_READ, "/intelligence/"
+        msgid("Withheld"), "warn", msgid("Withheld, with reasons:"), Verb.RELEASE_READ, "/intelligence/"
     ),
     "exchange.admitted": Telling(
-        msgid("Admitted"), "good", msgid("Admitted from %(nation)s"), Verb.RELEASE_READ, "/intelligence/"
+        msgid("Admitted"), "good", msgid("Admitted from %(nation)s"), Verb.RELEASE_READ, "/exchange/"
     ),
     "exchange.quarantined": Telling(
-        msgid("Quarantine"), "bad", msgid("Quarantined, sent by %(nation)s"), Verb.RELEASE_READ, "/exchange"
+        msgid("Quarantine"), "bad", msgid("Quarantined, sent by %(nation)s"), Verb.RELEASE_READ, "/exchange/"
     ),
     "exchange.receipt": Telling(
-        msgid("Receipt"), "good", msgid("Receipt from %(nation)s"), Verb.RELEASE_READ, "/exchange"
+        msgid("Receipt"), "good", msgid("Receipt from %(nation)s"), Verb.RELEASE_READ, "/exchange/"
     ),
-    "detection.hit": Telling(msgid("Hit"), "bad", msgid("Seen in telemetry"), Verb.DETECTION_READ, "/detection/"),
+    "exchange.orders": Telling(msgid("Order"), "info", msgid("An order about releases"), Verb.RELEASE_READ),
+    "detection.hit": Telling(msgid("Hit"), "bad", msgid("Seen in telemetry:"), Verb.DETECTION_READ, "/detection/"),
     "detection.hit.confirmed": Telling(
-        msgid("Sighting"), "bad", msgid("Hit confirmed"), Verb.DETECTION_READ, "/detection/"
+        msgid("Sighting"), "bad", msgid("Hit confirmed:"), Verb.DETECTION_READ, "/detection/"
     ),
-    "detection.hit.dismissed": Telling(msgid("Hit"), "", msgid("Hit dismissed"), Verb.DETECTION_READ, "/detection/"),
+    "detection.hit.dismissed": Telling(msgid("Hit"), "", msgid("Hit dismissed:"), Verb.DETECTION_READ, "/detection/"),
     "response.blocklist": Telling(msgid("Blocklist"), "info", msgid("Blocklist built"), Verb.BLOCKLIST_READ),
     "agreements.changed": Telling(
-        msgid("Agreement"), "info", msgid("Agreement changed"), Verb.AGREEMENT_READ, "/agreements/"
+        msgid("Agreement"), "info", msgid("Agreement signed or changed"), Verb.AGREEMENT_READ, "/agreements/"
     ),
-    "nations.card": Telling(msgid("Partner"), "info", msgid("A nation’s card was taken"), Verb.NODE_READ),
-    "nations.standing": Telling(msgid("Partner"), "info", msgid("A partner’s standing changed"), Verb.NODE_READ),
-    "nations.removed": Telling(msgid("Partner"), "warn", msgid("A nation’s card was removed"), Verb.NODE_READ),
+    "nations.card": Telling(
+        msgid("Partner"), "info", msgid("The card of %(nation)s was taken"), Verb.NODE_READ, "/exchange/"
+    ),
+    "nations.standing": Telling(
+        msgid("Partner"), "info", msgid("The standing of %(nation)s changed"), Verb.NODE_READ, "/exchange/"
+    ),
+    "nations.removed": Telling(msgid("Partner"), "warn", msgid("The card of %(nation)s was removed"), Verb.NODE_READ),
 }
 
 
@@ -77,26 +87,70 @@ def kinds_for(actor: Actor) -> frozenset[str]:
     return frozenset(kind for kind, telling in TELLINGS.items() if telling.verb in actor.verbs)
 
 
-def tell(entries: Iterable[Entry], actor: Actor, words: Translator) -> list[Happening]:
+def tell(
+    node: Node, connection: Connection, entries: Iterable[Entry], actor: Actor, words: Translator
+) -> list[Happening]:
     """Tell the entries that the actor may hear of."""
     allowed = kinds_for(actor)
-    return [_told(entry, TELLINGS[entry.kind], words) for entry in entries if entry.kind in allowed]
+    heard = [entry for entry in entries if entry.kind in allowed]
+    names = _object_names(node, connection, heard)
+    return [_told(node, connection, entry, names, words) for entry in heard]
 
 
-def _told(entry: Entry, telling: Telling, words: Translator) -> Happening:
-    nation = str(entry.detail.get("nation") or entry.detail.get("recipient") or entry.actor.partition(":")[2] or "?")
-    needs = "%(nation)s" in telling.sentence
+def _object_names(node: Node, connection: Connection, entries: Sequence[Entry]) -> dict[int, str]:
+    """Return the name of the first object of each entry that tells of objects, by its row."""
+    rows = [int(entry.detail["rows"][0]) for entry in entries if entry.detail.get("rows")]
+    return {item.row: item.stix.name for item in node.holdings.rows(connection, rows)} if rows else {}
+
+
+def _told(node: Node, connection: Connection, entry: Entry, names: Mapping[int, str], words: Translator) -> Happening:
+    telling = TELLINGS[entry.kind]
+    rows = entry.detail.get("rows") or []
+    nation = _nation(entry)
+    sentence = words.gettext(telling.sentence, nation=nation) if "%(" in telling.sentence else telling.sentence
     return Happening(
         seq=entry.seq,
         at=entry.at,
         tag=words.gettext(telling.tag),
         colour=telling.colour,
-        sentence=words.gettext(telling.sentence, nation=nation) if needs else words.gettext(telling.sentence),
-        subject=entry.subject,
-        href=_href(telling.link, entry.subject),
+        sentence=sentence if "%(" in telling.sentence else words.gettext(sentence),
+        name=_name(names.get(rows[0], "") or entry.subject, len(rows), words)
+        if rows
+        else _subject_name(node, connection, entry),
+        value=_seen(node, connection, entry.subject) if telling.link == "/detection/" else "",
+        href=_href(telling.link, nation if telling.link == "/exchange/" else entry.subject),
         lane=str(entry.lane),
     )
 
 
+def _subject_name(node: Node, connection: Connection, entry: Entry) -> str:
+    """Return the name of the object that an entry is about, where it is about one."""
+    if entry.kind != "exchange.withheld":
+        return ""
+    held = node.holdings.get(connection, entry.subject, entry.lane)
+    return held[0].stix.name or entry.subject if held else entry.subject
+
+
+def _name(name: str, count: int, words: Translator) -> str:
+    if count == 1:
+        return name
+    more = words.ngettext("and %(count)s more", "and %(count)s more", count - 1)
+    return f"{name} {more}"
+
+
+def _seen(node: Node, connection: Connection, hit_id: str) -> str:
+    try:
+        return node.detection.explain(connection, hit_id).hit.sight.seen.value
+    except UnknownHit:
+        return ""
+
+
+def _nation(entry: Entry) -> str:
+    if recipient := entry.detail.get("recipient"):
+        return str(recipient)
+    kind, _, name = entry.actor.partition(":")
+    return name if kind == "nation" else entry.subject
+
+
 def _href(link: str, subject: str) -> str:
-    return link + quote(subject, safe="-") if link.endswith("/") else link
+    return link + quote(subject, safe="-") if link else ""

@@ -36,7 +36,86 @@ ACTIONS = {
     "person.roles": msgid("Changed roles"),
     "person.disable": msgid("Shut a person out"),
     "passkey.enrol": msgid("Enrolled a passkey"),
+    "intelligence.add": msgid("Created indicators"),
+    "agreement.sign": msgid("Signed an agreement"),
+    "agreement.suspend": msgid("Suspended an agreement"),
+    "agreement.resume": msgid("Ended the suspension of an agreement"),
+    "release.order": msgid("Gave a standing order"),
+    "release.order-end": msgid("Ended a standing order"),
+    "release.veto": msgid("Vetoed a release"),
+    "release.veto-lift": msgid("Lifted a veto"),
+    "partner.confirm": msgid("Trusted a partner"),
+    "partner.suspend": msgid("Suspended a partner"),
+    "detection.confirm": msgid("Confirmed a hit"),
+    "detection.dismiss": msgid("Dismissed a hit"),
     "token.add": msgid("Gave a program a token"),
     "token.revoke": msgid("Revoked a token"),
 }
-LABELS = {**THEMES, **ACTIONS, **ROLES, **OUTCOMES, **LANES, **STANDINGS}
+PURPOSES = {
+    "defence": msgid("defence"),
+    "warning": msgid("warning"),
+    "exercise": msgid("exercise"),
+    "research": msgid("research"),
+    "statistics": msgid("statistics"),
+    "law-enforcement": msgid("law enforcement"),
+    "attribution": msgid("attribution"),
+    "withdrawal": msgid("withdrawal"),
+}
+WORD_STANDINGS = {
+    "stands": msgid("Stands"),
+    "superseded": msgid("Superseded"),
+    "withdrawn": msgid("Withdrawn"),
+}
+AGREEMENT_STATES = {
+    "agreement-draft": msgid("Draft"),
+    "agreement-partly-signed": msgid("Not signed by all"),
+    "agreement-not-yet-in-force": msgid("Not yet in force"),
+    "agreement-in-force": msgid("In force"),
+    "agreement-expired": msgid("Expired"),
+    "agreement-suspended": msgid("Suspended"),
+}
+TERM_WORDS = {
+    "kept-prevent": msgid("prevented by this node"),
+    "kept-oblige": msgid("carried out by this node"),
+    "kept-audit": msgid("kept as evidence"),
+    "onward-none": msgid("to nobody"),
+    "onward-originator-consent": msgid("only where the originator consents"),
+    "onward-parties": msgid("to the parties"),
+    "onward-constituents": msgid("to constituents inside the nation"),
+    "separator": msgid(", "),
+}
+CHANNEL_STATES = {
+    "in-step": msgid("In step"),
+    "behind": msgid("Behind"),
+    "no-contact": msgid("No contact yet"),
+    "trouble": msgid("Trouble"),
+}
+RELEASES = {
+    "action-release": msgid("Release"),
+    "action-withdraw": msgid("Withdrawal"),
+    "outcome-admitted": msgid("Admitted"),
+    "outcome-partly-admitted": msgid("Partly admitted"),
+    "outcome-quarantined": msgid("Quarantined"),
+    "outcome-withdrawn": msgid("Withdrawn"),
+    "outcome-void": msgid("Void"),
+}
+HIT_STATES = {
+    "hit-new": msgid("To decide"),
+    "hit-confirmed": msgid("Confirmed"),
+    "hit-dismissed": msgid("Dismissed"),
+}
+LABELS = {
+    **AGREEMENT_STATES,
+    **TERM_WORDS,
+    **CHANNEL_STATES,
+    **RELEASES,
+    **HIT_STATES,
+    **PURPOSES,
+    **WORD_STANDINGS,
+    **THEMES,
+    **ACTIONS,
+    **ROLES,
+    **OUTCOMES,
+    **LANES,
+    **STANDINGS,
+}

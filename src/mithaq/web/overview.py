@@ -1,28 +1,32 @@
 """The overview: what happens now, told live from the journal."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 import anyio.to_thread
 from starlette.responses import Response, StreamingResponse
 
+from mithaq.exchange import ledger
 from mithaq.kernel import journal
+from mithaq.kernel.journal import Entry
 from mithaq.nations.people.model import Verb
 from mithaq.web.doors import Door, Visit
 from mithaq.web.happenings import Happening, kinds_for, tell
 from mithaq.web.rendering import render
 from mithaq.web.settings import FEED_ITEMS
 
+_LAST_HITS = 5
 _LOOK_AGAIN_AFTER = timedelta(seconds=10)
 
 
 def overview(visit: Visit) -> Response:
     """Show the overview."""
-    with visit.site.node.db.read() as connection:
+    node = visit.site.node
+    with node.db.read() as connection:
         newest = journal.newest(connection, before=None, limit=FEED_ITEMS, kinds=kinds_for(visit.person))
         seq = journal.last_seq(connection)
-    happenings = tell(newest, visit.person, visit.words)
+        happenings = tell(node, connection, newest, visit.person, visit.words)
     return visit.page("overview.html", happenings=happenings, seq=seq, keep=FEED_ITEMS, **_panels(visit))
 
 
@@ -49,26 +53,40 @@ async def _stream(visit: Visit, after: int | None) -> AsyncIterator[str]:
         if not batch:
             yield ": still here\n\n"
             continue
-        told = tell(batch[-FEED_ITEMS:], visit.person, visit.words)
-        for happening in told:
-            yield _event(happening.seq, _item(visit, happening))
+        for event in await anyio.to_thread.run_sync(_events, visit, batch):
+            yield event
         yield f"id: {batch[-1].seq}\nevent: changed\ndata: {batch[-1].seq}\n\n"
 
 
-def _item(visit: Visit, happening: Happening) -> str:
-    return render("feed_item.html", words=visit.words, item=happening, fresh=True)
+def _events(visit: Visit, batch: Sequence[Entry]) -> list[str]:
+    """Return one event for each of the newest happenings of a batch; older ones the page would drop anyway."""
+    node = visit.site.node
+    heard = [entry for entry in batch if entry.kind in kinds_for(visit.person)][-FEED_ITEMS:]
+    with node.db.read() as connection:
+        told = tell(node, connection, heard, visit.person, visit.words)
+    return [_event(visit, happening) for happening in told]
 
 
-def _event(seq: int, html: str) -> str:
+def _event(visit: Visit, happening: Happening) -> str:
+    html = render("feed_item.html", words=visit.words, item=happening, fresh=True)
     data = "".join(f"data: {line}\n" for line in html.splitlines() if line.strip())
-    return f"id: {seq}\n{data}\n"
+    return f"id: {happening.seq}\n{data}\n"
 
 
 def _panels(visit: Visit) -> dict[str, Any]:
+    """Gather what the visitor may know of the node's state."""
     node = visit.site.node
     with node.db.read() as connection:
         partners = node.partners.all(connection)
-    return {"partners": partners}
+        channels = ledger.channels(connection, [partner.nation for partner in partners])
+        sees_hits, sees_releases = visit.may(Verb.DETECTION_READ), visit.may(Verb.RELEASE_READ)
+        return {
+            "partners": list(zip(partners, channels, strict=True)),
+            "in_force": len(node.agreements.current(connection, visit.at)),
+            "hits": node.detection.hits(connection, limit=_LAST_HITS).hits if sees_hits else (),
+            "hit_counts": node.detection.counts(connection) if sees_hits else None,
+            "counts": ledger.counts(connection) if sees_releases else None,
+        }
 
 
 DOORS = (

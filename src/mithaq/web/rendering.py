@@ -1,6 +1,7 @@
 """Turn values into pages: one Jinja environment, the reader's words passed in with each page."""
 
 import hashlib
+import re
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from mithaq.kernel.clock import rfc3339
 from mithaq.node.language import LANGUAGES
 from mithaq.web.labels import LABELS
 
+_OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b-\x1f\x7f-\x9f]")
 STATIC = Path(__file__).parent / "static"
 
 
@@ -32,6 +34,22 @@ def _label(context: Context, value: Any) -> str:
     """Say an enumerated value in words; a value nobody gave words to stays as it is."""
     found: str = context["words"].gettext(LABELS.get(str(value), str(value)))
     return found
+
+
+def visible(text: str) -> str:
+    """Return machine text with every invisible or direction-changing character written out as its escape.
+
+    Source: Unicode TR36 §3.1 and CVE-2021-42574, text that reads otherwise than it is.
+    """
+    return "".join(char if char in "\n\t" or char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+
+
+def plain(text: str) -> str:
+    """Return human text in which nothing overrides the direction of what follows.
+
+    Marks that writers of Arabic use (U+200C to U+200F, U+061C) stay.
+    """
+    return _OVERRIDES.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 @lru_cache
@@ -55,6 +73,7 @@ def environment() -> Environment:
     install = env.install_gettext_callables  # type: ignore[attr-defined]  # added by the i18n extension
     install(_gettext, _ngettext, newstyle=True)
     env.globals.update(label=_label, static=static_url, languages=LANGUAGES, rfc3339=rfc3339)
+    env.filters.update(visible=visible, plain=plain)
     return env
 
 

@@ -3,46 +3,13 @@
 import ipaddress
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from typing import Protocol
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from mithaq.kernel.clock import Clock
-from mithaq.kernel.database import Database
-from mithaq.kernel.ids import NationId
 from mithaq.nations.people.model import RelyingParty
-from mithaq.nations.people.service import People
-from mithaq.nations.service import Partners
+from mithaq.node.composition import Node
 from mithaq.node.feed import Feed
-
-
-class Settings(Protocol):
-    """What the pages read of a node's settings."""
-
-    @property
-    def public_url(self) -> str:
-        """Return the address people type, or an empty text on loopback."""
-        ...
-
-    @property
-    def language(self) -> str:
-        """Return the language of a visitor who chose none, or an empty text to ask the browser."""
-        ...
-
-
-class Node(Protocol):
-    """What the pages need of a composed node."""
-
-    db: Database
-    nation: NationId
-    names: dict[str, str]
-    people: People
-    partners: Partners
-    clock: Clock
-    settings: Settings
-    run_dir: Path
 
 
 @dataclass(frozen=True, slots=True)

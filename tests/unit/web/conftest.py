@@ -1,20 +1,18 @@
-"""A real node's services on a database in a file, and browsers that are signed in."""
+"""A real node in an alliance of three, and browsers that are signed in to it."""
 
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from mithaq.kernel.clock import FixedClock
-from mithaq.kernel.database import Database
-from mithaq.kernel.ids import NationId
 from mithaq.nations.people.model import Role
-from mithaq.nations.people.service import People
-from mithaq.nations.service import Partners
+from mithaq.node.composition import Node
 from mithaq.web.app import create_app
+from tests.country import Country, alliance
+from tests.pages import still_node
+from tests.world import XA, XB, XC, Treaty
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Starlette would rather have httpx2, which is no dependency of this project
@@ -23,45 +21,29 @@ with warnings.catch_warnings():
 ORIGIN = "http://localhost"
 
 
-@dataclass(frozen=True)
-class PageSettings:
-    public_url: str = ""
-    language: str = ""
-
-
-@dataclass
-class PageNode:
-    """The services that pages need, composed as a node composes them."""
-
-    db: Database
-    nation: NationId
-    names: dict[str, str]
-    people: People
-    partners: Partners
-    clock: FixedClock
-    settings: PageSettings
-    run_dir: Path
+@pytest.fixture
+def countries(tmp_path: Path, at: datetime) -> Iterator[list[Country]]:
+    """Three nations under one agreement; the pages are the first one's."""
+    found = alliance(tmp_path, (XA, XB, XC), at, Treaty(at))
+    yield found
+    for country in found:
+        country.db.close()
 
 
 @pytest.fixture
-def node(tmp_path: Path, at: datetime) -> Iterator[PageNode]:
-    db = Database.open(f"sqlite:///{tmp_path / 'node.db'}", run_dir=tmp_path)
-    db.create_all()
-    own = NationId("XA")
-    names = {"ar": "قمر", "en": "Qamar", "fr": "Qamar"}
-    yield PageNode(db, own, names, People(db), Partners(db, own), FixedClock(at), PageSettings(), tmp_path)
-    db.close()
+def node(countries: list[Country], tmp_path: Path, at: datetime) -> Node:
+    return still_node(countries[0], tmp_path, at)
 
 
 @pytest.fixture
-def browser(node: PageNode) -> Iterator[TestClient]:
+def browser(node: Node) -> Iterator[TestClient]:
     """Somebody who is not signed in."""
     with TestClient(create_app(node), base_url=ORIGIN, follow_redirects=False) as client:
         yield client
 
 
 @pytest.fixture
-def signed_in(node: PageNode) -> Iterator[Callable[..., TestClient]]:
+def signed_in(node: Node) -> Iterator[Callable[..., TestClient]]:
     """Return a function that signs somebody in with the given roles."""
     opened: list[TestClient] = []
 

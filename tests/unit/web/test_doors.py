@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from mithaq.kernel import journal
 from mithaq.nations.people.model import Role, Verb
 from mithaq.nations.people.rules import PERMISSIONS
+from mithaq.node.composition import Node
 from mithaq.web.app import DOORS, create_app
 from mithaq.web.doors import Access, Door
 from mithaq.web.security import content_security_policy
@@ -32,8 +33,8 @@ def test_the_public_pages_are_exactly_those_of_signing_in() -> None:
     assert {(door.method, door.path) for door in DOORS if door.needs is Access.PUBLIC} == PUBLIC
 
 
-def test_no_page_is_served_past_its_door(node: object) -> None:
-    pages = create_app(node).routes[-1]  # type: ignore[arg-type]
+def test_no_page_is_served_past_its_door(node: Node) -> None:
+    pages = create_app(node).routes[-1]
     assert isinstance(pages, Mount)
     served = {route.path for route in pages.routes if isinstance(route, Route)}
     assert served == {door.path for door in DOORS}
@@ -67,11 +68,11 @@ def test_a_role_opens_the_doors_of_its_verbs_and_no_other(
         assert answer.status_code == 403
 
 
-def test_a_refusal_says_why_and_who_could_and_is_audited(signed_in: SignIn, node: object) -> None:
+def test_a_refusal_says_why_and_who_could_and_is_audited(signed_in: SignIn, node: Node) -> None:
     answer = signed_in(Role.ANALYST).get("/audit")
     assert "audit.read" in answer.text
     assert "director" in answer.text
-    with node.db.read() as connection:  # type: ignore[attr-defined]
+    with node.db.read() as connection:
         last = journal.newest(connection, before=None, limit=1)[0]
     assert (last.kind, last.subject, last.detail["outcome"]) == ("people.action", "/audit", "refused")
 
@@ -120,7 +121,7 @@ def test_every_response_carries_the_policy(browser: TestClient, path: str) -> No
     nonce = headers["content-security-policy"].split("'nonce-")[1].split("'")[0]
     assert headers["content-security-policy"] == content_security_policy(nonce)
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
     assert headers["x-frame-options"] == "DENY"
 
 

@@ -7,19 +7,20 @@ import pytest
 from starlette.testclient import TestClient
 
 from mithaq.nations.people.model import Role
+from mithaq.node.composition import Node
 from mithaq.web.sign_in import _safe
 
 SignIn = Callable[..., TestClient]
 
 
-def test_opening_a_link_does_not_use_it_up(browser: TestClient, node: object) -> None:
-    _, secret = node.people.link("Layla", frozenset({Role.ANALYST}), node.clock.now())  # type: ignore[attr-defined]
+def test_opening_a_link_does_not_use_it_up(browser: TestClient, node: Node) -> None:
+    _, secret = node.people.link("Layla", frozenset({Role.ANALYST}), node.clock.now())
     assert secret in browser.get(f"/link?t={secret}").text
     assert browser.post("/link", data={"t": secret}).status_code == 303
 
 
-def test_a_used_link_is_refused_with_a_sentence(browser: TestClient, node: object) -> None:
-    _, secret = node.people.link("Layla", frozenset({Role.ANALYST}), node.clock.now())  # type: ignore[attr-defined]
+def test_a_used_link_is_refused_with_a_sentence(browser: TestClient, node: Node) -> None:
+    _, secret = node.people.link("Layla", frozenset({Role.ANALYST}), node.clock.now())
     browser.post("/link", data={"t": secret})
     browser.cookies.clear()
     answer = browser.post("/link", data={"t": secret})
@@ -27,13 +28,13 @@ def test_a_used_link_is_refused_with_a_sentence(browser: TestClient, node: objec
     assert "used already" in answer.text
 
 
-def test_the_first_sign_in_leads_to_enrolling_a_passkey(browser: TestClient, node: object) -> None:
-    _, secret = node.people.link("Layla", frozenset({Role.ANALYST}), node.clock.now())  # type: ignore[attr-defined]
+def test_the_first_sign_in_leads_to_enrolling_a_passkey(browser: TestClient, node: Node) -> None:
+    _, secret = node.people.link("Layla", frozenset({Role.ANALYST}), node.clock.now())
     assert browser.post("/link", data={"t": secret}).headers["location"] == "/passkeys"
 
 
-def test_the_session_cookie_is_this_nodes_own_and_unreadable_to_scripts(browser: TestClient, node: object) -> None:
-    _, secret = node.people.link("Layla", frozenset({Role.ANALYST}), node.clock.now())  # type: ignore[attr-defined]
+def test_the_session_cookie_is_this_nodes_own_and_unreadable_to_scripts(browser: TestClient, node: Node) -> None:
+    _, secret = node.people.link("Layla", frozenset({Role.ANALYST}), node.clock.now())
     cookie = browser.post("/link", data={"t": secret}).headers["set-cookie"]
     assert cookie.startswith("mithaq-xa-session=")
     assert "HttpOnly" in cookie
@@ -41,10 +42,10 @@ def test_the_session_cookie_is_this_nodes_own_and_unreadable_to_scripts(browser:
     assert "Domain" not in cookie
 
 
-def test_the_session_ends_with_its_time(signed_in: SignIn, node: object) -> None:
+def test_the_session_ends_with_its_time(signed_in: SignIn, node: Node) -> None:
     client = signed_in(Role.ANALYST)
     assert client.get("/").status_code == 200
-    node.clock.at += timedelta(hours=12)  # type: ignore[attr-defined]
+    node.clock.at += timedelta(hours=12)
     assert client.get("/").status_code == 303
 
 

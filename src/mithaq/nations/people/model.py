@@ -32,6 +32,7 @@ class Verb(StrEnum):
     AGREEMENT_SIGN = "agreement.sign"
     RELEASE_READ = "release.read"
     RELEASE_DECIDE = "release.decide"
+    RELEASE_VETO = "release.veto"
     QUARANTINE_DECIDE = "quarantine.decide"
     DETECTION_READ = "detection.read"
     DETECTION_CONFIRM = "detection.confirm"

@@ -76,9 +76,7 @@ class Passkeys:
         except WebAuthnException as error:
             self._refused(actor.id, "passkey.enrol", at)
             raise PasskeyRefused("the passkey's answer does not verify", private=str(error)) from error
-        passkey = Passkey(
-            verified.credential_id, actor.id, verified.credential_public_key, verified.sign_count, at
-        )
+        passkey = Passkey(verified.credential_id, actor.id, verified.credential_public_key, verified.sign_count, at)
         self._keep(passkey, at)
         return passkey
 

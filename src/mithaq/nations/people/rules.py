@@ -22,7 +22,7 @@ PERMISSIONS: Mapping[Role, frozenset[Verb]] = {
     Role.DUTY_OFFICER: _READING | {Verb.INTELLIGENCE_WRITE, Verb.DETECTION_CONFIRM, Verb.BLOCKLIST_BUILD},
     Role.ANALYST: _READING | {Verb.INTELLIGENCE_WRITE, Verb.DETECTION_CONFIRM},
     Role.RELEASER: _READING | {Verb.INTELLIGENCE_WRITE, Verb.RELEASE_DECIDE, Verb.QUARANTINE_DECIDE},
-    Role.DIRECTOR: _READING | {Verb.AGREEMENT_DRAFT, Verb.AGREEMENT_SIGN, Verb.AUDIT_READ},
+    Role.DIRECTOR: _READING | {Verb.AGREEMENT_DRAFT, Verb.AGREEMENT_SIGN, Verb.RELEASE_VETO, Verb.AUDIT_READ},
     Role.AUDITOR: _READING | {Verb.AUDIT_READ},
     Role.ADMINISTRATOR: frozenset(
         {Verb.NODE_READ, Verb.AGREEMENT_READ, Verb.PARTNER_MANAGE, Verb.PEOPLE_MANAGE, Verb.EVENTS_READ}
@@ -31,7 +31,14 @@ PERMISSIONS: Mapping[Role, frozenset[Verb]] = {
 """The whole table. An administrator runs the node and reads no intelligence; who signs does not release."""
 
 NEVER_A_SCOPE = frozenset(
-    {Verb.PEOPLE_MANAGE, Verb.AUDIT_READ, Verb.AGREEMENT_SIGN, Verb.RELEASE_DECIDE, Verb.QUARANTINE_DECIDE}
+    {
+        Verb.PEOPLE_MANAGE,
+        Verb.AUDIT_READ,
+        Verb.AGREEMENT_SIGN,
+        Verb.RELEASE_DECIDE,
+        Verb.RELEASE_VETO,
+        Verb.QUARANTINE_DECIDE,
+    }
 )
 """What no program may do: these need a person."""
 

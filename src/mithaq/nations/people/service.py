@@ -63,9 +63,7 @@ class People:
             audit(tx, actor=by, action="person.link", subject=person.id)
         return person, secret
 
-    def _enrolled(
-        self, tx: Transaction, name: str, roles: frozenset[Role] | None, at: datetime, by: str
-    ) -> Person:
+    def _enrolled(self, tx: Transaction, name: str, roles: frozenset[Role] | None, at: datetime, by: str) -> Person:
         person = store.person_named(tx.connection, name)
         if person is None and not roles:
             raise BadPerson("a new person needs at least one role", subject=name)
@@ -215,9 +213,7 @@ class People:
     def refused(self, actor: str, action: str, subject: str, reason: Reason, at: datetime) -> None:
         """Write down that somebody was refused something."""
         with self._db.write(at) as tx:
-            audit(
-                tx, actor=actor, action=action, subject=subject, outcome=Outcome.REFUSED, reason=reason.code
-            )
+            audit(tx, actor=actor, action=action, subject=subject, outcome=Outcome.REFUSED, reason=reason.code)
 
 
 def actor_of(person: Person) -> Actor:

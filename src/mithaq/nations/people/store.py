@@ -118,9 +118,7 @@ def link(connection: Connection, secret: str) -> Link | None:
 
 def use_link(transaction: Transaction, secret: str, at: datetime) -> bool:
     """Mark a link as used; exactly one caller gets True."""
-    statement = (
-        update(links).where(links.c.digest == digest(secret), links.c.used_at.is_(None)).values(used_at=at)
-    )
+    statement = update(links).where(links.c.digest == digest(secret), links.c.used_at.is_(None)).values(used_at=at)
     return transaction.execute(statement).rowcount == 1
 
 
@@ -129,9 +127,7 @@ def person_of_session(connection: Connection, secret: str, at: datetime) -> Pers
     query = (
         select(persons)
         .join(sessions, sessions.c.person_id == persons.c.id)
-        .where(
-            sessions.c.digest == digest(secret), sessions.c.expires_at > at, persons.c.disabled_at.is_(None)
-        )
+        .where(sessions.c.digest == digest(secret), sessions.c.expires_at > at, persons.c.disabled_at.is_(None))
     )
     row = connection.execute(query).first()
     return _person(row) if row else None

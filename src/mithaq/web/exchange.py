@@ -1,0 +1,123 @@
+"""Exchange: partners and how far they are, releases with receipts, what was withheld and why, quarantine."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from mithaq.exchange import ledger
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import Lane
+from mithaq.nations.people.audit import audit
+from mithaq.nations.people.model import Verb
+from mithaq.web.doors import Door, Visit
+from mithaq.web.intelligence import titles
+from mithaq.web.settings import ROWS_A_PAGE
+
+_SHOWN_REFUSALS = 20
+
+
+def exchange(visit: Visit) -> Response:
+    """Show every partner's channel and the newest refusals of both directions."""
+    node = visit.site.node
+    with node.db.read() as connection:
+        partners = node.partners.all(connection)
+        channels = ledger.channels(connection, [partner.nation for partner in partners])
+        refused = ledger.withheld(connection, limit=_SHOWN_REFUSALS)
+        names = _names(visit, connection, refused)
+        return visit.page(
+            "exchange.html",
+            rows=list(zip(partners, channels, strict=True)),
+            withheld=refused,
+            quarantined=ledger.quarantined(connection, limit=_SHOWN_REFUSALS),
+            titles=titles(visit, connection),
+            names=names,
+        )
+
+
+def partner(visit: Visit) -> Response:
+    """Show what went to one partner and what came from it."""
+    node, nation = visit.site.node, NationId(visit.request.path_params["nation"])
+    with node.db.read() as connection:
+        found = node.partners.get(connection, nation)
+        (channel,) = ledger.channels(connection, [nation])
+        sent = ledger.sent_to(connection, nation, before=_number(visit, "sent"), limit=ROWS_A_PAGE)
+        received = ledger.received_from(connection, nation, before=_number(visit, "received"), limit=ROWS_A_PAGE)
+        refused = ledger.withheld(connection, limit=_SHOWN_REFUSALS, recipient=nation)
+        return visit.page(
+            "partner.html",
+            partner=found,
+            channel=channel,
+            sent=sent,
+            received=received,
+            withheld=refused,
+            titles=titles(visit, connection),
+            names=_names(visit, connection, refused),
+            more_sent=sent[-1].sequence if len(sent) == ROWS_A_PAGE else None,
+            more_received=received[-1].sequence if len(received) == ROWS_A_PAGE else None,
+        )
+
+
+def withheld(visit: Visit) -> Response:
+    """Show everything that was withheld, newest first."""
+    with visit.site.node.db.read() as connection:
+        found = ledger.withheld(connection, before=_number(visit, "before"), limit=ROWS_A_PAGE)
+        agreed, names = titles(visit, connection), _names(visit, connection, found)
+    more = found[-1].row if len(found) == ROWS_A_PAGE else None
+    return visit.page("withheld.html", withheld=found, titles=agreed, names=names, more=more)
+
+
+def veto(visit: Visit) -> Response:
+    """Keep an object from one nation or from everybody, or lift that."""
+    orders, object_id = visit.site.node.exchange, visit.field("object")
+    nation = NationId(visit.field("nation")) if visit.field("nation") else None
+    lifted = visit.field("lift") == "yes"
+    act = orders.lift_veto if lifted else orders.veto
+    act(object_id, nation, at=visit.at, actor=visit.person.id)
+    with visit.site.node.db.write(visit.at) as tx:
+        audit(tx, actor=visit.person.id, action="release.veto-lift" if lifted else "release.veto", subject=object_id)
+    return visit.go(f"/intelligence/{object_id}")
+
+
+def confirm(visit: Visit) -> Response:
+    """Trust a partner whose fingerprint was compared by voice."""
+    nation = NationId(visit.request.path_params["nation"])
+    visit.site.node.partners.confirm(nation, visit.field("fingerprint"), at=visit.at, actor=visit.person.id)
+    return _managed(visit, nation, "partner.confirm")
+
+
+def suspend(visit: Visit) -> Response:
+    """Stop every exchange with a partner at once."""
+    nation = NationId(visit.request.path_params["nation"])
+    visit.site.node.partners.suspend(nation, at=visit.at, actor=visit.person.id)
+    return _managed(visit, nation, "partner.suspend")
+
+
+def _managed(visit: Visit, nation: NationId, action: str) -> Response:
+    with visit.site.node.db.write(visit.at) as tx:
+        audit(tx, actor=visit.person.id, action=action, subject=nation)
+    return visit.go(f"/exchange/{nation}")
+
+
+def _names(visit: Visit, connection: Connection, refusals: Iterable[ledger.Refusal]) -> dict[str, str]:
+    """Return the names of withheld objects, by id."""
+    found: dict[str, str] = {}
+    for each in refusals:
+        held = visit.site.node.holdings.get(connection, each.object_id, Lane.parse(each.lane))
+        found[each.object_id] = (held[0].stix.name if held else "") or each.object_id
+    return found
+
+
+def _number(visit: Visit, name: str) -> int | None:
+    asked = visit.query(name)
+    return int(asked) if asked.isdecimal() and len(asked) < 19 else None
+
+
+DOORS = (
+    Door("/exchange", exchange, Verb.RELEASE_READ),
+    Door("/exchange/withheld", withheld, Verb.RELEASE_READ),
+    Door("/exchange/{nation}", partner, Verb.RELEASE_READ),
+    Door("/exchange/{nation}/confirm", confirm, Verb.PARTNER_MANAGE, "POST"),
+    Door("/exchange/{nation}/suspend", suspend, Verb.PARTNER_MANAGE, "POST"),
+    Door("/veto", veto, Verb.RELEASE_VETO, "POST"),
+)

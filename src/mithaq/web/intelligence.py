@@ -1,0 +1,111 @@
+"""Intelligence: search, look up everything that was pasted, and one object with its one-line story."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from mithaq.exchange.orders import Why
+from mithaq.intelligence.errors import NotHeld
+from mithaq.intelligence.model import StoredObject
+from mithaq.kernel.lane import ACTUAL, TEST, Lane
+from mithaq.nations.model import Partner
+from mithaq.nations.people.model import Verb
+from mithaq.web.doors import Door, Visit
+from mithaq.web.settings import ROWS_A_PAGE
+
+_SHOWN_BODY_CHARS = 20_000
+_SHOWN_OBSERVABLES = 50
+DEFAULT_PURPOSE = "defence"
+
+
+def search(visit: Visit) -> Response:
+    """Show one page of what a search finds, newest first."""
+    query, lane = visit.query("q"), _lane(visit)
+    asked = visit.query("after")
+    after = int(asked) if asked.isdecimal() and len(asked) < 19 else None
+    with visit.site.node.db.read() as connection:
+        page = visit.site.node.holdings.search(connection, query, lane, after, ROWS_A_PAGE)
+    context: dict[str, Any] = {"page": page, "query": query, "lane": str(lane), "lanes": _lanes(lane)}
+    if visit.wants_fragment() and after is not None:
+        return visit.page("intelligence_rows.html", **context)
+    return visit.page("intelligence.html", **context)
+
+
+def read(visit: Visit) -> Response:
+    """Show one object: who said it, under which agreement, who has it, who may have it."""
+    stix_id, lane = visit.request.path_params["stix_id"], _lane(visit)
+    node = visit.site.node
+    with node.db.read() as connection:
+        versions = node.holdings.get(connection, stix_id, lane)
+        if not versions:
+            raise NotHeld("this node holds no such object in this lane", subject=stix_id[:120])
+        shares = _shares(visit, connection, versions[0])
+        names = titles(visit, connection)
+    return visit.page(
+        "object.html",
+        object=versions[0],
+        versions=versions,
+        lane=str(lane),
+        shares=shares,
+        titles=names,
+        body=_readable(versions[0].body),
+        shown_observables=_SHOWN_OBSERVABLES,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One partner: whether it has the object, and what the gate says under each agreement."""
+
+    partner: Partner
+    has_it: bool
+    answers: Sequence[Why]
+
+    @property
+    def may(self) -> bool:
+        """Tell whether some agreement allows it."""
+        return any(answer.verdict.allowed for answer in self.answers)
+
+
+def _shares(visit: Visit, connection: Connection, stored: StoredObject) -> list[Share]:
+    node = visit.site.node
+    shares = []
+    for partner in node.partners.all(connection):
+        answers = node.exchange.why(connection, stored, partner.nation, DEFAULT_PURPOSE, visit.at)
+        shares.append(Share(partner, any(answer.already_has_it for answer in answers), answers))
+    return shares
+
+
+def titles(visit: Visit, connection: Connection) -> dict[str, str]:
+    """Return the title of every known agreement in the reader's language."""
+    language = visit.words.language
+    found: dict[str, str] = {}
+    for agreement in visit.site.node.agreements.all(connection):
+        title = agreement.document.title
+        words = title.get(language) or title.get("en") or next(iter(title.values()))  # type: ignore[call-overload]
+        found.setdefault(agreement.document.id, words)
+    return found
+
+
+def _readable(body: bytes) -> str:
+    """Return the original as indented JSON for reading; what is stored and released stays the bytes."""
+    text = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    return text if len(text) <= _SHOWN_BODY_CHARS else text[:_SHOWN_BODY_CHARS] + "\n…"
+
+
+def _lane(visit: Visit) -> Lane:
+    return Lane.parse(visit.query("lane") or str(ACTUAL))
+
+
+def _lanes(chosen: Lane) -> list[str]:
+    return list(dict.fromkeys([str(ACTUAL), str(TEST), str(chosen)]))
+
+
+DOORS = (
+    Door("/intelligence", search, Verb.INTELLIGENCE_READ),
+    Door("/intelligence/{stix_id}", read, Verb.INTELLIGENCE_READ),
+)

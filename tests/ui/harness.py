@@ -1,0 +1,125 @@
+"""One nation's pages on a real port, with a lived-in world behind them: partners, agreement, releases, refusals."""
+
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import uvicorn
+
+from mithaq.detection.model import Hit, Origin, Sight, hit_id
+from mithaq.detection.record import record_hits
+from mithaq.intelligence.model import ReleaseInstruction
+from mithaq.kernel.clock import SystemClock
+from mithaq.kernel.lane import ACTUAL
+from mithaq.nations.people.model import Role
+from mithaq.node.composition import Node
+from mithaq.standards.tlp import Tlp
+from mithaq.web.app import create_app
+from tests.country import Country, alliance, deliver
+from tests.pages import link_of, node_of
+from tests.world import XA, XB, XC, Treaty
+
+HOSTILE = '"><img src=x onerror="document.title=1"><script>document.title=2</script>\u202egnp.exe'
+
+
+@dataclass
+class Served:
+    """A node that answers on loopback."""
+
+    port: int
+    node: Node
+    countries: list[Country]
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    def link(self, *roles: Role, name: str = "Layla") -> str:
+        secret = link_of(self.node, *(roles or tuple(Role)), name=name)
+        return f"{self.url}/link?t={secret}"
+
+
+def lived_in(folder: Path, at: datetime) -> list[Country]:
+    """Three nations; the first has found, received, released and withheld things."""
+    treaty = Treaty(at)
+    countries = alliance(folder, (XA, XB, XC), at, treaty)
+    first, second, third = countries
+    for country in countries:
+        country.order(treaty, at - timedelta(hours=1))
+    for number in range(1, 9):
+        first.add(number, at - timedelta(minutes=60 - number), name=f"Implant beacon of the quiet crane {number}")
+    first.add(20, at, tlp=Tlp.RED, name="وكيل قناة التحكم في شبكة الطاقة", description="شوهد في محطتين")
+    named = ReleaseInstruction(treaty.agreement_id, (XB,), "research")
+    first.add(21, at, name=HOSTILE, description=HOSTILE, to=named)
+    for number in range(30, 34):
+        second.add(number, at, name=f"Serveur d’hameçonnage n° {number}")
+    third.add(40, at, name="Phishing domain seen at a ministry")
+    for one in countries:
+        for other in countries:
+            if one is not other:
+                deliver(one, other, at)
+    see(first, 1, 30, at)
+    see(first, 2, 1, at)
+    return countries
+
+
+def see(country: Country, event: int, number: int, at: datetime) -> str:
+    """Let a country's telemetry show the address of an indicator; return the hit."""
+    indicator_id = f"indicator--00000000-0000-4000-8000-{number:012d}"
+    (stored, *_) = country.held(indicator_id)
+    word = stored.provenance[0]
+    seen = stored.stix.observables[0]
+    hit = Hit(
+        row=0,
+        hit_id=hit_id(f"event-{event}", indicator_id, ACTUAL),
+        event_id=f"event-{event}",
+        event_at=at,
+        source="zeek-conn",
+        kind="conn",
+        raw=b'{"ts":1795435200.1,"id.orig_h":"192.0.2.10","id.resp_h":"' + seen.value.encode() + b'","id.resp_p":443}',
+        sight=Sight("id.resp_h", seen, seen),
+        indicator_id=indicator_id,
+        object_row=stored.row,
+        origin=Origin(word.source, word.nation, word.agreement_id, word.agreement_version),
+        lane=ACTUAL,
+        retro=event == 2,
+        matched_at=at,
+    )
+    with country.db.write(at) as tx:
+        record_hits(tx, [hit])
+    return hit.hit_id
+
+
+@contextmanager
+def serve(folder: Path, port: int = 0) -> Iterator[Served]:
+    """Serve the first nation's pages until the block ends."""
+    countries = lived_in(folder, datetime.now(UTC).replace(microsecond=0))
+    node = node_of(countries[0], folder, SystemClock())
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", port))
+    server = uvicorn.Server(uvicorn.Config(create_app(node), log_level="warning", ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    try:
+        yield Served(listener.getsockname()[1], node, countries)
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        for country in countries:
+            country.db.close()
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place, serve(Path(place), int(sys.argv[1])) as served:
+        sys.stdout.write(f"{served.link()}\n")
+        sys.stdout.flush()
+        threading.Event().wait()
