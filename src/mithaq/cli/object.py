@@ -75,7 +75,7 @@ def import_(
     imported = ImportTerms(session.node().nation, lane, tlp, pap, instruction=instruction)
     report = _misp(session, file, imported) if form == "misp" else _bundle(session, file, imported)
     _tell(session, report)
-    if report.broken or (report.refused_count and not report.stored):
+    if report.broken or (report.refused_count and not report.stored + report.duplicates):
         ctx.exit(EXIT_FAILED)
 
 
