@@ -26,6 +26,8 @@ _TOKEN: Final = re.compile(
     r"|(?P<sign>!=|<>|==|<=|>=|[=<>\[\]().:,*])",
     re.DOTALL,
 )
+# By far most patterns are one equality; the tokens of those need not be told apart. Without escapes, so unambiguous.
+_ONE_EQUALITY: Final = re.compile(r"\[([a-z0-9-]++):(value) ?= ?'([^'\\]*+)'\]")
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 _ADDRESS_TYPES: Final = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "email-addr"})
 _VALUE_KINDS: Final = {
@@ -94,6 +96,10 @@ def read_pattern(pattern: str) -> ReadPattern:
         return ReadPattern(
             (), (), _reason("pattern-too-long", "the pattern is longer than %(max)s characters", max=MAX_PATTERN_CHARS)
         )
+    single = _ONE_EQUALITY.fullmatch(pattern)
+    if single is not None:
+        test = _Test(single.group(1), (single.group(2),), "=", (single.group(3),), negated=False)
+        return _judge([(test,)], [test], None)
     try:
         reader = _Reader(list(_tokens(pattern)))
         conjunctions = reader.pattern()
@@ -186,10 +192,10 @@ def hash_kind(algorithm: str) -> str | None:
 
 def _observables(test: _Test) -> tuple[Observable, ...]:
     """Return the observables a test names, or nothing if one of its values is none."""
-    found = tuple(_observable(test, value) for value in test.values)
-    if test.operator not in {"=", "IN", "ISSUBSET"} or None in found:
+    if test.operator not in {"=", "IN", "ISSUBSET"}:
         return ()
-    return tuple(item for item in found if item is not None)
+    found = tuple(_observable(test, value) for value in test.values)
+    return () if None in found else tuple(item for item in found if item is not None)
 
 
 def _observable(test: _Test, value: str) -> Observable | None:
