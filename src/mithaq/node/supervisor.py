@@ -58,6 +58,8 @@ def fork_role(name: str, role: Role, log_file: Path | None) -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         setup_logging(log_file)
+        if log_file:
+            _redirect(log_file)
         role()
         code = 0
     except SystemExit as leaving:
@@ -67,6 +69,14 @@ def fork_role(name: str, role: Role, log_file: Path | None) -> int:
     finally:
         logging.shutdown()
         os._exit(code)
+
+
+def _redirect(log_file: Path) -> None:
+    """Send what a role, a library or a child of it prints to the role's log."""
+    descriptor = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    os.close(descriptor)
 
 
 @dataclass
@@ -123,6 +133,8 @@ class Supervisor:
             _FIRST_RESTART_S if now - child.started > _STABLE_S else min(child.retry_s * 2, _LONGEST_RESTART_S)
         )
         child.due = now + child.retry_s
+        if self._ending:
+            return
         _log.warning("%s ended with %s; it is started again in %.1f s", name, status, child.retry_s)
 
     def _stop_all(self) -> None:

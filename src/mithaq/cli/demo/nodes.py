@@ -73,6 +73,7 @@ def found_coalition(root: Path, at: datetime) -> list[DemoNode]:
                 partner = partners.add(card, at=at, actor=ORDERED_BY)
                 partners.confirm(partner.nation, partner.card.fingerprint, at=at, actor=ORDERED_BY)
     _sign_treaty(opened, at)
+    _share_warning_lists(opened)
     for node, demo in zip(opened, nodes, strict=True):
         _equip(node, demo, at)
         node.close()
@@ -108,6 +109,15 @@ def _sign_treaty(opened: Sequence[Node], at: datetime) -> None:
     for node in opened:
         node.agreements.receive(envelope, at=at, actor=ORDERED_BY)
         node.exchange.stand(document.id, "defence", at=at, actor=ORDERED_BY)
+
+
+def _share_warning_lists(opened: Sequence[Node]) -> None:
+    """Compile the published warning lists once and give every node the result."""
+    first, *others = opened
+    first.warning_lists.names()
+    for compiled in first.folder.cache.iterdir():
+        for node in others:
+            os.link(compiled, node.folder.cache / compiled.name)
 
 
 def _equip(node: Node, demo: DemoNode, at: datetime) -> None:

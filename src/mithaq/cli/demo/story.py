@@ -164,12 +164,15 @@ class Story:
                         return
 
     def _keep_what_must_stay(self) -> None:
+        names: dict[str, str] = {}
         for discovery in attack.KEPT:
-            self.score.kept.append(add_indicator(self.first.node, discovery))
+            indicator_id = add_indicator(self.first.node, discovery)
+            self.score.kept.append(indicator_id)
+            names[indicator_id] = discovery.name
         self.wait_for("the private log of refusals", lambda: len(self._refusals()) >= len(attack.KEPT) * 2)
         for refusal in self._refusals():
             reasons = "; ".join(reason.sentence() for reason in refusal.reasons)
-            self.tell("withheld", value=refusal.object_id, nation=refusal.nation, reasons=reasons)
+            self.tell("withheld", value=names[refusal.object_id], nation=refusal.nation, reasons=reasons)
 
     def _refusals(self) -> list[ledger.Refusal]:
         with self.first.node.db.read() as connection:
@@ -203,6 +206,8 @@ class Story:
 
     def _exercise(self) -> None:
         lane = Lane(new_id("exercise"))
+        for stage in self.stages:
+            self.wait_for("the hunts", partial(_no_hunts, stage))
         before = [(stage.blocklist(), stage.hit_count()) for stage in self.stages]
         self.tell("exercise", nation=self.first.code, value=attack.DRILL, lane=str(lane))
         indicator_id = add_indicator(self.first.node, attack.INJECT, lane)
@@ -260,6 +265,10 @@ class Story:
             if time.monotonic() > deadline:
                 raise DemoFailed("waited in vain for %(what)s", what=what)
             time.sleep(0.01)
+
+
+def _no_hunts(stage: Stage) -> bool:
+    return not stage.node.detection.is_hunting()
 
 
 def add_indicator(node: Node, discovery: Discovery, lane: Lane = ACTUAL) -> str:
