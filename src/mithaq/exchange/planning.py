@@ -10,7 +10,7 @@ from mithaq.exchange import store
 from mithaq.exchange.context import Context
 from mithaq.exchange.gatekeeping import Gatekeeper, item_of, version_of
 from mithaq.intelligence.model import StoredObject
-from mithaq.kernel.database import Transaction, insert_ignore
+from mithaq.kernel.database import Transaction, insert_ignore, upsert
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.journal import Entry, Reader
 from mithaq.kernel.lane import ACTUAL
@@ -163,12 +163,9 @@ def _row(order: _Order, recipient: NationId) -> dict[str, Any]:
 
 def keep_withheld(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
     """Write the private log of refusals; a new refusal of the same question replaces the old one."""
-    table = store.withheld
-    for row in rows:
-        same = [table.c[name] == row[name] for name in ("recipient", "object_id", "version", "lane", "agreement_id")]
-        tx.execute(delete(table).where(*same))
+    keys = ("recipient", "object_id", "version", "lane", "agreement_id")
+    upsert(tx, store.withheld, rows, keys=keys, changed=("reasons", "at", "purpose", "object_row"))
     if rows:
-        tx.execute(table.insert(), rows)
         tx.append(
             "exchange.withheld",
             subject=rows[0]["object_id"],

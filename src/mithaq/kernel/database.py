@@ -252,3 +252,20 @@ def insert_ignore(transaction: Transaction, table: Table, rows: Sequence[Mapping
     insert = postgresql.insert if transaction.connection.dialect.name == "postgresql" else sqlite.insert
     statement = insert(table).on_conflict_do_nothing()
     return int(transaction.execute(statement, list(rows)).rowcount)
+
+
+def upsert(
+    transaction: Transaction,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    keys: Sequence[str],
+    changed: Sequence[str],
+) -> None:
+    """Insert rows; where one with the same `keys` is there, change its columns `changed` instead."""
+    if not rows:
+        return
+    postgres = transaction.connection.dialect.name == "postgresql"
+    statement = postgresql.insert(table) if postgres else sqlite.insert(table)
+    update = {name: statement.excluded[name] for name in changed}
+    transaction.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=update), list(rows))
