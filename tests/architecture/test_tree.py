@@ -20,7 +20,7 @@ PLANTED = {
     "a path of one machine": File("docs/start.md", "run it in /root/mithaq\n"),
     "the host of a registry": File("README.md", "pip install -i https://pypi.org/simple mithaq\n"),
     "something put off": File("src/mithaq/release/rules.py", "x = 1  # TODO: more\n"),
-    "a broad except without a reason": File("src/mithaq/release/rules.py", "try: ...\nexcept Exception:  # noqa: BLE001\n    ..."),
+    "a broad except without a reason": File("src/mithaq/release/rules.py", "try: ...\nexcept: ...  # noqa: BLE001"),
 }  # fmt: skip
 
 

@@ -1,0 +1,54 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "benchmarks", *arguments], cwd=ROOT, capture_output=True, text=True)
+
+
+def measured(name: str, *arguments: str) -> dict[str, Any]:
+    """Run a benchmark in its quick size; its standard output is one JSON object and nothing else."""
+    result = run(name, "--json", "--quick", *arguments)
+    assert result.returncode == 0, result.stderr
+    shown: dict[str, Any] = json.loads(result.stdout)
+    assert set(shown) == {"benchmark", "figures", "peers", "machine", "runs"}
+    assert shown["benchmark"] == name
+    assert shown["runs"] >= 3
+    assert {"cpu", "cores", "memory_gb", "python"} <= set(shown["machine"])
+    return shown
+
+
+def test_a_decision_with_all_reasons_is_at_least_five_times_faster_than_cedar() -> None:
+    shown = measured("judge", "--seed", "7")
+    figures, cedar = shown["figures"], shown["peers"]["cedar"]
+    assert set(figures) == {"us_per_decision", "partners", "clauses"}
+    assert (figures["partners"], figures["clauses"]) == (57, 40)
+    assert cedar["us_per_decision"] >= 5 * figures["us_per_decision"]
+
+
+def test_sealing_for_57_nations_is_compared_with_the_signatures_nobody_can_avoid() -> None:
+    figures = measured("seal")["figures"]
+    assert set(figures) == {"cpu_ms_57", "ratio_to_57_bare_signatures", "open_per_s"}
+    assert 1 < figures["ratio_to_57_bare_signatures"] < 10
+    assert figures["open_per_s"] > 0
+
+
+def test_all_benchmarks_are_listed_and_an_unknown_one_is_refused() -> None:
+    listed = run("--list").stdout.split()
+    assert {"judge", "seal"} <= set(listed)
+    assert listed == sorted(listed)
+    unknown = run("nonsense")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "judge" in unknown.stderr
+
+
+@pytest.mark.parametrize("wrong", [("judge", "--quick", "--full"), ("judge", "--nonsense")])
+def test_a_wrong_option_is_a_usage_error(wrong: tuple[str, ...]) -> None:
+    assert run(*wrong).returncode == 2
