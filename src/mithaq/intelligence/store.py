@@ -1,4 +1,4 @@
-"""Tables and queries of the holdings. The body is the record; every other column is a projection of it."""
+"""Queries of the holdings."""
 
 from __future__ import annotations
 
@@ -9,18 +9,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
     Connection,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
     Select,
-    SmallInteger,
-    Table,
-    Text,
     and_,
     exists,
     func,
@@ -34,7 +24,8 @@ from sqlalchemy import (
 from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction, Standing, StoredObject
 from mithaq.intelligence.rules import Identity, Plan, Version, Word
 from mithaq.intelligence.search import Query, indexed_text
-from mithaq.kernel.database import Json, Timestamp, Transaction, insert_ignore, metadata, row_id
+from mithaq.intelligence.tables import instructions, objects, observables, originals, provenance
+from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.standards.observable import Observable, canonical_observable
@@ -46,78 +37,6 @@ _STORE_LOCK: Final = 0x686F6C64
 _NAME_CHARS: Final = 500
 _KEY_CHARS: Final = 600
 """Longer values are indexed by their digest: a PostgreSQL index entry has room for about 2,700 bytes."""
-
-_Big = BigInteger().with_variant(Integer, "sqlite")
-
-objects = Table(
-    "objects",
-    metadata,
-    # Given out by `next_row` under the store's lock, so that row numbers are in commit order on both databases.
-    Column("row", _Big, primary_key=True, autoincrement=False),
-    Column("stix_id", Text, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("lane", Text, nullable=False),
-    Column("modified", Timestamp),
-    Column("revoked", Boolean, nullable=False),
-    Column("valid_until", Timestamp),
-    Column("matchable", Boolean, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("words", Text, nullable=False),
-    Column("tlp", SmallInteger, nullable=False),
-    Column("pap", SmallInteger),
-    Column("stands", Boolean, nullable=False),
-    Column("stored_at", Timestamp, nullable=False),
-    Column("digest", LargeBinary, nullable=False),
-    Column("body", LargeBinary, nullable=False),
-    Index("objects_version", "stix_id", "lane", "digest", unique=True),
-    Index("objects_type", "lane", "type", "row"),
-)
-provenance = Table(
-    "object_provenance",
-    metadata,
-    row_id(),
-    Column("object", _Big, ForeignKey("objects.row"), nullable=False, index=True),
-    Column("source", Text, nullable=False),
-    Column("nation", Text, nullable=False),
-    Column("agreement_id", Text),
-    Column("agreement_version", Integer),
-    Column("release_id", Text, index=True),
-    Column("purpose", Text),
-    Column("tlp", SmallInteger, nullable=False),
-    Column("pap", SmallInteger),
-    Column("carried", Json, nullable=False),
-    Column("received_at", Timestamp, nullable=False),
-    Column("original", Text),
-    Column("standing", Text, nullable=False),
-    Column("standing_reason", Text, nullable=False),
-)
-instructions = Table(
-    "object_instructions",
-    metadata,
-    row_id(),
-    Column("object", _Big, ForeignKey("objects.row"), nullable=False, index=True),
-    Column("agreement_id", Text, nullable=False),
-    Column("recipients", Json),
-    Column("purpose", Text, nullable=False),
-    Column("at", Timestamp, nullable=False),
-)
-observables = Table(
-    "object_observables",
-    metadata,
-    Column("type", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("object", _Big, ForeignKey("objects.row"), primary_key=True, index=True),
-    # True: seeing it makes the indicator's pattern true. False: the object only names it.
-    Column("sufficient", Boolean, nullable=False),
-)
-originals = Table(
-    "originals",
-    metadata,
-    Column("digest", Text, primary_key=True),
-    Column("media_type", Text, nullable=False),
-    Column("body", LargeBinary, nullable=False),
-    Column("stored_at", Timestamp, nullable=False),
-)
 
 
 def lock(tx: Transaction) -> None:
