@@ -273,3 +273,23 @@ def test_a_value_too_long_for_an_index_is_found_all_the_same(holdings: Holdings,
     put(holdings, at, new(body(pattern=f"[url:value = '{url}']"), word(at)))
     with db.read() as connection:
         assert len(holdings.known(connection, [Observable("url", url)], ACTUAL)) == 1
+
+
+def test_an_object_without_versions_is_replaced_by_its_giver(holdings: Holdings, at: datetime) -> None:
+    fields = {"type": "ipv4-addr", "id": "ipv4-addr--5b8f0b1e-1234-4abc-8def-000000000001", "value": "198.51.100.7"}
+    first, second = json.dumps(fields).encode(), json.dumps(fields | {"x_seen": 2}).encode()
+    report = put(holdings, at, new(first, word(at)), new(second, word(at)), new(second, word(at, XB, "partner")))
+    assert (report.stored, report.duplicates, report.refused) == (2, 1, ())
+    with holdings.db.read() as connection:
+        stored = {item.body: item.stands for item in holdings.get(connection, fields["id"], ACTUAL)}
+    assert stored == {first: False, second: True}
+
+
+def test_html_in_every_field_is_kept_as_text(holdings: Holdings, db: Database, at: datetime) -> None:
+    script = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+    raw = body(name=script, description=script, labels=[script], x_note=script)
+    put(holdings, at, new(raw, word(at)))
+    (stored,) = held(holdings)
+    assert (stored.body, stored.stix.name, stored.stix.description) == (raw, script, script)
+    with db.read() as connection:
+        assert len(holdings.search(connection, "onerror", ACTUAL, None, 5).objects) == 1

@@ -13,7 +13,7 @@ from typing import Final
 
 from mithaq.kernel.reason import Reason
 from mithaq.standards.observable import Observable, canonical_observable, recognise
-from mithaq.standards.stix.grammar import Conjunction, Reader, Comparison, Unreadable, refusal
+from mithaq.standards.stix.grammar import Comparison, Conjunction, Reader, Unreadable, refusal
 
 MAX_PATTERN_CHARS: Final = 100_000
 # By far most patterns are one equality; the tokens of those need not be told apart. Without escapes, so unambiguous.
