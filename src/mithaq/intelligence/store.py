@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -95,11 +95,17 @@ def write_plan(tx: Transaction, plan: Plan) -> None:
             )
             .values(standing="superseded", standing_reason="")
         )
-    new_rows = {row for row, _, _ in plan.versions}
-    changed = [row for row in plan.touched if row not in new_rows] + [
-        row for row, _, standing in plan.words if row in new_rows and standing != "stands"
-    ]
-    refresh(tx, changed)
+    refresh(tx, _to_refresh(plan))
+
+
+def _to_refresh(plan: Plan) -> list[int]:
+    """Return the rows whose words do not come to what was inserted: all but new ones with one standing word."""
+    words = Counter(row for row, _, _ in plan.words)
+    superseded = {row for row, _ in plan.superseded}
+    plain = {row for row, _, _ in plan.versions if words[row] == 1 and row not in superseded} - {
+        row for row, _, standing in plan.words if standing != "stands"
+    }
+    return [row for row in plan.touched if row not in plain]
 
 
 def refresh(tx: Transaction, rows: Sequence[int]) -> None:

@@ -120,6 +120,17 @@ def test_two_nations_may_say_the_same(holdings: Holdings, at: datetime) -> None:
     assert stored.tlp is Tlp.AMBER
 
 
+def test_the_strictest_label_of_one_batch_counts(holdings: Holdings, at: datetime) -> None:
+    put(holdings, at, new(body(), word(at)), new(body(), word(at, XB, "partner", Tlp.RED, pap=Pap.RED)))
+    (stored,) = held(holdings)
+    assert (stored.tlp, stored.pap, len(stored.provenance)) == (Tlp.RED, Pap.RED, 2)
+
+
+def test_of_two_versions_in_one_batch_the_newer_stands(holdings: Holdings, at: datetime) -> None:
+    put(holdings, at, new(body(), word(at)), new(body(modified="2026-02-01T00:00:00Z", name="v2"), word(at)))
+    assert [(each.stix.name, each.stands) for each in held(holdings)] == [("v2", True), ("", False)]
+
+
 def test_the_same_version_with_other_contents_is_refused(holdings: Holdings, at: datetime) -> None:
     put(holdings, at, new(body(), word(at)))
     report = put(holdings, at, new(body(name="other"), word(at)), new(body(1), word(at)))
