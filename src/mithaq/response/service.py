@@ -102,8 +102,8 @@ class Blocklists:
         """
         entry = NeverBlock(_blockable(value), note, by, at)
         with self._db.write(at) as tx:
-            if store.add_never(tx, entry):
-                _announce(tx, by)
+            store.add_never(tx, entry)
+            _announce(tx, by)
         return entry
 
     def never_remove(self, value: str, by: str, at: datetime) -> None:

@@ -30,8 +30,8 @@ publications = Table(
 )
 
 
-def add_never(tx: Transaction, entry: NeverBlock) -> bool:
-    """Keep an entry; tell whether it is new."""
+def add_never(tx: Transaction, entry: NeverBlock) -> None:
+    """Keep an entry, if it is not there yet."""
     row = {
         "type": entry.observable.type,
         "value": entry.observable.value,
@@ -39,7 +39,7 @@ def add_never(tx: Transaction, entry: NeverBlock) -> bool:
         "added_by": entry.added_by,
         "added_at": entry.added_at,
     }
-    return insert_ignore(tx, never_block, [row]) == 1
+    insert_ignore(tx, never_block, [row])
 
 
 def remove_never(tx: Transaction, observable: Observable) -> bool:

@@ -7,6 +7,7 @@ stand as fixed-width hexadecimal text, which orders as the numbers do, so a netw
 
 import ipaddress
 import os
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -134,7 +135,9 @@ def hunt(data: Path, wanted: Sequence[Wanted], stems: Sequence[str]) -> Iterator
         return
     connection = ibis.duckdb.connect(threads=1, memory_limit=_MEMORY_LIMIT)
     try:
-        found = _hunt(connection, wanted, [_files(data, stem) for stem in stems]).to_pyarrow()
+        with warnings.catch_warnings():  # Ibis 12 asks DuckDB 2 for Arrow tables by their older name
+            warnings.simplefilter("ignore", DeprecationWarning)
+            found = _hunt(connection, wanted, [_files(data, stem) for stem in stems]).to_pyarrow()
         for batch in found.to_batches(max_chunksize=_BATCH_EVENTS):
             yield from (_found(row) for row in batch.to_pylist())
     finally:

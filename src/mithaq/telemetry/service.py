@@ -107,7 +107,7 @@ class Telemetry:
         source = status.source
         folder = spool_folder(self._data, source.name)
         files = sorted(folder.glob("*.ndjson")) if source.is_pushed else [Path(source.path)]
-        read = {each.inode: each.offset for each in store.open_positions(connection, source.name)}
+        read = {each.inode: each.offset for each in store.positions_of(connection, source.name)}
         waiting, trouble = 0, ""
         for path in files:
             try:

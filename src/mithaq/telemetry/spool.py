@@ -37,7 +37,7 @@ class Spool:
             segments = sorted(folder.glob(f"*{_SUFFIX}"))
             if shutil.disk_usage(folder).free < 2 * len(body):
                 raise PushRefused("the disk is full", subject=source)
-            if sum(path.stat().st_size for path in segments) + len(body) > limits.max_spool_bytes:
+            if sum(map(_size, segments)) + len(body) > limits.max_spool_bytes:
                 raise PushRefused("the spool is full: its lines are not read fast enough", subject=source)
             _write(_segment(folder, segments, limits), b"\n".join(lines) + b"\n", source)
         return len(lines)
@@ -68,7 +68,7 @@ def _segment(folder: Path, segments: list[Path], limits: TelemetryLimits) -> Pat
 
     The reader removes a segment only when a later one follows it, so numbers never repeat.
     """
-    if segments and segments[-1].stat().st_size < limits.spool_segment_bytes:
+    if segments and _size(segments[-1]) < limits.spool_segment_bytes:
         return segments[-1]
     number = int(segments[-1].stem) + 1 if segments else 1
     return folder / f"{number:012d}{_SUFFIX}"
@@ -91,6 +91,13 @@ def _write(path: Path, block: bytes, source: str) -> None:
         raise PushRefused("the spool could not be written", subject=source, private=str(error)) from error
     finally:
         os.close(descriptor)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # read to its end and removed meanwhile
+        return 0
 
 
 def _sync_folder(folder: Path) -> None:

@@ -14,12 +14,11 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
-    UniqueConstraint,
     func,
     select,
 )
 
-from mithaq.kernel.database import Timestamp, Transaction, insert_ignore, metadata, row_id
+from mithaq.kernel.database import Timestamp, Transaction, insert_ignore, metadata, row_id, upsert
 from mithaq.kernel.lane import Lane
 from mithaq.telemetry.model import BrokenLine, Format, Source
 
@@ -71,9 +70,9 @@ segments = Table(
     Column("opened_at", Timestamp, nullable=False),
     Column("closed_at", Timestamp),
     Column("path", Text, nullable=False, server_default=""),
-    UniqueConstraint("segment", "state"),
 )
 OPEN, CLOSED, SEALED = "open", "closed", "sealed"
+_FINISHED_KEPT = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +128,8 @@ class SourceStatus:
 
 def add_source(tx: Transaction, source: Source) -> bool:
     """Keep a new source; tell whether its name was free."""
+    if get_source(tx.connection, source.name) is not None:
+        return False
     row = {
         "name": source.name,
         "path": source.path,
@@ -136,7 +137,8 @@ def add_source(tx: Transaction, source: Source) -> bool:
         "lane": str(source.lane),
         "added_at": tx.at,
     }
-    return insert_ignore(tx, sources, [row]) == 1
+    insert_ignore(tx, sources, [row])
+    return True
 
 
 def remove_source(tx: Transaction, name: str) -> bool:
@@ -157,25 +159,20 @@ def get_source(connection: Connection, name: str) -> SourceStatus | None:
     return None if row is None else _status(row)
 
 
-def open_positions(connection: Connection, source: str) -> list[Position]:
-    """Return the positions of a source that are not finished, and its newest one, oldest first."""
-    newest = select(func.max(positions.c.generation)).where(positions.c.source == source).scalar_subquery()
-    query = select(positions).where(
-        positions.c.source == source, (~positions.c.closed) | (positions.c.generation == newest)
-    )
+def positions_of(connection: Connection, source: str) -> list[Position]:
+    """Return the positions of a source, oldest first: the open ones, and the newest of those that are finished."""
+    query = select(positions).where(positions.c.source == source)
     rows = connection.execute(query.order_by(positions.c.generation)).mappings()
     return [Position(**row) for row in rows]
 
 
 def save_position(tx: Transaction, position: Position) -> None:
-    """Remember how far a file was read; older finished generations are forgotten."""
-    values = asdict(position)
-    if not insert_ignore(tx, positions, [values]):
-        key = (positions.c.source == position.source, positions.c.generation == position.generation)
-        tx.execute(positions.update().where(*key).values(**values))
+    """Remember how far a file was read; a file finished long ago is forgotten."""
+    changed = [column.name for column in positions.c if not column.primary_key]
+    upsert(tx, positions, [asdict(position)], keys=("source", "generation"), changed=changed)
     if position.closed:
-        older = (positions.c.source == position.source, positions.c.generation < position.generation)
-        tx.execute(positions.delete().where(*older, positions.c.closed))
+        long_ago = positions.c.generation < position.generation - _FINISHED_KEPT
+        tx.execute(positions.delete().where(positions.c.source == position.source, long_ago, positions.c.closed))
 
 
 def count_lines(tx: Transaction, source: str, *, lines: int, events: int, broken: int) -> None:
@@ -222,9 +219,8 @@ def last_segment(connection: Connection) -> int:
 
 def save_segment(tx: Transaction, segment: Segment) -> None:
     """Insert or replace a segment's row."""
-    values: dict[str, Any] = asdict(segment)
-    if not insert_ignore(tx, segments, [values]):
-        tx.execute(segments.update().where(segments.c.segment == segment.segment).values(**values))
+    changed = [column.name for column in segments.c if not column.primary_key]
+    upsert(tx, segments, [asdict(segment)], keys=("segment",), changed=changed)
 
 
 def forget_segments(tx: Transaction, numbers: Sequence[int]) -> None:

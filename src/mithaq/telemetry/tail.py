@@ -19,6 +19,7 @@ from mithaq.telemetry.store import Position
 
 _FINGERPRINT_BYTES: Final = 1024
 _SPOOL_SUFFIX: Final = ".ndjson"
+_COMPRESSED: Final = frozenset({".gz", ".xz", ".zst", ".bz2"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,15 @@ class _Generation:
     descriptor: int
     path: Path
     followed_since: datetime | None = None
+    is_new: bool = False
 
     @property
     def size(self) -> int:
         return os.fstat(self.descriptor).st_size
+
+    @property
+    def modified_ns(self) -> int:
+        return os.fstat(self.descriptor).st_mtime_ns
 
 
 class Tail:
@@ -68,6 +74,7 @@ class Tail:
         self._is_spool = path.is_dir()
         self._last_generation = max((position.generation for position in positions), default=0)
         self._generations: list[_Generation] = []
+        self._finished = [position for position in positions if position.closed]
         self._lost: list[Position] = []
         for position in positions:
             if not position.closed:
@@ -83,6 +90,9 @@ class Tail:
         if self._lost:
             return self._gap(self._lost[0])
         for generation in self._generations:
+            if generation.is_new:  # remembered before anything is read, so that a later rotation finds it
+                return Chunk(generation.position)
+        for generation in self._generations:
             chunk = self._read(generation, at)
             if chunk is not None:
                 return chunk
@@ -95,7 +105,9 @@ class Tail:
             if generation.position.generation != chunk.position.generation:
                 continue
             generation.position = chunk.position
+            generation.is_new = False
             if chunk.position.closed:
+                self._finished.append(chunk.position)
                 self._drop(generation)
 
     def waiting_bytes(self) -> int:
@@ -119,9 +131,13 @@ class Tail:
         try:
             found = self._path.stat()
         except FileNotFoundError:
+            if current is not None:
+                self._begin_unseen(current.modified_ns, at)
             return
-        identity = (found.st_dev, found.st_ino)
-        if current is None or identity != (current.position.device, current.position.inode):
+        if current is None:
+            self._begin(self._path, at)
+        elif (found.st_dev, found.st_ino) != (current.position.device, current.position.inode):
+            self._begin_unseen(current.modified_ns, at)
             self._begin(self._path, at)
         elif found.st_size < current.position.offset or not _same_head(current.descriptor, current.position):
             self._truncated(current, at)
@@ -136,18 +152,44 @@ class Tail:
         descriptor = _open(path)
         if descriptor is None:
             return
+        found = os.fstat(descriptor)
+        if not found.st_size:  # an empty file has no fingerprint yet: a truncation of it could not be noticed
+            os.close(descriptor)
+            return
         for older in self._generations:
             older.followed_since = older.followed_since or at
         self._last_generation += 1
-        found = os.fstat(descriptor)
-        position = Position(self._source, self._last_generation, found.st_dev, found.st_ino)
-        self._generations.append(_Generation(position, descriptor, path))
+        known_bytes = min(found.st_size, _FINGERPRINT_BYTES)
+        position = Position(
+            self._source,
+            self._last_generation,
+            found.st_dev,
+            found.st_ino,
+            fingerprint=_digest(descriptor, known_bytes),
+            fingerprint_bytes=known_bytes,
+        )
+        self._generations.append(_Generation(position, descriptor, path, is_new=True))
+
+    def _begin_unseen(self, since_ns: int, at: datetime) -> None:
+        """Begin the files that came and were rotated away while nobody looked, oldest first."""
+        rotated = (path for path in self._siblings() if _modified_ns(path) >= since_ns)
+        for path in sorted(rotated, key=_modified_ns):
+            descriptor = _open(path)
+            if descriptor is None:
+                continue
+            positions = (*self._finished, *(each.position for each in self._generations))
+            known = any(_is_same(descriptor, position) for position in positions)
+            os.close(descriptor)
+            if not known:
+                self._begin(path, at)
 
     def _truncated(self, current: _Generation, at: datetime) -> None:
         """Go on in the copy that the rotation made, if there is one, and begin the emptied file anew."""
         self._generations.remove(current)
         os.close(current.descriptor)
         self._reopen(current.position)
+        if self._generations:
+            self._begin_unseen(self._generations[-1].modified_ns, at)
         self._begin(self._path, at)
 
     def _reopen(self, position: Position) -> None:
@@ -161,7 +203,7 @@ class Tail:
                 if is_file(descriptor, position) and _same_head(descriptor, position):
                     found = os.fstat(descriptor)
                     moved = replace(position, device=found.st_dev, inode=found.st_ino)
-                    self._generations.append(_Generation(moved, descriptor, path))
+                    self._generations.append(_Generation(moved, descriptor, path, is_new=is_file is _is_copy))
                     return
                 os.close(descriptor)
         self._lost.append(position)
@@ -172,9 +214,16 @@ class Tail:
             yield from sorted(self._path.glob(f"*{_SPOOL_SUFFIX}"))
             return
         yield self._path
-        stem = self._path.name.partition(".")[0]
-        siblings = [path for path in self._path.parent.glob(f"{_escaped(stem)}*") if path != self._path]
-        yield from sorted((path for path in siblings if path.is_file()), key=_modified, reverse=True)
+        yield from sorted(self._siblings(), key=_modified_ns, reverse=True)
+
+    def _siblings(self) -> list[Path]:
+        """Return the files beside the followed one that a rotation may have made of it (`conn.log.1`)."""
+        name = _escaped(self._path.name.partition(".")[0])
+        return [
+            path
+            for path in self._path.parent.glob(f"{name}[.-]*")
+            if path != self._path and path.suffix not in _COMPRESSED and path.is_file()
+        ]
 
     def _drop(self, generation: _Generation) -> None:
         os.close(generation.descriptor)
@@ -274,11 +323,17 @@ def _open(path: Path) -> int | None:
         return None
 
 
-def _modified(path: Path) -> float:
+def _is_same(descriptor: int, position: Position) -> bool:
+    found = os.fstat(descriptor)
+    same = (found.st_dev, found.st_ino) == (position.device, position.inode)
+    return same or (position.fingerprint_bytes > 0 and _same_head(descriptor, position))
+
+
+def _modified_ns(path: Path) -> int:
     try:
-        return path.stat().st_mtime
+        return path.stat().st_mtime_ns
     except FileNotFoundError:
-        return 0.0
+        return 0
 
 
 def _escaped(text: str) -> str:

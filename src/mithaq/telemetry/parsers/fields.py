@@ -175,8 +175,10 @@ def _host(text: str, *, named: bool) -> Iterator[Observable]:
             return
     if not named:
         return
-    bare = text.removeprefix("*.").strip("[]") if text[0] in "*[" else text
-    host, colon, port = bare.partition(":")
+    if text[0] == "[":
+        yield from _one("ipv6" if ":" in text else "ipv4", text[1:].partition("]")[0])
+        return
+    host, colon, port = text.removeprefix("*.").partition(":")
     if colon and not port.isdecimal():
         return
     yield from _one("ipv4" if host[:1].isdigit() and host[-1:].isdigit() else "domain", host)

@@ -1,0 +1,187 @@
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mithaq.kernel.lane import ACTUAL, TEST, Lane
+from mithaq.telemetry import lake
+from mithaq.telemetry.errors import LakeBroken
+from mithaq.telemetry.index import GrowingIndex, SealedIndex, index_path
+from mithaq.telemetry.model import Event
+from mithaq.telemetry.segments import OpenSegment, WriterLock, read_segment, segment_path
+from tests.conftest import AT
+from tests.unit.telemetry.events import event, seen
+
+EVENTS = [
+    event(AT, "one", "domain:a.b.evil.example", "ipv4:192.0.2.7"),
+    event(AT, "two", "domain:notevil.example", "ipv4:192.0.3.7"),
+    event(AT, "three", "ipv6:2001:db8::7", "url:http://evil.example/a", "md5:" + "0" * 32),
+    event(AT, "four", "domain:evil.example", "domain:evil.example", lane=TEST),
+    event(AT, "five", "ja3:" + "0" * 32, "email:a@evil.example", "ipv4:192.0.2.255"),
+]
+
+
+def hunted(data: Path, stems: list[str], *wanted: str, lane: Lane = ACTUAL) -> dict[str, list[str]]:
+    asked = [lake.Wanted(key, lane, seen(text)) for key, text in enumerate(wanted)]
+    found: dict[str, list[str]] = {text: [] for text in wanted}
+    for each in lake.hunt(data, asked, stems):
+        found[wanted[each.key]].append(each.event.raw.decode())
+    return {text: sorted(names) for text, names in found.items()}
+
+
+def test_a_hunt_finds_exactly_what_the_sealed_segments_hold(tmp_path: Path, at: datetime) -> None:
+    stems = [lake.seal(tmp_path, number, lake.day_of(at), part) for number, part in enumerate((EVENTS[:2], EVENTS[2:]))]
+    assert hunted(
+        tmp_path,
+        stems,
+        "domain:evil.example",
+        "domain:b.evil.example",
+        "domain:vil.example",
+        "cidr:192.0.2.0/24",
+        "cidr:2001:db8::/32",
+        "ipv4:192.0.3.7",
+        "md5:" + "0" * 32,
+        "url:http://evil.example/a",
+        "email:a@evil.example",
+        "ipv4:203.0.113.1",
+    ) == {
+        "domain:evil.example": ["one"],
+        "domain:b.evil.example": ["one"],
+        "domain:vil.example": [],
+        "cidr:192.0.2.0/24": ["five", "one"],
+        "cidr:2001:db8::/32": ["three"],
+        "ipv4:192.0.3.7": ["two"],
+        "md5:" + "0" * 32: ["three"],
+        "url:http://evil.example/a": ["three"],
+        "email:a@evil.example": ["five"],
+        "ipv4:203.0.113.1": [],
+    }
+    assert hunted(tmp_path, stems, "domain:evil.example", lane=TEST) == {"domain:evil.example": ["four"]}
+
+
+def test_what_is_found_says_what_was_seen_where_and_keeps_the_line(tmp_path: Path, at: datetime) -> None:
+    stem = lake.seal(tmp_path, 1, lake.day_of(at), EVENTS)
+    (found,) = lake.hunt(tmp_path, [lake.Wanted(7, ACTUAL, seen("domain:evil.example"))], [stem])
+    assert found.key == 7
+    assert found.field == "f0"
+    assert found.seen == seen("domain:a.b.evil.example")
+    assert (found.event.event_id, found.event.at, found.event.raw) == (EVENTS[0].event_id, at, b"one")
+
+
+def test_merged_segments_hold_what_their_parts_held(tmp_path: Path, at: datetime) -> None:
+    stems = [lake.seal(tmp_path, number, lake.day_of(at), [each]) for number, each in enumerate(EVENTS)]
+    before = hunted(tmp_path, stems, "domain:evil.example", "cidr:192.0.2.0/24", "url:http://evil.example/a")
+    merged = lake.merge(tmp_path, stems)
+    for stem in stems:
+        lake.remove(tmp_path, stem)
+    assert hunted(tmp_path, [merged], *before) == before
+    index = SealedIndex(tmp_path, merged)
+    assert index.may_hold(ACTUAL, seen("domain:evil.example"))
+    again = lake.merge(tmp_path, [merged, lake.seal(tmp_path, 9, lake.day_of(at), EVENTS[:1])])
+    assert again != merged
+
+
+def test_files_that_no_segment_names_are_swept_away(tmp_path: Path, at: datetime) -> None:
+    kept = lake.seal(tmp_path, 1, lake.day_of(at), EVENTS)
+    orphan = lake.seal(tmp_path, 2, lake.day_of(at), EVENTS)
+    (tmp_path / f"{kept}.events.parquet.part").touch()
+    lake.sweep(tmp_path, {kept})
+    names = {path.name for path in (tmp_path / kept).parent.iterdir()}
+    stem = kept.rpartition("/")[2]
+    assert names == {f"{stem}.events.parquet", f"{stem}.values.parquet", f"{stem}.index"}
+    assert orphan != kept
+
+
+texts = st.sampled_from(
+    [
+        *("domain:evil.example", "domain:a.evil.example", "domain:notevil.example", "domain:b.example"),
+        *("ipv4:192.0.2.1", "ipv4:192.0.2.200", "ipv4:198.51.100.1", "ipv6:2001:db8::1", "ipv6:2001:db8:1::1"),
+        *("url:http://evil.example/", "md5:" + "a" * 32, "ja3:" + "a" * 32, "email:a@evil.example"),
+    ]
+)
+asked = st.one_of(
+    texts,
+    st.sampled_from(["cidr:192.0.2.0/25", "cidr:192.0.0.0/16", "cidr:2001:db8::/48", "cidr:2001:db8::/32"]),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(texts, max_size=4), max_size=5), asked)
+def test_an_index_never_denies_what_is_there(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[list[str]], wanted: str
+) -> None:
+    events = [event(AT, str(place), *line) for place, line in enumerate(lines)]
+    growing = GrowingIndex()
+    growing.add(events)
+    folder = tmp_path_factory.getbasetemp()
+    growing.write(index_path(folder, "probe"))
+    sealed = SealedIndex(folder, "probe")
+    observable = seen(wanted)
+    there = any(_satisfies(text, wanted) for line in lines for text in line)
+    assert growing.may_hold(ACTUAL, observable) is there
+    assert sealed.may_hold(ACTUAL, observable) >= there
+    if observable.type != "cidr":
+        assert sealed.may_hold(ACTUAL, observable) is there
+        assert not sealed.may_hold(TEST, observable)
+
+
+def _satisfies(text: str, wanted: str) -> bool:
+    import ipaddress
+
+    kind, _, value = text.partition(":")
+    asked_kind, _, asked_value = wanted.partition(":")
+    if asked_kind == "cidr" and kind in {"ipv4", "ipv6"}:
+        network = ipaddress.ip_network(asked_value)
+        address = ipaddress.ip_address(value)
+        return address.version == network.version and address in network
+    if kind == asked_kind == "domain":
+        return value == asked_value or value.endswith("." + asked_value)
+    return text == wanted
+
+
+def test_a_damaged_index_is_told_and_not_believed(tmp_path: Path) -> None:
+    index_path(tmp_path, "probe").write_bytes(b"mithaqv1" + b"\1" * 24)
+    with pytest.raises(LakeBroken, match="damaged"):
+        SealedIndex(tmp_path, "probe")
+    index_path(tmp_path, "probe").write_bytes(b"short")
+    with pytest.raises(LakeBroken, match="damaged"):
+        SealedIndex(tmp_path, "probe")
+
+
+def test_the_open_segment_is_cut_back_to_what_was_committed(tmp_path: Path) -> None:
+    segment = OpenSegment(tmp_path, 1, 0)
+    committed = segment.append(EVENTS[:2])
+    segment.committed(committed)
+    segment.append(EVENTS[2:])
+    segment.close()
+    again = OpenSegment(tmp_path, 1, committed)
+    length = again.append(EVENTS[3:])
+    again.close()
+    assert list(read_segment(segment_path(tmp_path, 1), length)) == [*EVENTS[:2], *EVENTS[3:]]
+
+
+def test_a_segment_shorter_than_what_was_committed_is_told(tmp_path: Path) -> None:
+    segment = OpenSegment(tmp_path, 1, 0)
+    length = segment.append(EVENTS)
+    segment.close()
+    with pytest.raises(LakeBroken, match="damaged"):
+        list(read_segment(segment_path(tmp_path, 1), length + 1))
+
+
+def test_only_one_process_writes_the_open_segment(tmp_path: Path) -> None:
+    first, second = WriterLock(tmp_path), WriterLock(tmp_path)
+    assert first.acquire()
+    assert not second.acquire()
+    first.release()
+    assert second.acquire()
+    second.release()
+
+
+def test_events_survive_the_way_through_the_lake(tmp_path: Path) -> None:
+    stem = lake.seal(tmp_path, 1, lake.day_of(AT), EVENTS)
+    merged = lake.merge(tmp_path, [stem])
+    found = lake.hunt(tmp_path, [lake.Wanted(0, ACTUAL, seen("cidr:192.0.0.0/8"))], [merged])
+    raw: list[Event] = [each.event for each in found]
+    assert sorted(each.raw for each in raw) == [b"five", b"one", b"two"]
