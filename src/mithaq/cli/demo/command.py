@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 
 from mithaq.cli.demo import attack, nodes
 from mithaq.cli.demo.leaks import count_leaks
+from mithaq.cli.demo.material import Material, RealStory
 from mithaq.cli.demo.nodes import DemoNode
 from mithaq.cli.demo.story import Score, Stage, Story
 from mithaq.cli.demo.telling import Teller, spread, summary
@@ -29,15 +30,30 @@ from mithaq.node.language import msgid, translator
 @click.option("--keep", is_flag=True, help="Keep the three data folders.")
 @click.option("--reset", is_flag=True, help="Remove an earlier demonstration first.")
 @click.option("--dir", "root", type=click.Path(path_type=Path, file_okay=False), help="Where the data folders go.")
+@click.option(
+    "--data",
+    "material",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Play real material: MISP events and Zeek logs of an emulation.",
+)
 @click.option("--lang", type=click.Choice(["ar", "en", "fr"]), default=None, help="The language of the story.")
 @click.pass_obj
 def demo(
-    session: Session, once: bool, as_json: bool, keep: bool, reset: bool, root: Path | None, lang: str | None
+    session: Session,
+    once: bool,
+    as_json: bool,
+    keep: bool,
+    reset: bool,
+    root: Path | None,
+    material: Path | None,
+    lang: str | None,
 ) -> None:
     """Three sovereign nodes on this machine, one attack, one agreement: watch the partners be protected."""
     words = translator(lang) if lang else session.words
     as_json = as_json or session.as_json
     teller = Teller(words, quiet=as_json)
+    if material:
+        Material(material).check()
     folder = root or _cache_folder()
     if reset or not keep:
         nodes.clear(folder)
@@ -56,7 +72,7 @@ def demo(
             )
         )
         _show_links(teller, words.gettext, coalition)
-        result = _play(coalition, teller)
+        result = _play(coalition, teller, material)
         click.echo(json.dumps(result) if as_json else summary(words, result))
         if not once:
             teller.plain(words.gettext(msgid("The three nodes go on; Ctrl-C ends them.")))
@@ -85,10 +101,11 @@ def _show_links(teller: Teller, gettext: Any, coalition: Sequence[DemoNode]) -> 
         teller.plain(f"    {node.nation.code}  {node.link}")
 
 
-def _play(coalition: Sequence[DemoNode], teller: Teller) -> dict[str, Any]:
+def _play(coalition: Sequence[DemoNode], teller: Teller, material: Path | None) -> dict[str, Any]:
     stages = [Stage(node, node.open()) for node in coalition]
     try:
-        score = Story(stages, teller).play()
+        story = RealStory(stages, teller, Material(material)) if material else Story(stages, teller)
+        score = story.play()
         leaks = count_leaks(stages[1:], [*attack.WITHHELD_TOKENS, *score.kept])
         teller("leaks", count=len(leaks))
         for place in leaks:

@@ -28,7 +28,7 @@ DUTY_OFFICER = "person--demonstration-duty-officer"
 DEADLINE_S = 20.0
 _PULSE_S = 0.03
 _EVERYDAY_S = 0.25
-_RESOLVER = Recipient("sensor", "resolver")
+RESOLVER = Recipient("sensor", "resolver")
 
 Tell = Callable[..., None]
 
@@ -60,7 +60,7 @@ class Stage:
     def blocklist(self, list_format: ListFormat = ListFormat.PLAIN) -> bytes:
         """Return what the resolver of this nation is to block now."""
         at = self.node.clock.now()
-        return self.node.blocklists.publish(self.node.blocklists.build(_RESOLVER, at), list_format, DUTY_OFFICER, at)
+        return self.node.blocklists.publish(self.node.blocklists.build(RESOLVER, at), list_format, DUTY_OFFICER, at)
 
 
 @dataclass
@@ -254,13 +254,13 @@ class Story:
         with stage.node.db.read() as connection:
             return not any(version.stands for version in stage.node.holdings.get(connection, object_id, ACTUAL))
 
-    def wait_for(self, what: str, happened: Callable[[], bool]) -> None:
+    def wait_for(self, what: str, happened: Callable[[], bool], *, seconds: float = DEADLINE_S) -> None:
         """Wait until something has happened on a node.
 
         Raises:
             DemoFailed: it did not, in time.
         """
-        deadline = time.monotonic() + DEADLINE_S
+        deadline = time.monotonic() + seconds
         while not happened():
             if time.monotonic() > deadline:
                 raise DemoFailed("waited in vain for %(what)s", what=what)

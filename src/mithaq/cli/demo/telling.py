@@ -27,6 +27,11 @@ _SENTENCES = {
         "    %(count)s partners detected it inside the exercise; no operational hit, no blocklist changed."
     ),
     "receipts": msgid("%(count)s signed receipts verified."),
+    "reading": msgid("%(nation)s reads %(path)s."),
+    "imported": msgid("%(count)s indicators of the emulation are known, %(warned)s of them flagged by warning lists."),
+    "event": msgid("    %(name)s: %(stored)s objects, %(refused)s refused."),
+    "exact": msgid("%(nation)s has found exactly the %(count)s lines of the truth, none missing and none extra."),
+    "refused": msgid("%(value)s is detected but not blocked: %(reasons)s."),
     "leaks": msgid("Traces of withheld objects at the partners: %(count)s (a planted one was seen)."),
 }
 
