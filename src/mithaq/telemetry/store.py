@@ -14,6 +14,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    UniqueConstraint,
     func,
     select,
 )
@@ -70,6 +71,7 @@ segments = Table(
     Column("opened_at", Timestamp, nullable=False),
     Column("closed_at", Timestamp),
     Column("path", Text, nullable=False, server_default=""),
+    UniqueConstraint("segment", "state"),
 )
 OPEN, CLOSED, SEALED = "open", "closed", "sealed"
 _FINISHED_KEPT = 32
