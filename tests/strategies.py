@@ -1,14 +1,25 @@
-"""Hypothesis strategies shared by all tests: observables, STIX objects, bundles, hostile JSON."""
+"""Hypothesis strategies shared by all tests: observables, STIX objects, hostile JSON, questions to the gate."""
 
 from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
 
 from hypothesis import strategies as st
 
+from mithaq.agreements.model import Agreement, Document, LaneKind, Onward, Party, Purpose, Reference, Terms, Words
+from mithaq.kernel.clock import rfc3339
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import ACTUAL, TEST, Lane
+from mithaq.kernel.signing import Envelope
+from mithaq.release.model import Carried, Item, Recipient, Request
 from mithaq.standards.observable import Observable, ObservableType
+from mithaq.standards.pap import Pap
+from mithaq.standards.tlp import Tlp
 
 _HEX = "0123456789abcdef"
 _LABEL = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=20).filter(
@@ -79,3 +90,116 @@ def bundles(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
     inside = b",".join(draw(space) + body + draw(space) for body in bodies)
     head = b'{"type":"bundle","id":"bundle--%s","objects":[' % str(uuid.UUID(int=0)).encode()
     return draw(space) + head + inside + b"]" + draw(space) + b"}", bodies
+
+
+NATIONS = tuple(NationId(code) for code in ("XA", "XB", "XC", "XD"))
+nations = st.sampled_from(NATIONS)
+tlps = st.sampled_from(Tlp)
+paps = st.sampled_from(Pap)
+purposes = st.sampled_from(get_args(Purpose))
+kinds = st.sampled_from(["indicator", "malware", "report", "note"])
+lanes = st.sampled_from([ACTUAL, TEST, Lane("exercise--11111111-1111-4111-8111-111111111111")])
+INSTANT = datetime(2026, 11, 23, 12, tzinfo=UTC)
+instants = st.integers(-20, 20).map(lambda days: INSTANT + timedelta(days=days))
+
+
+def _some(values: Sequence[str]) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(values), min_size=1, unique=True)
+
+
+terms = st.builds(
+    Terms,
+    kinds=_some(["indicator", "malware", "report", "note"]),
+    tlp_ceiling=tlps.map(lambda tlp: tlp.label),
+    pap_ceiling=paps.map(lambda pap: pap.label),
+    purposes=_some(get_args(Purpose)),
+    onward=st.builds(Onward, st.sampled_from(["none", "originator-consent", "parties"]), st.booleans()),
+    retention_days=st.integers(1, 90),
+    lanes=_some(get_args(LaneKind)),
+)
+_REFERENCE = Reference("agreement--11111111-1111-4111-8111-111111111111", 1, "0" * 64)
+_GENEROUS = Terms(
+    ["indicator", "malware"], "TLP:AMBER", "PAP:RED", ["defence"], Onward("parties"), 90, ["actual", "exercise"]
+)
+carried = st.builds(
+    Carried,
+    originator=nations,
+    agreement=st.just(_REFERENCE),
+    tlp=tlps,
+    pap=paps,
+    purposes=st.frozensets(purposes, max_size=3),
+    onward=st.sampled_from(["none", "originator-consent", "parties"]),
+    onward_parties=st.frozensets(nations),
+    constituents=st.booleans(),
+    delete_after=instants,
+)
+
+
+def _agreement(
+    parties: Sequence[NationId], signed: Sequence[NationId], the_terms: Terms, **period: datetime
+) -> Agreement:
+    begins = period.get("begins", INSTANT - timedelta(days=30))
+    ends = period.get("ends", INSTANT + timedelta(days=30))
+    named = [Party(nation, "0" * 64, {"en": nation}) for nation in parties]
+    title: Words = {"en": "Joint defence"}
+    document = Document(1, _REFERENCE.id, 1, None, title, named, the_terms, rfc3339(begins), rfc3339(ends))
+    return Agreement(document, Envelope("", b"", ()), frozenset(signed), begins, ends)
+
+
+@st.composite
+def agreements(draw: st.DrawFn) -> Agreement:
+    """An agreement between all nations that is signed and in force, but for up to two things."""
+    wild = draw(st.frozensets(st.sampled_from(["parties", "signed", "period", "terms", "suspended"]), max_size=2))
+    parties = draw(st.lists(nations, min_size=2, unique=True)) if "parties" in wild else list(NATIONS)
+    signed = draw(st.lists(st.sampled_from(parties), unique=True)) if "signed" in wild else parties
+    the_terms = draw(terms) if "terms" in wild else _GENEROUS
+    begins = draw(instants) if "period" in wild else INSTANT - timedelta(days=30)
+    agreement = _agreement(parties, signed, the_terms, begins=begins)
+    return replace(agreement, suspended="suspended" in wild)
+
+
+_ITEM = Item(
+    "indicator--11111111-1111-4111-8111-111111111111",
+    rfc3339(INSTANT),
+    "indicator",
+    "0" * 64,
+    Tlp.GREEN,
+    Pap.GREEN,
+    ACTUAL,
+    NATIONS[0],
+)
+_UNUSUAL = {
+    "kind": kinds,
+    "tlp": st.none() | tlps,
+    "pap": st.none() | paps,
+    "lane": lanes,
+    "originator": nations,
+    "carried": st.lists(carried, min_size=1, max_size=3).map(tuple),
+    "named_recipients": st.frozensets(nations),
+    "is_withdrawn": st.booleans(),
+}
+
+
+@st.composite
+def items(draw: st.DrawFn, *, own: bool = False) -> Item:
+    """An object as the gate sees it, ordinary but for up to four things; `own` ones carry nobody else's terms."""
+    known = sorted(set(_UNUSUAL) - ({"originator", "carried"} if own else set()))
+    wild = draw(st.frozensets(st.sampled_from(known), max_size=4))
+    return replace(_ITEM, **{name: draw(_UNUSUAL[name]) for name in sorted(wild)})
+
+
+@st.composite
+def requests(draw: st.DrawFn, *, own: bool = False) -> Request:
+    """A question to the gate, from plainly allowed to absurd."""
+    usual = Request(draw(items(own=own)), NATIONS[0], Recipient("nation", NATIONS[1]), True, None, "defence")
+    unusual: dict[str, st.SearchStrategy[Any]] = {
+        "recipient": nations.map(lambda nation: Recipient("nation", nation))
+        | st.sampled_from([Recipient("constituent", "grid"), Recipient("sensor", "dns")]),
+        "recipient_trusted": st.booleans(),
+        "purpose": purposes,
+        "withheld_refs": st.integers(0, 2),
+        "vetoed": st.booleans(),
+    }
+    wild = draw(st.frozensets(st.sampled_from(sorted(unusual)), max_size=2))
+    agreement = draw(agreements() | st.none()) if draw(st.booleans()) else _agreement(NATIONS, NATIONS, _GENEROUS)
+    return replace(usual, agreement=agreement, **{name: draw(unusual[name]) for name in sorted(wild)})
