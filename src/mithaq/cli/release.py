@@ -171,6 +171,7 @@ def receipts(session: Session, partner: str | None, limit: int, missing: bool) -
         found = _sent(
             connection, node, _known(node, partner), None, limit, lambda each: (each.outcome is None) is missing
         )
+    rows = [_sent_row(session, each) for each in found]
     if missing:
         show_rows(
             session, [_sent_row(session, each) for each in found], _SENT, empty=msgid("Every release has its receipt.")
