@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mithaq.kernel.clock import Clock, FixedClock
+from mithaq.kernel.wake import Waker
 from mithaq.nations.people.model import Role
 from mithaq.node.composition import Node
 from mithaq.node.data_folder import DataFolder
@@ -17,6 +18,7 @@ NAMES = {"ar": "قمر", "en": "Qamar", "fr": "Qamar"}
 def node_of(country: Country, folder: Path, clock: Clock, *, public_url: str = "", language: str = "") -> Node:
     place = DataFolder(folder / f"node-{country.nation}")
     place.prepare()
+    country.db.waker = Waker(place.run)
     place.card.write_bytes(card_of(country.nation, clock.now()))
     settings = Settings(
         nation=country.nation, names=NAMES, contact="duty@xa.example", public_url=public_url, language=language

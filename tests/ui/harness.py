@@ -13,17 +13,16 @@ from pathlib import Path
 
 import uvicorn
 
-from mithaq.detection.model import Hit, Origin, Sight, hit_id
 from mithaq.detection.record import record_hits
 from mithaq.intelligence.model import ReleaseInstruction
 from mithaq.kernel.clock import SystemClock
-from mithaq.kernel.lane import ACTUAL
 from mithaq.nations.people.model import Role
 from mithaq.node.composition import Node
 from mithaq.standards.tlp import Tlp
 from mithaq.web.app import create_app
 from tests.country import Country, alliance, deliver
 from tests.pages import link_of, node_of
+from tests.sight import hit_of
 from tests.world import XA, XB, XC, Treaty
 
 HOSTILE = '"><img src=x onerror="document.title=1"><script>document.title=2</script>\u202egnp.exe'
@@ -65,36 +64,9 @@ def lived_in(folder: Path, at: datetime) -> list[Country]:
         for other in countries:
             if one is not other:
                 deliver(one, other, at)
-    see(first, 1, 30, at)
-    see(first, 2, 1, at)
+    with first.db.write(at) as tx:
+        record_hits(tx, [hit_of(first, 1, 30, at), hit_of(first, 2, 1, at)])
     return countries
-
-
-def see(country: Country, event: int, number: int, at: datetime) -> str:
-    """Let a country's telemetry show the address of an indicator; return the hit."""
-    indicator_id = f"indicator--00000000-0000-4000-8000-{number:012d}"
-    (stored, *_) = country.held(indicator_id)
-    word = stored.provenance[0]
-    seen = stored.stix.observables[0]
-    hit = Hit(
-        row=0,
-        hit_id=hit_id(f"event-{event}", indicator_id, ACTUAL),
-        event_id=f"event-{event}",
-        event_at=at,
-        source="zeek-conn",
-        kind="conn",
-        raw=b'{"ts":1795435200.1,"id.orig_h":"192.0.2.10","id.resp_h":"' + seen.value.encode() + b'","id.resp_p":443}',
-        sight=Sight("id.resp_h", seen, seen),
-        indicator_id=indicator_id,
-        object_row=stored.row,
-        origin=Origin(word.source, word.nation, word.agreement_id, word.agreement_version),
-        lane=ACTUAL,
-        retro=event == 2,
-        matched_at=at,
-    )
-    with country.db.write(at) as tx:
-        record_hits(tx, [hit])
-    return hit.hit_id
 
 
 @contextmanager

@@ -7,7 +7,7 @@ number, so a slow reader costs no memory and loses nothing: what has left the sh
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import anyio.to_thread
@@ -36,7 +36,7 @@ class Feed:
         self._grown = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
 
-    async def follow(self, after: int | None, *, heartbeat_s: float = 15.0) -> AsyncIterator[list[Entry]]:
+    async def follow(self, after: int | None, *, heartbeat_s: float = 15.0) -> AsyncGenerator[list[Entry]]:
         """Yield entries after a sequence number as they are committed; an empty list is a heartbeat.
 
         `after=None` starts with what is committed from now on.

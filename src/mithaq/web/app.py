@@ -13,13 +13,13 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from mithaq.node.body_limit import BodyLimit
 from mithaq.node.composition import Node
 from mithaq.node.language import msgid
 from mithaq.web import agreements, audit, detection, exchange, intelligence, lookup, overview, people, sign_in
 from mithaq.web.doors import enter, routes
 from mithaq.web.rendering import STATIC
-from mithaq.web.security import BodyLimit, OwnOrigin, SecureHeaders
-from mithaq.web.settings import MAX_FORM_BYTES, MAX_UPLOAD_BYTES
+from mithaq.web.security import OwnOrigin, SecureHeaders, body_limit
 from mithaq.web.site import Site
 
 DOORS = (
@@ -36,7 +36,10 @@ DOORS = (
 """Every page there is; a test walks them all."""
 
 _NO_FORM = FormData()
-_TITLES = {404: msgid("Not found"), 405: msgid("Not found")}
+_SAID = {
+    404: (msgid("Not found"), msgid("there is no such page here")),
+    413: (msgid("Too large"), msgid("what was sent is larger than this page takes; use the command line")),
+}
 _FOR_GOOD = "public, max-age=31536000, immutable"
 
 
@@ -58,9 +61,8 @@ def create_app(node: Node, beneath: Sequence[BaseRoute] = ()) -> Starlette:
     def not_there(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         visit = enter(site, request, _NO_FORM)
-        return visit.refuse(
-            status, _TITLES.get(status, msgid("Not done")), sentence=msgid("there is no such page here")
-        )
+        title, sentence = _SAID.get(status, _SAID[404])
+        return visit.refuse(status, title, sentence=sentence)
 
     def broken(request: Request, error: Exception) -> Response:
         del error
@@ -76,7 +78,7 @@ def create_app(node: Node, beneath: Sequence[BaseRoute] = ()) -> Starlette:
         middleware=[
             Middleware(SecureHeaders),
             Middleware(OwnOrigin, public_url=node.settings.public_url),
-            Middleware(BodyLimit, max_bytes=MAX_FORM_BYTES, max_upload_bytes=MAX_UPLOAD_BYTES),
+            Middleware(BodyLimit, limit_of=body_limit),
             Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5),
         ],
         exception_handlers={HTTPException: not_there, 500: broken},

@@ -7,6 +7,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mithaq.web.settings import MAX_FORM_BYTES, MAX_UPLOAD_BYTES
+
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
@@ -94,37 +96,7 @@ class OwnOrigin:
         return headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
 
 
-class BodyTooLarge(Exception):
-    """A request body passed its limit while it was read."""
-
-
-class BodyLimit:
-    """Stop reading a body at its door's limit, whatever its Content-Length claims."""
-
-    def __init__(self, app: ASGIApp, max_bytes: int, max_upload_bytes: int) -> None:
-        self.app = app
-        self.max_bytes = max_bytes
-        self.max_upload_bytes = max_upload_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http" or scope["method"] in _SAFE:
-            await self.app(scope, receive, send)
-            return
-        upload = Headers(scope=scope).get("content-type", "").startswith("multipart/form-data")
-        limit = self.max_upload_bytes if upload else self.max_bytes
-        seen = 0
-
-        async def receive_within() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > limit:
-                raise BodyTooLarge
-            return message
-
-        try:
-            await self.app(scope, receive_within, send)
-        except BodyTooLarge:
-            answer = PlainTextResponse(f"The body is larger than {limit} bytes.\n", status_code=413)
-            await answer(scope, receive, send)
+def body_limit(scope: Scope) -> int:
+    """Return how many bytes a form may carry: more where it uploads a file."""
+    upload = Headers(scope=scope).get("content-type", "").startswith("multipart/form-data")
+    return MAX_UPLOAD_BYTES if upload else MAX_FORM_BYTES

@@ -1,0 +1,249 @@
+"""The API: scopes, problems, raw pages, cursors, pushes, long-polls."""
+
+import json
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+from starlette.testclient import TestClient
+
+from mithaq.api.app import MAX_JSON_BYTES, create_api
+from mithaq.api.cursors import BadCursor, Cursors
+from mithaq.api.events import _event
+from mithaq.api.telemetry import MAX_PUSH_BYTES
+from mithaq.detection.record import record_hits
+from mithaq.kernel import journal
+from mithaq.kernel.lane import ACTUAL
+from mithaq.nations.people.model import Verb
+from mithaq.node.composition import Node
+from mithaq.telemetry.model import Format
+from tests.country import Country, indicator
+from tests.sight import hit_of
+
+Ask = Callable[..., TestClient]
+DOORS = [
+    ("GET", "/api/v1/objects", Verb.INTELLIGENCE_READ),
+    ("POST", "/api/v1/indicators", Verb.INTELLIGENCE_WRITE),
+    ("GET", "/api/v1/hits", Verb.DETECTION_READ),
+    ("POST", "/api/v1/telemetry/zeek", Verb.TELEMETRY_PUSH),
+    ("GET", "/api/v1/why?object=a&partner=XB", Verb.RELEASE_READ),
+    ("GET", "/metrics", Verb.NODE_READ),
+    ("GET", "/events", Verb.EVENTS_READ),
+]
+
+
+def test_every_documented_path_is_tried_here(node: Node) -> None:
+    documented = {f"/api/v1{path}".replace("{source}", "zeek") for path in create_api(node).openapi()["paths"]}
+    assert documented <= {path.partition("?")[0] for _, path, _ in DOORS}
+
+
+def test_the_documentation_is_openapi_3_1_and_needs_no_token(program: Ask) -> None:
+    assert program().get("/api/v1/openapi.json").json()["openapi"].startswith("3.1")
+
+
+@pytest.mark.parametrize(("method", "path", "scope"), DOORS)
+def test_without_a_token_every_door_is_a_problem(program: Ask, method: str, path: str, scope: Verb) -> None:
+    answer = program().request(method, path)
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.json()["type"] == "urn:mithaq:error:no-token"
+
+
+@pytest.mark.parametrize(("method", "path", "scope"), DOORS)
+def test_a_token_of_all_other_scopes_does_not_open_a_door(program: Ask, method: str, path: str, scope: Verb) -> None:
+    others = {each for _, _, each in DOORS} - {scope}
+    answer = program(*others).request(method, path)
+    assert answer.status_code == 403
+    assert scope.value in answer.json()["detail"]
+
+
+def test_an_expired_token_is_no_token(program: Ask, node: Node) -> None:
+    client = program(Verb.INTELLIGENCE_READ)
+    node.clock.at += timedelta(days=1)  # type: ignore[attr-defined]
+    assert client.get("/api/v1/objects").status_code == 401
+
+
+def test_a_problem_speaks_the_callers_language(program: Ask) -> None:
+    said = {program(language=language).get("/api/v1/objects").json()["detail"] for language in ("en", "fr", "ar")}
+    assert len(said) == 3
+
+
+def test_objects_leave_as_their_original_bytes(program: Ask, countries: list[Country], at: datetime) -> None:
+    countries[0].add(1, at)
+    countries[0].add(2, at)
+    answer = program(Verb.INTELLIGENCE_READ).get("/api/v1/objects")
+    assert answer.content == b'{"objects":[' + indicator(2) + b"," + indicator(1) + b'],"next":null}'
+
+
+def test_a_list_is_continued_without_gap_or_repeat(program: Ask, countries: list[Country], at: datetime) -> None:
+    for number in range(7):
+        countries[0].add(number, at)
+    client, seen, cursor = program(Verb.INTELLIGENCE_READ), [], None
+    while True:
+        page = client.get("/api/v1/objects", params={"limit": 3, **({"cursor": cursor} if cursor else {})}).json()
+        seen += [each["name"] for each in page["objects"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert seen == [f"beacon {number}" for number in range(6, -1, -1)]
+
+
+def test_a_cursor_of_another_search_is_refused(program: Ask, countries: list[Country], at: datetime) -> None:
+    for number in range(3):
+        countries[0].add(number, at)
+    client = program(Verb.INTELLIGENCE_READ)
+    cursor = client.get("/api/v1/objects", params={"limit": 1}).json()["next"]
+    answer = client.get("/api/v1/objects", params={"q": "beacon", "cursor": cursor})
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad-cursor")
+
+
+def test_another_process_continues_a_cursor(node: Node) -> None:
+    file = node.folder.cache / "cursor.key"
+    assert Cursors(file).read("a", Cursors(file).write("a", 7)) == 7
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "AAAA", "!!", "A" * 44])
+def test_a_made_up_cursor_is_refused(node: Node, cursor: str) -> None:
+    with pytest.raises(BadCursor):
+        Cursors(node.folder.cache / "cursor.key").read("a", cursor)
+
+
+def test_defanged_values_become_indicators_of_this_nation(program: Ask, node: Node) -> None:
+    new = {"values": ["evil[.]example", "hxxp://bad.example/x", "no value", "8.8.8.8"], "tlp": "TLP:GREEN"}
+    answer = program(Verb.INTELLIGENCE_WRITE).post("/api/v1/indicators", json=new)
+    assert answer.status_code == 201
+    told = answer.json()
+    assert [each["value"] for each in told["created"]] == ["evil.example", "http://bad.example/x", "8.8.8.8"]
+    assert [each["value"] for each in told["refused"]] == ["no value"]
+    assert told["created"][2]["warned"]
+    with node.db.read() as connection:
+        (stored,) = node.holdings.get(connection, told["created"][0]["id"], ACTUAL)
+    assert stored.tlp.label == "TLP:GREEN"
+    assert stored.provenance[0].source == "own"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{", b'{"values": []}', b'{"values": ["a"], "other": 1}', b'{"values": ["a"], "tlp": "X"}']
+)
+def test_a_malformed_request_is_a_problem_that_says_so(program: Ask, body: bytes) -> None:
+    answer = program(Verb.INTELLIGENCE_WRITE).post(
+        "/api/v1/indicators", content=body, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 422
+    assert answer.json()["type"].startswith("urn:mithaq:error:")
+
+
+@pytest.mark.parametrize(
+    ("path", "limit"), [("/api/v1/indicators", MAX_JSON_BYTES), ("/api/v1/telemetry/zeek", MAX_PUSH_BYTES)]
+)
+def test_a_body_over_its_doors_limit_is_not_read(program: Ask, path: str, limit: int) -> None:
+    client = program(Verb.INTELLIGENCE_WRITE, Verb.TELEMETRY_PUSH)
+
+    def stream() -> object:
+        yield from (b"x" * 65536 for _ in range(limit // 65536 + 2))
+
+    for content in (b"x" * (limit + 1), stream()):
+        answer = client.post(path, content=content)  # type: ignore[arg-type]
+        assert answer.status_code == 413
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_pushed_lines_are_kept_before_they_are_accepted(program: Ask, node: Node, at: datetime) -> None:
+    node.telemetry.add_source("zeek", path="", line_format=next(iter(Format)), by="operator", at=at)
+    answer = program(Verb.TELEMETRY_PUSH).post("/api/v1/telemetry/zeek", content=b'{"a":1}\n{"a":2}\n')
+    assert (answer.status_code, answer.json()) == (202, {"lines": 2})
+    (reading,) = node.telemetry.readings()
+    assert reading.waiting_bytes == 16
+
+
+def test_a_push_to_an_unknown_source_is_not_found(program: Ask) -> None:
+    answer = program(Verb.TELEMETRY_PUSH).post("/api/v1/telemetry/none", content=b"{}\n")
+    assert (answer.status_code, answer.json()["subject"]) == (404, "none")
+
+
+def test_hits_are_told_in_order_and_once(program: Ask, countries: list[Country], at: datetime) -> None:
+    country, client = countries[0], program(Verb.DETECTION_READ)
+    country.add(1, at)
+    for event in (1, 2):
+        with country.db.write(at) as tx:
+            record_hits(tx, [hit_of(country, event, 1, at)])
+    told = client.get("/api/v1/hits").json()
+    assert [each["event_id"] for each in told["hits"]] == ["event-1", "event-2"]
+    assert told["hits"][0]["value"] == "198.51.0.1"
+    assert client.get("/api/v1/hits", params={"after": told["next"]}).json()["hits"] == []
+
+
+def test_a_waiting_call_answers_the_instant_there_is_a_hit(
+    program: Ask, countries: list[Country], at: datetime
+) -> None:
+    country, client = countries[0], program(Verb.DETECTION_READ)
+    country.add(1, at)
+    after = client.get("/api/v1/hits").json()["next"]
+
+    def write() -> None:
+        with country.db.write(at) as tx:
+            record_hits(tx, [hit_of(country, 1, 1, at)])
+
+    timer = threading.Timer(0.3, write)
+    timer.start()
+    answer = client.get("/api/v1/hits", params={"after": after, "wait": 30})
+    timer.join()
+    assert [each["event_id"] for each in answer.json()["hits"]] == ["event-1"]
+    assert answer.elapsed < timedelta(seconds=5)
+
+
+def test_a_wait_that_ends_without_a_hit_answers_with_none(program: Ask) -> None:
+    assert program(Verb.DETECTION_READ).get("/api/v1/hits", params={"wait": 0.2}).json()["hits"] == []
+
+
+def test_why_names_every_failing_clause_in_the_callers_language(
+    program: Ask, countries: list[Country], at: datetime
+) -> None:
+    object_id = countries[0].add(1, at)
+    path = f"/api/v1/why?object={object_id}&partner=XB&purpose=research"
+    told = program(Verb.RELEASE_READ).get(path).json()
+    assert [each["allowed"] for each in told["answers"]] == [False]
+    assert [each["code"] for each in told["answers"][0]["reasons"]] == ["purpose"]
+    french = program(Verb.RELEASE_READ, language="fr").get(path).json()
+    assert french["answers"][0]["reasons"][0]["reason"] != told["answers"][0]["reasons"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("object=indicator--0&partner=XB", "object-not-held"),
+        ("object=indicator--00000000-0000-4000-8000-000000000001&partner=XZ", "unknown-partner"),
+    ],
+)
+def test_why_about_something_unknown_is_not_found(
+    program: Ask, countries: list[Country], at: datetime, query: str, code: str
+) -> None:
+    countries[0].add(1, at)
+    answer = program(Verb.RELEASE_READ).get(f"/api/v1/why?{query}")
+    assert (answer.status_code, answer.json()["code"]) == (404, code)
+
+
+def test_a_strangers_probe_learns_only_yes_or_no(program: Ask) -> None:
+    assert program().get("/livez").text == "alive\n"
+    assert program().get("/readyz").text in {"ready\n", "not ready\n"}
+
+
+def test_metrics_are_samples_that_prometheus_reads(program: Ask, countries: list[Country], at: datetime) -> None:
+    countries[0].add(1, at)
+    lines = program(Verb.NODE_READ).get("/metrics").text.splitlines()
+    names = {line.partition("{")[0].partition(" ")[0] for line in lines}
+    assert {"mithaq_build_info", "mithaq_hits", "mithaq_exchange_withheld", "mithaq_channel_lag_seconds"} <= names
+    assert all(float(line.rpartition(" ")[2]) >= 0 for line in lines)
+
+
+def test_events_tell_the_journal_but_not_the_audit(
+    program: Ask, node: Node, countries: list[Country], at: datetime
+) -> None:
+    countries[0].add(1, at)
+    program(Verb.EVENTS_READ)  # adding a token is audited
+    with node.db.read() as connection:
+        told = {entry.kind: _event(entry) for entry in journal.entries(connection, 0)}
+    assert json.loads(told["intelligence.stored"].partition("data: ")[2])["subject"].startswith("indicator--")
+    assert "data:" not in told["people.action"]
