@@ -33,7 +33,7 @@ def preload() -> None:
     import uvicorn
     import uvloop
 
-
+    import mithaq.api.app
     import mithaq.detection.worker
     import mithaq.exchange.channel.server
     import mithaq.node.worker
@@ -54,15 +54,14 @@ def _signer(root: Path, passphrase: Callable[[], bytes]) -> None:
 
 def _web(root: Path) -> None:
     import uvicorn
-    from starlette.routing import Mount
 
-    from starlette.routing import Mount  # noqa
+    from mithaq.api.app import machine_doors
     from mithaq.exchange.channel.server import PartnerDoors
     from mithaq.web.app import create_app
 
     node = compose(root)
     doors = PartnerDoors(node.channel, node.card_bytes, node.clock, node.run_dir)
-    app = create_app(node, [*doors.routes()])
+    app = create_app(node, [*doors.routes(), *machine_doors(node)])
     config = uvicorn.Config(
         app,
         host=node.settings.listen_host,

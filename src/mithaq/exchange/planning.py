@@ -57,6 +57,8 @@ class Planning:
     def _orders(self, tx: Transaction, gate: Gatekeeper, held: Iterable[StoredObject]) -> Iterable[_Order]:
         standing = [(row.agreement_id, row.purpose) for row in tx.connection.execute(select(store.standing_orders))]
         for stored in held:
+            if not stored.stands:  # superseded meanwhile, or taken back: there is nothing to ask about
+                continue
             if stored.instructions:
                 for asked in stored.instructions:
                     named = None if asked.recipients is None else frozenset(asked.recipients)

@@ -1,7 +1,7 @@
 """The demonstration on real material: one nation has the intelligence, the others the telemetry of an emulation.
 
 The folder holds `misp-events/*.json` and `telemetry/apt29-zeek/` with `combined_zeek.log`, `indicators.json` and, as
-the truth, `expected-hits.json`. The emulation's servers have laboratory addresses: they must be detected, flagged by the
+the truth, `expected-hits.json`. Its servers have laboratory addresses: they must be detected, flagged by the
 warning lists, and refused by the blocklist.
 """
 

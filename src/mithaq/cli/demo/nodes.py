@@ -163,7 +163,7 @@ def wait_until_serving(nodes: Sequence[DemoNode]) -> None:
 
 def _answers(node: DemoNode) -> bool:
     try:
-        return httpx.get(f"{node.url}/partner/v1/card", trust_env=False, timeout=2).status_code == httpx.codes.OK
+        return httpx.get(f"{node.url}/readyz", trust_env=False, timeout=2).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 
