@@ -12,6 +12,8 @@ from sqlalchemy import create_engine, text
 
 from mithaq.kernel.database import Database, metadata
 
+pytest_plugins = ("tests.no_skips",)
+
 AT = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 
 
