@@ -173,11 +173,9 @@ def receipts(session: Session, partner: str | None, limit: int, missing: bool) -
         )
     rows = [_sent_row(session, each) for each in found]
     if missing:
-        show_rows(
-            session, [_sent_row(session, each) for each in found], _SENT, empty=msgid("Every release has its receipt.")
-        )
+        show_rows(session, rows, _SENT, empty=msgid("Every release has its receipt."))
         return
-    show_rows(session, [_sent_row(session, each) for each in found], _RECEIPTS, empty=msgid("No receipt came back."))
+    show_rows(session, rows, _RECEIPTS, empty=msgid("No receipt came back."))
     for each in found if not session.as_json else ():
         for name, reasons in each.refused:
             session.say("%(nation)s did not admit %(object)s:", nation=each.recipient, object=printable(name))

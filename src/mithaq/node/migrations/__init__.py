@@ -1,14 +1,14 @@
 """The database's schema over time (Alembic); one way to bring any earlier node up to date."""
 
 from pathlib import Path
-
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from typing import TYPE_CHECKING
 
 from mithaq.kernel.database import Database
 from mithaq.kernel.errors import Error
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 _HERE = Path(__file__).parent
 
@@ -25,6 +25,8 @@ def migrate(url: str, revision: str = "head") -> None:
     Raises:
         DatabaseNewer: a newer program has migrated it; nothing was changed.
     """
+    from alembic import command
+
     refuse_newer(present_revision(url))
     command.upgrade(_config(url), revision)
 
@@ -46,6 +48,8 @@ def refuse_newer(present: str | None) -> None:
 
 def present_revision(url: str) -> str | None:
     """Return the revision a database is at, nothing for an empty one."""
+    from alembic.migration import MigrationContext
+
     database = Database.open(url)
     try:
         with database.read() as connection:
@@ -56,18 +60,26 @@ def present_revision(url: str) -> str | None:
 
 def known_revisions() -> tuple[str, ...]:
     """Return every revision of this program, newest first."""
-    return tuple(script.revision for script in ScriptDirectory.from_config(_config("")).walk_revisions())
+    return tuple(script.revision for script in _scripts().walk_revisions())
 
 
 def newest_revision() -> str:
     """Return the revision this program works with."""
-    head = ScriptDirectory.from_config(_config("")).get_current_head()
+    head = _scripts().get_current_head()
     if head is None:
         raise RuntimeError("the program was built without its migrations")
     return head
 
 
-def _config(url: str) -> Config:
+def _scripts() -> "ScriptDirectory":
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_config(""))
+
+
+def _config(url: str) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
     config.attributes["url"] = url
