@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
+from mithaq.agreements.model import Agreement
 from mithaq.exchange import store
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import BadReceipt, OutOfSequence
@@ -38,6 +39,7 @@ class _Batch:
     """Waiting decisions that may travel in one release, with what the gate handed out for each."""
 
     rows: Sequence[Any]
+    agreement: Agreement | None
     released: Sequence[tuple[Any, StoredObject, Released[Item]]]
     refused: Sequence[dict[str, Any]]
 
@@ -64,7 +66,7 @@ class Sending:
             OutOfSequence: the partner claims to have more than it was ever sent.
             UnknownPartner: there is no card of that nation.
         """
-        self._note_request(recipient, after, at)
+        self._check_claim(recipient, after)
         frames = self._again(recipient, after, at)
         size = sum(map(len, frames))
         while len(frames) < MAX_FRAMES_PER_RESPONSE and size < MAX_RESPONSE_BYTES // 2:
@@ -112,12 +114,9 @@ class Sending:
             detail={"outcome": receipt.outcome, "sequence": receipt.sequence},
         )
 
-    def _note_request(self, recipient: NationId, after: int, at: datetime) -> None:
+    def _check_claim(self, recipient: NationId, after: int) -> None:
         with self._context.db.read() as connection:
             last = _last_sequence(connection, recipient)
-            known = connection.execute(
-                select(store.channels.c.asked_after).where(store.channels.c.partner == recipient)
-            ).scalar_one_or_none()
         if after > last:
             raise OutOfSequence(
                 "%(nation)s asks for what follows number %(after)s, but was sent only up to %(last)s",
@@ -125,6 +124,12 @@ class Sending:
                 after=after,
                 last=last,
             )
+
+    def note_request(self, recipient: NationId, after: int, at: datetime) -> None:
+        """Keep how far a partner says it is; called while it waits, when nothing else is to be done for it."""
+        query = select(store.channels.c.asked_after).where(store.channels.c.partner == recipient)
+        with self._context.db.read() as connection:
+            known = connection.execute(query).scalar_one_or_none()
         if known != after:
             with self._context.db.write(at) as tx:
                 set_channel(tx, recipient, asked_after=after, asked_at=at)
@@ -205,7 +210,7 @@ class Sending:
         rows = connection.execute(query.limit(MAX_OBJECTS_PER_RELEASE)).all()
         alike = list(takewhile(lambda row: _label(row) == _label(rows[0]), rows))
         if not alike or alike[0].action == "withdraw":
-            return _Batch(alike, (), ())
+            return _Batch(alike, None, (), ())
         gate = self._context.gatekeeper(connection, at)
         held = {each.row: each for each in self._context.holdings.rows(connection, [row.object_row for row in alike])}
         taken: list[Any] = []
@@ -225,7 +230,7 @@ class Sending:
                 refused.append(_refusal(row, decision, at))
             else:
                 released.append((row, stored, decision))
-        return _Batch(taken, released, refused)
+        return _Batch(taken, gate.agreement(alike[0].agreement_id), released, refused)
 
     def _document(self, batch: _Batch, recipient: NationId, sequence: int, at: datetime) -> ReleaseDocument | None:
         first = batch.rows[0]
@@ -243,8 +248,7 @@ class Sending:
         if first.action == "withdraw":
             names = self._retracted(batch, recipient)
             return replace(document, action="withdraw", withdrawn=names) if names else None
-        with self._context.db.read() as connection:
-            agreement = self._context.gatekeeper(connection, at).agreement(first.agreement_id)
+        agreement = batch.agreement
         if agreement is None:
             return None
         objects = tuple(

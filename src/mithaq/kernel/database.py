@@ -151,10 +151,10 @@ class Transaction:
             }
         )
 
-    def write_journal(self) -> bool:
-        """Number and insert the entries; the database calls this last, just before the commit."""
+    def write_journal(self) -> frozenset[str]:
+        """Number and insert the entries, as the last statements before the commit; return their kinds."""
         if not self._entries:
-            return False
+            return frozenset()
         postgres = self.connection.dialect.name == "postgresql"
         if postgres:
             self.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _JOURNAL_LOCK})
@@ -163,7 +163,7 @@ class Transaction:
         self.connection.execute(journal.insert(), rows)
         if postgres:
             self.connection.execute(text(f"NOTIFY {NOTIFY_CHANNEL}"))
-        return True
+        return frozenset(row["kind"] for row in rows)
 
 
 class Database:
@@ -216,11 +216,11 @@ class Database:
             ):
                 transaction = Transaction(connection, at)
                 yield transaction
-                journaled = transaction.write_journal()
+                kinds = transaction.write_journal()
         except OperationalError as error:
             raise DatabaseFailed("the database refused the write; nothing was changed", private=str(error)) from error
-        if journaled and self.waker:
-            self.waker.wake()
+        if kinds and self.waker:
+            self.waker.wake(kinds)
 
 
 def _sqlite_engine(url: str) -> Engine:

@@ -1,16 +1,23 @@
-"""Wake the readers of a node at once: one datagram to every listening socket in its run folder."""
+"""Wake the readers of a node at once: one datagram to each socket in its run folder that waits for such news.
+
+A listener says in its socket's name what it waits for, so that nobody is woken for what does not concern it.
+"""
 
 import asyncio
+import binascii
 import contextlib
+import itertools
 import os
 import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 _SUFFIX = ".wake"
+_ANYTHING = "any"
+_NUMBERS = itertools.count(1)
 _MAX_SOCKET_PATH = 100
 
 
@@ -27,17 +34,25 @@ def short_path(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
+def _topic(kind: str) -> str:
+    """Return four hexadecimal digits for a journal kind; a collision only wakes once too often."""
+    return f"{binascii.crc_hqx(kind.encode(), 0):04x}"
+
+
 class Waker:
     """Send a datagram to everyone who listens in a folder; nobody listening is no error."""
 
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir
 
-    def wake(self) -> None:
-        """Wake every listener."""
+    def wake(self, kinds: Iterable[str]) -> None:
+        """Wake every listener that waits for one of these kinds of journal entry."""
+        topics = {_ANYTHING, *map(_topic, kinds)}
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.setblocking(False)
             for path in self.run_dir.glob(f"*{_SUFFIX}"):
+                if topics.isdisjoint(path.stem.rpartition("-")[2].split(".")):
+                    continue
                 try:
                     with short_path(path) as address:
                         sender.sendto(b"!", address)
@@ -48,11 +63,15 @@ class Waker:
 
 
 class WakeListener:
-    """A socket that becomes readable when the journal has grown; one for each waiting thread or task."""
+    """A socket that becomes readable when the journal has grown; one for each waiting thread or task.
 
-    def __init__(self, run_dir: Path, name: str) -> None:
+    `kinds` are the journal kinds waited for, all by default.
+    """
+
+    def __init__(self, run_dir: Path, name: str, kinds: Iterable[str] | None = None) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
-        self._path = run_dir / f"{name}-{os.getpid()}-{id(self):x}{_SUFFIX}"
+        topics = _ANYTHING if kinds is None else ".".join(sorted({_topic(kind) for kind in kinds}))
+        self._path = run_dir / f"{name}-{os.getpid()}-{next(_NUMBERS)}-{topics}{_SUFFIX}"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         with short_path(self._path) as address:

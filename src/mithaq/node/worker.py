@@ -25,7 +25,7 @@ def run(node: Node, stop: threading.Event) -> None:
 
 def follow(node: Node, reader: Reader, stop: threading.Event) -> None:
     """Let one reader follow the journal until stopped; a failing database is tried again."""
-    with WakeListener(node.run_dir, reader.name) as listener:
+    with WakeListener(node.run_dir, reader.name, reader.kinds) as listener:
         while not stop.is_set():
             try:
                 if not journal.run_once(node.db, reader, node.clock.now()):

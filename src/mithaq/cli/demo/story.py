@@ -151,7 +151,7 @@ class Story:
         self, stage: Stage, discovery: Discovery, indicator_id: str, began: float, done: dict[NationId, float]
     ) -> None:
         node = stage.node
-        with WakeListener(node.run_dir, "demo") as listener:
+        with WakeListener(node.run_dir, "demo", ("detection.hit",)) as listener:
             while time.perf_counter() - began < DEADLINE_S:
                 node.telemetry.push(
                     SENSOR, attack.attack_event(discovery.observable, stage.demo.nation, node.clock.now())

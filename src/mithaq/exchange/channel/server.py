@@ -70,13 +70,14 @@ class PartnerDoors:
     async def _frames(self, nation: NationId, after: int, wait_s: int) -> bytes:
         """Return frames as soon as there are any, nothing when the wait is over."""
         deadline = asyncio.get_running_loop().time() + wait_s
-        with WakeListener(self._run_dir, f"partner-{nation}") as listener:
+        with WakeListener(self._run_dir, f"partner-{nation}", ("exchange.planned",)) as listener:
             while True:
                 if await anyio.to_thread.run_sync(self._sending.waiting, nation, after):
                     async with self._turns.setdefault(nation, asyncio.Lock()):
                         frames = await anyio.to_thread.run_sync(self._sending.frames, nation, after, self._clock.now())
                     if frames:
                         return b"".join(frames)
+                await anyio.to_thread.run_sync(self._sending.note_request, nation, after, self._clock.now())
                 left = deadline - asyncio.get_running_loop().time()
                 if left <= 0:
                     return b""

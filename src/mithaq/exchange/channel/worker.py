@@ -19,6 +19,8 @@ from mithaq.kernel.wake import WakeListener
 
 _log = logging.getLogger(__name__)
 _RECOVERY_S = 5.0
+_PARTNERS_CHANGED = ("nations.card", "nations.standing", "nations.removed")
+_TAKEN = ("exchange.admitted", "exchange.quarantined")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class ChannelWorker:
 
     def run(self) -> None:
         """Start and stop channels as partners come and go, until stopped."""
-        with WakeListener(self._run_dir, "channels") as listener:
+        with WakeListener(self._run_dir, "channels", _PARTNERS_CHANGED) as listener:
             while not self._stop.is_set():
                 self._adjust()
                 listener.wait(_RECOVERY_S)
@@ -112,7 +114,7 @@ class _Channel:
 
     def _receipt_loop(self) -> None:
         client, retry_s = self._client(), FIRST_RETRY_S
-        with WakeListener(self._run_dir, f"receipts-{self._link.nation}") as listener:
+        with WakeListener(self._run_dir, f"receipts-{self._link.nation}", _TAKEN) as listener:
             while not self.stop.is_set():
                 try:
                     if not self._deliver(client):
