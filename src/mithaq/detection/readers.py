@@ -11,7 +11,7 @@ from mithaq.telemetry.service import SOURCES_CHANGED
 STORED = "intelligence.stored"
 WITHDRAWN = "intelligence.withdrawn"
 
-_KINDS = frozenset({STORED, WITHDRAWN, HUNT_ASKED, SOURCES_CHANGED})
+KINDS = frozenset({STORED, WITHDRAWN, HUNT_ASKED, SOURCES_CHANGED})
 
 
 class News:
@@ -21,7 +21,7 @@ class News:
     """
 
     def __init__(self) -> None:
-        self.reader = Reader(READER, _KINDS, self._handle)
+        self.reader = Reader(READER, KINDS, self._handle)
         self._rows: dict[int, None] = {}
         self._sources_changed = False
 

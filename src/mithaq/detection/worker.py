@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mithaq.detection.detector import Detector
 from mithaq.detection.hunts import LaunchHunter
+from mithaq.detection.readers import KINDS
 from mithaq.detection.settings import DetectionLimits
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel.clock import Clock
@@ -39,7 +40,7 @@ def run(
     """
     detector = Detector(db, holdings, data, launch_hunter, limits=limits, telemetry_limits=telemetry_limits)
     try:
-        with WakeListener(run_dir, "detector") as journal_news:
+        with WakeListener(run_dir, "detector", KINDS) as journal_news:
             detector.start(clock.now())
             _follow(detector, journal_news, clock, stop)
     finally:
