@@ -1,0 +1,170 @@
+"""A real node for tests: founded by `mithaq init`, run by `mithaq serve` in a process of its own on loopback."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from mithaq.nations.errors import SignerUnreachable
+from mithaq.nations.signer import RemoteSigner
+from mithaq.node.data_folder import DataFolder
+from mithaq.node.founding import own_card
+
+_COMMAND = [sys.executable, "-c", "from mithaq.cli.main import main; main()"]
+ROLES = ("signer", "web", "worker", "detector")
+
+
+@dataclass
+class RunningNode:
+    """One nation's node: its folder, its passphrase, its address, and the process that supervises it."""
+
+    root: Path
+    passphrase_file: Path
+    port: int
+    supervisor: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run one command of the node's operator, who has no passphrase: keys are the running signer's."""
+        done = subprocess.run(self._line(*arguments), capture_output=True, text=True, timeout=60, env=_environment())
+        assert not check or done.returncode == 0, (arguments, done.returncode, done.stdout, done.stderr)
+        return done
+
+    def json(self, *arguments: str) -> list[dict[str, Any]]:
+        """Run one command and return the objects it printed."""
+        return [json.loads(line) for line in self.run("--json", *arguments).stdout.splitlines()]
+
+    def start(self) -> None:
+        with (self.root / "serve.log").open("ab") as log:
+            self.supervisor = subprocess.Popen(
+                self._line("--passphrase-file", str(self.passphrase_file), "serve"),
+                stdout=log,
+                stderr=log,
+                env=_environment(),
+            )
+        until(lambda: self.answers() and len(self.roles()) == len(ROLES), 40, self.log)
+
+    def answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", trust_env=False, timeout=2).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    def signs(self) -> bool:
+        """Tell whether the signer answers."""
+        signer = RemoteSigner(self.root / "run")
+        try:
+            return signer.verify_key == own_card(DataFolder(self.root)).verify_key
+        except SignerUnreachable:
+            return False
+        finally:
+            signer.close()
+
+    def roles(self) -> dict[str, psutil.Process]:
+        """Return the running process of each role, told apart by the log it writes to."""
+        assert self.supervisor is not None
+        found = {}
+        for child in psutil.Process(self.supervisor.pid).children():
+            for opened in _open_files(child):
+                if opened.parent == self.root / "logs" and opened.stem in ROLES:
+                    found[opened.stem] = child
+        return found
+
+    def processes(self) -> list[psutil.Process]:
+        """Return every process of the node."""
+        assert self.supervisor is not None
+        whole = psutil.Process(self.supervisor.pid)
+        return [whole, *whole.children(recursive=True)]
+
+    def log(self) -> str:
+        logs = [self.root / "serve.log", *sorted((self.root / "logs").glob("*.log"))]
+        return "\n".join(f"== {log.name}\n{log.read_text('utf-8', 'replace')[-3000:]}" for log in logs if log.exists())
+
+    def _line(self, *arguments: str) -> list[str]:
+        return [*_COMMAND, "--data", str(self.root), *arguments]
+
+
+def founded(folder: Path, nation: str = "XA") -> RunningNode:
+    """Found a node by the command."""
+    port, passphrase = free_port(), folder / f"{nation}.passphrase"
+    subprocess.run(
+        [
+            *_COMMAND, "--data", str(folder / nation), "init", "--nation", nation, "--name-en", f"Nation {nation}",
+            "--contact", f"duty@{nation.lower()}.example", "--port", str(port),
+            "--new-passphrase-file", str(passphrase),
+        ],
+        check=True, capture_output=True, timeout=60, env=_environment(),
+    )  # fmt: skip
+    return RunningNode(folder / nation, passphrase, port)
+
+
+@contextmanager
+def serving(node: RunningNode) -> Iterator[RunningNode]:
+    """Run the node until the block ends; no process outlives it, whatever happens."""
+    node.start()
+    processes = node.processes()
+    try:
+        yield node
+    finally:
+        assert node.supervisor is not None
+        processes = list({each.pid: each for each in [*processes, *_still(node)]}.values())
+        node.supervisor.send_signal(signal.SIGTERM)
+        try:
+            node.supervisor.wait(20)
+        except subprocess.TimeoutExpired:
+            node.supervisor.kill()
+            node.supervisor.wait(10)
+        for process in alive(processes):
+            process.kill()
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Return those of the processes that have not ended."""
+    return [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+def until(holds: Callable[[], object], seconds: float, why: Callable[[], str] = str) -> None:
+    """Wait until something holds, and fail with what is known where it never does."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, why()
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _still(node: RunningNode) -> list[psutil.Process]:
+    try:
+        return node.processes()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _open_files(process: psutil.Process) -> list[Path]:
+    try:
+        return [Path(each.path) for each in process.open_files()]
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return []
+
+
+def _environment() -> dict[str, str]:
+    return {name: text for name, text in os.environ.items() if not name.startswith("MITHAQ_")} | {"LC_ALL": "C.UTF-8"}
