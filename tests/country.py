@@ -42,6 +42,11 @@ class Country:
         folder.mkdir(parents=True, exist_ok=True)
         db = Database.open(url or f"sqlite:///{folder / f'{nation}.db'}", run_dir=folder)
         db.create_all()
+        return Country.over(nation, db)
+
+    @staticmethod
+    def over(nation: NationId, db: Database) -> "Country":
+        """The services of a nation over a database that is there."""
         partners = Partners(db, nation)
         agreements = Agreements(db, nation, keys_of(nation).signing.verify_key, partners)
         context = Context(db, nation, Holdings(db), agreements, partners, signer_of(nation))

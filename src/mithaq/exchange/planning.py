@@ -14,7 +14,6 @@ from mithaq.kernel.database import Transaction, insert_ignore, upsert
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.journal import Entry, Reader
 from mithaq.kernel.lane import ACTUAL
-from mithaq.release.model import Withheld
 
 READER = "exchange.planning"
 _STORED, _WITHDRAWN = "intelligence.stored", "intelligence.withdrawn"
@@ -85,11 +84,11 @@ class Planning:
                 if _sent_by(order.stored, recipient):
                     continue
                 row = _row(order, recipient)
-                decision = gate.decide(order.stored, recipient, order.agreement_id, order.purpose)
-                if isinstance(decision, Withheld):
-                    kept.append(row | {"at": tx.at, "reasons": [reason.as_json() for reason in decision.reasons]})
-                else:
+                verdict = gate.judge(order.stored, recipient, order.agreement_id, order.purpose)
+                if verdict.allowed:
                     out.append(row | {"action": "release", "decided_at": tx.at})
+                else:
+                    kept.append(row | {"at": tx.at, "reasons": [reason.as_json() for reason in verdict.reasons]})
         insert_ignore(tx, store.outbox, out)
         keep_withheld(tx, kept)
         if out:

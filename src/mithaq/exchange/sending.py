@@ -62,19 +62,17 @@ class Sending:
     def frames(self, recipient: NationId, after: int, at: datetime) -> list[bytes]:
         """Return the sealed releases after a sequence number, oldest first.
 
+        New ones are made one at a time, so that the sender serves others while this recipient takes it in.
+
         Raises:
             OutOfSequence: the partner claims to have more than it was ever sent.
             UnknownPartner: there is no card of that nation.
         """
         self._check_claim(recipient, after)
         frames = self._again(recipient, after, at)
-        size = sum(map(len, frames))
-        while len(frames) < MAX_FRAMES_PER_RESPONSE and size < MAX_RESPONSE_BYTES // 2:
+        if not frames:
             frame = self._next(recipient, at)
-            if frame is None:
-                break
-            frames.append(frame)
-            size += len(frame)
+            frames = [] if frame is None else [frame]
         return frames
 
     def accept_receipt(self, partner: NationId, envelope: bytes, at: datetime) -> Receipt:

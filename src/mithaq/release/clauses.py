@@ -102,7 +102,7 @@ NATION_CLAUSES = (
     Clause(
         "pap-ceiling",
         AtMost(_f("pap"), _f("pap_ceiling")),
-        "%(pap)s is above the ceiling %(pap_ceiling)s of the agreement; an object without a PAP label counts as PAP:RED",
+        "%(pap)s is above the ceiling %(pap_ceiling)s of the agreement (without a PAP label, PAP:RED)",
         "label the object, or use an agreement with a higher ceiling",
         ("pap", "pap_ceiling"),
     ),
@@ -180,7 +180,7 @@ LOCAL_CLAUSES = (
     Clause(
         "pap-blocking",
         AtMost(_f("pap"), _f("pap_green")),
-        "%(pap)s does not permit blocking; an object without a PAP label counts as PAP:RED",
+        "%(pap)s does not permit blocking (without a PAP label, PAP:RED)",
         "label the object, or ask the originator for PAP:GREEN",
         ("pap",),
     ),

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 from mithaq.agreements.model import Agreement, Reference
-from mithaq.kernel import canonical
 from mithaq.kernel.clock import from_rfc3339, rfc3339
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
@@ -121,14 +120,14 @@ class Verdict:
         return not self.reasons
 
     def digest(self, item: Item, recipient: Recipient, reference: Reference | None) -> str:
-        """Return the SHA-256 of the decision, to be cited by the release."""
-        record = {
-            "item": [item.id, item.version, item.digest],
-            "recipient": str(recipient),
-            "agreement": reference.as_json() if reference else None,
-            "failing": [reason.code for reason in self.reasons],
-        }
-        return hashlib.sha256(canonical.dumps(record)).hexdigest()
+        """Return the SHA-256 of the decision, to be cited by the release.
+
+        Over the texts below, each ended by a zero byte, which none of them can hold.
+        """
+        cited = (reference.id, str(reference.version), reference.hash) if reference else ("", "", "")
+        failing = [reason.code for reason in self.reasons]
+        texts = ("mithaq-decision-1", item.id, item.version, item.digest, str(recipient), *cited, *failing)
+        return hashlib.sha256("".join(f"{text}\0" for text in texts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,7 +222,7 @@ def test_a_gap_is_refused_and_asked_for_again(three: list[Country], at: datetime
     for number in (1, 2):
         a.add(number, at)
         a.plan(at)
-        fetch(a, b, at)
+        Sending(a.context).frames(XB, number - 1, at)
     first, second = fetch(a, b, at)
     with pytest.raises(OutOfSequence, match="number 2 came where 1 is due"):
         Receiving(b.context).take(XA, second, at)
