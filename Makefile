@@ -38,6 +38,7 @@ check: $(STAMP) ## Style, types, floors, translations, vendored files, the house
 	$(BIN)/python tools/i18n.py check
 	$(BIN)/python tools/vendor.py check
 	$(BIN)/python tools/check_tree.py
+	$(BIN)/python tools/reference.py check
 
 bench: $(STAMP) ## Run every benchmark in its small size (ARGS="--full" for the sizes the README quotes)
 	$(BIN)/python -m benchmarks $(ARGS)

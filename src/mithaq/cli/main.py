@@ -34,9 +34,13 @@ COMMANDS = {
     "why": "mithaq.cli.release:why",
 }
 _EXIT = {
-    "unknown-partner": 3,
+    "object-not-held": 3,
     "unknown-agreement": 3,
-    "not-found": 3,
+    "unknown-hit": 3,
+    "unknown-never-block-entry": 3,
+    "unknown-partner": 3,
+    "unknown-person": 3,
+    "unknown-telemetry-source": 3,
     "not-releasable": 4,
     "not-a-party": 4,
     "partner-unreachable": 5,
