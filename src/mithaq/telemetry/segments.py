@@ -4,6 +4,7 @@ The file is written and synced before the transaction that records its length; a
 that length, so every event is in the lake exactly once.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
@@ -60,11 +61,22 @@ class OpenSegment:
         self.bytes = committed_bytes
 
     def append(self, events: Sequence[Event]) -> int:
-        """Write the events behind the committed ones, durably; return the length that would commit them."""
+        """Write the events behind the committed ones, durably; return the length that would commit them.
+
+        Raises:
+            LakeBroken: the disk is full or fails; nothing was committed, so it may be tried again.
+        """
         block = b"".join(map(_encoded, events))
-        if os.pwrite(self._descriptor, block, self.bytes) != len(block):
-            raise LakeBroken("the open segment could not be written: is the disk full?", subject=str(self.number))
-        os.fdatasync(self._descriptor)
+        try:
+            if os.pwrite(self._descriptor, block, self.bytes) != len(block):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            raise LakeBroken(
+                "the open segment cannot be written: %(detail)s",
+                subject=str(self.number),
+                detail=str(error.strerror),
+            ) from error
         return self.bytes + len(block)
 
     def committed(self, length: int) -> None:

@@ -1,3 +1,5 @@
+import resource
+import signal
 from datetime import datetime
 from pathlib import Path
 
@@ -168,6 +170,21 @@ def test_a_segment_shorter_than_what_was_committed_is_told(tmp_path: Path) -> No
     segment.close()
     with pytest.raises(LakeBroken, match="damaged"):
         list(read_segment(segment_path(tmp_path, 1), length + 1))
+
+
+def test_a_full_disk_is_told_and_nothing_counts_as_committed(tmp_path: Path) -> None:
+    segment = OpenSegment(tmp_path, 1, 0)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        with pytest.raises(LakeBroken, match="cannot be written"):
+            segment.append(EVENTS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert list(read_segment(segment_path(tmp_path, 1), segment.append(EVENTS))) == EVENTS
+    segment.close()
 
 
 def test_only_one_process_writes_the_open_segment(tmp_path: Path) -> None:
