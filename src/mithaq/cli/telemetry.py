@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from mithaq.cli.session import EXIT_FAILED, Session, stdin_or_file
+from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import Lane
 from mithaq.telemetry.model import Format, Source
 from mithaq.telemetry.service import Reading
@@ -104,6 +105,6 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "events": each.events,
         "broken": each.broken,
         "waiting_bytes": reading.waiting_bytes,
-        "last_read_at": each.last_read_at,
+        "last_read_at": rfc3339(each.last_read_at) if each.last_read_at else None,
         "trouble": reading.trouble,
     }
