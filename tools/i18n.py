@@ -28,6 +28,7 @@ LANGUAGES = ("ar", "fr")
 SENTENCES = {
     "msgid": (0,),
     "gettext": (0,),
+    "say": (0,),
     "Reason": (1, 3),
     "Clause": (2, 3),
     "TermRule": (2,),
@@ -35,8 +36,8 @@ SENTENCES = {
 """Which positional arguments of a call are message ids."""
 
 NAMED = {"Reason": ("message", "remedy"), "Clause": ("message", "remedy"), "TermRule": ("sentence",)}
-_PLACEHOLDER = re.compile(r"%\((\w+)\)s")
-_STRAY_PERCENT = re.compile(r"%(?!\(\w+\)s|%)")
+_PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]")
+_STRAY_PERCENT = re.compile(r"%(?!\(\w+\)[sd]|%)")
 _OPTIONAL_IN_PLURALS = {"count", "num", "n"}
 
 Found = tuple[str, str | tuple[str, str]]
