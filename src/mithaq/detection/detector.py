@@ -126,7 +126,7 @@ class Detector:
                 Intake(
                     status.source,
                     self._data,
-                    telemetry_store.open_positions(connection, status.source.name),
+                    telemetry_store.positions_of(connection, status.source.name),
                     self._telemetry_limits,
                 )
                 for status in telemetry_store.list_sources(connection)

@@ -28,6 +28,7 @@ class Hunts:
         self._launch = launch
         self._process: subprocess.Popen[bytes] | None = None
         self._due_at: datetime | None = None
+        self._absent: list[int] = []
 
     def resume(self, at: datetime) -> None:
         """Take up what an earlier process left: hunts without an answer, segments that wait to be sealed."""
@@ -35,17 +36,18 @@ class Hunts:
             self._due_at = at
 
     def asked(self, object_rows: Iterable[int], indicators: Iterable[Indicator], at: datetime) -> None:
-        """Answer the hunts for these objects, or leave them to the hunter if the lake may hold something."""
+        """Sort out the hunts that the lake's indexes answer from those that the hunter must."""
         maybe = {each.row for each in indicators if self._may_be_there(each)}
-        absent = [row for row in object_rows if row not in maybe]
-        if absent:
-            with self._db.write(at) as tx:
-                store.answer_hunts_for(tx, absent)
+        self._absent += [row for row in object_rows if row not in maybe]
         if maybe and self._due_at is None:
             self._due_at = at + timedelta(seconds=self._limits.hunt_linger_s)
 
     def step(self, at: datetime) -> None:
-        """Start the hunter if it is time, or see how it ended."""
+        """Write down what was answered; start the hunter if it is time, or see how it ended."""
+        if self._absent:  # written here and not when asked, so that no event waits for it
+            with self._db.write(at) as tx:
+                store.answer_hunts_for(tx, self._absent)
+            self._absent = []
         if self._process is not None:
             self._reap(at)
             return
