@@ -115,9 +115,8 @@ def alliance(folder: Path, nations: Iterable[NationId], at: datetime, treaty: Tr
 
 def deliver(sender: Country, recipient: Country, at: datetime) -> list[str]:
     """Fetch, take and receipt everything that waits, as the channel does; return the outcomes."""
-    outcomes = []
-    for frame in fetch(sender, recipient, at):
-        outcomes.append(Receiving(recipient.context).take(sender.nation, frame, at) or "known")
+    receiving = Receiving(recipient.context)
+    outcomes = [receiving.take(sender.nation, frame, at) or "known" for frame in fetch(sender, recipient, at)]
     give_receipts(sender, recipient, at)
     return outcomes
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import msgspec
 
 from mithaq.agreements.errors import BadAgreement
-from mithaq.agreements.model import AGREEMENT_TYPE, Agreement, Document
+from mithaq.agreements.model import AGREEMENT_TYPE, Agreement, Document, Onward
 from mithaq.agreements.terms import TERMS
 from mithaq.kernel import canonical
 from mithaq.kernel.clock import from_rfc3339
@@ -124,10 +124,13 @@ def sentences(document: Document) -> list[tuple[str, str, dict[str, str | int]]]
 
 
 def _shown(document: Document, name: str) -> str | int:
-    value = getattr(document.terms, name)
-    if isinstance(value, list):
-        return ", ".join(value)
-    if name == "onward":
-        return value.mode + (" + constituents" if value.constituents else "")
-    shown: str | int = value
-    return shown
+    value: object = getattr(document.terms, name)
+    match value:
+        case list():
+            return ", ".join(map(str, value))
+        case Onward():
+            return value.mode + (" + constituents" if value.constituents else "")
+        case int():
+            return value
+        case _:
+            return str(value)

@@ -14,7 +14,7 @@ from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 
 
-class _Label(click.ParamType):
+class _Label(click.ParamType[Tlp | Pap]):
     """A label of a protocol, written with or without its prefix."""
 
     def __init__(self, name: str, labels: type[Tlp] | type[Pap]) -> None:
@@ -31,7 +31,7 @@ class _Label(click.ParamType):
         return found
 
 
-class _Lane(click.ParamType):
+class _Lane(click.ParamType[Lane]):
     """A lane: actual, test or exercise--<uuid>."""
 
     name = "lane"

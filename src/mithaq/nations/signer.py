@@ -99,22 +99,28 @@ class RemoteSigner:
         return self._ask({"op": "open", "data": sealed, "info": info})
 
     def _ask(self, request: dict[str, Any]) -> bytes:
-        for attempt in (1, 2):
+        try:
+            answer = self._exchange(request)
+        except (OSError, EOFError):  # the signer was started anew: one more try, on a fresh connection
             try:
-                connection = self._connection()
-                _send(connection, request)
-                answer = _receive(connection)
-                break
+                answer = self._exchange(request)
             except (OSError, EOFError) as error:
-                self.close()
-                if attempt == 2:
-                    raise SignerUnreachable(
-                        "the signer does not answer; is the node running?", private=str(error)
-                    ) from error
+                raise SignerUnreachable(
+                    "the signer does not answer; is the node running?", private=str(error)
+                ) from error
         if "error" in answer:
             kind = BadSeal if answer["error"] == BadSeal.code else SignerRefused
             raise kind(str(answer["message"]))
         return bytes(answer["ok"])
+
+    def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            connection = self._connection()
+            _send(connection, request)
+            return _receive(connection)
+        except (OSError, EOFError):
+            self.close()
+            raise
 
     def _connection(self) -> socket.socket:
         connection: socket.socket | None = getattr(self._local, "connection", None)

@@ -206,7 +206,7 @@ def test_replayed_reordered_and_foreign_frames_change_nothing(three: list[Countr
     later = fetch(a, b, at)
     assert Receiving(b.context).take(XA, first, at) is None, "a replay is nothing new"
     ahead = replace(later[-1], header=replace(later[-1].header, sequence=9))
-    with pytest.raises(BadFrame, match="another number|names other parties"):
+    with pytest.raises(BadFrame, match="names other parties"):
         Receiving(b.context).take(XA, ahead, at)
     with pytest.raises(BadFrame, match="meant for XC"):
         Receiving(b.context).take(XA, fetch(a, c, at)[0], at)
