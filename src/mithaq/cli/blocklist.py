@@ -9,8 +9,6 @@ from mithaq.cli.session import EXIT_NOT_FOUND, EXIT_REFUSED, Session
 from mithaq.kernel.clock import rfc3339
 from mithaq.release.model import Recipient
 from mithaq.response.model import BlockEntry, ListFormat, Refusal
-from mithaq.response.service import Blocklists
-from mithaq.response.settings import BlocklistSettings
 
 _RECIPIENTS = click.Choice(["sensor", "constituent"])
 
@@ -27,7 +25,7 @@ def blocklist() -> None:
 @click.pass_obj
 def build(session: Session, list_format: str, kind: str, name: str) -> None:
     """Write the list for one recipient to standard output; say what is not on it on standard error."""
-    blocklists = _service(session)
+    blocklists = session.node().blocklists
     at = session.now()
     built = blocklists.build(_recipient(kind, name), at)
     content = blocklists.publish(built, ListFormat(list_format), session.actor, at)
@@ -49,7 +47,7 @@ def build(session: Session, list_format: str, kind: str, name: str) -> None:
 @click.pass_obj
 def why(session: Session, value: str, kind: str, name: str) -> int:
     """Say why VALUE is blocked, or every reason why it is not."""
-    found = _service(session).why(value, _recipient(kind, name), session.now())
+    found = session.node().blocklists.why(value, _recipient(kind, name), session.now())
     if not found:
         session.say("no indicator held here names this value")
         return EXIT_NOT_FOUND
@@ -70,7 +68,7 @@ def never() -> None:
 @click.pass_obj
 def never_add(session: Session, value: str, note: str) -> None:
     """Never block VALUE, nor anything below or inside it."""
-    entry = _service(session).never_add(value, note, session.actor, session.now())
+    entry = session.node().blocklists.never_add(value, note, session.actor, session.now())
     session.emit({"value": str(entry.observable), "note": entry.note}, lambda: str(entry.observable))
 
 
@@ -79,7 +77,7 @@ def never_add(session: Session, value: str, note: str) -> None:
 @click.pass_obj
 def never_remove(session: Session, value: str) -> None:
     """Take VALUE off the list."""
-    _service(session).never_remove(value, session.actor, session.now())
+    session.node().blocklists.never_remove(value, session.actor, session.now())
 
 
 @never.command("list")
@@ -93,15 +91,9 @@ def never_list(session: Session) -> None:
             "added_by": each.added_by,
             "added_at": rfc3339(each.added_at),
         }
-        for each in _service(session).never_list()
+        for each in session.node().blocklists.never_list()
     ]
     session.emit_rows(rows, ("value", "note", "added_by", "added_at"))
-
-
-def _service(session: Session) -> Blocklists:
-    node = session.node()
-    settings = BlocklistSettings(permit_documentation_ranges=node.settings.permit_documentation_ranges)
-    return Blocklists(node.db, node.holdings, node.nation, node.warning_lists, settings)
 
 
 def _recipient(kind: str, name: str) -> Recipient:
