@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Literal
 
 import msgspec
@@ -98,9 +99,9 @@ class Reference:
         return {"id": self.id, "version": self.version, "hash": self.hash}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Agreement:
-    """One version of an agreement with the signatures this node holds."""
+    """One version of an agreement with the signatures this node holds; what follows from it is computed once."""
 
     document: Document
     envelope: Envelope
@@ -109,13 +110,13 @@ class Agreement:
     not_after: datetime
     suspended: bool = False
 
-    @property
+    @cached_property
     def reference(self) -> Reference:
         """Return id, version and hash."""
         digest = hashlib.sha256(self.envelope.payload).hexdigest()
         return Reference(self.document.id, self.document.version, digest)
 
-    @property
+    @cached_property
     def parties(self) -> frozenset[NationId]:
         """Return the nations that have to sign."""
         return frozenset(NationId(party.nation) for party in self.document.parties)

@@ -30,7 +30,7 @@ from mithaq.kernel.database import Transaction
 from mithaq.kernel.ids import NationId, new_id
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.signing import verify
-from mithaq.release.model import Item, Released, Withheld
+from mithaq.release.model import Carried, Item, Released, Withheld
 from mithaq.release.rules import carried_terms, retract
 
 
@@ -249,11 +249,15 @@ class Sending:
         agreement = batch.agreement
         if agreement is None:
             return None
-        objects = tuple(
-            ReleasedObject(stored.body, carried_terms(decision.value, agreement, at), decision.decision)
-            for _, stored, decision in batch.released
-        )
-        return replace(document, agreement=agreement.reference, objects=objects)
+        terms: dict[tuple[object, ...], Carried] = {}
+        objects = []
+        for _, stored, decision in batch.released:
+            item = decision.value
+            alike = (item.originator, item.tlp, item.pap, item.carried)
+            if alike not in terms:
+                terms[alike] = carried_terms(item, agreement, at)
+            objects.append(ReleasedObject(stored.body, terms[alike], decision.decision))
+        return replace(document, agreement=agreement.reference, objects=tuple(objects))
 
     def _retracted(self, batch: _Batch, recipient: NationId) -> tuple[str, ...]:
         """Return the objects to withdraw, of those that the recipient really has from here."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from mithaq.kernel import canonical
@@ -18,6 +19,8 @@ from mithaq.standards.stix.pattern import hash_kind, read_pattern
 
 MAX_OBJECT_BYTES: Final = 8 * 1024 * 1024
 MAX_DEPTH: Final = 64
+_REMEMBERED_BYTES: Final = 4096
+_REMEMBERED_OBJECTS: Final = 6000
 _NO_DEPTH_CHECK: Final = MAX_OBJECT_BYTES  # counted before, in one pass
 
 # STIX 2.1 §2.9 and §11.1: type names are lower-case letters, digits and hyphens; tolerant of underscores.
@@ -83,9 +86,17 @@ class StixObject:
 def parse(body: bytes) -> StixObject:
     """Read one STIX object from its bytes.
 
+    The same bytes always read the same, so small objects that were read lately in this process are not read again: one
+    object is looked at for every partner, by the gate, the planner and the detector.
+
     Raises:
         BadObject: names the object (by its id where one can be seen) and what is wrong with it.
     """
+    return _parse_small(body) if len(body) <= _REMEMBERED_BYTES else parse_fields(fields_of(body))
+
+
+@lru_cache(maxsize=_REMEMBERED_OBJECTS)
+def _parse_small(body: bytes) -> StixObject:
     return parse_fields(fields_of(body))
 
 
