@@ -7,6 +7,9 @@ STAMP := $(VENV)/.set-up
 UV_VERSION := $(shell sed -n '/^name = "uv"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' uv.lock)
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$p" && break; done)
+CHECKS := 'ruff check .' 'ruff format --check .' mypy 'lint-imports --no-cache --no-logo' \
+	'python tools/i18n.py check' 'python tools/vendor.py check' 'python tools/check_tree.py' \
+	'python tools/reference.py check'
 ARGS ?=
 
 export UV_PROJECT_ENVIRONMENT := $(VENV)
@@ -20,6 +23,7 @@ help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 
 setup: $(STAMP) ## Install everything into .venv; a second run finds it done
+	@echo "ready: $(VENV)"
 
 demo: $(STAMP) ## Three nations, one attack, one agreement (ARGS="--once --lang fr")
 	$(BIN)/mithaq demo $(ARGS)
@@ -31,14 +35,7 @@ test-deep: $(STAMP) ## Run the long campaigns too
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(STAMP) ## Style, types, floors, translations, vendored files, the house rules
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
-	$(BIN)/python tools/i18n.py check
-	$(BIN)/python tools/vendor.py check
-	$(BIN)/python tools/check_tree.py
-	$(BIN)/python tools/reference.py check
+	@failed=0; for step in $(CHECKS); do echo "== $$step"; $(BIN)/$$step || failed=1; done; exit $$failed
 
 bench: $(STAMP) ## Run every benchmark in its small size (ARGS="--full" for the sizes the README quotes)
 	$(BIN)/python -m benchmarks $(ARGS)
