@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Column, Integer, Table, Text, func, insert, select
 
 from mithaq.kernel import journal
-from mithaq.kernel.database import Database, DatabaseFailed, Transaction, metadata
+from mithaq.kernel.database import Database, DatabaseFailed, Transaction, insert_ignore, metadata, upsert
 from mithaq.kernel.journal import Entry, Reader
 from mithaq.kernel.lane import ACTUAL
 from mithaq.kernel.wake import WakeListener
@@ -47,8 +47,11 @@ def test_a_reader_moves_its_cursor_in_the_transaction_of_its_effects(db: Databas
     reborn = Reader("r", frozenset({"a.b"}), handle)
     assert journal.run_once(db, reborn, at) == 10
     assert journal.run_once(db, reborn, at) == 0
+    say(db, at, "a.b", 2)
+    assert journal.run_once(db, reborn, at) == 2
+    assert journal.run_once(db, Reader("r", frozenset({"a.b"}), handle), at) == 0, "the cursor moved a second time too"
     with db.read() as connection:
-        assert connection.scalar(select(func.count()).select_from(marks)) == 10
+        assert connection.scalar(select(func.count()).select_from(marks)) == 12
 
 
 def test_two_processes_under_one_reader_name_apply_nothing_twice(db: Database, at: datetime) -> None:
@@ -130,3 +133,15 @@ def test_a_full_disk_changes_nothing_and_says_so(tmp_path: Path, at: datetime) -
     with database.read() as connection:
         assert journal.last_seq(connection) == 0
     database.close()
+
+
+def test_inserting_what_is_there_counts_only_what_is_new(db: Database, at: datetime) -> None:
+    rows = [{"seq": number, "reader": "r"} for number in range(3)]
+    with db.write(at) as tx:
+        assert insert_ignore(tx, marks, rows[:1]) == 1
+        assert insert_ignore(tx, marks, rows[:1]) == 0
+        assert insert_ignore(tx, marks, rows) == 2
+        assert insert_ignore(tx, marks, []) == 0
+        upsert(tx, marks, [{"seq": 0, "reader": "other"}], keys=["seq"], changed=["reader"])
+    with db.read() as connection:
+        assert [row.reader for row in connection.execute(select(marks).order_by(marks.c.seq))] == ["other", "r", "r"]
