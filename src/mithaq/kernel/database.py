@@ -251,8 +251,6 @@ def insert_ignore(transaction: Transaction, table: Table, rows: Sequence[Mapping
         return 0
     insert = postgresql.insert if transaction.connection.dialect.name == "postgresql" else sqlite.insert
     statement = insert(table).on_conflict_do_nothing()
-    if len(rows) == 1:
-        return int(transaction.execute(statement, rows[0]).rowcount)
     key = next(iter(table.primary_key.columns))
     return len(transaction.execute(statement.returning(key), list(rows)).all())
 
