@@ -172,4 +172,7 @@ def _locale(language: str) -> Locale:
 
 @lru_cache(maxsize=4096)
 def _moment(language: str, at: datetime) -> str:
-    return f"{format_datetime(at, 'd MMM y, HH:mm', locale=_locale(language))} UTC"
+    day = format_datetime(at, "d MMM y", locale=_locale(language))
+    if language in _RIGHT_TO_LEFT:
+        return f"{day}، {_FIRST_STRONG_ISOLATE}{at:%H:%M} UTC{_POP_ISOLATE}"
+    return f"{day}, {at:%H:%M} UTC"

@@ -35,6 +35,7 @@ class Happening:
     colour: str
     sentence: str
     name: str
+    more: str
     value: str
     href: str
     lane: str
@@ -114,9 +115,8 @@ def _told(node: Node, connection: Connection, entry: Entry, names: Mapping[int, 
         tag=words.gettext(telling.tag),
         colour=telling.colour,
         sentence=sentence if "%(" in telling.sentence else words.gettext(sentence),
-        name=_name(names.get(rows[0], "") or entry.subject, len(rows), words)
-        if rows
-        else _subject_name(node, connection, entry),
+        name=names.get(rows[0], "") or entry.subject if rows else _subject_name(node, connection, entry),
+        more=words.ngettext("and %(count)s more", "and %(count)s more", len(rows) - 1) if len(rows) > 1 else "",
         value=_seen(node, connection, entry.subject) if telling.link == "/detection/" else "",
         href=_href(telling.link, nation if telling.link == "/exchange/" else entry.subject),
         lane=str(entry.lane),
@@ -129,13 +129,6 @@ def _subject_name(node: Node, connection: Connection, entry: Entry) -> str:
         return ""
     held = node.holdings.get(connection, entry.subject, entry.lane)
     return held[0].stix.name or entry.subject if held else entry.subject
-
-
-def _name(name: str, count: int, words: Translator) -> str:
-    if count == 1:
-        return name
-    more = words.ngettext("and %(count)s more", "and %(count)s more", count - 1)
-    return f"{name} {more}"
 
 
 def _seen(node: Node, connection: Connection, hit_id: str) -> str:

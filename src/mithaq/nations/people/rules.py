@@ -33,6 +33,7 @@ PERMISSIONS: Mapping[Role, frozenset[Verb]] = {
 NEVER_A_SCOPE = frozenset(
     {
         Verb.PEOPLE_MANAGE,
+        Verb.PARTNER_MANAGE,
         Verb.AUDIT_READ,
         Verb.AGREEMENT_SIGN,
         Verb.RELEASE_DECIDE,

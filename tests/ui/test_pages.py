@@ -1,0 +1,156 @@
+"""Every page in three languages, two themes and two widths, as a person's browser shows it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ui.harness import HOSTILE, Served
+
+Visit = Callable[..., Any]
+AXE = (Path(__file__).parent / "static" / "axe.min.js").read_text("utf-8")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+HOSTILE_OBJECT = "/intelligence/indicator--00000000-0000-4000-8000-000000000021"
+PAGES = [
+    "/",
+    "/intelligence",
+    HOSTILE_OBJECT,
+    "/intelligence/indicator--00000000-0000-4000-8000-000000000020",
+    "/detection",
+    "/exchange",
+    "/exchange/XB",
+    "/exchange/withheld",
+    "/agreements",
+    "/agreements/agreement--11111111-1111-4111-8111-111111111111",
+    "/people",
+    "/audit",
+    "/passkeys",
+    "/keys",
+]
+BEYOND = """() => [...document.querySelectorAll('body *')].filter((e) => {
+  if (e.closest('.rows, .side, .unseen, .skip, dialog, pre, noscript, svg') || !e.checkVisibility()) return false;
+  const box = e.getBoundingClientRect();
+  return box.width > 0 && (box.right > innerWidth + 1 || box.left < -1);
+}).map((e) => e.outerHTML.slice(0, 120))"""
+
+
+@pytest.mark.parametrize("lang", ["en", "fr", "ar"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_passes_wcag_2_2_aa(visit: Visit, lang: str, theme: str) -> None:
+    page = visit("/keys", lang=lang, theme=theme)
+    for path in PAGES:
+        page.goto(path)
+        page.evaluate(AXE)
+        found = page.evaluate("tags => axe.run(document, {runOnly: tags})", RULES)["violations"]
+        assert [(path, each["id"], each["nodes"][0]["html"][:120]) for each in found] == []
+
+
+@pytest.mark.parametrize("lang", ["en", "fr", "ar"])
+@pytest.mark.parametrize("width", [390, 1360])
+def test_nothing_reaches_beyond_the_window(visit: Visit, lang: str, width: int) -> None:
+    page = visit("/keys", lang=lang, width=width)
+    for path in PAGES:
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert page.evaluate(BEYOND) == [], path
+
+
+def test_no_page_breaks_the_policy_or_asks_elsewhere_for_anything(visit: Visit, served: Served) -> None:
+    page = visit("/keys")
+    elsewhere, complaints, errors = [], [], []
+    page.on("request", lambda r: elsewhere.append(r.url) if not r.url.startswith((served.url, "data:")) else None)
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda e: errors.append(str(e)))
+    for path in PAGES:
+        page.goto(path)
+        page.wait_for_timeout(150)
+    assert (elsewhere, complaints, errors) == ([], [], [])
+
+
+@pytest.mark.parametrize("lang", ["en", "fr", "ar"])
+def test_machine_text_runs_left_to_right_on_a_page_in_its_own_direction(visit: Visit, lang: str) -> None:
+    page = visit("/intelligence", lang=lang)
+    direction = "rtl" if lang == "ar" else "ltr"
+    assert page.evaluate("getComputedStyle(document.documentElement).direction") == direction
+    assert page.evaluate("getComputedStyle(document.querySelector('td code')).direction") == "ltr"
+
+
+def test_markup_from_a_partner_is_text(visit: Visit) -> None:
+    for path in (HOSTILE_OBJECT, "/intelligence", "/exchange", "/"):
+        page = visit(path)
+        assert page.locator("img").count() == 0
+        assert page.title() not in {"1", "2"}
+    page = visit(HOSTILE_OBJECT)
+    shown = page.locator("h1").inner_text()
+    assert shown == HOSTILE.replace("\u202e", "\\u202e")
+
+
+def test_the_palette_opens_on_an_arabic_keyboard_and_goes_to_a_page(visit: Visit) -> None:
+    page = visit("/", lang="ar")
+    key = "{key: 'ن', code: 'KeyK', ctrlKey: true, bubbles: true, cancelable: true}"
+    page.evaluate(f"document.body.dispatchEvent(new KeyboardEvent('keydown', {key}))")
+    assert page.locator("#palette").is_visible()
+    page.keyboard.type("الكشف")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/detection")
+
+
+def test_slash_goes_to_the_omnibox_and_j_k_walk_the_rows(visit: Visit) -> None:
+    page = visit("/intelligence")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "q"
+    page.keyboard.press("Tab")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("j")
+    first = page.evaluate("document.activeElement.href")
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.href") != first
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    page.wait_for_url(first)
+
+
+def test_many_defanged_values_are_looked_up_at_once(visit: Visit) -> None:
+    page = visit("/")
+    page.locator("#q").fill("198.51.0[.]1\nhxxp://evil[.]example/x\n8.8.8.8")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/look-up")
+    rows = page.locator("tbody tr")
+    assert rows.count() == 3
+    assert "Implant beacon of the quiet crane 1" in rows.nth(0).inner_text()
+    assert "Not known" in rows.nth(1).inner_text()
+    assert "Warned" in rows.nth(2).inner_text()
+    assert not rows.nth(2).locator("input").is_checked()
+
+
+def test_a_page_that_is_open_tells_what_happens_without_reloading(visit: Visit, served: Served) -> None:
+    page = visit("/")
+    page.locator("#live li").first.wait_for()
+    before = page.locator("#live li").first.inner_text()
+    served.countries[0].add(500, served.node.clock.now(), name="Fresh from the live test")
+    page.get_by_text("Fresh from the live test").wait_for(timeout=10_000)
+    assert page.locator("#live li").first.inner_text() != before
+    assert page.locator("#live li").count() <= 12
+
+
+def test_everything_works_without_javascript(visit: Visit) -> None:
+    page = visit("/intelligence", java_script_enabled=False)
+    page.locator("#q").fill("evil-without-script[.]example")
+    page.get_by_role("button", name="Look up").click()
+    page.get_by_label("Name", exact=True).fill("Made without JavaScript")
+    page.get_by_role("button", name="Create").click()
+    assert page.locator("h1").inner_text() == "Made without JavaScript"
+    page.goto("/detection")
+    page.locator("tbody tr a").first.click()
+    page.get_by_role("button", name="Dismiss").click()
+    assert page.get_by_text("Decided by").is_visible()
+
+
+def test_a_long_list_grows_as_it_is_scrolled(visit: Visit, served: Served) -> None:
+    for number in range(1000, 1060):
+        served.countries[0].add(number, served.node.clock.now(), name=f"Grows {number}")
+    page = visit("/intelligence?q=grows")
+    page.locator("tr.more").scroll_into_view_if_needed()
+    page.locator("tbody tr").nth(59).wait_for(timeout=10_000, state="attached")
+    assert page.locator("tr.more").count() == 0
