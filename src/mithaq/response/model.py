@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.reason import Reason
+from mithaq.release.model import Item, Released, Withheld
 from mithaq.standards.observable import Observable
 
 
@@ -21,7 +22,7 @@ class ListFormat(StrEnum):
 class Candidate:
     """One observable of one held object, with everything the rules ask about it.
 
-    `gate` holds the reasons of the release gate; `warned` the warning lists it stands on.
+    `decision` is the gate's word about the object and the recipient; `warned` the warning lists it stands on.
     """
 
     object_id: str
@@ -32,7 +33,7 @@ class Candidate:
     revoked: bool
     valid_from: datetime | None
     valid_until: datetime | None
-    gate: tuple[Reason, ...] = ()
+    decision: Released[Item] | Withheld
     warned: tuple[str, ...] = ()
     is_public_suffix: bool = False
 
@@ -49,11 +50,16 @@ class NeverBlock:
 
 @dataclass(frozen=True, slots=True)
 class BlockEntry:
-    """A value to block until it expires."""
+    """A value to block until it expires; it exists only for what the gate released to the list's recipient."""
 
     observable: Observable
-    object_id: str
+    released: Released[Item]
     expires_at: datetime
+
+    @property
+    def object_id(self) -> str:
+        """Return the object that says so."""
+        return self.released.value.id
 
 
 @dataclass(frozen=True, slots=True)

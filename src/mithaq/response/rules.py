@@ -11,6 +11,7 @@ from datetime import datetime
 
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.reason import Reason
+from mithaq.release.model import Withheld
 from mithaq.response.model import BlockEntry, Candidate, NeverBlock, Refusal
 from mithaq.response.settings import BlocklistSettings
 from mithaq.response.special import (
@@ -51,7 +52,7 @@ def reasons_against(
     """Return everything that speaks against blocking a value at this instant; empty when it may be blocked."""
     place = place_of(candidate.observable)
     reasons = (
-        *candidate.gate,
+        *(candidate.decision.reasons if isinstance(candidate.decision, Withheld) else ()),
         *_against_object(candidate, at),
         *_against_place(candidate.observable, place, settings),
         *_against_lists(candidate, place, never, settings),
@@ -73,12 +74,12 @@ def sort_out(
     refused: list[Refusal] = []
     for candidate in sorted(candidates, key=lambda each: (each.observable, each.object_id)):
         reasons = reasons_against(candidate, never, settings, at)
-        if reasons or candidate.valid_until is None:
+        if reasons or candidate.valid_until is None or isinstance(candidate.decision, Withheld):
             refused.append(Refusal(candidate.observable, candidate.object_id, reasons))
             continue
         known = entries.get(candidate.observable)
         if known is None or known.expires_at < candidate.valid_until:
-            entry = BlockEntry(candidate.observable, candidate.object_id, candidate.valid_until)
+            entry = BlockEntry(candidate.observable, candidate.decision, candidate.valid_until)
             entries[candidate.observable] = entry
     return tuple(entries[each] for each in sorted(entries)), tuple(refused)
 

@@ -15,7 +15,7 @@ from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL
 from mithaq.release.model import Recipient, Request
-from mithaq.release.rules import judge
+from mithaq.release.rules import decide
 from mithaq.response import store
 from mithaq.response.errors import NotBlockable, UnknownNeverBlock
 from mithaq.response.formats import plain, rpz, suricata
@@ -146,7 +146,7 @@ class Blocklists:
 
     def _candidates(self, stored: StoredObject, recipient: Recipient, at: datetime) -> Iterator[Candidate]:
         request = Request(item_of(stored, self._nation), self._nation, recipient, True, None, _PURPOSE)
-        gate = judge(request, at).reasons
+        decision = decide(request, at)
         for observable in stored.stix.observables:
             yield Candidate(
                 object_id=stored.stix.id,
@@ -157,7 +157,7 @@ class Blocklists:
                 revoked=stored.stix.revoked,
                 valid_from=stored.stix.valid_from,
                 valid_until=stored.stix.valid_until,
-                gate=gate,
+                decision=decision,
                 warned=self._warning_lists.warned(observable),
                 is_public_suffix=observable.type == "domain" and self._suffixes.is_public(observable.value),
             )

@@ -9,6 +9,7 @@ from mithaq.response.formats import plain, rpz, suricata
 from mithaq.response.model import BlockEntry, NeverBlock
 from mithaq.standards.observable import Observable, canonical_observable
 from tests.conftest import AT
+from tests.unit.response.decided import released
 from tests.unit.telemetry.events import seen
 
 VALUES = (
@@ -25,7 +26,7 @@ VALUES = (
 
 
 def entries(*values: str) -> list[BlockEntry]:
-    return [BlockEntry(seen(value), "indicator--1", AT + timedelta(days=1)) for value in values]
+    return [BlockEntry(seen(value), released(), AT + timedelta(days=1)) for value in values]
 
 
 def zone(*values: str, never: tuple[str, ...] = (), serial: int = 2026112300) -> str:
@@ -106,7 +107,7 @@ def test_a_domain_is_blocked_in_dns_tls_and_http() -> None:
 
 def test_nothing_in_a_url_ends_the_string_or_the_rule() -> None:
     hostile = Observable("url", 'http://evil.example:8080/a;b?c="d"|e\\:)')
-    entry = BlockEntry(hostile, "indicator--1", AT)
+    entry = BlockEntry(hostile, released(), AT)
     rule = suricata.render([entry], action="drop", first_sid=1).decode()
     header, _, body = rule.partition("(")
     assert header == "drop http any any -> any 8080 "

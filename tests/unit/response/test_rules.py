@@ -12,6 +12,7 @@ from mithaq.response.model import Candidate, NeverBlock
 from mithaq.response.rules import reasons_against, sort_out, url_parts
 from mithaq.response.settings import BlocklistSettings
 from tests.conftest import AT
+from tests.unit.response.decided import released, withheld
 from tests.unit.telemetry.events import seen
 
 PUBLIC = BlocklistSettings(national_domains=("gov.xa",))
@@ -29,6 +30,7 @@ def candidate(value: str = "domain:evil.com", object_id: str = "indicator--1") -
         revoked=False,
         valid_from=AT,
         valid_until=SOON,
+        decision=released(object_id),
     )
 
 
@@ -67,7 +69,7 @@ def test_an_indicator_against_which_nothing_speaks_is_blocked(value: str) -> Non
         ({"observable": seen("email:a@evil.com")}, "not-blockable"),
         ({"warned": ("Top sites",)}, "warning-list"),
         ({"is_public_suffix": True}, "public-suffix"),
-        ({"gate": (Reason("pap-blocking", "no"),)}, "pap-blocking"),
+        ({"decision": withheld(Reason("pap-blocking", "no"))}, "pap-blocking"),
     ],
 )
 def test_each_rule_refuses_by_itself(change: dict[str, object], code: str) -> None:
@@ -140,7 +142,9 @@ def test_all_reasons_are_told_at_once_and_each_only_once() -> None:
         Reason("pap-blocking", "no"),
         Reason("lane-operational", "objects of exercises and tests are never blocked"),
     )
-    each = replace(candidate("ipv4:192.168.0.4"), valid_until=None, lane=TEST, gate=gate, warned=("RFC 1918",))
+    each = replace(
+        candidate("ipv4:192.168.0.4"), valid_until=None, lane=TEST, decision=withheld(*gate), warned=("RFC 1918",)
+    )
     reasons = reasons_against(each, [], PUBLIC, AT)
     assert sorted(reason.code for reason in reasons) == sorted(
         ["pap-blocking", "lane-operational", "no-expiry", "special-address", "warning-list"]
