@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy import Connection
+
 from mithaq.kernel.database import Database
 from mithaq.kernel.errors import Error
 
@@ -48,14 +50,19 @@ def refuse_newer(present: str | None) -> None:
 
 def present_revision(url: str) -> str | None:
     """Return the revision a database is at, nothing for an empty one."""
-    from alembic.migration import MigrationContext
-
     database = Database.open(url)
     try:
         with database.read() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+            return revision_of(connection)
     finally:
         database.close()
+
+
+def revision_of(connection: Connection) -> str | None:
+    """Return the revision of an open database, nothing for an empty one."""
+    from alembic.migration import MigrationContext
+
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def known_revisions() -> tuple[str, ...]:
