@@ -122,9 +122,10 @@ cursors = Table(
 class Transaction:
     """One write: statements and the journal entries that tell of them."""
 
-    def __init__(self, connection: Connection, at: datetime) -> None:
+    def __init__(self, connection: Connection, at: datetime, origin: str = "") -> None:
         self.connection = connection
         self.at = at
+        self._origin = origin
         self._entries: list[dict[str, Any]] = []
 
     def execute(
@@ -161,9 +162,11 @@ class Transaction:
         last = self.connection.scalar(select(func.coalesce(func.max(journal.c.seq), 0))) or 0
         rows = [{"seq": last + place, **entry} for place, entry in enumerate(self._entries, 1)]
         self.connection.execute(journal.insert(), rows)
+        kinds = frozenset(row["kind"] for row in rows)
         if postgres:
-            self.connection.execute(text(f"NOTIFY {NOTIFY_CHANNEL}"))
-        return frozenset(row["kind"] for row in rows)
+            news = {"channel": NOTIFY_CHANNEL, "payload": " ".join((self._origin or "-", *sorted(kinds)))}
+            self.connection.execute(text("SELECT pg_notify(:channel, :payload)"), news)
+        return kinds
 
 
 class Database:
@@ -214,7 +217,7 @@ class Database:
                 self.engine.connect().execution_options(mithaq_write=True) as connection,
                 connection.begin(),
             ):
-                transaction = Transaction(connection, at)
+                transaction = Transaction(connection, at, self.waker.origin if self.waker else "")
                 yield transaction
                 kinds = transaction.write_journal()
         except OperationalError as error:

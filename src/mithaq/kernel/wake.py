@@ -6,6 +6,7 @@ A listener says in its socket's name what it waits for, so that nobody is woken 
 import asyncio
 import binascii
 import contextlib
+import hashlib
 import itertools
 import os
 import select
@@ -44,6 +45,9 @@ class Waker:
 
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir
+        place = f"{socket.gethostname()}\0{run_dir.resolve()}"
+        self.origin = hashlib.sha256(place.encode()).hexdigest()[:16]
+        """Tells this run folder from that of another machine."""
 
     def wake(self, kinds: Iterable[str]) -> None:
         """Wake every listener that waits for one of these kinds of journal entry."""

@@ -8,6 +8,7 @@ from mithaq.exchange.planning import Planning
 from mithaq.kernel import journal
 from mithaq.kernel.errors import Error
 from mithaq.kernel.journal import Reader
+from mithaq.kernel.notify import forward_notifications
 from mithaq.kernel.wake import WakeListener
 from mithaq.node.composition import Node
 
@@ -20,6 +21,9 @@ def run(node: Node, stop: threading.Event) -> None:
     """Work until stopped."""
     channels = ChannelWorker(node.channel, node.clock, node.run_dir, stop)
     threading.Thread(target=channels.run, name="channels", daemon=True).start()
+    if node.db.dialect == "postgresql" and node.db.waker:
+        listening = (node.db, node.db.waker, stop)
+        threading.Thread(target=forward_notifications, args=listening, name="notifications", daemon=True).start()
     follow(node, Planning(node.channel).reader(), stop)
 
 
