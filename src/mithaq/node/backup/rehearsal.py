@@ -15,6 +15,7 @@ from mithaq.nations.model import Card
 from mithaq.nations.rules import read_card
 from mithaq.node.backup.errors import BadBackup
 from mithaq.node.backup.service import Restored
+from mithaq.node.backup.snapshot import sealed_files
 from mithaq.node.data_folder import DataFolder
 from mithaq.node.founding import database_url
 from mithaq.node.migrations import migrate
@@ -103,8 +104,7 @@ def _check_lake(restored: Restored, connection: Connection) -> tuple[int, int]:
         events += found
     sealed = list_segments(connection, (SEALED,))
     for segment in sealed:
-        stem = restored.root / segment.path
-        if not list(stem.parent.glob(f"{stem.name}.*")):
+        if not all(path.is_file() for path in sealed_files(restored.root, segment)):
             raise BadBackup("the lake misses the segment %(segment)s", segment=segment.segment)
     return events + sum(segment.events for segment in sealed), len(sealed)
 

@@ -42,10 +42,10 @@ def dump(connection: Connection) -> Iterator[bytes]:
     """Yield every row of every table, a few hundred at a time."""
     for table in tables(connection):
         query = select(table).order_by(*table.primary_key.columns).execution_options(yield_per=ROWS_A_BLOCK)
-        names = [column.name for column in table.columns]
+        names = [str(column.name) for column in table.columns]
         for part in connection.execute(query).partitions():
             rows = [[_plain(value) for value in row] for row in part]
-            block = _ENCODER.encode(Block(table.name, names, rows))
+            block = _ENCODER.encode(Block(str(table.name), names, rows))
             yield struct.pack(">I", len(block)) + block
 
 

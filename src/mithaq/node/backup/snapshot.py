@@ -24,10 +24,11 @@ from mithaq.node.backup.settings import SNAPSHOT_ATTEMPTS
 from mithaq.node.data_folder import DataFolder
 from mithaq.node.migrations import revision_of
 from mithaq.telemetry.segments import segment_path
-from mithaq.telemetry.store import CLOSED, OPEN, SEALED, list_segments
+from mithaq.telemetry.store import CLOSED, OPEN, SEALED, Segment, list_segments
 
 SQLITE, ROWS = "database.sqlite", "database.rows"
 LAKE, SPOOL = "lake", "spool"
+SEALED_SUFFIXES = (".events.parquet", ".values.parquet", ".index")
 _STAGE = ".backup-stage"
 _LOCK = ".backup.lock"
 _NOT_KEPT = frozenset({"run", "logs", "cache", LAKE, SPOOL})
@@ -133,14 +134,18 @@ def _hold_lake(root: Path, connection: Connection) -> list[Kept]:
     held = []
     for segment in list_segments(connection, (OPEN, CLOSED, SEALED)):
         if segment.state == SEALED:
-            stem = root / segment.path
-            files = [path for path in stem.parent.glob(f"{stem.name}.*") if path.suffix != ".part"]
-            if not files:
-                raise _LakeMoved
-            held += [_hold(root, LAKE, path, None) for path in files]
+            held += [_hold(root, LAKE, path, None) for path in sealed_files(root, segment)]
         elif segment.bytes:
             held.append(_hold(root, LAKE, segment_path(root, segment.segment), segment.bytes))
+        else:
+            held.append(_begun(root, segment_path(root, segment.segment)))
     return held
+
+
+def sealed_files(root: Path, segment: Segment) -> list[Path]:
+    """Return the files that a sealed segment is made of."""
+    stem = root / segment.path
+    return [stem.with_name(stem.name + suffix) for suffix in SEALED_SUFFIXES]
 
 
 def _hold_spool(root: Path) -> dict[str, Kept]:
@@ -166,6 +171,15 @@ def _hold(root: Path, top: str, path: Path, size: int | None) -> Kept:
     if size is not None and found < size:
         raise BackupFailed("the segment is shorter than what was committed", subject=name.as_posix())
     return Kept(name.as_posix(), link, found if size is None else size)
+
+
+def _begun(root: Path, path: Path) -> Kept:
+    """Return a segment that nothing was committed to; its file may not be there yet."""
+    name = path.relative_to(root)
+    empty = root / LAKE / _STAGE / name
+    empty.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    empty.touch()
+    return Kept(name.as_posix(), empty, 0)
 
 
 def _link(path: Path, link: Path) -> None:
