@@ -8,21 +8,19 @@ whether they ran, whatever the figures say.
 import argparse
 import importlib
 import json
-import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
-import benchmarks
 from benchmarks.measure import Result, Size, machine
 
-_NO_BENCHMARKS = frozenset({"__main__", "measure"})
+_FOLDER = Path(__file__).parent
 
 
 def names() -> list[str]:
-    """Return the names of all benchmarks."""
-    found = (each.name for each in pkgutil.iter_modules(benchmarks.__path__) if each.name not in _NO_BENCHMARKS)
-    return sorted(name for name in found if hasattr(_module(name), "measure"))
+    """Return the names of all benchmarks, without importing what they measure."""
+    return sorted(path.stem for path in _FOLDER.glob("*.py") if "\ndef measure(" in path.read_text("utf-8"))
 
 
 def _module(name: str) -> ModuleType:
