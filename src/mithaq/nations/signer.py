@@ -98,6 +98,15 @@ class RemoteSigner:
         """Return the plaintext that was sealed to this nation."""
         return self._ask({"op": "open", "data": sealed, "info": info})
 
+    def is_reachable(self) -> bool:
+        """Tell whether a signer answers on this node's socket; a socket left behind by a dead one does not."""
+        try:
+            self._connection()
+        except OSError:
+            self.close()
+            return False
+        return True
+
     def _ask(self, request: dict[str, Any]) -> bytes:
         try:
             answer = self._exchange(request)

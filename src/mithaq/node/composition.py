@@ -17,7 +17,7 @@ from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import Signer
 from mithaq.nations.people.service import People
 from mithaq.nations.service import Partners
-from mithaq.nations.signer import SOCKET_NAME, LocalSigner, RemoteSigner
+from mithaq.nations.signer import LocalSigner, RemoteSigner
 from mithaq.node.data_folder import DataFolder
 from mithaq.node.founding import database_url, own_card
 from mithaq.node.settings import Settings, read_settings
@@ -133,6 +133,7 @@ def compose(root: Path, *, passphrase: bytes | None = None, clock: Clock | None 
 
 
 def _signer(folder: DataFolder, passphrase: bytes | None) -> Signer:
-    if passphrase is not None and not (folder.run / SOCKET_NAME).exists():
-        return LocalSigner(keystore.read(folder.keys, passphrase))
-    return RemoteSigner(folder.run)
+    remote = RemoteSigner(folder.run)
+    if passphrase is None or remote.is_reachable():
+        return remote
+    return LocalSigner(keystore.read(folder.keys, passphrase))

@@ -1,3 +1,4 @@
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 from mithaq.kernel import sealing, signing
 from mithaq.kernel.sealing import BadSeal, OpenKey
 from mithaq.nations.errors import SignerRefused, SignerUnreachable
-from mithaq.nations.signer import RemoteSigner, SignerServer
+from mithaq.nations.signer import SOCKET_NAME, RemoteSigner, SignerServer
 from tests.world import XA, keys_of
 
 KIND = "application/vnd.mithaq.test+json"
@@ -24,6 +25,7 @@ def signer(tmp_path: Path) -> Iterator[RemoteSigner]:
 
 
 def test_the_signer_process_signs_and_opens_without_giving_its_keys_away(signer: RemoteSigner) -> None:
+    assert signer.is_reachable()
     assert signer.verify_key == keys_of(XA).signing.verify_key
     assert signing.verify(signer.sign(KIND, b"{}"), signer.verify_key, KIND) == b"{}"
     sealed = sealing.seal(b"x" * 3_000_000, keys_of(XA).opening[0].seal_key, b"info")
@@ -42,3 +44,9 @@ def test_the_signer_refuses_foreign_types_bases_and_seals(signer: RemoteSigner) 
 def test_an_absent_signer_is_named(tmp_path: Path) -> None:
     with pytest.raises(SignerUnreachable, match="is the node running"):
         RemoteSigner(tmp_path).sign(KIND, b"{}")
+
+
+def test_a_socket_that_a_dead_signer_left_behind_is_not_taken_for_one(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(tmp_path / SOCKET_NAME))
+    assert not RemoteSigner(tmp_path).is_reachable()
