@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -43,13 +44,13 @@ class Planning:
     def handle(self, tx: Transaction, entries: Sequence[Entry]) -> None:
         """Plan what the entries call for, in the transaction that moves the cursor."""
         gate = self._context.gatekeeper(tx.connection, tx.at)
-        stored = _rows(entries, _STORED)
-        if stored:
-            held = self._context.holdings.rows(tx.connection, stored)
-            self._decide(tx, gate, self._orders(tx, gate, held))
-        withdrawn = _rows(entries, _WITHDRAWN)
-        if withdrawn:
-            self._withdraw(tx, self._context.holdings.rows(tx.connection, withdrawn))
+        news = (entry for entry in entries if entry.kind not in _RETHINK)
+        for kind, run in groupby(news, key=lambda entry: entry.kind):  # in order: a version may follow a withdrawal
+            held = self._context.holdings.rows(tx.connection, [row for entry in run for row in entry.detail["rows"]])
+            if kind == _STORED:
+                self._decide(tx, gate, self._orders(tx, gate, held))
+            else:
+                self._withdraw(tx, held)
         if any(entry.kind in _RETHINK for entry in entries):
             self._reconsider(tx, gate)
 
@@ -106,7 +107,7 @@ class Planning:
             had = select(store.sent_objects.c.recipient).where(
                 store.sent_objects.c.object_id == stored.stix.id, store.sent_objects.c.lane == str(stored.lane)
             )
-            waiting = store.outbox.c.object_id == stored.stix.id
+            waiting = store.outbox.c.object_row == stored.row
             tx.execute(delete(store.outbox).where(waiting, store.outbox.c.action == "release"))
             rows += [
                 {
@@ -140,10 +141,6 @@ class Planning:
             for stored in self._context.holdings.rows(tx.connection, [row.object_row])
         ]
         self._decide(tx, gate, orders)
-
-
-def _rows(entries: Sequence[Entry], kind: str) -> list[int]:
-    return [row for entry in entries if entry.kind == kind for row in entry.detail["rows"]]
 
 
 def _sent_by(stored: StoredObject, recipient: NationId) -> bool:

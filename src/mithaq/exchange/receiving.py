@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from mithaq.agreements.model import Agreement
 from mithaq.exchange import store
@@ -71,9 +71,8 @@ class Receiving:
 
     def cursor(self, sender: NationId) -> int:
         """Return the number of the last release taken from a partner."""
-        query = select(store.channels.c.received_sequence).where(store.channels.c.partner == sender)
         with self._context.db.read() as connection:
-            return connection.execute(query).scalar_one_or_none() or 0
+            return _cursor(connection, sender)
 
     def take(self, sender: NationId, frame: Unverified, at: datetime) -> Outcome | None:
         """Verify, admit and store one frame; `None` when it was taken before.
@@ -160,8 +159,10 @@ class Receiving:
             (objects if isinstance(outcome, NewObject) else quarantined).append(outcome)  # type: ignore[arg-type]
         return Admitted(verified, tuple(objects), tuple(quarantined))
 
-    def _keep(self, tx: Transaction, admitted: Admitted) -> Outcome:
+    def _keep(self, tx: Transaction, admitted: Admitted) -> Outcome | None:
         verified, document = admitted.verified, admitted.verified.document
+        if _cursor(tx.connection, document.sender) + 1 != document.sequence:
+            return None  # taken meanwhile: a channel to the partner's earlier address was still open
         report = self._context.holdings.store(tx, admitted.objects)
         bodies = {each.stix.id: each.body for each in admitted.objects}
         quarantined = admitted.quarantined + tuple(
@@ -206,6 +207,11 @@ class Receiving:
         here = (store.received.c.sender == sender, store.received.c.sequence == sequence)
         with self._context.db.write(at) as tx:
             tx.execute(update(store.received).where(*here).values(receipt_due=False))
+
+
+def _cursor(connection: Connection, sender: NationId) -> int:
+    query = select(store.channels.c.received_sequence).where(store.channels.c.partner == sender)
+    return connection.execute(query).scalar_one_or_none() or 0
 
 
 def _against_the_whole(document: ReleaseDocument, agreement: Agreement | None, at: datetime) -> tuple[Reason, ...]:

@@ -26,12 +26,15 @@ from mithaq.exchange.settings import (
     MAX_RESPONSE_BYTES,
 )
 from mithaq.intelligence.model import StoredObject
-from mithaq.kernel.database import Transaction
+from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.ids import NationId, new_id
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.signing import verify
 from mithaq.release.model import Carried, Item, Released, Withheld
 from mithaq.release.rules import carried_terms, retract
+
+_OF_OBJECT = ("object_row", "object_id", "version", "lane")
+_OF_QUESTION = ("recipient", *_OF_OBJECT, "agreement_id", "purpose")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,19 @@ class _Batch:
     agreement: Agreement | None
     released: Sequence[tuple[Any, StoredObject, Released[Item]]]
     refused: Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """What the gate says today of a release that has its number already: what may still go, and what may not."""
+
+    may_go: bool
+    allowed: Sequence[dict[str, Any]]
+    refused: Sequence[dict[str, Any]]
+
+
+class _Overtaken(Exception):
+    """A decision was taken back between its judgement and its number, by a withdrawal that saw nothing sent yet."""
 
 
 class Sending:
@@ -142,30 +158,45 @@ class Sending:
         with self._context.db.read() as connection:
             rows = connection.execute(query).all()
             gate = self._context.gatekeeper(connection, at)
-            stale = {row.sequence for row in rows if self._may_no_longer_go(connection, gate, row)}
+            judged = {row.sequence: self._judged_again(connection, gate, row, at) for row in rows}
         frames: list[bytes] = []
         for row in rows:
-            frames.append(self._void(row, at) if row.sequence in stale else bytes(row.frame))
+            again = judged[row.sequence]
+            frames.append(bytes(row.frame) if again.may_go else self._void(row, again, at))
             if sum(map(len, frames)) > MAX_RESPONSE_BYTES // 2:
                 break
         return frames
 
-    def _may_no_longer_go(self, connection: Connection, gate: Gatekeeper, row: Any) -> bool:
+    def _judged_again(self, connection: Connection, gate: Gatekeeper, row: Any, at: datetime) -> _Again:
         """Judge a numbered release again before it is repeated."""
         if row.action != "release":
-            return False
-        inside = select(store.sent_objects.c.object_row).where(
+            return _Again(True, (), ())
+        inside = select(store.sent_objects).where(
             store.sent_objects.c.recipient == row.recipient, store.sent_objects.c.sequence == row.sequence
         )
-        rows = [each for (each,) in connection.execute(inside)]
-        held = self._context.holdings.rows(connection, rows)
-        return len(held) != len(rows) or any(
-            isinstance(gate.decide(stored, NationId(row.recipient), row.agreement_id, row.purpose), Withheld)
-            for stored in held
-        )
+        rows = connection.execute(inside).all()
+        held = {each.row: each for each in self._context.holdings.rows(connection, [each.object_row for each in rows])}
+        allowed: list[dict[str, Any]] = []
+        refused: list[dict[str, Any]] = []
+        for each in rows:
+            if (stored := held.get(each.object_row)) is None:
+                continue
+            question = {name: getattr(each, name) for name in ("recipient", *_OF_OBJECT)} | {
+                "agreement_id": row.agreement_id,
+                "purpose": row.purpose,
+            }
+            decision = gate.decide(stored, NationId(row.recipient), row.agreement_id, row.purpose)
+            if isinstance(decision, Withheld):
+                refused.append(_refusal(question, decision, at))
+            else:
+                allowed.append(question | {"action": "release", "decided_at": at})
+        return _Again(len(allowed) == len(rows), allowed, refused)
 
-    def _void(self, row: Any, at: datetime) -> bytes:
-        """Fill the number of a release that may no longer go with a signed word of exactly that."""
+    def _void(self, row: Any, again: _Again, at: datetime) -> bytes:
+        """Fill the number of a release that may no longer go with a signed word of exactly that.
+
+        What of it may still go waits for the next number; what may not is in the private log, to be asked again.
+        """
         recipient = NationId(row.recipient)
         document = ReleaseDocument(
             row.release_id, self._context.own, recipient, row.sequence, at, "void", Lane(row.lane), None, "withdrawal"
@@ -179,6 +210,8 @@ class Sending:
                     store.sent_objects.c.recipient == recipient, store.sent_objects.c.sequence == row.sequence
                 )
             )
+            insert_ignore(tx, store.outbox, again.allowed)
+            keep_withheld(tx, again.refused)
         return frame
 
     def _next(self, recipient: NationId, at: datetime) -> bytes | None:
@@ -199,7 +232,7 @@ class Sending:
             frame, digest = self._seal(document)
             try:
                 self._keep_sent(batch, document, frame, digest, at)
-            except IntegrityError:  # another process took this number: judge and number again
+            except (IntegrityError, _Overtaken):  # this number was taken, or a decision taken back: judge again
                 continue
             return frame
 
@@ -225,7 +258,8 @@ class Sending:
                 continue
             decision = gate.decide(stored, recipient, row.agreement_id, row.purpose)
             if isinstance(decision, Withheld):
-                refused.append(_refusal(row, decision, at))
+                question = {name: getattr(row, name) for name in _OF_QUESTION}
+                refused.append(_refusal(question, decision, at))
             else:
                 released.append((row, stored, decision))
         return _Batch(taken, gate.agreement(alike[0].agreement_id), released, refused)
@@ -296,7 +330,8 @@ class Sending:
             objects = _sent_objects(batch, document)
             if objects:
                 tx.execute(store.sent_objects.insert(), objects)
-            _empty(tx, batch)
+            if _empty(tx, batch) != len(batch.rows):
+                raise _Overtaken
             tx.append(
                 "exchange.released",
                 subject=document.id,
@@ -327,17 +362,15 @@ def _label(row: Any) -> tuple[str, str, str, str]:
     return (row.action, row.agreement_id, row.purpose, row.lane)
 
 
-def _refusal(row: Any, decision: Withheld, at: datetime) -> dict[str, Any]:
-    names = ("recipient", "object_row", "object_id", "version", "lane", "agreement_id", "purpose")
-    return {name: getattr(row, name) for name in names} | {
-        "reasons": [reason.as_json() for reason in decision.reasons],
-        "at": at,
-    }
+def _refusal(question: dict[str, Any], decision: Withheld, at: datetime) -> dict[str, Any]:
+    return question | {"reasons": [reason.as_json() for reason in decision.reasons], "at": at}
 
 
-def _empty(tx: Transaction, batch: _Batch) -> None:
-    tx.execute(delete(store.outbox).where(store.outbox.c.row.in_([row.row for row in batch.rows])))
+def _empty(tx: Transaction, batch: _Batch) -> int:
+    """Take a batch out of the outbox; return how many of its decisions still waited there."""
+    taken = tx.execute(delete(store.outbox).where(store.outbox.c.row.in_([row.row for row in batch.rows])))
     keep_withheld(tx, batch.refused)
+    return int(taken.rowcount)
 
 
 def _sent_row(batch: _Batch, document: ReleaseDocument, frame: bytes, digest: str) -> dict[str, Any]:
