@@ -269,6 +269,12 @@ class Holder:
     outcome: str | None
 
 
+def vetoes(connection: Connection, object_id: str) -> frozenset[str]:
+    """Return the nations from which an object is kept by veto; `*` stands for everybody."""
+    query = select(store.vetoes.c.recipient).where(store.vetoes.c.object_id == object_id)
+    return frozenset(connection.scalars(query))
+
+
 def holders(connection: Connection, object_id: str) -> list[Holder]:
     """Return which nations have an object from here."""
     inside, whole = store.sent_objects, store.sent

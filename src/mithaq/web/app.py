@@ -16,7 +16,18 @@ from starlette.types import Scope
 from mithaq.node.body_limit import BodyLimit
 from mithaq.node.composition import Node
 from mithaq.node.language import msgid
-from mithaq.web import agreements, audit, detection, exchange, intelligence, lookup, overview, people, sign_in
+from mithaq.web import (
+    agreements,
+    audit,
+    detection,
+    exchange,
+    importing,
+    intelligence,
+    lookup,
+    overview,
+    people,
+    sign_in,
+)
 from mithaq.web.doors import enter, routes
 from mithaq.web.rendering import STATIC
 from mithaq.web.security import OwnOrigin, SecureHeaders, body_limit
@@ -24,6 +35,7 @@ from mithaq.web.site import Site
 
 DOORS = (
     *overview.DOORS,
+    *importing.DOORS,
     *intelligence.DOORS,
     *lookup.DOORS,
     *detection.DOORS,

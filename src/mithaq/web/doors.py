@@ -148,7 +148,10 @@ class Door:
 
         async def endpoint(request: Request) -> Response:
             form, body = await _read(request)
-            return await anyio.to_thread.run_sync(self.serve, site, request, form, body)
+            try:
+                return await anyio.to_thread.run_sync(self.serve, site, request, form, body)
+            finally:
+                await form.close()
 
         return Route(self.path, endpoint, methods=[self.method], name=f"{self.method} {self.path}")
 

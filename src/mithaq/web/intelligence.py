@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from mithaq.exchange import ledger
 from mithaq.exchange.orders import Why
 from mithaq.intelligence.errors import NotHeld
 from mithaq.intelligence.model import StoredObject
@@ -19,6 +20,7 @@ from mithaq.web.settings import ROWS_A_PAGE
 
 _SHOWN_BODY_CHARS = 20_000
 _SHOWN_OBSERVABLES = 50
+_SHOWN_HITS = 20
 DEFAULT_PURPOSE = "defence"
 
 
@@ -45,6 +47,8 @@ def read(visit: Visit) -> Response:
             raise NotHeld("this node holds no such object in this lane", subject=stix_id[:120])
         shares = _shares(visit, connection, versions[0])
         names = titles(visit, connection)
+        vetoes = ledger.vetoes(connection, stix_id)
+        hits = node.detection.hits(connection, lane, limit=_SHOWN_HITS, indicator_id=stix_id).hits
     return visit.page(
         "object.html",
         object=versions[0],
@@ -52,6 +56,8 @@ def read(visit: Visit) -> Response:
         lane=str(lane),
         shares=shares,
         titles=names,
+        vetoes=vetoes,
+        hits=hits if visit.may(Verb.DETECTION_READ) else (),
         body=_readable(versions[0].body),
         shown_observables=_SHOWN_OBSERVABLES,
     )

@@ -37,6 +37,7 @@ ACTIONS = {
     "person.disable": msgid("Shut a person out"),
     "passkey.enrol": msgid("Enrolled a passkey"),
     "intelligence.add": msgid("Created indicators"),
+    "intelligence.import": msgid("Imported a file"),
     "agreement.sign": msgid("Signed an agreement"),
     "agreement.suspend": msgid("Suspended an agreement"),
     "agreement.resume": msgid("Ended the suspension of an agreement"),

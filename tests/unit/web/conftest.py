@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from httpx import Response
 
 from mithaq.nations.people.model import Role
 from mithaq.node.composition import Node
@@ -68,3 +69,13 @@ def token_of() -> Callable[[TestClient], str]:
         return text.split('name="_csrf" value="', 1)[1].split('"', 1)[0]
 
     return read
+
+
+@pytest.fixture
+def post(token_of: Callable[[TestClient], str]) -> Callable[..., Response]:
+    """Return a function that sends a form with the session's own token."""
+
+    def send(client: TestClient, path: str, *, files: object = None, **fields: object) -> Response:
+        return client.post(path, data={"_csrf": token_of(client), **fields}, files=files)  # type: ignore[arg-type]
+
+    return send
