@@ -14,7 +14,7 @@ from mithaq.kernel.ids import NationId
 from mithaq.nations.model import Card, Partner, Standing
 from mithaq.nations.rules import MAX_CARD_BYTES, read_card
 from mithaq.node.composition import Node
-from mithaq.node.founding import own_card
+from mithaq.node.founding import issue_card, own_card, renew_card
 from mithaq.node.language import msgid
 
 
@@ -56,6 +56,27 @@ def export_card(session: Session, file: str) -> None:
         "This is the card of %(nation)s. Partners compare the fingerprint by voice before they trust it.",
         nation=session.node().nation,
     )
+
+
+@card.command("renew")
+@click.option("--anyway", is_flag=True, help="Also where nothing changed and its end is far.")
+@click.pass_obj
+def renew_own(session: Session, anyway: bool) -> None:
+    """Sign this nation's card anew where its names, address or contact changed, or its end is near.
+
+    The keys stay the same, and so does the fingerprint. Partners take the new card with: mithaq partner add.
+    """
+    node, at = session.node(), session.now()
+    before = own_card(node.folder)
+    if anyway:
+        issue_card(node.folder, node.settings, node.signer, before.seal_key, at)
+    renewed = anyway or renew_card(node.folder, node.signer, at)
+    own = own_card(node.folder)
+    session.emit(plain(_card_json(own)) | {"renewed": renewed}, lambda: _card_text(session, own))
+    if renewed:
+        session.say("Send the new card to your partners: mithaq card export FILE")
+    else:
+        session.say("The card holds; nothing was changed.")
 
 
 @card.command("fetch")

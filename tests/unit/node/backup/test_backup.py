@@ -23,7 +23,8 @@ from mithaq.node.backup.service import backup, rehearsed, restore
 from mithaq.node.backup.snapshot import snapshot
 from mithaq.node.composition import Node, compose
 from mithaq.node.settings import read_settings
-from tests.unit.node.backup.conftest import KEY_PASSPHRASE, PASSPHRASE, add_indicator
+from tests.unit.node.backup.conftest import PASSPHRASE, add_indicator
+from tests.unit.node.conftest import KEY_PASSPHRASE
 
 
 @contextmanager

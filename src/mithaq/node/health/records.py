@@ -1,0 +1,188 @@
+"""What the database says: its revision, readers that lag, partners, agreements."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from mithaq.agreements.model import Agreement, State
+from mithaq.detection.readers import News
+from mithaq.exchange import ledger
+from mithaq.exchange.ledger import Channel, ChannelState
+from mithaq.exchange.planning import Planning
+from mithaq.kernel.database import cursors, journal
+from mithaq.kernel.journal import Reader
+from mithaq.kernel.reason import Reason
+from mithaq.nations.model import Partner, Standing
+from mithaq.node.composition import Node
+from mithaq.node.health.model import Finding, Level
+from mithaq.node.health.settings import (
+    AGREEMENT_WARNING,
+    CARD_WARNING,
+    CLOCK_BACK,
+    PARTNER_WRONG,
+    READER_WARNING,
+    READER_WRONG,
+)
+from mithaq.node.language import msgid
+from mithaq.node.migrations import known_revisions, newest_revision, revision_of
+
+Params = dict[str, str | int]
+
+
+def database(node: Node) -> Iterator[Finding]:
+    """The database answers and is at the program's revision."""
+    try:
+        with node.db.read() as connection:
+            present = revision_of(connection)
+    except SQLAlchemyError as error:
+        detail = str(error.args[0] if error.args else error)[:200]
+        remedy = msgid("start the database, or put its right address into mithaq.toml")
+        yield Finding(
+            Level.WRONG, Reason("database", "the database does not answer: %(detail)s", {"detail": detail}, remedy)
+        )
+        return
+    params: Params = {"found": present or "-", "known": newest_revision()}
+    if present == newest_revision():
+        yield Finding(Level.FINE, Reason("database", "the database answers and is at revision %(found)s", params))
+    elif present is None or present in known_revisions():
+        remedy = msgid("run: mithaq serve brings it up to date")
+        sentence = msgid("the database is at revision %(found)s, the program at %(known)s")
+        yield Finding(Level.WRONG, Reason("database", sentence, params, remedy))
+    else:
+        remedy = msgid("run the newer program, or restore a backup")
+        sentence = msgid("a newer program has migrated the database to %(found)s; this one knows none after %(known)s")
+        yield Finding(Level.WRONG, Reason("database", sentence, params, remedy))
+
+
+def clock(connection: Connection, at: datetime) -> Iterator[Finding]:
+    """The machine's clock does not stand before what was written already."""
+    last: datetime | None = connection.scalar(select(journal.c.at).order_by(journal.c.seq.desc()).limit(1))
+    if last is not None and last - at > CLOCK_BACK:
+        params: Params = {"seconds": int((last - at).total_seconds())}
+        sentence = msgid("this machine's clock stands %(seconds)s seconds before its newest journal entry")
+        yield Finding(Level.WRONG, Reason("clock", sentence, params, "set the clock: timedatectl, chronyc tracking"))
+    else:
+        yield Finding(Level.FINE, Reason("clock", "this machine's clock goes on from the journal"))
+
+
+def readers(node: Node, connection: Connection, at: datetime) -> Iterator[Finding]:
+    """No reader leaves news lying that it should act on."""
+    for reader in (Planning(node.channel).reader(), News().reader):
+        count, since = _unread(connection, reader)
+        waiting = at - since if since else timedelta()
+        params: Params = {"reader": reader.name, "count": count, "seconds": int(waiting.total_seconds())}
+        if waiting <= READER_WARNING:
+            yield Finding(Level.FINE, Reason("reader", "the reader %(reader)s is up to date", params))
+            continue
+        level = Level.WRONG if waiting > READER_WRONG else Level.WARNING
+        sentence = msgid("%(count)s entries have waited for the reader %(reader)s, the oldest for %(seconds)s seconds")
+        yield Finding(level, Reason("reader", sentence, params, "see whether its process runs, and its log"))
+
+
+def _unread(connection: Connection, reader: Reader) -> tuple[int, datetime | None]:
+    cursor = connection.scalar(select(cursors.c.seq).where(cursors.c.reader == reader.name)) or 0
+    query = select(func.count(), func.min(journal.c.at)).where(
+        journal.c.seq > cursor, journal.c.kind.in_(sorted(reader.kinds))
+    )
+    count, since = connection.execute(query).one()
+    return count, since
+
+
+def partners(node: Node, connection: Connection, at: datetime) -> Iterator[Finding]:
+    """Every partner is compared, its card valid, its channel in step, its clock near."""
+    known = node.partners.all(connection)
+    channels = ledger.channels(connection, [partner.nation for partner in known])
+    if not known:
+        remedy = msgid("take a partner's card: mithaq partner add FILE|URL")
+        yield Finding(Level.WARNING, Reason("partner", "this node knows no partner yet", {}, remedy))
+    for partner, channel in zip(known, channels, strict=True):
+        yield from _partner(partner, channel, at)
+
+
+def _partner(partner: Partner, channel: Channel, at: datetime) -> Iterator[Finding]:
+    params: Params = {"nation": partner.nation}
+    if partner.standing is Standing.PENDING:
+        remedy = msgid("call its duty officer, then: mithaq partner confirm %(nation)s")
+        sentence = msgid("the fingerprint of %(nation)s was not compared: nothing is exchanged with it")
+        yield Finding(Level.WARNING, Reason("partner", sentence, params, remedy))
+        return
+    if partner.standing is Standing.SUSPENDED:
+        remedy = msgid("to trust it again: mithaq partner confirm %(nation)s")
+        yield Finding(Level.WARNING, Reason("partner", "%(nation)s is suspended", params, remedy))
+        return
+    yield from _partner_card(partner, at)
+    yield _channel(channel, at, params)
+
+
+def _partner_card(partner: Partner, at: datetime) -> Iterator[Finding]:
+    left = partner.card.expires_at - at
+    if left < CARD_WARNING:
+        params: Params = {"nation": partner.nation, "days": max(0, left.days)}
+        remedy = msgid("ask for its new card: mithaq partner add FILE|URL")
+        level = Level.WARNING if left.total_seconds() > 0 else Level.WRONG
+        yield Finding(level, Reason("partner-card", "the card of %(nation)s expires in %(days)s days", params, remedy))
+
+
+def _channel(channel: Channel, at: datetime, params: Params) -> Finding:
+    state = channel.state(at)
+    lag = channel.lag(at)
+    if channel.trouble is not None:
+        return _trouble(channel.trouble, params)
+    if state is ChannelState.NO_CONTACT:
+        remedy = msgid("see whether its node runs and its address can be reached from here")
+        return Finding(Level.WARNING, Reason("channel", "no contact with %(nation)s yet", params, remedy))
+    if state is ChannelState.BEHIND:
+        waits = params | {"seconds": int(lag.total_seconds())}
+        level = Level.WRONG if lag > PARTNER_WRONG else Level.WARNING
+        sentence = msgid("%(nation)s is behind: the oldest news has waited for %(seconds)s seconds")
+        return Finding(level, Reason("channel", sentence, waits, "call its duty officer; nothing is lost meanwhile"))
+    return Finding(Level.FINE, Reason("channel", "the exchange with %(nation)s is in step", params))
+
+
+def _trouble(trouble: Reason, params: Params) -> Finding:
+    """Say what stands in a channel's way; the partner's own refusal may tell of a clock."""
+    told = trouble.sentence()
+    if trouble.code == "clock-skew" or "clock-skew" in told:
+        sentence = msgid("the clocks of this node and of %(nation)s are too far apart")
+        remedy = msgid("compare both nodes' time sources: timedatectl, chronyc tracking")
+        return Finding(Level.WRONG, Reason("clock-skew", sentence, params, remedy))
+    detail = params | {"detail": told[:200]}
+    remedy = msgid("see whether the address of %(nation)s can be reached; else call its duty officer")
+    return Finding(Level.WRONG, Reason("channel", "trouble with %(nation)s: %(detail)s", detail, remedy))
+
+
+def agreements(known: Iterable[Agreement], at: datetime) -> Iterator[Finding]:
+    """No agreement in force is about to end unnoticed."""
+    newest: dict[str, Agreement] = {}
+    for agreement in known:
+        if agreement.state(at) is State.IN_FORCE:
+            newest.setdefault(agreement.document.id, agreement)
+    for agreement in newest.values():
+        left = agreement.not_after - at
+        if left < AGREEMENT_WARNING:
+            params: Params = {"agreement": agreement.document.id, "days": left.days}
+            remedy = msgid("draft its next version: mithaq agreement draft --amends %(agreement)s")
+            yield Finding(Level.WARNING, Reason("agreement", "%(agreement)s ends in %(days)s days", params, remedy))
+    if not newest:
+        remedy = msgid("see what is missing: mithaq agreement list")
+        yield Finding(
+            Level.WARNING, Reason("agreement", "no agreement is in force: nothing leaves this node", {}, remedy)
+        )
+    else:
+        yield Finding(Level.FINE, Reason("agreement", "%(count)s agreements are in force", {"count": len(newest)}))
+
+
+def sources(node: Node) -> Iterator[Finding]:
+    """Every source of telemetry can be read."""
+    readings = node.telemetry.readings()
+    for reading in readings:
+        if reading.trouble:
+            params: Params = {"source": reading.status.source.name, "detail": reading.trouble[:200]}
+            remedy = msgid("see whether the file is there and may be read: mithaq telemetry status")
+            sentence = msgid("the source %(source)s cannot be read: %(detail)s")
+            yield Finding(Level.WARNING, Reason("telemetry", sentence, params, remedy))
+    if not readings:
+        remedy = msgid("add one: mithaq telemetry source add")
+        yield Finding(Level.WARNING, Reason("telemetry", "no source of telemetry: nothing can be detected", {}, remedy))
