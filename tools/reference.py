@@ -79,9 +79,11 @@ def _code(node: ast.ClassDef) -> str | None:
 
 
 def refusals(source: Path = SOURCE) -> list[tuple[str, str, str]]:
-    """Return code, reason and remedy of every refusal that the program words."""
+    """Return code, reason and remedy of every refusal that the program words; a state of health is none."""
     found = set()
-    for _, tree in trees(source):
+    for place, tree in trees(source):
+        if place.startswith("node/health/"):
+            continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"Reason", "Clause"}:
                 is_clause = getattr(node.func, "id", "") == "Clause"
