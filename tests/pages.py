@@ -1,6 +1,10 @@
 """A composed node for the faces' tests: the real composition over a country's database, keys and partners."""
 
+import atexit
+import shutil
+import tempfile
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from mithaq.kernel.clock import Clock, FixedClock
@@ -17,6 +21,8 @@ NAMES = {"ar": "قمر", "en": "Qamar", "fr": "Qamar"}
 
 def node_of(country: Country, folder: Path, clock: Clock, *, public_url: str = "", language: str = "") -> Node:
     place = DataFolder(folder / f"node-{country.nation}")
+    place.root.mkdir(parents=True, exist_ok=True)
+    place.cache.symlink_to(_shared_cache(), target_is_directory=True)
     place.prepare()
     country.db.waker = Waker(place.run)
     place.card.write_bytes(card_of(country.nation, clock.now()))
@@ -24,6 +30,14 @@ def node_of(country: Country, folder: Path, clock: Clock, *, public_url: str = "
         nation=country.nation, names=NAMES, contact="duty@xa.example", public_url=public_url, language=language
     )
     return Node(place, settings, country.db, clock, country.context.signer)
+
+
+@cache
+def _shared_cache() -> Path:
+    """What can be computed anew is computed once a test run: the warning lists take seconds."""
+    folder = Path(tempfile.mkdtemp(prefix="mithaq-cache-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def still_node(country: Country, folder: Path, at: datetime) -> Node:
