@@ -1,0 +1,68 @@
+"""What is imported is declared, and what is declared is used."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+OURS = {"mithaq", "tests", "tools", "benchmarks"}
+USED_BY_NAME = {
+    "duckdb": "Ibis loads it as its engine",
+    "psycopg": "SQLAlchemy loads it for postgresql+psycopg://",
+    "pymispwarninglists": "its data files are compiled, its code is not run",
+    "python-multipart": "Starlette reads forms with it",
+}
+TOOLS = {"coverage", "import-linter", "mypy", "pytest-cov", "ruff", "uv"}
+
+
+def declared(requirements: list[Any]) -> set[str]:
+    return {re.split(r"[\[><=!~ ]", each, maxsplit=1)[0].lower() for each in requirements if isinstance(each, str)}
+
+
+def imported(folder: str) -> Iterator[tuple[str, str]]:
+    """Yield the distribution and the place of every import of somebody else's code."""
+    distributions = packages_distributions()
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            for name in _top_names(node):
+                if name not in sys.stdlib_module_names and name in distributions and name not in OURS:
+                    yield distributions[name][0].lower().replace("_", "-"), path.relative_to(ROOT).as_posix()
+
+
+def _top_names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name.split(".")[0] for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        return [node.module.split(".")[0]]
+    return []
+
+
+DEPENDENCIES = declared(PROJECT["project"]["dependencies"])
+GROUPS = set().union(*(declared(group) for group in PROJECT["dependency-groups"].values()))
+
+
+def test_the_program_imports_only_what_it_declares() -> None:
+    assert {(name, place) for name, place in imported("src") if name not in DEPENDENCIES} == set()
+
+
+def test_tests_tools_and_benchmarks_import_only_what_is_declared() -> None:
+    found = {pair for folder in ("tests", "tools", "benchmarks") for pair in imported(folder)}
+    assert {pair for pair in found if pair[0] not in DEPENDENCIES | GROUPS} == set()
+
+
+def test_every_declared_dependency_is_used() -> None:
+    used = {name for name, _ in imported("src")}
+    assert DEPENDENCIES - used - set(USED_BY_NAME) == set()
+    everywhere = used | {name for folder in ("tests", "tools", "benchmarks") for name, _ in imported(folder)}
+    assert GROUPS - everywhere - TOOLS == set()
+
+
+def test_the_lock_names_every_declared_dependency() -> None:
+    locked = {package["name"] for package in tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))["package"]}
+    assert locked >= DEPENDENCIES | GROUPS
