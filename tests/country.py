@@ -10,7 +10,7 @@ from mithaq.exchange.context import Context
 from mithaq.exchange.frame import Unverified, split_frames
 from mithaq.exchange.orders import Orders
 from mithaq.exchange.planning import Planning
-from mithaq.exchange.receipt import RECEIPT_TYPE, Receipt
+from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.receiving import Receiving
 from mithaq.exchange.sending import Sending
 from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction, StoredObject
@@ -20,7 +20,6 @@ from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.journal import Reader
 from mithaq.kernel.lane import ACTUAL, Lane
-from mithaq.kernel.reason import Reason
 from mithaq.nations.service import Partners
 from mithaq.standards import stix
 from mithaq.standards.pap import Pap
@@ -128,13 +127,7 @@ def fetch(sender: Country, recipient: Country, at: datetime) -> list[Unverified]
 
 
 def give_receipts(sender: Country, recipient: Country, at: datetime) -> None:
-    receiving = Receiving(recipient.context)
-    for row in receiving.receipts_due(sender.nation):
-        refused = tuple((e["object"], tuple(Reason.of_json(r) for r in e["reasons"])) for e in row.refused)
-        receipt = Receipt(
-            sender.nation, recipient.nation, row.release_id, row.sequence, row.digest, row.outcome, row.received_at,
-            refused,
-        )  # fmt: skip
-        envelope = recipient.context.signer.sign(RECEIPT_TYPE, receipt.encode())
-        Sending(sender.context).accept_receipt(recipient.nation, envelope, at)
-        receiving.receipt_delivered(sender.nation, row.sequence, at)
+    owed = Receipts(recipient.context)
+    for receipt in owed.due(sender.nation):
+        Receipts(sender.context).accept(recipient.nation, owed.signed(receipt), at)
+        owed.delivered(receipt, at)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select
 
 from mithaq.agreements.model import Agreement
 from mithaq.exchange import store
@@ -16,7 +16,7 @@ from mithaq.exchange.frame import Unverified
 from mithaq.exchange.receipt import Outcome
 from mithaq.exchange.release_document import RELEASE_TYPE, ReleasedObject, ReleaseDocument, read_release
 from mithaq.exchange.sending import set_channel
-from mithaq.exchange.settings import SIGNATURE_WINDOW_S
+from mithaq.exchange.settings import MAX_QUARANTINE_BYTES_PER_PARTNER, SIGNATURE_WINDOW_S
 from mithaq.intelligence.model import NewObject, Provenance
 from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.errors import Error
@@ -191,23 +191,6 @@ class Receiving:
         )
         return outcome
 
-    def receipts_due(self, sender: NationId) -> list[Any]:
-        """Return the releases of a partner for which no receipt was delivered yet, oldest first."""
-        query = (
-            select(store.received)
-            .where(store.received.c.receipt_due.is_(True), store.received.c.sender == sender)
-            .order_by(store.received.c.sequence)
-            .limit(100)
-        )
-        with self._context.db.read() as connection:
-            return list(connection.execute(query))
-
-    def receipt_delivered(self, sender: NationId, sequence: int, at: datetime) -> None:
-        """Note that a partner has this nation's receipt."""
-        here = (store.received.c.sender == sender, store.received.c.sequence == sequence)
-        with self._context.db.write(at) as tx:
-            tx.execute(update(store.received).where(*here).values(receipt_due=False))
-
 
 def _cursor(connection: Connection, sender: NationId) -> int:
     query = select(store.channels.c.received_sequence).where(store.channels.c.partner == sender)
@@ -340,12 +323,18 @@ def _received_row(verified: Verified, outcome: Outcome, refused: Sequence[Any], 
 
 
 def _keep_quarantined(tx: Transaction, document: ReleaseDocument, quarantined: Sequence[Quarantined]) -> None:
+    """Keep what was not admitted; where a partner has filled its share of the disk, only ids and reasons."""
+    held = select(func.coalesce(func.sum(func.length(store.quarantine.c.body)), 0)).where(
+        store.quarantine.c.sender == document.sender
+    )
+    room = MAX_QUARANTINE_BYTES_PER_PARTNER - (tx.connection.scalar(held) or 0) if quarantined else 0
+    keeps_bodies = sum(len(each.body) for each in quarantined) <= room
     rows = [
         {
             "sender": document.sender,
             "release_id": document.id,
             "object_id": each.object_id,
-            "body": each.body,
+            "body": each.body if keeps_bodies else b"",
             "reasons": [reason.as_json() for reason in each.reasons],
             "at": tx.at,
         }

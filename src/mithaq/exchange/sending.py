@@ -13,11 +13,10 @@ from sqlalchemy.exc import IntegrityError
 from mithaq.agreements.model import Agreement
 from mithaq.exchange import store
 from mithaq.exchange.context import Context
-from mithaq.exchange.errors import BadReceipt, OutOfSequence
+from mithaq.exchange.errors import OutOfSequence
 from mithaq.exchange.frame import seal_frame
 from mithaq.exchange.gatekeeping import Gatekeeper
 from mithaq.exchange.planning import keep_withheld
-from mithaq.exchange.receipt import RECEIPT_TYPE, Receipt, read_receipt
 from mithaq.exchange.release_document import RELEASE_TYPE, ReleasedObject, ReleaseDocument
 from mithaq.exchange.settings import (
     MAX_FRAMES_PER_RESPONSE,
@@ -29,7 +28,6 @@ from mithaq.intelligence.model import StoredObject
 from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.ids import NationId, new_id
 from mithaq.kernel.lane import Lane
-from mithaq.kernel.signing import verify
 from mithaq.release.model import Carried, Item, Released, Withheld
 from mithaq.release.rules import carried_terms, retract
 
@@ -90,43 +88,6 @@ class Sending:
             frame = self._next(recipient, at)
             frames = [] if frame is None else [frame]
         return frames
-
-    def accept_receipt(self, partner: NationId, envelope: bytes, at: datetime) -> Receipt:
-        """Keep a partner's signed receipt for one of this node's releases; the same receipt twice is one.
-
-        Raises:
-            BadJson, BadSignature: it is not signed by the partner.
-            BadReceipt: it speaks of a release that this partner was never sent, or of other bytes.
-        """
-        with self._context.db.read() as connection:
-            key = self._context.partners.get(connection, partner).card.verify_key
-        receipt = read_receipt(verify(envelope, key, RECEIPT_TYPE, subject=f"receipt of {partner}"))
-        if (receipt.sender, receipt.recipient) != (self._context.own, partner):
-            raise BadReceipt("it is not about a release from here to its signer", subject=receipt.release_id[:80])
-        with self._context.db.write(at) as tx:
-            self._keep_receipt(tx, receipt, envelope)
-        return receipt
-
-    def _keep_receipt(self, tx: Transaction, receipt: Receipt, envelope: bytes) -> None:
-        here = (store.sent.c.recipient == receipt.recipient, store.sent.c.sequence == receipt.sequence)
-        row = tx.execute(select(store.sent).where(*here)).one_or_none()
-        if row is None or (row.release_id, row.digest) != (receipt.release_id, receipt.digest):
-            raise BadReceipt("it matches no release that this nation sent", subject=receipt.release_id[:80])
-        if row.receipt is not None:
-            return
-        refused = [{"object": name, "reasons": [r.as_json() for r in reasons]} for name, reasons in receipt.refused]
-        tx.execute(
-            update(store.sent)
-            .where(*here)
-            .values(outcome=receipt.outcome, receipt=envelope, receipted_at=tx.at, refused=refused)
-        )
-        tx.append(
-            "exchange.receipt",
-            subject=receipt.release_id,
-            lane=Lane(row.lane),
-            actor=f"nation:{receipt.recipient}",
-            detail={"outcome": receipt.outcome, "sequence": receipt.sequence},
-        )
 
     def _check_claim(self, recipient: NationId, after: int) -> None:
         with self._context.db.read() as connection:

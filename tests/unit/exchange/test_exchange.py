@@ -14,6 +14,7 @@ from mithaq.exchange.errors import BadFrame, BadReceipt, OutOfSequence
 from mithaq.exchange.frame import Header, Unverified, seal_frame, split_frames
 from mithaq.exchange.orders import Orders
 from mithaq.exchange.receipt import RECEIPT_TYPE, Receipt
+from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.receiving import Receiving
 from mithaq.exchange.release_document import RELEASE_TYPE, read_release
 from mithaq.exchange.sending import Sending
@@ -296,7 +297,7 @@ def test_receipts_that_match_nothing_are_refused(three: list[Country], at: datet
     with a.db.read() as connection:
         row = connection.execute(select(store.sent).where(store.sent.c.recipient == "XB")).one()
     good = Receipt(XA, XB, row.release_id, 1, row.digest, "admitted", at)
-    sending = Sending(a.context)
+    receipts = Receipts(a.context)
     for bad in (
         replace(good, sequence=7),
         replace(good, digest="0" * 64),
@@ -304,12 +305,12 @@ def test_receipts_that_match_nothing_are_refused(three: list[Country], at: datet
         replace(good, recipient=XC),
     ):
         with pytest.raises(BadReceipt):
-            sending.accept_receipt(XB, signer_of(XB).sign(RECEIPT_TYPE, bad.encode()), at)
+            receipts.accept(XB, signer_of(XB).sign(RECEIPT_TYPE, bad.encode()), at)
     with pytest.raises(BadSignature):
-        sending.accept_receipt(XB, signer_of(XC).sign(RECEIPT_TYPE, good.encode()), at)
-    assert sending.accept_receipt(XB, signer_of(XB).sign(RECEIPT_TYPE, good.encode()), at) == good
+        receipts.accept(XB, signer_of(XC).sign(RECEIPT_TYPE, good.encode()), at)
+    assert receipts.accept(XB, signer_of(XB).sign(RECEIPT_TYPE, good.encode()), at) == good
     with pytest.raises(OutOfSequence, match="sent only up to 1"):
-        sending.frames(XB, 5, at)
+        Sending(a.context).frames(XB, 5, at)
 
 
 def test_a_partner_cut_off_in_mid_transfer_is_noticed() -> None:
@@ -331,3 +332,16 @@ def test_a_veto_is_the_last_word(three: list[Country], at: datetime) -> None:
     Orders(a.context).lift_veto(object_id, XB, at=at, actor="person--director")
     assert deliver(a, b, at) == ["admitted"]
     give_receipts(a, b, at)
+
+
+def test_a_partner_that_fills_its_share_of_the_disk_leaves_reasons_only(
+    three: list[Country], at: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b, _ = three
+    a.add(1, at)
+    (frame,) = fetch(a, b, at)
+    monkeypatch.setattr("mithaq.exchange.receiving.MAX_QUARANTINE_BYTES_PER_PARTNER", 100)
+    assert Receiving(b.context).take(XA, resigned(frame, purpose="attribution"), at) == "quarantined"
+    with b.db.read() as connection:
+        (row,) = connection.execute(select(store.quarantine)).all()
+    assert (row.body, row.reasons[0]["code"]) == (b"", "purpose")

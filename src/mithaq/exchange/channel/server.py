@@ -15,6 +15,7 @@ from mithaq.exchange.channel.http_signature import RequestVerifier
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import BadRequestSignature, ClockSkew, OutOfSequence
 from mithaq.exchange.frame import FRAMES_TYPE
+from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.sending import Sending
 from mithaq.exchange.settings import MAX_OPEN_REQUESTS_PER_PARTNER, MAX_RECEIPT_BYTES, MAX_WAIT_S
 from mithaq.kernel.clock import Clock
@@ -36,6 +37,7 @@ class PartnerDoors:
         self._clock = clock
         self._run_dir = run_dir
         self._sending = Sending(context)
+        self._receipts = Receipts(context)
         self._verifier = RequestVerifier(context.own)
         self._open: Counter[NationId] = Counter()
         self._turns: dict[NationId, asyncio.Lock] = {}
@@ -87,7 +89,7 @@ class PartnerDoors:
         try:
             body = await _bounded_body(request, MAX_RECEIPT_BYTES)
             nation = await self._nation(request, body)
-            receipt = await anyio.to_thread.run_sync(self._sending.accept_receipt, nation, body, self._clock.now())
+            receipt = await anyio.to_thread.run_sync(self._receipts.accept, nation, body, self._clock.now())
         except Error as error:
             return _refusal(error)
         return JSONResponse({"release_id": receipt.release_id}, status_code=202)

@@ -8,13 +8,12 @@ from pathlib import Path
 from mithaq.exchange.channel.client import PartnerClient
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import PartnerUnreachable
-from mithaq.exchange.receipt import RECEIPT_TYPE, Receipt
+from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.receiving import Receiving
 from mithaq.exchange.settings import FIRST_RETRY_S, LONGEST_RETRY_S, WAIT_S
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
-from mithaq.kernel.reason import Reason
 from mithaq.kernel.wake import WakeListener
 
 _log = logging.getLogger(__name__)
@@ -74,6 +73,7 @@ class _Channel:
         self._run_dir = run_dir
         self._link = link
         self._receiving = Receiving(context)
+        self._receipts = Receipts(context)
         self.stop = threading.Event()
 
     def start(self) -> None:
@@ -127,21 +127,8 @@ class _Channel:
         client.close()
 
     def _deliver(self, client: PartnerClient) -> int:
-        due = self._receiving.receipts_due(self._link.nation)
-        for row in due:
-            receipt = Receipt(
-                sender=self._link.nation,
-                recipient=self._context.own,
-                release_id=row.release_id,
-                sequence=row.sequence,
-                digest=row.digest,
-                outcome=row.outcome,
-                at=row.received_at,
-                refused=tuple(
-                    (each["object"], tuple(Reason.of_json(reason) for reason in each["reasons"]))
-                    for each in row.refused
-                ),
-            )
-            client.send_receipt(self._context.signer.sign(RECEIPT_TYPE, receipt.encode()))
-            self._receiving.receipt_delivered(self._link.nation, row.sequence, self._clock.now())
+        due = self._receipts.due(self._link.nation)
+        for receipt in due:
+            client.send_receipt(self._receipts.signed(receipt))
+            self._receipts.delivered(receipt, self._clock.now())
         return len(due)
