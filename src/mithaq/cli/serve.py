@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from mithaq.cli.files import unusable
 from mithaq.cli.session import Session
 from mithaq.node.data_folder import DataFolder
 from mithaq.node.settings import Settings, read_settings
@@ -66,10 +67,17 @@ def init(
 
 
 def write_passphrase(path: Path) -> bytes:
-    """Draw a passphrase, keep it in a file that only its owner may read, and return it."""
+    """Draw a passphrase, keep it in a file that only its owner may read, and return it.
+
+    Raises:
+        FileUnusable: there is such a file already, or it cannot be written.
+    """
     passphrase = secrets.token_urlsafe(32).encode()
-    path.touch(mode=0o600, exist_ok=False)
-    path.write_bytes(passphrase + b"\n")
+    try:
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_bytes(passphrase + b"\n")
+    except OSError as error:
+        raise unusable(str(path), error) from error
     return passphrase
 
 

@@ -112,8 +112,10 @@ class Node:
         return self.folder.card.read_bytes()
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database, and the way to the signer."""
         self.db.close()
+        if isinstance(self.signer, RemoteSigner):
+            self.signer.close()
 
 
 def compose(root: Path, *, passphrase: bytes | None = None, clock: Clock | None = None) -> Node:

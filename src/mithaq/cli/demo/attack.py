@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,30 +25,80 @@ MISTAKE = "cdn.mirror-library.example"
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """One thing the first nation's analysts find: what it is, what to call it, under which labels."""
+    """One thing the first nation's analysts find: what it is, what to call it by language, under which labels."""
 
     observable: Observable
-    name: str
+    names: Mapping[str, str]
     tlp: Tlp
     pap: Pap
 
 
 SHARED = (
-    Discovery(Observable("domain", PHISHING), "Phishing domain that imitates a post office", Tlp.GREEN, Pap.GREEN),
-    Discovery(Observable("ipv4", BEACON), "Command and control of the implant", Tlp.AMBER, Pap.GREEN),
-    Discovery(Observable("ja3", BEACON_JA3), "TLS fingerprint of the implant", Tlp.AMBER, Pap.GREEN),
-    Discovery(Observable("sha256", LATERAL_TOOL), "Tool of the lateral movement", Tlp.AMBER, Pap.GREEN),
+    Discovery(
+        Observable("domain", PHISHING),
+        {
+            "ar": "نطاق تصيّد ينتحل صفة مكتب بريد",
+            "en": "Phishing domain that imitates a post office",
+            "fr": "Domaine d’hameçonnage qui imite une poste",
+        },
+        Tlp.GREEN,
+        Pap.GREEN,
+    ),
+    Discovery(
+        Observable("ipv4", BEACON),
+        {
+            "ar": "خادم القيادة والتحكم للبرمجية المزروعة",
+            "en": "Command and control of the implant",
+            "fr": "Serveur de commande de l’implant",
+        },
+        Tlp.AMBER,
+        Pap.GREEN,
+    ),
+    Discovery(
+        Observable("ja3", BEACON_JA3),
+        {
+            "ar": "بصمة TLS للبرمجية المزروعة",
+            "en": "TLS fingerprint of the implant",
+            "fr": "Empreinte TLS de l’implant",
+        },
+        Tlp.AMBER,
+        Pap.GREEN,
+    ),
+    Discovery(
+        Observable("sha256", LATERAL_TOOL),
+        {
+            "ar": "أداة الانتقال بين الأجهزة",
+            "en": "Tool of the lateral movement",
+            "fr": "Outil du déplacement latéral",
+        },
+        Tlp.AMBER,
+        Pap.GREEN,
+    ),
 )
 """What the agreement lets go to every party."""
 
 KEPT = (
-    Discovery(Observable("domain", VICTIM_HOST), f"Entry point at {VICTIM_NAME}", Tlp.AMBER_STRICT, Pap.AMBER),
-    Discovery(Observable("domain", INFORMANT_HOST), f"Named by {INFORMANT}", Tlp.RED, Pap.RED),
+    Discovery(
+        Observable("domain", VICTIM_HOST),
+        {
+            "ar": f"نقطة دخول لدى {VICTIM_NAME}",
+            "en": f"Entry point at {VICTIM_NAME}",
+            "fr": f"Point d’entrée chez {VICTIM_NAME}",
+        },
+        Tlp.AMBER_STRICT,
+        Pap.AMBER,
+    ),
+    Discovery(
+        Observable("domain", INFORMANT_HOST),
+        {"ar": f"ذكره {INFORMANT}", "en": f"Named by {INFORMANT}", "fr": f"Nommé par {INFORMANT}"},
+        Tlp.RED,
+        Pap.RED,
+    ),
 )
 """What is above the agreement's ceilings and must stay."""
 
-WRONG = Discovery(Observable("domain", MISTAKE), "Suspicious mirror", Tlp.GREEN, Pap.GREEN)
-INJECT = Discovery(Observable("domain", DRILL), "Exercise inject", Tlp.GREEN, Pap.GREEN)
+WRONG = Discovery(Observable("domain", MISTAKE), {"en": "Suspicious mirror"}, Tlp.GREEN, Pap.GREEN)
+INJECT = Discovery(Observable("domain", DRILL), {"en": "Exercise inject"}, Tlp.GREEN, Pap.GREEN)
 
 _HOSTS = ("www", "mail", "api", "img")
 _SITES = ("school", "harbour", "bank", "news")

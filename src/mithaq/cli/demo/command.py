@@ -24,6 +24,10 @@ from mithaq.exchange import store as exchange_store
 from mithaq.node.language import msgid, translator
 
 
+_EXIT_INTERRUPTED = 130
+"""What a shell says of a command that Ctrl-C ended (128 + SIGINT)."""
+
+
 @click.command()
 @click.option("--once", is_flag=True, help="End when the story is over.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as one JSON object.")
@@ -57,12 +61,15 @@ def demo(
     folder = root or _cache_folder()
     if reset or not keep:
         nodes.clear(folder)
+    nodes.demand_empty(folder)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     began = time.monotonic()
     teller.line(words.gettext(msgid("Founding three nations in %(folder)s …"), folder=str(folder)))
-    coalition = nodes.found_coalition(folder, session.now())
+    coalition: list[DemoNode] = []
+    result: dict[str, Any] | None = None
     signal.signal(signal.SIGTERM, _interrupt)
     try:
+        coalition = nodes.found_coalition(folder, session.now())
         nodes.start(coalition)
         nodes.wait_until_serving(coalition)
         teller.line(
@@ -80,10 +87,14 @@ def demo(
     except KeyboardInterrupt:
         teller.plain("")
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM):  # an impatient second Ctrl-C leaves nothing behind either
+            signal.signal(number, signal.SIG_IGN)
         nodes.stop(coalition)
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
     teller.plain(words.gettext(msgid("All processes ended.")))
+    if result is None:
+        raise click.exceptions.Exit(_EXIT_INTERRUPTED)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

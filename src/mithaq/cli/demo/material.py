@@ -22,6 +22,7 @@ from mithaq.intelligence.imports.misp import import_misp
 from mithaq.intelligence.model import ImportReport, ImportTerms
 from mithaq.intelligence.settings import CLI_FILE
 from mithaq.kernel.lane import ACTUAL
+from mithaq.kernel.reason import Reason
 from mithaq.response.model import Refusal
 from mithaq.standards.observable import recognise
 from mithaq.standards.pap import Pap
@@ -176,11 +177,10 @@ class RealStory(Story):
             answers = stage.node.blocklists.why(value, RESOLVER, stage.node.clock.now())
             if not answers or not all(isinstance(answer, Refusal) for answer in answers):
                 raise DemoFailed("%(value)s would be blocked", value=value)
-            reasons = "; ".join(reason.sentence() for answer in answers[:1] for reason in _reasons(answer))
-            self.tell("refused", value=value, reasons=reasons)
+            self.tell("refused", value=value, reasons=_reasons(answers[0]))
 
 
-def _reasons(answer: Any) -> tuple[Any, ...]:
+def _reasons(answer: Any) -> tuple[Reason, ...]:
     return answer.reasons if isinstance(answer, Refusal) else ()
 
 

@@ -128,7 +128,7 @@ def _equip(node: Node, demo: DemoNode, at: datetime) -> None:
     node.telemetry.add_source(SENSOR, path="", line_format=Format.AUTO, by=ORDERED_BY, at=at)
     _, demo.token = node.people.add_token("demonstration", _PROGRAM_VERBS, timedelta(days=2), at)
     _, secret = node.people.link("Duty officer", frozenset(Role), at)
-    demo.link = f"http://localhost:{demo.port}/link?token={secret}"
+    demo.link = f"http://localhost:{demo.port}/link?t={secret}"
 
 
 def start(nodes: Sequence[DemoNode]) -> None:
@@ -211,6 +211,16 @@ def clear(root: Path) -> None:
             names=", ".join(sorted(strangers)[:5]),
         )
     shutil.rmtree(root)
+
+
+def demand_empty(root: Path) -> None:
+    """Refuse to play over an earlier demonstration that was kept.
+
+    Raises:
+        DemoFailed: the folder holds something.
+    """
+    if root.exists() and any(root.iterdir()):
+        raise DemoFailed("an earlier demonstration was kept here; --reset removes it", subject=str(root))
 
 
 def _free_port() -> int:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -121,7 +121,7 @@ class Story:
         for discovery in attack.SHARED:
             indicator_id = add_indicator(self.first.node, discovery)
             self.score.shared.append(indicator_id)
-            self.tell("found", value=discovery.observable.value, name=discovery.name, tlp=discovery.tlp.label)
+            self.tell("found", value=discovery.observable.value, name=discovery.names, tlp=discovery.tlp.label)
             for partner, ms in self.protected(discovery, indicator_id):
                 self.score.protection_ms.append(ms)
                 self.tell("protected", nation=partner.code, value=discovery.observable.value, ms=round(ms))
@@ -164,15 +164,14 @@ class Story:
                         return
 
     def _keep_what_must_stay(self) -> None:
-        names: dict[str, str] = {}
+        names: dict[str, Mapping[str, str]] = {}
         for discovery in attack.KEPT:
             indicator_id = add_indicator(self.first.node, discovery)
             self.score.kept.append(indicator_id)
-            names[indicator_id] = discovery.name
+            names[indicator_id] = discovery.names
         self.wait_for("the private log of refusals", lambda: len(self._refusals()) >= len(attack.KEPT) * 2)
         for refusal in self._refusals():
-            reasons = "; ".join(reason.sentence() for reason in refusal.reasons)
-            self.tell("withheld", value=names[refusal.object_id], nation=refusal.nation, reasons=reasons)
+            self.tell("withheld", value=names[refusal.object_id], nation=refusal.nation, reasons=refusal.reasons)
 
     def _refusals(self) -> list[ledger.Refusal]:
         with self.first.node.db.read() as connection:
@@ -280,7 +279,7 @@ def add_indicator(node: Node, discovery: Discovery, lane: Lane = ACTUAL) -> str:
         tlp=discovery.tlp,
         pap=discovery.pap,
         valid_until=at + timedelta(days=30),
-        name=discovery.name,
+        name=discovery.names["en"],
     )
     new = own_indicators([discovery.observable], terms, at)
     with node.db.write(at) as tx:

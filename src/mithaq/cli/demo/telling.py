@@ -1,7 +1,7 @@
 """Tell the story in the terminal while it happens, in the reader's language, and draw the table at its end."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import quantiles
 from typing import Any
 
@@ -45,8 +45,20 @@ class Teller:
         self._began = time.monotonic()
 
     def __call__(self, event: str, **params: Any) -> None:
-        """Say one event."""
-        self.line(self._words.gettext(_SENTENCES[event], **params))
+        """Say one event; a parameter may be a text by language, or the reasons of a refusal."""
+        said = {name: self._said(value) for name, value in params.items()}
+        self.line(self._words.gettext(_SENTENCES[event], **said))
+
+    def _said(self, value: Any) -> str | int:
+        match value:
+            case Mapping():
+                return str(value[self._words.language])
+            case tuple():
+                return "; ".join(self._words.reason(reason) for reason in value)
+            case int():
+                return value
+            case _:
+                return str(value)
 
     def line(self, text: str) -> None:
         """Print a line with its time."""
