@@ -15,6 +15,7 @@ HOSTILE_OBJECT = "/intelligence/indicator--00000000-0000-4000-8000-000000000021"
 PAGES = [
     "/",
     "/intelligence",
+    "/intelligence/import",
     HOSTILE_OBJECT,
     "/intelligence/indicator--00000000-0000-4000-8000-000000000020",
     "/detection",
