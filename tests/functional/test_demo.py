@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -186,3 +187,44 @@ def test_a_leak_is_seen_in_plaintexts_databases_and_pages(tmp_path: Path) -> Non
 
         until(arrived, 20)
         assert "XC: plaintext 1" in count_leaks([third], attack.WITHHELD_TOKENS)
+
+
+def played_on(material: Path, folder: Path) -> dict[str, Any]:
+    demo = begin(folder, "--once", "--json", "--data", str(material))
+    out = demo.wait(280)
+    assert demo.process.returncode == 0, demo.told
+    demo.is_gone()
+    told: dict[str, Any] = json.loads(out)
+    assert told["withheld"] >= 1
+    assert told["receipts_verified"] > 0
+    assert (told["receipts_missing"], told["leaks"]) == (0, 0)
+    return told
+
+
+def test_real_material_gives_exactly_the_hits_of_the_truth(data_dir: Path, tmp_path: Path) -> None:
+    """The command fails by itself where one line is missing or too many."""
+    material = tmp_path / "material"
+    (material / "misp-events").mkdir(parents=True)
+    (material / "telemetry").symlink_to(data_dir / "telemetry")
+    smallest = sorted((data_dir / "misp-events").glob("*.json"), key=lambda path: path.stat().st_size)[:2]
+    for path in smallest:
+        (material / "misp-events" / path.name).symlink_to(path)
+    told = played_on(material, tmp_path / "demo")
+    truth = json.loads((data_dir / "telemetry" / "apt29-zeek" / "expected-hits.json").read_bytes())["lines"]
+    assert min(told["hits"]["XB"], told["hits"]["XC"]) >= len({line for lines in truth.values() for line in lines})
+
+
+@pytest.mark.deep
+def test_all_real_material_is_shared_and_detected(data_dir: Path, tmp_path: Path) -> None:
+    told = played_on(data_dir, tmp_path / "demo")
+    assert told["released"] > 2 * 1_000
+
+
+def test_material_that_lacks_a_part_is_refused_before_anything_is_founded(tmp_path: Path) -> None:
+    material = tmp_path / "material"
+    material.mkdir()
+    demo = begin(tmp_path / "demo", "--once", "--data", str(material))
+    demo.wait()
+    assert demo.process.returncode == 1
+    assert "the material lacks combined_zeek.log" in demo.told
+    assert not demo.folder.exists()
