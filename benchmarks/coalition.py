@@ -66,6 +66,7 @@ def running_coalition() -> Iterator[tuple[Sequence[Station], float]]:
         nodes.start(coalition)
         nodes.wait_until_serving(coalition)
         first_page_s = time.perf_counter() - began
+        nodes.share_warning_lists(coalition)
         stations = [Station(node) for node in coalition]
         yield stations, first_page_s
     finally:

@@ -23,7 +23,6 @@ from mithaq.cli.session import Session
 from mithaq.exchange import store as exchange_store
 from mithaq.node.language import msgid, translator
 
-
 _EXIT_INTERRUPTED = 130
 """What a shell says of a command that Ctrl-C ended (128 + SIGINT)."""
 
@@ -79,6 +78,7 @@ def demo(
             )
         )
         _show_links(teller, words.gettext, coalition)
+        nodes.share_warning_lists(coalition)
         result = _play(coalition, teller, material)
         click.echo(json.dumps(result) if as_json else summary(words, result))
         if not once:

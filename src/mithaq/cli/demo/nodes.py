@@ -17,6 +17,7 @@ import httpx
 from mithaq.cli.demo.coalition import COALITION, DemoNation, treaty
 from mithaq.cli.roles import preload, roles
 from mithaq.cli.serve import write_passphrase
+from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel.errors import Error
 from mithaq.nations.people.model import Verb
 from mithaq.node.composition import Node, compose
@@ -73,7 +74,6 @@ def found_coalition(root: Path, at: datetime) -> list[DemoNode]:
                 partner = partners.add(card, at=at, actor=ORDERED_BY)
                 partners.confirm(partner.nation, partner.card.fingerprint, at=at, actor=ORDERED_BY)
     _sign_treaty(opened, at)
-    _share_warning_lists(opened)
     for node, demo in zip(opened, nodes, strict=True):
         _equip(node, demo, at)
         node.close()
@@ -109,15 +109,6 @@ def _sign_treaty(opened: Sequence[Node], at: datetime) -> None:
     for node in opened:
         node.agreements.receive(envelope, at=at, actor=ORDERED_BY)
         node.exchange.stand(document.id, "defence", at=at, actor=ORDERED_BY)
-
-
-def _share_warning_lists(opened: Sequence[Node]) -> None:
-    """Compile the published warning lists once and give every node the result."""
-    first, *others = opened
-    first.warning_lists.names()
-    for compiled in first.folder.cache.iterdir():
-        for node in others:
-            os.link(compiled, node.folder.cache / compiled.name)
 
 
 def _equip(node: Node, demo: DemoNode, at: datetime) -> None:
@@ -159,6 +150,16 @@ def wait_until_serving(nodes: Sequence[DemoNode]) -> None:
                     private=str(node.root),
                 )
             time.sleep(0.05)
+
+
+def share_warning_lists(nodes: Sequence[DemoNode]) -> None:
+    """Compile the published warning lists once, while the nodes already serve, and give every node the result."""
+    first, *others = [DataFolder(node.root).cache for node in nodes]
+    WarningLists(first).names()
+    for compiled in first.glob("*.bin"):
+        for cache in others:
+            if not (cache / compiled.name).exists():
+                os.link(compiled, cache / compiled.name)
 
 
 def _answers(node: DemoNode) -> bool:
