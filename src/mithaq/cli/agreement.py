@@ -8,7 +8,7 @@ import click
 import msgspec
 from sqlalchemy import Connection
 
-from mithaq.agreements.errors import UnknownAgreement
+from mithaq.agreements.errors import BadAgreement, UnknownAgreement
 from mithaq.agreements.model import Agreement, LaneKind, ObjectKind, PapName, Purpose, Terms, TlpName
 from mithaq.agreements.rules import MAX_DOCUMENT_BYTES, read_document
 from mithaq.agreements.terms import TERMS
@@ -18,7 +18,6 @@ from mithaq.cli.layout import Column, agreement_word, cell, labelled, name_in, p
 from mithaq.cli.options import nations_of
 from mithaq.cli.session import Session
 from mithaq.kernel import canonical
-from mithaq.kernel.ids import NationId
 from mithaq.nations.model import Card
 from mithaq.node.composition import Node
 from mithaq.node.founding import own_card
@@ -59,21 +58,23 @@ def agreement() -> None:
 
 @agreement.command()
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True), default="-")
-@click.option("--with", "partners", default="", help="The other parties, for instance XB,XC.")
+@click.option("--with", "partners", default="", help="The other parties, such as XB,XC; all trusted ones where absent.")
 @click.option("--title-en", default="", help="The title in English.")
 @click.option("--title-ar", default="", help="… in Arabic.")
 @click.option("--title-fr", default="", help="… in French.")
 @click.option("--terms", "terms_file", type=click.Path(dir_okay=False), help="A TOML file of terms; options win.")
 @click.option("--kinds", type=_Words(*get_args(ObjectKind)), help="Kinds of object, for instance indicator,sighting.")
 @click.option("--tlp-ceiling", type=click.Choice(get_args(TlpName)), help="The highest label that may be shared.")
-@click.option("--pap-ceiling", type=click.Choice(get_args(PapName)))
+@click.option("--pap-ceiling", type=click.Choice(get_args(PapName)), help="What recipients may do at most.")
 @click.option("--purposes", type=_Words(*get_args(Purpose)), help="For instance defence,warning.")
 @click.option("--onward", type=click.Choice(["none", "originator-consent", "parties"]), help="Passing on to others.")
 @click.option("--constituents/--no-constituents", default=None, help="Passing on inside the nation.")
-@click.option("--retention-days", type=click.IntRange(1, 3650))
+@click.option("--retention-days", type=click.IntRange(1, 3650), help="The recipient deletes an object after so long.")
 @click.option("--lanes", type=_Words(*get_args(LaneKind)), help="For instance actual,exercise.")
 @click.option("--from", "start", type=click.DateTime(), help="In force from then on (UTC); now, where absent.")
-@click.option("--valid-days", type=click.IntRange(1, 3650), default=365, show_default=True)
+@click.option(
+    "--valid-days", type=click.IntRange(1, 3650), default=365, show_default=True, help="How long it is in force."
+)
 @click.option("--amends", default=None, metavar="ID", help="Draft the next version of this agreement.")
 @click.pass_obj
 def draft(
@@ -98,8 +99,8 @@ def draft(
 ) -> None:
     """Write a draft to FILE (standard output by default), to be read, edited and then proposed.
 
-    Without further options it covers indicators and sightings up to TLP:AMBER and PAP:AMBER for defence, to be
-    passed on to nobody and deleted after 90 days.
+    Without further options it is with every trusted partner, for a year, and covers indicators and sightings up to
+    TLP:AMBER and PAP:AMBER for defence, to be passed on to nobody and deleted after 90 days.
     """
     node = session.node()
     asked = {
@@ -111,7 +112,7 @@ def draft(
         "lanes": lanes,
     }
     wanted = Draft(
-        cards=_cards(node, partners),
+        cards=_cards(node, partners, amends=amends is not None),
         titles={language: title for language, title in (("en", title_en), ("ar", title_ar), ("fr", title_fr)) if title},
         terms=terms_of_file(read_input(terms_file, MAX_TERMS_BYTES), terms_file) if terms_file else {},
         asked={name: value for name, value in asked.items() if value is not None},
@@ -234,12 +235,16 @@ def _full_id(node: Node, connection: Connection, text: str) -> str:
     return found.pop() if found else text
 
 
-def _cards(node: Node, partners: str) -> Sequence[Card]:
-    named = nations_of(partners) or ()
-    if not named:
-        return ()
+def _cards(node: Node, partners: str, *, amends: bool) -> Sequence[Card]:
+    """Return the cards of the parties: those that are named, else every trusted partner, and this nation."""
     with node.db.read() as connection:
-        return [own_card(node.folder), *(node.partners.get(connection, NationId(each)).card for each in named)]
+        if named := nations_of(partners):
+            others = [node.partners.get(connection, nation).card for nation in named]
+        else:
+            others = [] if amends else [each.card for each in node.partners.all(connection) if each.is_trusted]
+    if not others and not amends:
+        raise BadAgreement("no partner is trusted here yet; confirm one first, or name the parties with --with")
+    return [own_card(node.folder), *others] if others else ()
 
 
 def _suspend(session: Session, agreement_id: str, *, wanted: bool) -> None:

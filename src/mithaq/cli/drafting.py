@@ -57,7 +57,7 @@ class Draft:
             "id": earlier.id if earlier else new_id("agreement"),
             "version": earlier.version + 1 if earlier else 1,
             "previous_hash": amends.reference.hash if amends else None,
-            "title": dict(self.titles) or msgspec.to_builtins(earlier.title if earlier else {}),
+            "title": dict(self.titles) or msgspec.to_builtins(earlier.title if earlier else self._title()),
             "parties": self._parties() or msgspec.to_builtins(earlier.parties if earlier else []),
             "terms": terms | {"onward": terms["onward"] | dict(self.onward)},
             "not_before": rfc3339(self.not_before),
@@ -68,6 +68,9 @@ class Draft:
         except msgspec.ValidationError as error:
             raise BadAgreement("not in the agreement's vocabulary: %(detail)s", detail=str(error)[:200]) from error
         return read_document(payload_of(document))
+
+    def _title(self) -> dict[str, str]:
+        return {"en": f"Agreement of {', '.join(sorted(card.nation for card in self.cards))}"}
 
     def _parties(self) -> list[dict[str, Any]]:
         parties = {NationId(card.nation): card for card in self.cards}

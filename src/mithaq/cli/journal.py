@@ -37,7 +37,7 @@ def journal() -> None:
 @click.option("--after", type=click.IntRange(0), default=None, help="Oldest first, after this number.")
 @click.option("--before", type=click.IntRange(1), default=None, help="The newest before this number.")
 @_KIND
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most.")
 @click.pass_obj
 def show(session: Session, after: int | None, before: int | None, kinds: tuple[str, ...], limit: int) -> None:
     """Show entries in the order in which they happened; the newest ones by default."""

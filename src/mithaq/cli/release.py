@@ -18,7 +18,7 @@ from mithaq.node.composition import Node
 from mithaq.node.language import msgid
 
 __all__ = ["release", "why"]
-_LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+_LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at most.")
 _PARTNER = click.option("--partner", default=None, help="Only this nation's.")
 _OBJECT = click.option("--object", "object_id", default=None, help="Only this object's.")
 _ORDERS = {

@@ -19,7 +19,7 @@ from mithaq.kernel.lane import Lane
 @click.argument("object_id", metavar="OBJECT")
 @click.argument("partner")
 @click.option("--purpose", default="defence", show_default=True, help="What the partner would get it for.")
-@click.option("--lane", type=LANE, default="actual", show_default=True)
+@click.option("--lane", type=LANE, default="actual", show_default=True, help="Where the object is.")
 @click.pass_context
 def why(ctx: click.Context, object_id: str, partner: str, purpose: str, lane: Lane) -> None:
     """Say why OBJECT may or may not go to PARTNER: every agreement, every failing clause, what would mend it.
