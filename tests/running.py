@@ -38,9 +38,10 @@ class RunningNode:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run one command of the node's operator, who has no passphrase: keys are the running signer's."""
-        done = subprocess.run(self._line(*arguments), capture_output=True, text=True, timeout=60, env=_environment())
+        line = self._line(*arguments)
+        done = subprocess.run(line, input=stdin, capture_output=True, text=True, timeout=60, env=_environment())
         assert not check or done.returncode == 0, (arguments, done.returncode, done.stdout, done.stderr)
         return done
 
