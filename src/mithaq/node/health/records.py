@@ -24,6 +24,7 @@ from mithaq.node.health.settings import (
     PARTNER_WRONG,
     READER_WARNING,
     READER_WRONG,
+    TROUBLE_WRONG,
 )
 from mithaq.node.language import msgid
 from mithaq.node.migrations import known_revisions, newest_revision, revision_of
@@ -129,7 +130,7 @@ def _channel(channel: Channel, at: datetime, params: Params) -> Finding:
     state = channel.state(at)
     lag = channel.lag(at)
     if channel.trouble is not None:
-        return _trouble(channel.trouble, params)
+        return _trouble(channel.trouble, at - (channel.trouble_at or at), params)
     if state is ChannelState.NO_CONTACT:
         remedy = msgid("see whether its node runs and its address can be reached from here")
         return Finding(Level.WARNING, Reason("channel", "no contact with %(nation)s yet", params, remedy))
@@ -141,16 +142,18 @@ def _channel(channel: Channel, at: datetime, params: Params) -> Finding:
     return Finding(Level.FINE, Reason("channel", "the exchange with %(nation)s is in step", params))
 
 
-def _trouble(trouble: Reason, params: Params) -> Finding:
+def _trouble(trouble: Reason, lasting: timedelta, params: Params) -> Finding:
     """Say what stands in a channel's way; the partner's own refusal may tell of a clock."""
     told = trouble.sentence()
     if trouble.code == "clock-skew" or "clock-skew" in told:
         sentence = msgid("the clocks of this node and of %(nation)s are too far apart")
         remedy = msgid("compare both nodes' time sources: timedatectl, chronyc tracking")
         return Finding(Level.WRONG, Reason("clock-skew", sentence, params, remedy))
-    detail = params | {"detail": told[:200]}
+    detail = params | {"detail": told[:200], "seconds": int(lasting.total_seconds())}
+    sentence = msgid("trouble with %(nation)s for %(seconds)s seconds: %(detail)s")
     remedy = msgid("see whether the address of %(nation)s can be reached; else call its duty officer")
-    return Finding(Level.WRONG, Reason("channel", "trouble with %(nation)s: %(detail)s", detail, remedy))
+    level = Level.WRONG if lasting > TROUBLE_WRONG else Level.WARNING
+    return Finding(level, Reason("channel", sentence, detail, remedy))
 
 
 def agreements(known: Iterable[Agreement], at: datetime) -> Iterator[Finding]:
@@ -171,7 +174,7 @@ def agreements(known: Iterable[Agreement], at: datetime) -> Iterator[Finding]:
             Level.WARNING, Reason("agreement", "no agreement is in force: nothing leaves this node", {}, remedy)
         )
     else:
-        yield Finding(Level.FINE, Reason("agreement", "%(count)s agreements are in force", {"count": len(newest)}))
+        yield Finding(Level.FINE, Reason("agreement", "agreements in force: %(count)s", {"count": len(newest)}))
 
 
 def sources(node: Node) -> Iterator[Finding]:

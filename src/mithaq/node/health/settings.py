@@ -6,6 +6,9 @@ CARD_WARNING = timedelta(days=30)
 AGREEMENT_WARNING = timedelta(days=30)
 READER_WARNING = timedelta(seconds=30)
 READER_WRONG = timedelta(minutes=5)
+TROUBLE_WRONG = timedelta(minutes=1)
+"""Two long-polls: a channel tries again at once, and says that it is well when the next answer came."""
+
 PARTNER_WRONG = timedelta(minutes=15)
 DISK_WARNING_BYTES = 2 * 1024**3
 DISK_WRONG_BYTES = 256 * 1024**2

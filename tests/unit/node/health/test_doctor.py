@@ -273,8 +273,15 @@ def test_trouble_on_a_channel_is_said_and_a_clock_is_known_by_either_side(
 ) -> None:
     trust(node, at)
     Receiving(node.channel).note_trouble(XB, trouble, at)
-    (found,) = partner_findings(node, at)
+    (found,) = partner_findings(node, at + timedelta(minutes=2))
     assert (found.code, found.level) == (code, Level.WRONG)
+
+
+def test_trouble_that_began_a_moment_ago_only_warns(node: Node, at: datetime) -> None:
+    trust(node, at)
+    Receiving(node.channel).note_trouble(XB, GONE, at)
+    (found,) = partner_findings(node, at + timedelta(seconds=30))
+    assert (found.level, found.reason.params["seconds"]) == (Level.WARNING, 30)
 
 
 @pytest.mark.parametrize(("minutes", "level"), [(0, Level.FINE), (5, Level.WARNING), (20, Level.WRONG)])
