@@ -248,14 +248,10 @@ def _sqlite_engine(url: str) -> Engine:
     return engine
 
 
-def insert_ignore(transaction: Transaction, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Insert the rows that are not there yet; return how many were new."""
-    if not rows:
-        return 0
-    insert = postgresql.insert if transaction.connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table).on_conflict_do_nothing()
-    key = next(iter(table.primary_key.columns))
-    return len(transaction.execute(statement.returning(key), list(rows)).all())
+def insert_ignore(transaction: Transaction, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the rows that are not there yet."""
+    if rows:
+        transaction.execute(_insert(transaction, table).on_conflict_do_nothing(), list(rows))
 
 
 def upsert(
@@ -269,7 +265,11 @@ def upsert(
     """Insert rows; where one with the same `keys` is there, change its columns `changed` instead."""
     if not rows:
         return
-    postgres = transaction.connection.dialect.name == "postgresql"
-    statement = postgresql.insert(table) if postgres else sqlite.insert(table)
+    statement = _insert(transaction, table)
     update = {name: statement.excluded[name] for name in changed}
     transaction.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=update), list(rows))
+
+
+def _insert(transaction: Transaction, table: Table) -> postgresql.Insert | sqlite.Insert:
+    postgres = transaction.connection.dialect.name == "postgresql"
+    return postgresql.insert(table) if postgres else sqlite.insert(table)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from mithaq.kernel.database import Database, Transaction, cursors, insert_ignore, journal
+from mithaq.kernel.database import Database, Transaction, cursors, journal, upsert
 from mithaq.kernel.lane import Lane
 
 BATCH = 500
@@ -100,8 +100,7 @@ def _cursor(connection: Connection, reader: str) -> int:
 
 
 def _move(transaction: Transaction, reader: str, seq: int) -> None:
-    if not insert_ignore(transaction, cursors, [{"reader": reader, "seq": seq}]):
-        transaction.execute(cursors.update().where(cursors.c.reader == reader).values(seq=seq))
+    upsert(transaction, cursors, [{"reader": reader, "seq": seq}], keys=["reader"], changed=["seq"])
 
 
 def _entry(row: Any) -> Entry:

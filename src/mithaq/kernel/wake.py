@@ -78,6 +78,7 @@ class WakeListener:
         self._path = run_dir / f"{name}-{os.getpid()}-{next(_NUMBERS)}-{topics}{_SUFFIX}"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
+        self._path.unlink(missing_ok=True)  # a killed process had this id: in a container ids come again
         with short_path(self._path) as address:
             self._socket.bind(address)
 

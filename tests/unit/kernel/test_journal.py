@@ -135,13 +135,12 @@ def test_a_full_disk_changes_nothing_and_says_so(tmp_path: Path, at: datetime) -
     database.close()
 
 
-def test_inserting_what_is_there_counts_only_what_is_new(db: Database, at: datetime) -> None:
+def test_inserting_what_is_there_changes_nothing_and_upserting_changes_it(db: Database, at: datetime) -> None:
     rows = [{"seq": number, "reader": "r"} for number in range(3)]
     with db.write(at) as tx:
-        assert insert_ignore(tx, marks, rows[:1]) == 1
-        assert insert_ignore(tx, marks, rows[:1]) == 0
-        assert insert_ignore(tx, marks, rows) == 2
-        assert insert_ignore(tx, marks, []) == 0
-        upsert(tx, marks, [{"seq": 0, "reader": "other"}], keys=["seq"], changed=["reader"])
+        insert_ignore(tx, marks, rows[:1])
+        insert_ignore(tx, marks, [row | {"reader": "new"} for row in rows])
+        insert_ignore(tx, marks, [])
+        upsert(tx, marks, [{"seq": 2, "reader": "other"}], keys=["seq"], changed=["reader"])
     with db.read() as connection:
-        assert [row.reader for row in connection.execute(select(marks).order_by(marks.c.seq))] == ["other", "r", "r"]
+        assert [row.reader for row in connection.execute(select(marks).order_by(marks.c.seq))] == ["r", "new", "other"]
