@@ -65,13 +65,16 @@ class Sending:
         self._context = context
 
     def waiting(self, recipient: NationId, after: int) -> bool:
-        """Tell whether a partner that has taken everything up to `after` would get something now."""
+        """Tell whether a partner that has taken everything up to `after` would get something now.
+
+        Raises:
+            OutOfSequence: the partner claims to have more than it was ever sent.
+        """
+        queued = select(store.outbox.c.row).where(store.outbox.c.recipient == recipient).limit(1)
         with self._context.db.read() as connection:
-            later = select(store.sent.c.sequence).where(
-                store.sent.c.recipient == recipient, store.sent.c.sequence > after
+            return (
+                _claim_checked(connection, recipient, after) > after or connection.execute(queued).first() is not None
             )
-            queued = select(store.outbox.c.row).where(store.outbox.c.recipient == recipient)
-            return any(connection.execute(query.limit(1)).first() for query in (later, queued))
 
     def frames(self, recipient: NationId, after: int, at: datetime) -> list[bytes]:
         """Return the sealed releases after a sequence number, oldest first.
@@ -82,23 +85,13 @@ class Sending:
             OutOfSequence: the partner claims to have more than it was ever sent.
             UnknownPartner: there is no card of that nation.
         """
-        self._check_claim(recipient, after)
+        with self._context.db.read() as connection:
+            _claim_checked(connection, recipient, after)
         frames = self._again(recipient, after, at)
         if not frames:
             frame = self._next(recipient, at)
             frames = [] if frame is None else [frame]
         return frames
-
-    def _check_claim(self, recipient: NationId, after: int) -> None:
-        with self._context.db.read() as connection:
-            last = _last_sequence(connection, recipient)
-        if after > last:
-            raise OutOfSequence(
-                "%(nation)s asks for what follows number %(after)s, but was sent only up to %(last)s",
-                nation=recipient,
-                after=after,
-                last=last,
-            )
 
     def note_request(self, recipient: NationId, after: int, at: datetime) -> None:
         """Keep how far a partner says it is; called while it waits, when nothing else is to be done for it."""
@@ -317,6 +310,23 @@ def set_channel(tx: Transaction, partner: NationId, **values: Any) -> None:
 def _last_sequence(connection: Connection, recipient: NationId) -> int:
     query = select(func.coalesce(func.max(store.sent.c.sequence), 0)).where(store.sent.c.recipient == recipient)
     return connection.scalar(query) or 0
+
+
+def _claim_checked(connection: Connection, recipient: NationId, after: int) -> int:
+    """Return the number of the last release to a partner that says it has everything up to `after`.
+
+    A partner that has more, for instance because this node was restored from an older backup, would never ask for
+    the numbers that are given a second time.
+    """
+    last = _last_sequence(connection, recipient)
+    if after > last:
+        raise OutOfSequence(
+            "%(nation)s asks for what follows number %(after)s, but was sent only up to %(last)s",
+            nation=recipient,
+            after=after,
+            last=last,
+        )
+    return last
 
 
 def _label(row: Any) -> tuple[str, str, str, str]:

@@ -1,5 +1,6 @@
 """Ask a partner's node: the only place in a node from which a request goes out."""
 
+import time
 from collections.abc import Sequence
 
 import httpx
@@ -7,25 +8,39 @@ import httpx
 from mithaq.exchange.channel.http_signature import sign_request
 from mithaq.exchange.errors import BadFrame, PartnerRefused, PartnerUnreachable
 from mithaq.exchange.frame import FRAMES_TYPE, Unverified, split_frames
-from mithaq.exchange.settings import MAX_RESPONSE_BYTES
+from mithaq.exchange.settings import MAX_RESPONSE_BYTES, MIN_BYTES_PER_S, PATIENCE_S
+from mithaq.kernel import canonical
 from mithaq.kernel.clock import Clock
+from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import Signer
 from mithaq.nations.rules import MAX_CARD_BYTES
 
 _CONNECT_S = 5.0
-_SLACK_S = 10.0
+_PROBLEM = "application/problem+json"
+_MAX_SHOWN = 300
 
 
 class PartnerClient:
     """Speak to one partner as this nation; holds one connection."""
 
-    def __init__(self, own: NationId, partner: NationId, address: str, signer: Signer, clock: Clock) -> None:
+    def __init__(
+        self,
+        own: NationId,
+        partner: NationId,
+        address: str,
+        signer: Signer,
+        clock: Clock,
+        *,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._own = own
         self._partner = partner
+        self._address = address
         self._signer = signer
         self._clock = clock
-        self._http = httpx.Client(base_url=address, trust_env=False, follow_redirects=False, timeout=_CONNECT_S)
+        self._patience_s = patience_s
+        self._http = httpx.Client(trust_env=False, follow_redirects=False, timeout=_CONNECT_S)
 
     def close(self) -> None:
         """Close the connection."""
@@ -40,7 +55,7 @@ class PartnerClient:
             BadFrame, BadJson: the answer is no row of frames.
         """
         target = f"/partner/v1/releases?after={after}&wait={wait_s}"
-        body = self._ask("GET", target, b"", read_s=wait_s + _SLACK_S, media_type=FRAMES_TYPE)
+        body = self._ask("GET", target, b"", wait_s=wait_s, media_type=FRAMES_TYPE)
         return split_frames(body)
 
     def send_receipt(self, receipt_envelope: bytes) -> None:
@@ -49,9 +64,9 @@ class PartnerClient:
         Raises:
             PartnerUnreachable, PartnerRefused: it was not taken; it stays due.
         """
-        self._ask("POST", "/partner/v1/receipts", receipt_envelope, read_s=_SLACK_S, media_type="application/json")
+        self._ask("POST", "/partner/v1/receipts", receipt_envelope, wait_s=0, media_type="application/json")
 
-    def _ask(self, method: str, target: str, body: bytes, *, read_s: float, media_type: str) -> bytes:
+    def _ask(self, method: str, target: str, body: bytes, *, wait_s: int, media_type: str) -> bytes:
         headers = sign_request(
             self._signer,
             sender=self._own,
@@ -61,10 +76,13 @@ class PartnerClient:
             body=body,
             at=self._clock.now(),
         )
-        timeout = httpx.Timeout(_CONNECT_S, read=read_s)
+        patience_s = wait_s + self._patience_s
+        timeout = httpx.Timeout(_CONNECT_S, read=patience_s)
         try:
-            with self._http.stream(method, target, content=body, headers=headers, timeout=timeout) as response:
-                answer = _bounded(response, MAX_RESPONSE_BYTES)
+            with self._http.stream(
+                method, self._address + target, content=body, headers=headers, timeout=timeout
+            ) as response:
+                answer = _bounded(response, MAX_RESPONSE_BYTES, patience_s)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise PartnerUnreachable(
                 "the node of %(nation)s does not answer", nation=self._partner, private=str(error)
@@ -74,14 +92,14 @@ class PartnerClient:
                 "the node of %(nation)s refused with %(status)s: %(detail)s",
                 nation=self._partner,
                 status=response.status_code,
-                detail=answer[:300].decode("utf-8", "replace"),
+                detail=_detail(_media_type(response), answer),
             )
-        if response.headers.get("content-type", "").partition(";")[0] != media_type:
+        if _media_type(response) != media_type:
             raise BadFrame("the node of %(nation)s answered in another media type", nation=self._partner)
         return answer
 
 
-def fetch_card(address: str) -> bytes:
+def fetch_card(address: str, *, patience_s: float = PATIENCE_S) -> bytes:
     """Fetch a nation's card from its node; nothing in it is believed until its fingerprint was compared.
 
     Raises:
@@ -89,10 +107,10 @@ def fetch_card(address: str) -> bytes:
     """
     try:
         with (
-            httpx.Client(trust_env=False, follow_redirects=False, timeout=_CONNECT_S) as http,
+            httpx.Client(trust_env=False, follow_redirects=False, timeout=min(_CONNECT_S, patience_s)) as http,
             http.stream("GET", f"{address.rstrip('/')}/partner/v1/card") as response,
         ):
-            body = _bounded(response, MAX_CARD_BYTES)
+            body = _bounded(response, MAX_CARD_BYTES, patience_s)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise PartnerUnreachable("no node answers at %(address)s", address=address[:200], private=str(error)) from error
     if response.status_code != httpx.codes.OK:
@@ -100,10 +118,36 @@ def fetch_card(address: str) -> bytes:
     return body
 
 
-def _bounded(response: httpx.Response, limit: int) -> bytes:
+def _bounded(response: httpx.Response, limit: int, patience_s: float) -> bytes:
+    """Read a body that is neither larger than the limit nor dripped for ever.
+
+    Raises:
+        BadFrame: it is larger.
+        httpx.ReadTimeout: the patience is over, and since then it comes more slowly than any real link.
+    """
     body = bytearray()
+    began = time.monotonic()
     for part in response.iter_bytes():
         body += part
         if len(body) > limit:
             raise BadFrame("the answer is over the limit of %(limit)s bytes", limit=limit)
+        if (time.monotonic() - began - patience_s) * MIN_BYTES_PER_S > len(body):
+            raise httpx.ReadTimeout("the answer drips")
     return bytes(body)
+
+
+def _media_type(response: httpx.Response) -> str:
+    return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
+
+
+def _detail(media_type: str, answer: bytes) -> str:
+    """Return what a refusal says, as text: its detail where it is a problem document (RFC 9457)."""
+    if media_type == _PROBLEM:
+        try:
+            problem = canonical.loads(answer, max_bytes=MAX_CARD_BYTES)
+        except Error:
+            problem = None
+        match problem:
+            case {"detail": str(detail)}:
+                return detail[:_MAX_SHOWN]
+    return answer[:_MAX_SHOWN].decode("utf-8", "replace")

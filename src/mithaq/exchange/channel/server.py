@@ -18,13 +18,14 @@ from mithaq.exchange.frame import FRAMES_TYPE
 from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.sending import Sending
 from mithaq.exchange.settings import MAX_OPEN_REQUESTS_PER_PARTNER, MAX_RECEIPT_BYTES, MAX_WAIT_S
+from mithaq.intelligence.errors import TooMuch
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import VerifyKey
 from mithaq.kernel.wake import WakeListener
 
-_STATUS: dict[type[Error], int] = {BadRequestSignature: 401, ClockSkew: 401, OutOfSequence: 409}
+_STATUS: dict[type[Error], int] = {BadRequestSignature: 401, ClockSkew: 401, OutOfSequence: 409, TooMuch: 413}
 _RECOVERY_S = 5.0
 
 
@@ -62,15 +63,15 @@ class PartnerDoors:
                 return _problem(429, "too-many-requests", "too many open requests of this nation")
             self._open[nation] += 1
             try:
-                body = await self._frames(nation, after, wait_s)
+                body = await self._frames(request, nation, after, wait_s)
             finally:
                 self._open[nation] -= 1
         except Error as error:
             return _refusal(error)
         return Response(body, media_type=FRAMES_TYPE)
 
-    async def _frames(self, nation: NationId, after: int, wait_s: int) -> bytes:
-        """Return frames as soon as there are any, nothing when the wait is over."""
+    async def _frames(self, request: Request, nation: NationId, after: int, wait_s: int) -> bytes:
+        """Return frames as soon as there are any, nothing when the wait is over or the partner hangs up."""
         deadline = asyncio.get_running_loop().time() + wait_s
         with WakeListener(self._run_dir, f"partner-{nation}", ("exchange.planned",)) as listener:
             while True:
@@ -81,7 +82,7 @@ class PartnerDoors:
                         return b"".join(frames)
                 await anyio.to_thread.run_sync(self._sending.note_request, nation, after, self._clock.now())
                 left = deadline - asyncio.get_running_loop().time()
-                if left <= 0:
+                if left <= 0 or await request.is_disconnected():
                     return b""
                 await listener.wait_async(min(left, _RECOVERY_S))
 
@@ -95,10 +96,9 @@ class PartnerDoors:
         return JSONResponse({"release_id": receipt.release_id}, status_code=202)
 
     async def _nation(self, request: Request, body: bytes) -> NationId:
-        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return self._verifier.nation_of(
             method=request.method,
-            target=target,
+            target=_target(request),
             headers=dict(request.headers),
             body=body,
             keys=await anyio.to_thread.run_sync(self._keys),
@@ -109,6 +109,12 @@ class PartnerDoors:
         with self._context.db.read() as connection:
             partners = self._context.partners.all(connection)
         return {partner.nation: partner.card.verify_key for partner in partners if partner.is_trusted}
+
+
+def _target(request: Request) -> str:
+    """Return path and query as they were asked for; Starlette's `url` would let the `Host` header change them."""
+    path, query = request.scope["raw_path"], request.scope["query_string"]
+    return bytes(path + b"?" + query if query else path).decode("latin-1")
 
 
 def _whole(request: Request, name: str, default: int) -> int:
@@ -123,7 +129,7 @@ async def _bounded_body(request: Request, limit: int) -> bytes:
     async for part in request.stream():
         body += part
         if len(body) > limit:
-            raise BadRequestSignature("the body is over the limit of %(limit)s bytes", limit=limit)
+            raise TooMuch("the body is larger than %(limit)s bytes", limit=limit)
     return bytes(body)
 
 

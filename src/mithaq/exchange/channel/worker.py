@@ -2,8 +2,11 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from mithaq.exchange.channel.client import PartnerClient
 from mithaq.exchange.context import Context
@@ -44,7 +47,10 @@ class ChannelWorker:
         """Start and stop channels as partners come and go, until stopped."""
         with WakeListener(self._run_dir, "channels", _PARTNERS_CHANGED) as listener:
             while not self._stop.is_set():
-                self._adjust()
+                try:
+                    self._adjust()
+                except (Error, SQLAlchemyError) as error:
+                    _log.error("the channels cannot be looked up: %s", error)
                 listener.wait(_RECOVERY_S)
         for channel in self._channels.values():
             channel.stop.set()
@@ -87,15 +93,22 @@ class _Channel:
         )
 
     def _fetch_loop(self) -> None:
+        self._again_and_again(self._fetch_once, self._say)
+
+    def _again_and_again(self, step: Callable[[PartnerClient], None], say: Callable[[Error], None]) -> None:
+        """Repeat a step until stopped; after a failure wait, longer each time."""
         client, retry_s = self._client(), FIRST_RETRY_S
         while not self.stop.is_set():
             try:
-                self._fetch_once(client)
+                step(client)
                 retry_s = FIRST_RETRY_S
+                continue
             except Error as error:
-                self._say(error)
-                self.stop.wait(retry_s)
-                retry_s = min(retry_s * 2, LONGEST_RETRY_S)
+                say(error)
+            except Exception:  # noqa: BLE001 - a thread's outermost frame: no odd answer ends a channel for good
+                _log.exception("channel %s", self._link.nation)
+            self.stop.wait(retry_s)
+            retry_s = min(retry_s * 2, LONGEST_RETRY_S)
         client.close()
 
     def _fetch_once(self, client: PartnerClient) -> None:
@@ -113,18 +126,13 @@ class _Channel:
             _log.warning("channel %s: %s", self._link.nation, second)
 
     def _receipt_loop(self) -> None:
-        client, retry_s = self._client(), FIRST_RETRY_S
         with WakeListener(self._run_dir, f"receipts-{self._link.nation}", _TAKEN) as listener:
-            while not self.stop.is_set():
-                try:
-                    if not self._deliver(client):
-                        listener.wait(_RECOVERY_S)
-                    retry_s = FIRST_RETRY_S
-                except Error as error:
-                    _log.info("receipts to %s: %s", self._link.nation, error)
-                    self.stop.wait(retry_s)
-                    retry_s = min(retry_s * 2, LONGEST_RETRY_S)
-        client.close()
+
+            def step(client: PartnerClient) -> None:
+                if not self._deliver(client):
+                    listener.wait(_RECOVERY_S)
+
+            self._again_and_again(step, lambda error: _log.info("receipts to %s: %s", self._link.nation, error))
 
     def _deliver(self, client: PartnerClient) -> int:
         due = self._receipts.due(self._link.nation)

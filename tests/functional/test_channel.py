@@ -1,0 +1,518 @@
+"""The partner channel over real HTTP on loopback: what it takes, what it refuses, and what it survives."""
+
+import gzip
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import func, select
+
+from mithaq.exchange import ledger, store
+from mithaq.exchange.channel.client import PartnerClient, fetch_card
+from mithaq.exchange.channel.http_signature import sign_request
+from mithaq.exchange.errors import PartnerRefused, PartnerUnreachable
+from mithaq.exchange.frame import FRAMES_TYPE
+from mithaq.exchange.receiving import Receiving
+from mithaq.exchange.sending import Sending
+from mithaq.exchange.settings import MAX_OPEN_REQUESTS_PER_PARTNER, MAX_RECEIPT_BYTES
+from mithaq.kernel.errors import Error
+from mithaq.kernel.ids import NationId
+from mithaq.nations.rules import read_card
+from tests.country import Country, alliance
+from tests.doors import Liar, ShiftedClock, channels_of, lying, serving
+from tests.running import until
+from tests.world import XA, XB, XC, XD, Treaty, card_of, signer_of
+
+pytestmark = pytest.mark.functional
+
+CLOCK = ShiftedClock()
+RELEASES = "/partner/v1/releases?after=0&wait=0"
+
+
+@dataclass
+class World:
+    """Three countries, the first one's doors open."""
+
+    folder: Path
+    countries: list[Country]
+    url: str
+    http: httpx.Client
+    stack: ExitStack
+
+    @property
+    def first(self) -> Country:
+        return self.countries[0]
+
+    @property
+    def second(self) -> Country:
+        return self.countries[1]
+
+    def run_dir(self, country: Country) -> Path:
+        return self.folder / country.nation
+
+    def add(self, number: int) -> str:
+        at = CLOCK.now()
+        object_id = self.first.add(number, at)
+        self.first.plan(at)
+        return object_id
+
+    def client(self, country: Country) -> PartnerClient:
+        client = PartnerClient(country.nation, XA, self.url, signer_of(country.nation), CLOCK)
+        self.stack.callback(client.close)
+        return client
+
+    def ask(self, method: str, target: str, body: bytes = b"", **headers: str) -> httpx.Response:
+        return self.http.request(method, target, content=body, headers=headers)
+
+    def channel(self, country: Country) -> ledger.Channel:
+        with country.db.read() as connection:
+            return ledger.channels(connection, [XA])[0]
+
+
+def signed(target: str, *, sender: NationId = XB, recipient: NationId = XA, **changes: Any) -> dict[str, str]:
+    given = {"method": "GET", "body": b"", "at": datetime.now(UTC), "signer": signer_of(changes.pop("by", sender))}
+    given |= changes
+    return sign_request(given.pop("signer"), sender=sender, recipient=recipient, target=target, **given)
+
+
+def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = answer.json()
+    assert problem["type"] == f"urn:mithaq:error:{code}"
+    return problem
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with opened(tmp_path) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world in which one object waits and questions change nothing."""
+    with opened(tmp_path_factory.mktemp("still")) as world:
+        world.add(1)
+        yield world
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[World]:
+    now = CLOCK.now()
+    treaty = Treaty(now)
+    countries = alliance(folder, (XA, XB, XC), now, treaty)
+    countries[0].order(treaty, now)
+    with ExitStack() as stack:
+        url = stack.enter_context(serving(countries[0], folder / XA, CLOCK))
+        http = stack.enter_context(httpx.Client(base_url=url, trust_env=False, timeout=20))
+        yield World(folder, countries, url, http, stack)
+    for country in countries:
+        country.db.close()
+
+
+# What it gives.
+
+
+def test_a_card_is_fetched_by_its_address(still: World) -> None:
+    assert fetch_card(still.url + "/") == still.ask("GET", "/partner/v1/card").content
+
+
+def test_a_waiting_partner_is_answered_the_instant_something_is_released(world: World) -> None:
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(world.client(world.second).fetch, 0, 20)
+        time.sleep(0.5)
+        assert not waiting.done()
+        released = time.monotonic()
+        world.add(1)
+        assert len(waiting.result(5)) == 1
+        assert time.monotonic() - released < 2
+
+
+def test_with_nothing_to_give_the_answer_is_empty_when_the_wait_is_over(world: World) -> None:
+    began = time.monotonic()
+    assert world.client(world.second).fetch(0, 1) == []
+    assert 0.9 < time.monotonic() - began < 5
+
+
+def test_a_partner_that_was_down_resumes_from_its_cursor_and_loses_nothing(world: World) -> None:
+    partner, ids = world.second, [world.add(1)]
+    partner.context.partners.add(card_of(XA, CLOCK.now(), address=world.url), at=CLOCK.now(), actor="person--1")
+    with channels_of(partner, world.run_dir(partner), CLOCK):
+        until(lambda: partner.held(ids[0]), 10)
+    ids += [world.add(number) for number in range(2, 30)]
+    with channels_of(partner, world.run_dir(partner), CLOCK):
+        until(lambda: all(partner.held(name) for name in ids), 20)
+        until(lambda: not world_unreceipted(world), 20)
+    with partner.db.read() as connection:
+        numbers = list(connection.scalars(select(store.received.c.sequence).order_by(store.received.c.sequence)))
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert all(len(partner.held(name)[0].provenance) == 1 for name in ids)
+
+
+def world_unreceipted(world: World) -> int:
+    with world.first.db.read() as connection:
+        open_ = select(func.count()).select_from(store.sent).where(store.sent.c.receipt.is_(None))
+        return connection.scalar(open_) or 0
+
+
+# Who may ask.
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"signature": "mithaq=:AAAA:", "signature-input": "mithaq=()"},
+        {"signature": "garbage", "signature-input": "((((("},
+        {"signature": "mithaq=:AAAA:", "signature-input": 'mithaq=("@method" "@path" "@query");created="now"'},
+        {
+            "signature": "mithaq=:AAAA:",
+            "signature-input": 'mithaq=("@method" "@path" "@query");created=999999999999999;keyid="XB";'
+            'alg="ed25519";nonce="n";tag="mithaq-partner/1:XA"',
+        },
+        {
+            "signature": "mithaq=:AAAA:",
+            "signature-input": 'mithaq=("@method" "@path" "@query");created=-999999999999999;keyid="XB";'
+            'alg="ed25519";nonce="n";tag="mithaq-partner/1:XA"',
+        },
+    ],
+    ids=["absent", "empty", "garbage", "no-time", "end-of-time", "beginning-of-time"],
+)
+def test_a_request_that_is_not_signed_gets_nothing(still: World, headers: dict[str, str]) -> None:
+    answer = still.ask("GET", RELEASES, **headers)
+    assert answer.status_code == 401, answer.text
+    assert answer.json()["type"] in ("urn:mithaq:error:bad-request-signature", "urn:mithaq:error:clock-skew")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"by": XC},
+        {"sender": XD, "by": XC},
+        {"sender": XA},
+        {"recipient": XC},
+        {"method": "POST"},
+        {"target": "/partner/v1/releases?after=1&wait=0"},
+        {"target": "/partner/v1/receipts"},
+        {"body": b"another body"},
+    ],
+    ids=["by another key", "by a stranger", "by the node itself", "for another nation", "for another method",
+         "for another question", "for another door", "for another body"],
+)  # fmt: skip
+def test_a_signature_for_something_else_gets_nothing(still: World, changes: dict[str, Any]) -> None:
+    headers = signed(changes.pop("target", RELEASES), **changes)
+    refused(still.ask("GET", RELEASES, **headers), 401, "bad-request-signature")
+
+
+def test_a_partner_that_is_suspended_gets_nothing_at_once(world: World) -> None:
+    world.add(1)
+    world.first.context.partners.suspend(XB, at=CLOCK.now(), actor="person--1")
+    refused(world.ask("GET", RELEASES, **signed(RELEASES)), 401, "bad-request-signature")
+
+
+def test_a_repeated_request_gets_nothing(still: World) -> None:
+    headers = signed(RELEASES)
+    assert still.ask("GET", RELEASES, **headers).status_code == 200
+    refused(still.ask("GET", RELEASES, **headers), 401, "bad-request-signature")
+
+
+def test_a_request_cannot_be_turned_to_another_door_by_its_host(still: World) -> None:
+    """The path that is signed is the path that is served, whatever the `Host` header would make of it."""
+    headers = signed("/partner/v1/card") | {"host": "x/partner/v1/card?"}
+    assert still.ask("GET", RELEASES, **headers).status_code in (400, 401)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_an_hour_off_is_told_by_how_much(still: World, hours: int) -> None:
+    problem = refused(
+        still.ask("GET", RELEASES, **signed(RELEASES, at=CLOCK.now() + timedelta(hours=hours))), 401, "clock-skew"
+    )
+    assert abs(problem["params"]["skew"] - hours * 3600) <= 5
+    assert str(problem["params"]["skew"]) in problem["detail"]
+
+
+def test_the_partner_with_the_wrong_clock_sees_that_in_its_ledger(world: World) -> None:
+    partner, clock = world.second, ShiftedClock(timedelta(hours=-1))
+    now = partner.context.partners.add(card_of(XA, CLOCK.now(), address=world.url), at=CLOCK.now(), actor="person--1")
+    assert now.is_trusted
+    object_id = world.add(1)
+    with channels_of(partner, world.run_dir(partner), clock):
+        until(lambda: world.channel(partner).trouble is not None, 10)
+        channel = world.channel(partner)
+        assert channel.state(CLOCK.now()) is ledger.ChannelState.TROUBLE
+        assert channel.trouble is not None
+        assert "clock" in channel.trouble.sentence()
+        assert "3600" in channel.trouble.sentence() or "3599" in channel.trouble.sentence()
+        clock.by = timedelta()
+        until(lambda: partner.held(object_id) and world.channel(partner).trouble is None, 15)
+
+
+# How much may be asked and given.
+
+
+def test_a_receipt_over_the_limit_is_refused_however_it_comes(still: World) -> None:
+    big = b"x" * (MAX_RECEIPT_BYTES + 1)
+    whole = still.ask("POST", "/partner/v1/receipts", big, **signed("/partner/v1/receipts", method="POST", body=big))
+    assert whole.status_code == 413
+    chunks = (b"y" * 65536 for _ in range(100))
+    assert still.http.post("/partner/v1/receipts", content=chunks).status_code == 413
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"payload":1}', b"\xff\xfe", b"[" * 100_000])
+def test_a_receipt_that_is_none_is_refused_with_its_reason(still: World, body: bytes) -> None:
+    answer = still.ask("POST", "/partner/v1/receipts", body, **signed("/partner/v1/receipts", method="POST", body=body))
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["detail"]
+
+
+def test_the_fifth_open_question_of_a_nation_is_too_many_and_others_are_served(world: World) -> None:
+    with ThreadPoolExecutor(MAX_OPEN_REQUESTS_PER_PARTNER) as pool:
+        target = "/partner/v1/releases?after=0&wait=20"
+        held = [
+            pool.submit(httpx.get, world.url + target, headers=signed(target), timeout=30, trust_env=False)
+            for _ in range(MAX_OPEN_REQUESTS_PER_PARTNER)
+        ]
+        time.sleep(0.7)
+        refused(world.ask("GET", target, **signed(target)), 429, "too-many-requests")
+        assert world.ask("GET", RELEASES, **signed(RELEASES, sender=XC)).status_code == 200
+        world.add(1)
+        assert [each.result(10).status_code for each in held] == [200] * len(held)
+    assert world.ask("GET", RELEASES, **signed(RELEASES)).status_code == 200
+
+
+def test_who_hangs_up_holds_no_place(world: World) -> None:
+    target = "/partner/v1/releases?after=0&wait=60"
+    host, port = world.url.removeprefix("http://").split(":")
+    for _ in range(MAX_OPEN_REQUESTS_PER_PARTNER):
+        lines = [f"GET {target} HTTP/1.1", "Host: x", *(f"{name}: {text}" for name, text in signed(target).items())]
+        with socket.create_connection((host, int(port))) as caller:
+            caller.sendall("\r\n".join([*lines, "", ""]).encode())
+            time.sleep(0.2)
+    until(lambda: world.ask("GET", RELEASES, **signed(RELEASES)).status_code == 200, 10)
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("/partner/v1/releases?after=-1", 409),
+        ("/partner/v1/releases?after=abc", 409),
+        ("/partner/v1/releases?after=%D9%A3", 409),
+        ("/partner/v1/releases?after=99999999999999999999", 409),
+        ("/partner/v1/releases?after=7", 409),
+        ("/partner/v1/releases?wait=1e9", 409),
+        ("/partner/v1/releases?after=0&after=9", 409),
+    ],
+)
+def test_a_signed_question_that_makes_no_sense_is_refused(still: World, target: str, status: int) -> None:
+    assert still.ask("GET", target, **signed(target)).status_code == status
+
+
+RAW = [
+    b"GET /partner/v1/releases HTTP/1.1\r\nHost: [\r\n\r\n",
+    b"GET /partner/v1/releases HTTP/1.1\r\nHost: \xff\xfe\r\nSignature: \xff\r\nSignature-Input: \xff\r\n\r\n",
+    b"GET /partner/v1/releases?\xff\xfe\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET http://elsewhere.example/partner/v1/releases HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /partner/v1/../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /partner/v1/%2e%2e/%00 HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"POST /partner/v1/receipts HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+    b"POST /partner/v1/receipts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+    b"GET /partner/v1/releases HTTP/1.1\r\n" + b"X-A: " + b"a" * 200_000 + b"\r\n\r\n",
+    b"GET /partner/v1/releases HTTP/1.1\r\nHost: x\r\n" + b"Signature-Input: a=();b=();\r\n" * 500 + b"\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    b"\x00" * 1000,
+]
+
+
+@pytest.mark.parametrize("request_bytes", RAW, ids=range(len(RAW)))
+def test_hostile_bytes_at_the_door_break_nothing(still: World, request_bytes: bytes) -> None:
+    host, port = still.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as caller:
+        caller.sendall(request_bytes)
+        caller.shutdown(socket.SHUT_WR)
+        answer = b""
+        try:
+            while part := caller.recv(65536):
+                answer += part
+        except ConnectionResetError:
+            pass
+    if answer:
+        assert answer.startswith(b"HTTP/1.1 4"), answer[:200]
+    assert still.ask("GET", RELEASES, **signed(RELEASES)).status_code == 200
+
+
+# A partner that lies, dies or lets one wait.
+
+
+def answering(status: bytes = b"200 OK", media: str = FRAMES_TYPE, body: bytes = b"", more: bytes = b"") -> Any:
+    head = b"HTTP/1.1 %s\r\nContent-Type: %s\r\n%s" % (status, media.encode(), more)
+    if b"Content-Length" not in more:
+        head += b"Content-Length: %d\r\n" % len(body)
+    return lambda connection: connection.sendall(head + b"\r\n" + body)
+
+
+def dripping(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\n\r\n" % FRAMES_TYPE.encode())
+    while True:
+        connection.sendall(b"\0")
+        time.sleep(0.1)
+
+
+LIES = {
+    "hangs up": lambda connection: None,
+    "half a head": lambda connection: connection.sendall(b"HTTP/1.1 200 O"),
+    "half a body": answering(body=b"\0\0\1\0abc", more=b"Content-Length: 4000\r\n"),
+    "half a frame": answering(body=b"\0\0\1\0abc"),
+    "garbage": answering(body=b"\x7f" * 5000),
+    "no http": lambda connection: connection.sendall(b"\x16\x03\x01 hello\r\n\r\n"),
+    "a page": answering(media="text/html", body=b"<h1>Welcome</h1>"),
+    "an error": answering(b"500 Oops", "text/plain", b"oops"),
+    "a redirect": answering(b"302 Found", "text/plain", b"", b"Location: http://192.0.2.1/\r\n"),
+    "a refusal": answering(b"401 No", "application/problem+json", json.dumps({"detail": 7, "type": []}).encode()),
+    "a claim of a giant": answering(body=b"\xff\xff\xff\xff"),
+    "a bomb": answering(body=gzip.compress(bytes(60_000_000)), more=b"Content-Encoding: gzip\r\n"),
+    "nothing that can be decoded": answering(body=b"no gzip", more=b"Content-Encoding: gzip\r\n"),
+    "a header that is a list": answering(body=b"\0\0\0\2[]\0\0\0\0"),
+    "a header of numbers": answering(body=b"\0\0\0\7{\"a\":1}\0\0\0\1a"),
+}  # fmt: skip
+
+
+def linked(world: World, liar: Liar) -> Country:
+    """Let the second country believe that the liar is the first one's node."""
+    partner = world.second
+    partner.context.partners.add(card_of(XA, CLOCK.now(), address=liar.address), at=CLOCK.now(), actor="person--1")
+    return partner
+
+
+def received(country: Country) -> int:
+    with country.db.read() as connection:
+        return connection.scalar(select(func.count()).select_from(store.received)) or 0
+
+
+@pytest.mark.parametrize("lie", LIES, ids=str)
+def test_a_lie_is_noted_changes_nothing_and_the_channel_resumes(world: World, lie: str) -> None:
+    object_id = world.add(1)
+    with lying(world.url) as liar:
+        partner, liar.misbehave = linked(world, liar), LIES[lie]
+        with channels_of(partner, world.run_dir(partner), CLOCK):
+            until(lambda: world.channel(partner).trouble is not None, 10)
+            assert (received(partner), Receiving(partner.context).cursor(XA)) == (0, 0)
+            assert not partner.held(object_id)
+            liar.misbehave = None
+            until(lambda: partner.held(object_id), 15)
+            until(lambda: world.channel(partner).trouble is None, 15)
+    assert received(partner) == 1
+
+
+def test_an_endless_drip_is_no_answer(world: World) -> None:
+    with lying() as liar:
+        liar.misbehave = dripping
+        began = time.monotonic()
+        client = PartnerClient(XB, XA, liar.address, signer_of(XB), CLOCK, patience_s=0.5)
+        with closing(client), pytest.raises(PartnerUnreachable):
+            client.fetch(0, 0)
+        with pytest.raises(PartnerUnreachable):
+            fetch_card(liar.address, patience_s=0.5)
+        assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("lie", ["hangs up", "a page", "an error", "a redirect", "a bomb", "garbage"])
+def test_an_address_that_shows_no_card_says_so(lie: str) -> None:
+    with lying() as liar:
+        liar.misbehave = LIES[lie]
+        with pytest.raises(Error) as caught:
+            read_card(fetch_card(liar.address), CLOCK.now())
+    assert caught.value.code in ("partner-unreachable", "partner-refused", "bad-frame", "bad-card")
+
+
+@pytest.mark.parametrize("address", ["", "nonsense", "http://", "ftp://x", "http://[", "http://127.0.0.1:1", "//\0"])
+def test_an_address_that_is_none_says_so(address: str) -> None:
+    with pytest.raises((PartnerUnreachable, PartnerRefused)):
+        fetch_card(address)
+
+
+def frames_for(world: World, nation: NationId, after: int = 0) -> Sequence[bytes]:
+    return Sending(world.first.context).frames(nation, after, CLOCK.now())
+
+
+@pytest.mark.parametrize("trick", ["of somebody else", "reordered", "a gap", "twice"])
+def test_envelopes_replayed_reordered_or_for_somebody_else_change_nothing(world: World, trick: str) -> None:
+    ids = []
+    frames: list[bytes] = []
+    for number in range(1, 4):
+        ids.append(world.add(number))
+        frames += frames_for(world, XB, len(frames))
+    assert len(frames) == 3
+    foreign = frames_for(world, XC)[0]
+    body = {
+        "of somebody else": foreign,
+        "reordered": frames[1] + frames[0],
+        "a gap": frames[2],
+        "twice": frames[0] + frames[0] + frames[0],
+    }[trick]
+    with lying(world.url) as liar:
+        partner, liar.misbehave = linked(world, liar), answering(body=body)
+        with channels_of(partner, world.run_dir(partner), CLOCK):
+            until(lambda: liar.asked >= 3, 10)
+            if trick == "twice":
+                until(lambda: received(partner) == 1, 10)
+            else:
+                until(lambda: world.channel(partner).trouble is not None, 10)
+                assert received(partner) == 0
+            liar.misbehave = None
+            until(lambda: all(partner.held(name) for name in ids), 15)
+    assert received(partner) == 3
+    assert all(len(partner.held(name)[0].provenance) == 1 for name in ids)
+
+
+def test_a_partner_that_dies_in_the_middle_of_its_answer_is_asked_again(world: World) -> None:
+    object_id = world.add(1)
+    (frame,) = frames_for(world, XB)
+    cuts = iter([2, len(frame) // 2, len(frame) - 1])
+
+    def breaking(connection: socket.socket) -> None:
+        cut = next(cuts, None)
+        if cut is None:
+            liar.misbehave = None
+            return
+        answering(body=frame[:cut], more=b"Content-Length: %d\r\n" % len(frame))(connection)
+
+    with lying(world.url) as liar:
+        partner, liar.misbehave = linked(world, liar), breaking
+        with channels_of(partner, world.run_dir(partner), CLOCK):
+            until(lambda: partner.held(object_id), 40)
+    assert received(partner) == 1
+
+
+def test_many_threads_that_fetch_at_once_get_the_same_numbers(world: World) -> None:
+    """A partner that asks in parallel is given each release under one number, the same bytes to all."""
+    for number in range(1, 20):
+        world.add(number)
+    barrier = threading.Barrier(3)
+
+    def ask() -> list[bytes]:
+        client = world.client(world.second)
+        barrier.wait()
+        taken: list[bytes] = []
+        while frames := client.fetch(len(taken), 0):
+            taken += [frame.sealed for frame in frames]
+        return taken
+
+    with ThreadPoolExecutor(3) as pool:
+        answers = [each.result(30) for each in [pool.submit(ask) for _ in range(3)]]
+    assert answers[0] == answers[1] == answers[2]
+    with world.first.db.read() as connection:
+        ids = list(
+            connection.scalars(select(store.sent_objects.c.object_id).where(store.sent_objects.c.recipient == XB))
+        )
+    assert len(ids) == len(set(ids)) == 19
