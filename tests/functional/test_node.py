@@ -2,9 +2,11 @@
 
 import os
 import signal
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -54,8 +56,18 @@ def test_the_card_at_the_partner_door_is_the_nations_own(node: RunningNode) -> N
     assert read_card(served, datetime.now(UTC)).fingerprint == shown["fingerprint"]
 
 
-def test_serving_brings_the_database_to_the_newest_revision(node: RunningNode) -> None:
-    assert present_revision(f"sqlite:///{node.root / 'mithaq.db'}") == newest_revision()
+def test_serving_brings_an_older_database_to_the_newest_revision_and_refuses_a_newer_one(tmp_path: Path) -> None:
+    node = founded(tmp_path)
+    database = node.root / "mithaq.db"
+    database.unlink()
+    with serving(node):
+        assert present_revision(f"sqlite:///{database}") == newest_revision()
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    refused = node.run("--passphrase-file", str(node.passphrase_file), "serve", check=False)
+    assert refused.returncode == 1
+    assert "revision 9999, this program knows none after" in refused.stderr
 
 
 def test_a_command_without_a_passphrase_signs_through_the_running_node(node: RunningNode, tmp_path: Path) -> None:
@@ -74,7 +86,7 @@ def test_every_process_that_is_killed_is_started_again_and_the_node_still_detect
         for role in ROLES:
             before = node.roles()[role]
             os.kill(before.pid, signal.SIGKILL)
-            until(lambda role=role, before=before: node.roles().get(role, before).pid != before.pid, 20, node.log)
+            until(partial(is_replaced, node, role, before.pid), 20, node.log)
             until(lambda: node.answers() and node.signs(), 20, node.log)
         assert detects(node, "beacon.example")
 
@@ -106,6 +118,11 @@ def test_a_node_that_was_stopped_starts_again_where_it_was(tmp_path: Path) -> No
         node.run("indicator", "add", "first.example", "--tlp", "green")
     with serving(node):
         assert [each["value"] for each in node.json("indicator", "list")] == [["first.example"]]
+
+
+def is_replaced(node: RunningNode, role: str, pid: int) -> bool:
+    present = node.roles().get(role)
+    return present is not None and present.pid != pid
 
 
 def detects(node: RunningNode, name: str) -> bool:
