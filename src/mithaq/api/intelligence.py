@@ -17,7 +17,7 @@ from mithaq.nations.people.model import Actor, Verb
 from mithaq.node.composition import Node
 from mithaq.node.language import translator
 from mithaq.standards.defang import refang_value
-from mithaq.standards.observable import Observable, recognise
+from mithaq.standards.observable import recognise
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 
@@ -98,6 +98,7 @@ def _create(node: Node, new: NewIndicators, actor: Actor, at: datetime) -> Creat
         Refused(value=value[:200], reason="not an observable") for value, seen in recognised.items() if seen is None
     ]
     observables = list(dict.fromkeys(seen for seen in recognised.values() if seen is not None))
+    warned = {each: list(node.warning_lists.warned(each)) for each in observables}  # may fail: before all is stored
     made = own_indicators(observables, _terms(node, new, at), at)
     if made:
         with node.db.write(at) as tx:
@@ -109,12 +110,8 @@ def _create(node: Node, new: NewIndicators, actor: Actor, at: datetime) -> Creat
         stopped = {}
     pairs = list(zip(made, observables, strict=True))
     refused += [Refused(value=o.value, reason=stopped[n.stix.id]) for n, o in pairs if n.stix.id in stopped]
-    created = [_created(node, n.stix.id, o) for n, o in pairs if n.stix.id not in stopped]
+    created = [Created(id=n.stix.id, value=o.value, warned=warned[o]) for n, o in pairs if n.stix.id not in stopped]
     return CreatedIndicators(created=created, refused=refused)
-
-
-def _created(node: Node, stix_id: str, observable: Observable) -> Created:
-    return Created(id=stix_id, value=observable.value, warned=list(node.warning_lists.warned(observable)))
 
 
 def _terms(node: Node, new: NewIndicators, at: datetime) -> IndicatorTerms:
