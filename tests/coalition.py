@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,25 +11,63 @@ import psutil
 from mithaq.cli.demo import nodes
 from mithaq.cli.demo.nodes import DemoNode
 from mithaq.cli.demo.story import Stage
+from tests.nursery import Nursery
+from tests.running import alive, until
+
+
+@dataclass
+class Member:
+    """One nation of the coalition: what the demonstration knows of it, and its supervised processes."""
+
+    demo: DemoNode
+    nursery: Nursery
+
+    def start(self) -> None:
+        self.demo.pid = self.nursery.start(self.demo)
+
+    def processes(self) -> list[psutil.Process]:
+        """Return the supervisor and everything below it."""
+        try:
+            supervisor = psutil.Process(self.demo.pid)
+            return [supervisor, *supervisor.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
 
 
 @contextmanager
-def running_coalition(folder: Path) -> Iterator[list[DemoNode]]:
-    """Found and run three nodes under one agreement until the block ends."""
+def running_coalition(folder: Path) -> Iterator[list[Member]]:
+    """Found three nodes under one agreement and run them until the block ends."""
     folder.mkdir(parents=True, exist_ok=True)
-    coalition = nodes.found_coalition(folder, datetime.now(UTC))
+    nursery = Nursery()
+    members = [Member(demo, nursery) for demo in nodes.found_coalition(folder, datetime.now(UTC))]
     try:
-        nodes.start(coalition)
-        nodes.wait_until_serving(coalition)
-        yield coalition
+        for member in members:
+            member.start()
+        nodes.wait_until_serving([member.demo for member in members])
+        nodes.share_warning_lists([member.demo for member in members])
+        yield members
     finally:
-        nodes.stop(coalition)
+        _stop(members)
+        nursery.close()
+
+
+def _stop(members: list[Member]) -> None:
+    """End every node; one that does not end by itself is killed, and that is a failure."""
+    whole = [process for member in members for process in member.processes()]
+    for member in members:
+        for supervisor in member.processes()[:1]:
+            supervisor.terminate()
+    try:
+        until(lambda: not alive(whole), 20, lambda: str(alive(whole)))
+    finally:
+        for process in alive(whole):
+            process.kill()
 
 
 @contextmanager
-def stages_of(coalition: list[DemoNode]) -> Iterator[list[Stage]]:
+def stages_of(members: list[Member]) -> Iterator[list[Stage]]:
     """Open every node's services beside its running processes."""
-    stages = [Stage(node, node.open()) for node in coalition]
+    stages = [Stage(member.demo, member.demo.open()) for member in members]
     try:
         yield stages
     finally:

@@ -1,0 +1,21 @@
+"""Kill -9 at random instants: nothing acknowledged is lost and nothing is applied twice."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.campaign import demand_everything_once, settle, storm
+from tests.coalition import running_coalition, stages_of
+
+pytestmark = pytest.mark.functional
+
+
+def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice(tmp_path: Path) -> None:
+    with running_coalition(tmp_path / "coalition") as members, stages_of(members) as stages:
+        feed, kills = storm(members, seed=1, seconds=10)
+        assert kills > 5
+        assert len(feed.indicators) > 20
+        settle([stage.node for stage in stages], feed)
+        after = members
+    with stages_of(after) as stages:
+        demand_everything_once([stage.node for stage in stages], feed)
