@@ -66,7 +66,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     format_version: Literal[1]
     id: Annotated[str, msgspec.Meta(pattern=r"^agreement--[0-9a-f-]{36}$")]
-    version: Annotated[int, msgspec.Meta(ge=1)]
+    version: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
     previous_hash: Hash | None
     title: Words
     parties: Annotated[list[Party], msgspec.Meta(min_length=2, max_length=200)]

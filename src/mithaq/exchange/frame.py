@@ -14,6 +14,8 @@ from mithaq.kernel import canonical, sealing
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.sealing import SealKey
 from mithaq.kernel.signing import Signer
+from mithaq.nations.errors import BadCard
+from mithaq.nations.rules import nation_code
 
 FRAMES_TYPE = "application/vnd.mithaq.frames"
 FORMAT = 1
@@ -107,6 +109,9 @@ def _read_header(data: bytes) -> Header:
             raise BadFrame("sealed with %(found)s, which is not accepted", found=str(value["suite"])[:80])
         if not isinstance(value["sequence"], int):
             raise BadFrame("the sequence is no number")
-        return Header(NationId(value["sender"]), NationId(value["recipient"]), value["sequence"], str(value["key_id"]))
+        sender, recipient = nation_code(value["sender"]), nation_code(value["recipient"])
+        return Header(sender, recipient, value["sequence"], str(value["key_id"]))
+    except BadCard as error:
+        raise BadFrame("a frame between nations that are none") from error
     except (KeyError, TypeError) as error:
         raise BadFrame("a field of the header is missing: %(detail)s", detail=str(error)[:40]) from error

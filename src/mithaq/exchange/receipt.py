@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from mithaq.exchange.errors import BadReceipt
-from mithaq.exchange.settings import MAX_RECEIPT_BYTES
+from mithaq.exchange.settings import MAX_NUMBER, MAX_RECEIPT_BYTES
 from mithaq.kernel import canonical
 from mithaq.kernel.clock import from_rfc3339, rfc3339
 from mithaq.kernel.ids import NationId
@@ -68,13 +68,15 @@ def read_receipt(payload: bytes) -> Receipt:
 
 
 def _receipt(value: dict[str, Any]) -> Receipt:
+    if not isinstance(value["sequence"], int) or not 0 < value["sequence"] <= MAX_NUMBER:
+        raise ValueError("no such number")
     if value["outcome"] not in ("admitted", "partly-admitted", "quarantined", "withdrawn", "void"):
         raise ValueError("no such outcome")
     return Receipt(
         sender=NationId(value["sender"]),
         recipient=NationId(value["recipient"]),
         release_id=str(value["release_id"]),
-        sequence=int(value["sequence"]),
+        sequence=value["sequence"],
         digest=str(value["digest"]),
         outcome=value["outcome"],
         at=from_rfc3339(value["at"]),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from mithaq.agreements.model import Reference
 from mithaq.exchange.errors import BadRelease
-from mithaq.exchange.settings import MAX_FRAME_BYTES, MAX_OBJECTS_PER_RELEASE
+from mithaq.exchange.settings import MAX_FRAME_BYTES, MAX_NUMBER, MAX_OBJECTS_PER_RELEASE
 from mithaq.kernel import canonical
 from mithaq.kernel.clock import from_rfc3339, rfc3339
 from mithaq.kernel.ids import NationId
@@ -18,6 +18,7 @@ from mithaq.release.model import Carried
 
 RELEASE_TYPE = "application/vnd.mithaq.release+json"
 FORMAT = 1
+_MAX_NAME_CHARS = 300
 Action = Literal["release", "withdraw", "void"]
 
 
@@ -94,7 +95,7 @@ def read_release(payload: bytes) -> ReleaseDocument:
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise BadRelease(
             "a field of the release is missing or malformed: %(detail)s",
-            subject=str(value.get("id"))[:80],
+            subject=ascii(str(value.get("id"))[:80])[1:-1],
             detail=str(error)[:80],
         ) from error
 
@@ -107,26 +108,33 @@ def _document(value: dict[str, Any]) -> ReleaseDocument:
     if len(value["objects"]) > MAX_OBJECTS_PER_RELEASE:
         raise ValueError("more objects than a release may carry")
     return ReleaseDocument(
-        id=str(value["id"]),
+        id=_text(value["id"]),
         sender=NationId(value["sender"]),
         recipient=NationId(value["recipient"]),
         sequence=_whole(value["sequence"]),
         at=from_rfc3339(value["at"]),
         action=value["action"],
         lane=Lane.parse(value["lane"]),
-        agreement=Reference(str(reference["id"]), _whole(reference["version"]), str(reference["hash"]))
+        agreement=Reference(_text(reference["id"]), _whole(reference["version"]), _text(reference["hash"]))
         if reference
         else None,
-        purpose=str(value["purpose"]),
+        purpose=_text(value["purpose"]),
         objects=tuple(
-            ReleasedObject(each["body"].encode(), terms[_whole(each["terms"])], str(each["decision"]))
+            ReleasedObject(each["body"].encode(), terms[_whole(each["terms"])], _text(each["decision"]))
             for each in value["objects"]
         ),
-        withdrawn=tuple(str(each) for each in value["withdrawn"]),
+        withdrawn=tuple(_text(each) for each in value["withdrawn"]),
     )
 
 
+def _text(value: Any) -> str:
+    """Return a name of the protocol: short and printable, so that any database keeps it and any log shows it."""
+    if not isinstance(value, str) or len(value) > _MAX_NAME_CHARS or not value.isprintable():
+        raise ValueError(f"{str(value)[:20]!a} is no name")
+    return value
+
+
 def _whole(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"{str(value)[:20]} is no whole number")
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_NUMBER:
+        raise ValueError(f"{str(value)[:20]!a} is no number that is used here")
     return value

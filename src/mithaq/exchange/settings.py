@@ -1,6 +1,7 @@
 """Limits of the partner channel, with their units."""
 
 PROTOCOL_VERSION = 1
+MAX_NUMBER = 2**31 - 1
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 MAX_RESPONSE_BYTES = 48 * 1024 * 1024
 MAX_OBJECTS_PER_RELEASE = 500

@@ -101,7 +101,7 @@ def loads_canonical(data: bytes, *, max_bytes: int = MAX_SIGNED_BYTES, subject: 
     value = loads(data, max_bytes=max_bytes, subject=subject)
     try:
         canonical = dumps(value)
-    except rfc8785.CanonicalizationError as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise BadJson("cannot be canonical: %(detail)s", subject=subject, detail=str(error)[:120]) from error
     if canonical != data:
         raise BadJson("signed JSON is not in canonical form (RFC 8785)", subject=subject)

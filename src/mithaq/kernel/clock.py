@@ -41,9 +41,12 @@ def from_rfc3339(text: str) -> datetime:
     """Read an RFC 3339 timestamp into an aware UTC instant.
 
     Raises:
-        ValueError: the text is no timestamp, or names no offset.
+        ValueError: the text is no timestamp, names no offset, or lies beyond the calendar in UTC.
     """
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError(f"no UTC offset in {text!r}")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"beyond the calendar: {text!r}") from error
