@@ -147,6 +147,24 @@ def unveto(session: Session, object_id: str, partner: str | None) -> None:
 
 
 @release.command()
+@click.argument("partner")
+@click.pass_obj
+def resume(session: Session, partner: str) -> None:
+    """Go on with a partner that was sent more than this node remembers, after a backup was restored."""
+    node = session.node()
+    first, last = node.exchange.resume(NationId(partner.upper()), at=session.now(), actor=session.actor)
+    session.emit(
+        {"partner": partner.upper(), "first": first, "last": last},
+        lambda: session.words.gettext(
+            msgid("The numbers %(first)s to %(last)s count as used; %(partner)s gets the next one."),
+            first=first,
+            last=last,
+            partner=partner.upper(),
+        ),
+    )
+
+
+@release.command()
 @_PARTNER
 @_OBJECT
 @_LIMIT

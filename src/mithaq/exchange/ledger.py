@@ -293,7 +293,9 @@ def holders(connection: Connection, object_id: str) -> list[Holder]:
 
 def receipts(connection: Connection) -> list[tuple[NationId, bytes]]:
     """Return every receipt held, as its signer and its signed bytes."""
-    query = select(store.sent.c.recipient, store.sent.c.receipt).where(store.sent.c.receipt.is_not(None))
+    query = select(store.sent.c.recipient, store.sent.c.receipt).where(
+        store.sent.c.receipt.is_not(None), store.sent.c.receipt != b""
+    )
     return [(NationId(nation), bytes(receipt)) for nation, receipt in connection.execute(query)]
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, select
 from mithaq.exchange import store
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import NotReleasable
+from mithaq.exchange.sending import LOST, last_sequence
 from mithaq.intelligence.model import StoredObject
 from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.ids import NationId
@@ -81,6 +82,24 @@ class Orders:
             tx.execute(delete(table).where(table.c.object_id == object_id, table.c.recipient == (recipient or "*")))
             _said(tx, object_id, actor, order="veto lifted")
 
+    def resume(self, partner: NationId, *, at: datetime, actor: str) -> tuple[int, int]:
+        """Go on with a partner that was sent more than this node remembers, as after the restore of a backup.
+
+        The numbers in between count as used. Return the first and the last of them.
+
+        Raises:
+            NotReleasable: the partner claims no more than it was sent, so there is nothing to resume.
+        """
+        query = select(store.channels.c.asked_after).where(store.channels.c.partner == partner)
+        with self._context.db.write(at) as tx:
+            last = last_sequence(tx.connection, partner)
+            claimed = tx.connection.execute(query).scalar_one_or_none() or 0
+            if claimed <= last:
+                raise NotReleasable("this partner claims no more than it was sent", subject=partner)
+            tx.execute(store.sent.insert(), [_lost(partner, number, at) for number in range(last + 1, claimed + 1)])
+            _said(tx, partner, actor, order="resume")
+        return last + 1, claimed
+
     def why(
         self, connection: Connection, stored: StoredObject, partner: NationId, purpose: str, at: datetime
     ) -> Sequence[Why]:
@@ -102,6 +121,26 @@ class Orders:
             )
             for agreement_id in dict.fromkeys(shared or [""])
         ]
+
+
+def _lost(partner: NationId, number: int, at: datetime) -> dict[str, object]:
+    return {
+        "recipient": partner,
+        "sequence": number,
+        "release_id": f"release--lost-{number}",
+        "action": LOST,
+        "lane": str(ACTUAL),
+        "agreement_id": "",
+        "agreement_version": 0,
+        "purpose": "",
+        "digest": "",
+        "frame": b"",
+        "sent_at": at,
+        "outcome": LOST,
+        "receipt": b"",
+        "receipted_at": at,
+        "refused": [],
+    }
 
 
 def _said(tx: Transaction, subject: str, actor: str, *, order: str) -> None:

@@ -14,7 +14,7 @@ from mithaq.intelligence.model import StoredObject
 from mithaq.kernel.database import Transaction, insert_ignore, upsert
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.journal import Entry, Reader
-from mithaq.kernel.lane import ACTUAL
+from mithaq.kernel.lane import Lane
 
 READER = "exchange.planning"
 _STORED, _WITHDRAWN = "intelligence.stored", "intelligence.withdrawn"
@@ -91,15 +91,8 @@ class Planning:
                 else:
                     kept.append(row | {"at": tx.at, "reasons": [reason.as_json() for reason in verdict.reasons]})
         insert_ignore(tx, store.outbox, out)
+        _tell_planned(tx, out)
         keep_withheld(tx, kept)
-        if out:
-            tx.append(
-                "exchange.planned",
-                subject=out[0]["object_id"],
-                lane=ACTUAL,
-                actor="node",
-                detail={"recipients": sorted({row["recipient"] for row in out}), "count": len(out)},
-            )
 
     def _withdraw(self, tx: Transaction, held: Iterable[StoredObject]) -> None:
         rows = []
@@ -124,14 +117,7 @@ class Planning:
                 for row in tx.connection.execute(had.distinct())
             ]
         insert_ignore(tx, store.outbox, rows)
-        if rows:
-            tx.append(
-                "exchange.planned",
-                subject=rows[0]["object_id"],
-                lane=ACTUAL,
-                actor="node",
-                detail={"recipients": sorted({row["recipient"] for row in rows}), "count": len(rows)},
-            )
+        _tell_planned(tx, rows)
 
     def _reconsider(self, tx: Transaction, gate: Gatekeeper) -> None:
         """Ask again about everything that was withheld: an agreement, a partner or an order has changed."""
@@ -163,11 +149,18 @@ def keep_withheld(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
     """Write the private log of refusals; a new refusal of the same question replaces the old one."""
     keys = ("recipient", "object_id", "version", "lane", "agreement_id")
     upsert(tx, store.withheld, rows, keys=keys, changed=("reasons", "at", "purpose", "object_row"))
-    if rows:
-        tx.append(
-            "exchange.withheld",
-            subject=rows[0]["object_id"],
-            lane=ACTUAL,
-            actor="node",
-            detail={"count": len(rows)},
-        )
+    for lane, alike in _by_lane(rows):
+        detail = {"count": len(alike)}
+        tx.append("exchange.withheld", subject=alike[0]["object_id"], lane=lane, actor="node", detail=detail)
+
+
+def _tell_planned(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
+    for lane, alike in _by_lane(rows):
+        detail = {"recipients": sorted({row["recipient"] for row in alike}), "count": len(alike)}
+        tx.append("exchange.planned", subject=alike[0]["object_id"], lane=lane, actor="node", detail=detail)
+
+
+def _by_lane(rows: Sequence[dict[str, Any]]) -> list[tuple[Lane, list[dict[str, Any]]]]:
+    """Part rows by lane: the journal never speaks of two lanes in one entry."""
+    ordered = sorted(rows, key=lambda row: str(row["lane"]))
+    return [(Lane(lane), list(alike)) for lane, alike in groupby(ordered, key=lambda row: str(row["lane"]))]

@@ -31,6 +31,9 @@ from mithaq.kernel.lane import Lane
 from mithaq.release.model import Carried, Item, Released, Withheld
 from mithaq.release.rules import carried_terms, retract
 
+LOST = "lost"
+"""The action of a number that was used before a backup was restored: nobody here knows for what."""
+
 _OF_OBJECT = ("object_row", "object_id", "version", "lane")
 _OF_QUESTION = ("recipient", *_OF_OBJECT, "agreement_id", "purpose")
 
@@ -64,17 +67,16 @@ class Sending:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def waiting(self, recipient: NationId, after: int) -> bool:
+    def waiting(self, recipient: NationId, after: int, at: datetime) -> bool:
         """Tell whether a partner that has taken everything up to `after` would get something now.
 
         Raises:
             OutOfSequence: the partner claims to have more than it was ever sent.
         """
         queued = select(store.outbox.c.row).where(store.outbox.c.recipient == recipient).limit(1)
+        last = self._checked_claim(recipient, after, at)
         with self._context.db.read() as connection:
-            return (
-                _claim_checked(connection, recipient, after) > after or connection.execute(queued).first() is not None
-            )
+            return last > after or connection.execute(queued).first() is not None
 
     def frames(self, recipient: NationId, after: int, at: datetime) -> list[bytes]:
         """Return the sealed releases after a sequence number, oldest first.
@@ -85,13 +87,30 @@ class Sending:
             OutOfSequence: the partner claims to have more than it was ever sent.
             UnknownPartner: there is no card of that nation.
         """
-        with self._context.db.read() as connection:
-            _claim_checked(connection, recipient, after)
+        self._checked_claim(recipient, after, at)
         frames = self._again(recipient, after, at)
         if not frames:
             frame = self._next(recipient, at)
             frames = [] if frame is None else [frame]
         return frames
+
+    def _checked_claim(self, recipient: NationId, after: int, at: datetime) -> int:
+        """Return the number of the last release to a partner that says it has everything up to `after`.
+
+        A partner that has more, for instance because this node was restored from an older backup, would never ask for
+        the numbers that are given a second time; its claim is kept, for a person to decide (`Orders.resume`).
+        """
+        with self._context.db.read() as connection:
+            last = last_sequence(connection, recipient)
+        if after > last:
+            self.note_request(recipient, after, at)
+            raise OutOfSequence(
+                "%(nation)s asks for what follows number %(after)s, but was sent only up to %(last)s",
+                nation=recipient,
+                after=after,
+                last=last,
+            )
+        return last
 
     def note_request(self, recipient: NationId, after: int, at: datetime) -> None:
         """Keep how far a partner says it is; called while it waits, when nothing else is to be done for it."""
@@ -124,7 +143,7 @@ class Sending:
     def _judged_again(self, connection: Connection, gate: Gatekeeper, row: Any, at: datetime) -> _Again:
         """Judge a numbered release again before it is repeated."""
         if row.action != "release":
-            return _Again(True, (), ())
+            return _Again(row.action != LOST, (), ())
         inside = select(store.sent_objects).where(
             store.sent_objects.c.recipient == row.recipient, store.sent_objects.c.sequence == row.sequence
         )
@@ -173,7 +192,7 @@ class Sending:
         while True:
             with self._context.db.read() as connection:
                 batch = self._batch(connection, recipient, at)
-                sequence = _last_sequence(connection, recipient) + 1
+                sequence = last_sequence(connection, recipient) + 1
             if not batch.rows:
                 return None
             if not batch.released and batch.rows[0].action == "release":
@@ -307,26 +326,10 @@ def set_channel(tx: Transaction, partner: NationId, **values: Any) -> None:
         tx.execute(store.channels.insert().values(**({"partner": partner, "received_sequence": 0} | values)))
 
 
-def _last_sequence(connection: Connection, recipient: NationId) -> int:
+def last_sequence(connection: Connection, recipient: NationId) -> int:
+    """Return the number of the last release to a partner, 0 before the first."""
     query = select(func.coalesce(func.max(store.sent.c.sequence), 0)).where(store.sent.c.recipient == recipient)
     return connection.scalar(query) or 0
-
-
-def _claim_checked(connection: Connection, recipient: NationId, after: int) -> int:
-    """Return the number of the last release to a partner that says it has everything up to `after`.
-
-    A partner that has more, for instance because this node was restored from an older backup, would never ask for
-    the numbers that are given a second time.
-    """
-    last = _last_sequence(connection, recipient)
-    if after > last:
-        raise OutOfSequence(
-            "%(nation)s asks for what follows number %(after)s, but was sent only up to %(last)s",
-            nation=recipient,
-            after=after,
-            last=last,
-        )
-    return last
 
 
 def _label(row: Any) -> tuple[str, str, str, str]:

@@ -94,11 +94,14 @@ CHANNEL_STATES = {
 RELEASES = {
     "action-release": msgid("Release"),
     "action-withdraw": msgid("Withdrawal"),
+    "action-void": msgid("Void"),
+    "action-lost": msgid("Forgotten by a restore"),
     "outcome-admitted": msgid("Admitted"),
     "outcome-partly-admitted": msgid("Partly admitted"),
     "outcome-quarantined": msgid("Quarantined"),
     "outcome-withdrawn": msgid("Withdrawn"),
     "outcome-void": msgid("Void"),
+    "outcome-lost": msgid("Forgotten by a restore"),
 }
 HIT_STATES = {
     "hit-new": msgid("To decide"),

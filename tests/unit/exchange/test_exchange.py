@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from mithaq.agreements.model import Onward
 from mithaq.exchange import store
-from mithaq.exchange.errors import BadFrame, BadReceipt, OutOfSequence
+from mithaq.exchange.errors import BadFrame, BadReceipt, NotReleasable, OutOfSequence
 from mithaq.exchange.frame import Header, Unverified, seal_frame, split_frames
 from mithaq.exchange.orders import Orders
 from mithaq.exchange.receipt import RECEIPT_TYPE, Receipt
@@ -19,6 +19,7 @@ from mithaq.exchange.receiving import Receiving
 from mithaq.exchange.release_document import RELEASE_TYPE, read_release
 from mithaq.exchange.sending import Sending
 from mithaq.intelligence.model import ReleaseInstruction
+from mithaq.kernel import journal
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.sealing import BadSeal
 from mithaq.kernel.signing import BadSignature, read_envelope, sign_with
@@ -192,8 +193,12 @@ def test_an_exercise_stays_in_its_lane_on_both_sides(three: list[Country], at: d
     a, b, _ = three
     lane = Lane("exercise--11111111-1111-4111-8111-111111111111")
     object_id = a.add(1, at, lane=lane)
+    a.add(2, at, lane=lane, tlp=Tlp.RED)
     assert deliver(a, b, at) == ["admitted"]
     assert b.held(object_id, lane)
+    with a.db.read() as connection:
+        told = journal.entries(connection, 0, kinds=frozenset({"exchange.planned", "exchange.withheld"}))
+    assert {(entry.kind, entry.lane) for entry in told} == {("exchange.planned", lane), ("exchange.withheld", lane)}
     assert not b.held(object_id)
 
 
@@ -345,3 +350,32 @@ def test_a_partner_that_fills_its_share_of_the_disk_leaves_reasons_only(
     with b.db.read() as connection:
         (row,) = connection.execute(select(store.quarantine)).all()
     assert (row.body, row.reasons[0]["code"]) == (b"", "purpose")
+
+
+def test_a_node_restored_from_an_old_backup_goes_on_when_a_person_orders_it(three: list[Country], at: datetime) -> None:
+    a, b, _ = three
+    for number in range(1, 4):
+        a.add(number, at)
+        deliver(a, b, at)
+    with a.db.write(at) as tx:  # what a backup from before the last two releases would hold
+        for table in (store.sent, store.sent_objects):
+            tx.execute(delete(table).where(table.c.recipient == "XB", table.c.sequence > 1))
+    newest = a.add(9, at)
+    with pytest.raises(OutOfSequence, match="sent only up to 1"):
+        deliver(a, b, at)
+    assert Orders(a.context).resume(XB, at=at, actor="person--1") == (2, 3)
+    assert deliver(a, b, at) == ["admitted"]
+    assert b.held(newest)
+    with pytest.raises(NotReleasable, match="claims no more"):
+        Orders(a.context).resume(XB, at=at, actor="person--1")
+
+
+def test_a_lost_number_is_filled_with_a_signed_void_for_a_partner_that_was_restored_too(
+    three: list[Country], at: datetime
+) -> None:
+    a, b, _ = three
+    a.add(1, at)
+    deliver(a, b, at)
+    Sending(a.context).note_request(XB, 3, at)
+    Orders(a.context).resume(XB, at=at, actor="person--1")
+    assert deliver(a, b, at) == ["void", "void"]

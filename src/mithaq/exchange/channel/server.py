@@ -75,7 +75,7 @@ class PartnerDoors:
         deadline = asyncio.get_running_loop().time() + wait_s
         with WakeListener(self._run_dir, f"partner-{nation}", ("exchange.planned",)) as listener:
             while True:
-                if await anyio.to_thread.run_sync(self._sending.waiting, nation, after):
+                if await anyio.to_thread.run_sync(self._sending.waiting, nation, after, self._clock.now()):
                     async with self._turns.setdefault(nation, asyncio.Lock()):
                         frames = await anyio.to_thread.run_sync(self._sending.frames, nation, after, self._clock.now())
                     if frames:
@@ -119,7 +119,7 @@ def _target(request: Request) -> str:
 
 def _whole(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name, str(default))
-    if not (text.isascii() and text.isdecimal() and len(text) < 16):
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise OutOfSequence("%(name)s is no whole number", name=name)
     return int(text)
 
