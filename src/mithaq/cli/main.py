@@ -65,6 +65,17 @@ class _Lazy(click.Group):
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; say an error in the reader's language and end with its exit code."""
+        from mithaq.node.language import translator
+
+        try:
+            return super().invoke(ctx)
+        except Error as error:
+            words = ctx.obj.words if ctx.obj else translator(_language())
+            click.echo(words.error(error), err=True)
+            ctx.exit(_EXIT.get(error.code, 1))
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, _SUMMARIES[name]) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
@@ -136,13 +147,4 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except Error as error:
-        click.echo(_sentence(error), err=True)
-        sys.exit(_EXIT.get(error.code, 1))
     sys.exit(result if isinstance(result, int) else 0)
-
-
-def _sentence(error: Error) -> str:
-    from mithaq.node.language import translator
-
-    return translator(_language()).error(error)

@@ -88,13 +88,14 @@ def serve(session: Session) -> None:
     from mithaq.cli.roles import preload, roles
     from mithaq.node.founding import database_url
     from mithaq.node.migrations import migrate
-    from mithaq.node.supervisor import Supervisor, setup_logging
+    from mithaq.node.supervisor import Supervisor, running_alone, setup_logging
 
     folder = DataFolder(session.data)
     settings = read_settings(folder.settings)
     folder.prepare()
     setup_logging(None)
-    migrate(database_url(folder, settings))
-    preload()
-    session.say("The node of %(nation)s answers at %(url)s", nation=settings.nation, url=settings.partner_url)
-    Supervisor(roles(session.data, session.passphrase), folder.logs).run()
+    with running_alone(folder.run):
+        migrate(database_url(folder, settings))
+        preload()
+        session.say("The node of %(nation)s answers at %(url)s", nation=settings.nation, url=settings.partner_url)
+        Supervisor(roles(session.data, session.passphrase), folder.logs).run()

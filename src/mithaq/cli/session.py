@@ -11,12 +11,13 @@ from typing import Any
 
 import click
 
+from mithaq.cli.files import read_input
 from mithaq.kernel.clock import SystemClock
 from mithaq.node.composition import Node, compose
 from mithaq.node.language import Translator, translator
 
 EXIT_FAILED, EXIT_USAGE, EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_UNREACHABLE = 1, 2, 3, 4, 5
-MIN_ROWS_WIDTH = 60
+MAX_PASSPHRASE_BYTES = 4096
 
 
 class Session:
@@ -48,10 +49,8 @@ class Session:
 
     def passphrase_or_none(self) -> bytes | None:
         """Return the passphrase where a file or the environment names it."""
-        if self.passphrase_file:
-            return self.passphrase_file.read_bytes().strip()
-        text = os.environ.get("MITHAQ_PASSPHRASE_FILE")
-        return Path(text).read_bytes().strip() if text else None
+        named = self.passphrase_file or os.environ.get("MITHAQ_PASSPHRASE_FILE")
+        return read_input(str(named), MAX_PASSPHRASE_BYTES).strip() if named else None
 
     def passphrase(self) -> bytes:
         """Return the passphrase, asked at the terminal where nothing names it."""

@@ -56,7 +56,7 @@ NOTIFY_CHANNEL = "mithaq_journal"
 
 
 class DatabaseFailed(Error):
-    """The database could not take a write; nothing of it was kept."""
+    """The database cannot be reached, or could not take a write, of which nothing was kept."""
 
     code = "database-failed"
 
@@ -200,9 +200,16 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a consistent view for reading."""
-        with self.engine.connect() as connection, connection.begin():
-            yield connection
+        """Open a consistent view for reading.
+
+        Raises:
+            DatabaseFailed: the database cannot be reached, or the connection broke.
+        """
+        try:
+            with self.engine.connect() as connection, connection.begin():
+                yield connection
+        except OperationalError as error:
+            raise DatabaseFailed("the database cannot be read", private=str(error)) from error
 
     @contextmanager
     def write(self, at: datetime) -> Iterator[Transaction]:

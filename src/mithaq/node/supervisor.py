@@ -4,16 +4,20 @@ Forking shares the program's memory between the roles. The passphrase is read by
 """
 
 import ctypes
+import fcntl
 import gc
 import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+
+from mithaq.kernel.errors import Error
 
 _log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1
@@ -87,6 +91,27 @@ class _Child:
     started: float = 0.0
     retry_s: float = _FIRST_RESTART_S
     due: float = field(default=0.0)
+
+
+class AlreadyRunning(Error):
+    """A node whose processes run already."""
+
+    code = "already-running"
+
+
+@contextmanager
+def running_alone(run_dir: Path) -> Iterator[None]:
+    """Hold the node's folder while it runs; the lock falls with the process, however it ends.
+
+    Raises:
+        AlreadyRunning: another supervisor runs this node.
+    """
+    with (run_dir / "node.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AlreadyRunning("this node runs already", subject=str(run_dir.parent)) from error
+        yield
 
 
 class Supervisor:

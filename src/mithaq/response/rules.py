@@ -164,7 +164,7 @@ def _against_width(network: Network, settings: BlocklistSettings) -> Iterator[Re
     if network.prefixlen < least:
         yield Reason(
             "too-wide",
-            "a network wider than /%(least)d could cut off many who are innocent",
+            "a network wider than /%(least)s could cut off many who are innocent",
             {"least": least},
             "block the addresses that are meant",
         )

@@ -3,15 +3,22 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Integer, Table, Text, func, insert, select
+from sqlalchemy import Column, Integer, MetaData, Table, Text, func, insert, select
 
 from mithaq.kernel import journal
-from mithaq.kernel.database import Database, DatabaseFailed, Transaction, insert_ignore, metadata, upsert
+from mithaq.kernel.database import Database, DatabaseFailed, Transaction, insert_ignore, upsert
 from mithaq.kernel.journal import Entry, Reader
 from mithaq.kernel.lane import ACTUAL
 from mithaq.kernel.wake import WakeListener
 
-marks = Table("kernel_test_marks", metadata, Column("seq", Integer, primary_key=True), Column("reader", Text))
+OWN = MetaData()
+marks = Table("kernel_test_marks", OWN, Column("seq", Integer, primary_key=True), Column("reader", Text))
+
+
+@pytest.fixture
+def db(db: Database) -> Database:
+    OWN.create_all(db.engine)
+    return db
 
 
 def say(db: Database, at: datetime, kind: str, count: int = 1) -> None:
@@ -144,3 +151,10 @@ def test_inserting_what_is_there_changes_nothing_and_upserting_changes_it(db: Da
         upsert(tx, marks, [{"seq": 2, "reader": "other"}], keys=["seq"], changed=["reader"])
     with db.read() as connection:
         assert [row.reader for row in connection.execute(select(marks).order_by(marks.c.seq))] == ["r", "new", "other"]
+
+
+def test_a_database_that_cannot_be_reached_is_named() -> None:
+    absent = Database.open("postgresql+psycopg://nobody@127.0.0.1:9/nothing?connect_timeout=2")
+    with pytest.raises(DatabaseFailed, match="cannot be read"), absent.read():
+        pass
+    absent.close()

@@ -4,14 +4,13 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from mithaq.agreements.model import Agreement, State
 from mithaq.detection.readers import News
 from mithaq.exchange import ledger
 from mithaq.exchange.ledger import Channel, ChannelState
 from mithaq.exchange.planning import Planning
-from mithaq.kernel.database import cursors, journal
+from mithaq.kernel.database import DatabaseFailed, cursors, journal
 from mithaq.kernel.journal import Reader
 from mithaq.kernel.reason import Reason
 from mithaq.nations.model import Partner, Standing
@@ -37,8 +36,8 @@ def database(node: Node) -> Iterator[Finding]:
     try:
         with node.db.read() as connection:
             present = revision_of(connection)
-    except SQLAlchemyError as error:
-        detail = str(error.args[0] if error.args else error)[:200]
+    except DatabaseFailed as error:
+        detail = error.private[:200]
         remedy = msgid("start the database, or put its right address into mithaq.toml")
         yield Finding(
             Level.WRONG, Reason("database", "the database does not answer: %(detail)s", {"detail": detail}, remedy)
