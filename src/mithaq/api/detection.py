@@ -19,6 +19,7 @@ from mithaq.node.feed import Feed
 
 MAX_WAIT_S = 60
 _LIMIT = 500
+_MAX_SEQ = 2**63 - 1
 
 
 class HitTold(BaseModel):
@@ -53,7 +54,7 @@ def router(node: Node, feed: Feed) -> APIRouter:
 
     @routes.get("/hits", dependencies=[Depends(bearer(node, Verb.DETECTION_READ))])
     async def hits(
-        after: Annotated[int, Query(ge=0)] = 0, wait: Annotated[float, Query(ge=0, le=MAX_WAIT_S)] = 0
+        after: Annotated[int, Query(ge=0, le=_MAX_SEQ)] = 0, wait: Annotated[float, Query(ge=0, le=MAX_WAIT_S)] = 0
     ) -> HitsTold:
         """Return hits after a sequence number; with none there, answer when one comes or the wait is over."""
         found = await anyio.to_thread.run_sync(_after, node, after)

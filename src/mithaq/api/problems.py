@@ -71,7 +71,8 @@ def _of_http(request: Request, error: Exception) -> JSONResponse:
     del request
     if not isinstance(error, HTTPException):
         raise error
-    return problem(error.status_code, f"http-{error.status_code}", str(error.detail))
+    too_large = error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    return problem(error.status_code, "door-limit" if too_large else f"http-{error.status_code}", str(error.detail))
 
 
 def too_large(_scope: Scope, limit: int) -> JSONResponse:

@@ -31,7 +31,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.types import TypeDecorator
 
 from mithaq.kernel.errors import Error
@@ -59,6 +59,12 @@ class DatabaseFailed(Error):
     """The database cannot be reached, or could not take a write, of which nothing was kept."""
 
     code = "database-failed"
+
+
+class UnfitValue(Error):
+    """A value that no database can look for or keep, such as a text with a zero byte."""
+
+    code = "unfit-value"
 
 
 class Timestamp(TypeDecorator[datetime]):
@@ -204,10 +210,13 @@ class Database:
 
         Raises:
             DatabaseFailed: the database cannot be reached, or the connection broke.
+            UnfitValue: what was asked for holds a value that the database does not know.
         """
         try:
             with self.engine.connect() as connection, connection.begin():
                 yield connection
+        except DataError as error:
+            raise _unfit(error) from error
         except OperationalError as error:
             raise DatabaseFailed("the database cannot be read", private=str(error)) from error
 
@@ -217,6 +226,7 @@ class Database:
 
         Raises:
             DatabaseFailed: the disk is full, or another writer held the database for too long.
+            UnfitValue: a value cannot be kept; nothing was changed.
         """
         try:
             with (
@@ -227,10 +237,18 @@ class Database:
                 transaction = Transaction(connection, at, self.waker.origin if self.waker else "")
                 yield transaction
                 kinds = transaction.write_journal()
+        except DataError as error:
+            raise _unfit(error) from error
         except OperationalError as error:
             raise DatabaseFailed("the database refused the write; nothing was changed", private=str(error)) from error
         if kinds and self.waker:
             self.waker.wake(kinds)
+
+
+def _unfit(error: DataError) -> UnfitValue:
+    return UnfitValue(
+        "a value cannot be looked for or kept: a zero byte, or a number beyond its range", private=str(error)
+    )
 
 
 def _sqlite_engine(url: str) -> Engine:

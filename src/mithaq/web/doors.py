@@ -92,7 +92,8 @@ class Visit:
         return RedirectResponse(path, status_code=303)
 
     def refuse(self, status: int, title: str, *, sentence: str, remedy: str = "") -> HTMLResponse:
-        """Say what went wrong and what would mend it."""
+        """Say what went wrong and what would mend it; each is a message id, or text that is said in words already."""
+        title, sentence, remedy = map(self.words.gettext, (title, sentence, remedy))
         return self.page("error.html", status=status, title=title, sentence=sentence, remedy=remedy)
 
     def set_cookie(self, response: Response, kind: str, value: str, max_age_s: int) -> None:
@@ -122,7 +123,7 @@ class Visit:
             "path": self.request.url.path,
             "theme": theme if theme in THEMES else "auto",
             "themes": THEMES,
-            "nouns": [(path, title) for path, title, verb in NOUNS if self.may(verb)],
+            "nouns": [(path, self.words.gettext(title)) for path, title, verb in NOUNS if self.may(verb)],
             "at": self.at,
         }
 
