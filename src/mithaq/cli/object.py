@@ -8,18 +8,20 @@ from typing import Any
 
 import click
 
+from mithaq.cli.files import read_input, unusable
 from mithaq.cli.options import LANE, PAP, TLP, instruction_of, nations_of
-from mithaq.cli.session import EXIT_FAILED, EXIT_NOT_FOUND, Session, stdin_or_file
+from mithaq.cli.session import EXIT_FAILED, EXIT_NOT_FOUND, Session
 from mithaq.intelligence.imports.bundle import import_bundle
 from mithaq.intelligence.imports.misp import import_misp
 from mithaq.intelligence.imports.text import FoundValue, IndicatorTerms, look_up, own_indicators
 from mithaq.intelligence.model import ImportReport, ImportTerms, Provenance, StoredObject
-from mithaq.intelligence.settings import CLI_FILE
+from mithaq.intelligence.settings import CLI_FILE, MAX_TEXT_CHARS, MISP_MAX_BYTES
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import Lane
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 
+_MAX_TEXT_BYTES = 4 * MAX_TEXT_CHARS
 _FOUND = ("type", "value", "known", "warned")
 _SEARCHED = ("stored", "type", "name", "tlp", "from", "id")
 
@@ -137,7 +139,11 @@ def withdraw(ctx: click.Context, object_id: str, reason: str, lane: Lane) -> Non
 
 def _bundle(session: Session, file: str, terms: ImportTerms) -> ImportReport:
     node = session.node()
-    with click.open_file(file, "rb") as source:
+    try:
+        opened = click.open_file(file, "rb")
+    except OSError as error:
+        raise unusable(file, error) from error
+    with opened as source:
         return import_bundle(
             node.holdings,
             source,
@@ -150,14 +156,13 @@ def _bundle(session: Session, file: str, terms: ImportTerms) -> ImportReport:
 
 def _misp(session: Session, file: str, terms: ImportTerms) -> ImportReport:
     node = session.node()
-    return import_misp(
-        node.holdings, stdin_or_file(file), terms=terms, warning_lists=node.warning_lists, at=session.now()
-    )
+    body = read_input(file, MISP_MAX_BYTES)
+    return import_misp(node.holdings, body, terms=terms, warning_lists=node.warning_lists, at=session.now())
 
 
 def _text(session: Session, file: str, terms: IndicatorTerms, *, create: bool) -> None:
     node, at = session.node(), session.now()
-    text = stdin_or_file(file).decode("utf-8", "replace")
+    text = read_input(file, _MAX_TEXT_BYTES).decode("utf-8", "replace")
     with node.db.read() as connection:
         found = look_up(node.holdings, connection, text, terms.lane, node.warning_lists)
     session.emit_rows([_found(item) for item in found], _FOUND)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cached_property
@@ -106,8 +105,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return str(value)
-
-
-def stdin_or_file(path: str) -> bytes:
-    """Read a file, or standard input where the name is `-`."""
-    return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()

@@ -5,11 +5,13 @@ from typing import Any
 
 import click
 
-from mithaq.cli.session import EXIT_FAILED, Session, stdin_or_file
+from mithaq.cli.files import read_input
+from mithaq.cli.session import EXIT_FAILED, Session
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import Lane
 from mithaq.telemetry.model import Format, Source
 from mithaq.telemetry.service import Reading
+from mithaq.telemetry.settings import TelemetryLimits
 
 
 @click.group()
@@ -84,7 +86,7 @@ def broken(session: Session, name: str, limit: int) -> None:
 @click.pass_obj
 def push(session: Session, name: str, file: str) -> int:
     """Push the lines of FILE, or of standard input, to the source NAME."""
-    body = stdin_or_file(file)
+    body = read_input(file, TelemetryLimits().max_push_bytes)
     if not body.strip():
         session.say("there is nothing to push")
         return EXIT_FAILED
