@@ -49,6 +49,7 @@ clean: ## Remove what set-up and runs have made
 
 $(STAMP): pyproject.toml uv.lock | $(BIN)/uv
 	$(BIN)/uv sync --quiet --frozen --all-groups
+	$(BIN)/python -m mithaq.intelligence.warninglists.compile
 	@touch $@
 
 $(BIN)/uv:

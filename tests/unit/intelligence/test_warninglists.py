@@ -11,6 +11,7 @@ import pytest
 from mithaq.intelligence.errors import WarningListsFailed
 from mithaq.intelligence.warninglists import WarningLists
 from mithaq.intelligence.warninglists.compile import compile_lists
+from mithaq.intelligence.warninglists.compiled import compiled_in
 from mithaq.intelligence.warninglists.index import Tables
 from mithaq.standards.observable import Observable, canonical_observable
 
@@ -119,4 +120,12 @@ def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     with pytest.raises(WarningListsFailed):
-        WarningLists(blocked / "cache").names()
+        WarningLists(blocked / "cache", installed=tmp_path).names()
+
+
+def test_lists_compiled_beside_the_program_serve_every_node_of_the_machine(tmp_path: Path) -> None:
+    beside, cache = tmp_path / "program", tmp_path / "cache"
+    beside.mkdir()
+    compile_lists([], compiled_in(beside))
+    assert WarningLists(cache, installed=beside).names() == ()
+    assert not cache.exists()

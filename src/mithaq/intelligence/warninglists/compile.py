@@ -1,7 +1,8 @@
 """Turn the published lists into one small file: sorted 64-bit digests of names, and the edges of address ranges.
 
-Runs as a short-lived process of its own (`python -m mithaq.intelligence.warninglists.compile FILE`), because the
-published lists are 65 MB of JSON and the result has to stay small in every process that uses it.
+Runs as a short-lived process of its own (`python -m mithaq.intelligence.warninglists.compile [FILE]`; without a file,
+beside the program for all nodes of the machine), because the published lists are 65 MB of JSON and the result has to
+stay small in every process that uses it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from mithaq.intelligence.warninglists.compiled import FORMAT, PACKAGE, Header, name_digest
+from mithaq.intelligence.warninglists.compiled import FORMAT, PACKAGE, Header, compiled_in, name_digest
 from mithaq.standards.observable import TYPES, canonical_domain, canonical_observable
 
 MAX_ENTRIES: Final = 200_000
@@ -184,4 +185,4 @@ def _bare_name(entry: str) -> str:
 
 
 if __name__ == "__main__":
-    compile_lists(list_files(), Path(sys.argv[1]))
+    compile_lists(list_files(), Path(sys.argv[1]) if len(sys.argv) > 1 else compiled_in(Path(__file__).parent))

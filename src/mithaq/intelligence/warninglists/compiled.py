@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -33,3 +35,8 @@ class Header(msgspec.Struct):
 def name_digest(kind: str, name: str) -> int:
     """Return the 64-bit digest under which a name is filed; `kind` keeps exact names and suffixes apart."""
     return int.from_bytes(hashlib.blake2b(f"{kind}{name}".encode(), digest_size=8).digest(), "big")
+
+
+def compiled_in(folder: Path) -> Path:
+    """Return where the compiled file of the installed lists lies in a folder, whether it is there or not."""
+    return folder / f"warninglists-{importlib.metadata.version(PACKAGE)}-{FORMAT}.bin"

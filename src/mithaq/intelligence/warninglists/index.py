@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import ipaddress
 import mmap
 import subprocess
@@ -15,7 +14,7 @@ from typing import Final, assert_never
 import msgspec
 
 from mithaq.intelligence.errors import WarningListsFailed
-from mithaq.intelligence.warninglists.compiled import FORMAT, PACKAGE, Header, name_digest
+from mithaq.intelligence.warninglists.compiled import Header, compiled_in, name_digest
 from mithaq.standards.observable import Observable
 
 _COMPILE_WALL_S: Final = 300
@@ -29,8 +28,9 @@ class WarningLists:
     names or addresses are taken as such.
     """
 
-    def __init__(self, cache_dir: Path) -> None:
+    def __init__(self, cache_dir: Path, *, installed: Path = Path(__file__).parent) -> None:
         self._cache_dir = cache_dir
+        self._installed = installed
         self._tables: Tables | None = None
 
     def warned(self, observable: Observable) -> tuple[str, ...]:
@@ -54,14 +54,18 @@ class WarningLists:
 
     def _loaded(self) -> Tables:
         if self._tables is None:
-            self._tables = Tables(_compiled_file(self._cache_dir))
+            self._tables = Tables(_compiled_file(self._cache_dir, self._installed))
         return self._tables
 
 
-def _compiled_file(cache_dir: Path) -> Path:
-    """Return the compiled file of the installed lists, making it if it is not there yet."""
-    version = importlib.metadata.version(PACKAGE)
-    file = cache_dir / f"warninglists-{version}-{FORMAT}.bin"
+def _compiled_file(cache_dir: Path, installed: Path) -> Path:
+    """Return the compiled file of the installed lists, making it if it is not there yet.
+
+    An installation may have compiled it beside the program, for all nodes of the machine.
+    """
+    if (shared := compiled_in(installed)).exists():
+        return shared
+    file = compiled_in(cache_dir)
     if not file.exists():
         command = [sys.executable, "-m", "mithaq.intelligence.warninglists.compile", str(file)]
         try:
