@@ -47,9 +47,7 @@ def main() -> None:
         _reap()
         order = json.loads(line)
         root = Path(order["root"])
-        pid = fork_role(
-            root.name, partial(_supervise, root, Path(order["passphrase"])), root / "logs" / "node.log"
-        )
+        pid = fork_role(root.name, partial(_supervise, root, Path(order["passphrase"])), root / "logs" / "node.log")
         sys.stdout.write(f"{pid}\n")
         sys.stdout.flush()
 
