@@ -6,21 +6,32 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+import uvicorn
 
 from mithaq.cli.demo import attack
+from mithaq.cli.demo.coalition import MERRIN, RIMAL, VALDORE, DemoNation
 from mithaq.cli.demo.leaks import count_leaks
-from mithaq.cli.demo.story import add_indicator
-from mithaq.kernel.lane import ACTUAL
-from tests.coalition import processes_naming, running_coalition, stages_of
+from mithaq.cli.demo.nodes import DemoNode
+from mithaq.cli.demo.story import Stage, add_indicator
+from mithaq.kernel.clock import SystemClock
+from mithaq.web.app import create_app
+from tests.coalition import processes_naming
+from tests.country import Country, deliver
+from tests.doors import listening
+from tests.pages import node_of
 from tests.running import until
+from tests.world import Treaty
 
 pytestmark = pytest.mark.functional
 
@@ -159,6 +170,7 @@ def test_ctrl_c_in_mid_story_ends_everything_and_says_so(tmp_path: Path) -> None
     assert not demo.folder.exists()
 
 
+@pytest.mark.deep
 def test_even_a_killed_demonstration_leaves_no_process_behind(tmp_path: Path) -> None:
     demo = begin(tmp_path / "killed", "--once")
     demo.tell_until("serve their pages")
@@ -168,25 +180,43 @@ def test_even_a_killed_demonstration_leaves_no_process_behind(tmp_path: Path) ->
     demo.is_gone()
 
 
+@contextmanager
+def on_stage(nation: DemoNation, folder: Path) -> Iterator[tuple[Stage, Country]]:
+    """A nation with its whole data folder and its pages, without processes."""
+    root, clock = folder / f"node-{nation.code}", SystemClock()
+    country = Country.found(nation.code, root, f"sqlite:///{root / 'mithaq.db'}")
+    node = node_of(country, folder, clock)
+    with listening() as listener:
+        server = uvicorn.Server(uvicorn.Config(create_app(node), log_level="critical", ws="none"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        until(lambda: server.started, 10)
+        yield Stage(DemoNode(nation, root, listener.getsockname()[1], folder / "none"), node), country
+        server.should_exit = True
+        thread.join(10)
+    country.db.close()
+
+
 def test_a_leak_is_seen_in_plaintexts_databases_and_pages(tmp_path: Path) -> None:
     """What "leaks: 0" is worth: once a partner really has what was withheld, the same search finds it."""
-    secret = attack.KEPT[0]
-    with running_coalition(tmp_path / "leak") as coalition, stages_of(coalition) as stages:
-        first, second, third = stages
+    secret, now = attack.KEPT[0], datetime.now(UTC)
+    with on_stage(VALDORE, tmp_path) as (second, receiver), on_stage(MERRIN, tmp_path) as (third, bystander):
+        sender = Country.found(RIMAL.code, tmp_path / "XA")
+        countries, treaty = [sender, receiver, bystander], Treaty(now)
+        for country in countries:
+            country.befriend(countries, now)
+            country.context.agreements.receive(treaty.envelope.encode(), at=now, actor="person--1")
+        sender.order(treaty, now)
         assert count_leaks([second, third], attack.WITHHELD_TOKENS) == []
         add_indicator(second.node, secret)
-        places = count_leaks([second, third], attack.WITHHELD_TOKENS)
+        places = set(count_leaks([second, third], attack.WITHHELD_TOKENS))
+        assert "XB: page /intelligence" in places
+        assert [place for place in places if place.startswith("XB: mithaq.db")]
         assert not [place for place in places if place.startswith("XC")]
-        assert {"XB: page /intelligence"} <= set(places)
-        assert any(place.startswith("XB: mithaq.db") for place in places)
-        leaked = add_indicator(first.node, replace(secret, tlp=attack.SHARED[0].tlp, pap=attack.SHARED[0].pap))
-
-        def arrived() -> bool:
-            with third.node.db.read() as connection:
-                return bool(third.node.holdings.search(connection, leaked, ACTUAL, None, 1).objects)
-
-        until(arrived, 20)
+        sender.add(1, now, name=secret.names["en"])
+        assert deliver(sender, bystander, now) == ["admitted"]
         assert "XC: plaintext 1" in count_leaks([third], attack.WITHHELD_TOKENS)
+        sender.db.close()
 
 
 def played_on(material: Path, folder: Path) -> dict[str, Any]:
