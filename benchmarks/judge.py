@@ -20,7 +20,8 @@ import cedarpy
 import msgspec
 
 from benchmarks.measure import Result, Size, in_turns
-from mithaq.agreements.model import Agreement, Document, Onward, Party, Reference, Terms
+from mithaq.agreements.model import Agreement, Document, Party, Reference
+from mithaq.agreements.terms import Onward, Terms
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL, TEST
@@ -116,9 +117,13 @@ def build_world(seed: int, objects: int) -> World:
     vetoes = tuple(frozenset(rnd.sample(PARTNERS_OF_OWN, 3)) if rnd.random() < 0.02 else frozenset() for _ in items)
     refs = tuple(rnd.randint(1, 3) if rnd.random() < 0.02 else 0 for _ in items)
     world = World(items, agreements, (), purposes, refs, vetoes, trusted)
-    return replace(
-        world, agreed=tuple(agreement_facts(world.request(place, PARTNERS_OF_OWN[0])) for place in range(objects))
-    )
+    directions = {
+        id(agreement): {
+            partner: agreement_facts(agreement, OWN, Recipient("nation", partner)) for partner in PARTNERS_OF_OWN
+        }
+        for agreement in {id(each): each for each in agreements}.values()
+    }
+    return replace(world, agreed=tuple(directions[id(each)] for each in agreements))
 
 
 def _agreement(rnd: random.Random, number: int) -> Agreement:

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
 
 from benchmarks.measure import Result, Size, in_turns
-from mithaq.agreements.model import Agreement, Document, Onward, Party, Terms
+from mithaq.agreements.model import Agreement, Document, Party
+from mithaq.agreements.terms import Onward, Terms
 from mithaq.exchange.frame import Unverified, seal_frame, split_frames
 from mithaq.exchange.release_document import RELEASE_TYPE, ReleasedObject, ReleaseDocument, read_release
 from mithaq.kernel import canonical
@@ -54,12 +55,16 @@ class Sender:
         objects = []
         agreed = None
         for item, body in self.objects:
-            request = Request(item, OWN, Recipient("nation", nation), True, self.agreement, "defence")
-            agreed = agreed or agreement_facts(request)
+            request = Request(
+                item, OWN, Recipient("nation", nation), True, self.agreement, "defence", status_at=AT, protocol=1
+            )
+            agreed = agreed or agreement_facts(self.agreement, OWN, request.recipient)
             decision = decide(request, AT, agreed)
             if not isinstance(decision, Released):
                 raise AssertionError(f"{item.id} is withheld from {nation}")
-            objects.append(ReleasedObject(body, carried_terms(item, self.agreement, AT), decision.decision))
+            objects.append(
+                ReleasedObject(body, carried_terms(item, self.agreement, OWN, nation, AT), decision.decision)
+            )
         document = ReleaseDocument(
             new_id("release"),
             OWN,

@@ -11,7 +11,9 @@ from typing import Any, get_args
 
 from hypothesis import strategies as st
 
-from mithaq.agreements.model import Agreement, Document, LaneKind, Onward, Party, Purpose, Reference, Terms, Words
+from mithaq.agreements.model import Agreement, Document, Party, Reference
+from mithaq.agreements.terms import Onward, Terms
+from mithaq.agreements.vocabulary import LaneKind, Purpose, Words
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL, TEST, Lane
@@ -130,8 +132,13 @@ carried = st.builds(
     purposes=st.frozensets(purposes, max_size=3),
     onward=st.sampled_from(["none", "originator-consent", "parties"]),
     onward_parties=st.frozensets(nations),
-    constituents=st.booleans(),
+    constituents_tlp=st.none() | tlps,
     delete_after=instants,
+    excluded=st.frozensets(nations, max_size=2),
+    public_after=st.none() | instants,
+    hops=st.integers(1, 3),
+    max_hops=st.integers(1, 4),
+    permitted_action=st.integers(0, 4),
 )
 
 
@@ -191,7 +198,16 @@ def items(draw: st.DrawFn, *, own: bool = False) -> Item:
 @st.composite
 def requests(draw: st.DrawFn, *, own: bool = False) -> Request:
     """A question to the gate, from plainly allowed to absurd."""
-    usual = Request(draw(items(own=own)), NATIONS[0], Recipient("nation", NATIONS[1]), True, None, "defence")
+    usual = Request(
+        draw(items(own=own)),
+        NATIONS[0],
+        Recipient("nation", NATIONS[1]),
+        True,
+        None,
+        "defence",
+        status_at=INSTANT,
+        protocol=1,
+    )
     unusual: dict[str, st.SearchStrategy[Any]] = {
         "recipient": nations.map(lambda nation: Recipient("nation", nation))
         | st.sampled_from([Recipient("constituent", "grid"), Recipient("sensor", "dns")]),

@@ -262,7 +262,7 @@ class Sending:
             item = decision.value
             alike = (item.originator, item.tlp, item.pap, item.carried)
             if alike not in terms:
-                terms[alike] = carried_terms(item, agreement, at)
+                terms[alike] = carried_terms(item, agreement, self._context.own, recipient, at)
             objects.append(ReleasedObject(stored.body, terms[alike], decision.decision))
         return replace(document, agreement=agreement.reference, objects=tuple(objects))
 
