@@ -103,6 +103,7 @@ def facts_of(request: Request, at: datetime, agreed: AgreementFacts | None = Non
     agreed = agreed or agreement_facts(request)
     item, carried = request.item, request.item.carried
     recipient = request.recipient.id
+    pap = Pap.RED if item.pap is None else item.pap
     return Facts(
         at=at,
         holder=request.holder,
@@ -123,14 +124,14 @@ def facts_of(request: Request, at: datetime, agreed: AgreementFacts | None = Non
         kind=item.kind,
         labelled=item.tlp is not None,
         tlp=Tlp.RED if item.tlp is None else item.tlp,
-        pap=max((Pap.RED if item.pap is None else item.pap, *(terms.pap for terms in carried))),
+        pap=max(pap, *(terms.pap for terms in carried)) if carried else pap,
         lane_kind="exercise" if item.lane.is_exercise else item.lane.value,
         originator=item.originator,
         onward_allowed=bool(carried) and all(recipient in terms.onward_parties for terms in carried),
         local_allowed=bool(carried) and all(terms.constituents for terms in carried),
-        carried_tlp=max((terms.tlp for terms in carried), default=Tlp.CLEAR),
+        carried_tlp=max(terms.tlp for terms in carried) if carried else Tlp.CLEAR,
         carried_purposes=frozenset.intersection(*(terms.purposes for terms in carried)) if carried else _NOBODY,
-        delete_after=min((terms.delete_after for terms in carried), default=_NEVER),
+        delete_after=min(terms.delete_after for terms in carried) if carried else _NEVER,
         named_recipients=item.named_recipients,
         withdrawn=item.is_withdrawn,
         withheld_refs=request.withheld_refs,
