@@ -46,6 +46,7 @@ class Gatekeeper:
         self._partners = {partner.nation: partner for partner in partners.all(connection)}
         self._agreements = _newest(agreements.all(connection), at)
         self._agreed: dict[tuple[str, str], AgreementFacts] = {}
+        self._item: tuple[StoredObject, Item] | None = None
         rows = connection.execute(select(store.vetoes.c.object_id, store.vetoes.c.recipient))
         self._vetoes = {(row.object_id, row.recipient) for row in rows}
 
@@ -61,6 +62,12 @@ class Gatekeeper:
         """Return the other parties of an agreement, none where it is unknown."""
         agreement = self._agreements.get(agreement_id)
         return agreement.parties - {self._own} if agreement else frozenset()
+
+    def item(self, stored: StoredObject) -> Item:
+        """Return a held object as the gate sees it; asked for many recipients in turn, it is put together once."""
+        if self._item is None or self._item[0] is not stored:
+            self._item = (stored, item_of(stored, self._own))
+        return self._item[1]
 
     def decide(
         self, stored: StoredObject, recipient: NationId, agreement_id: str, purpose: str
@@ -88,7 +95,7 @@ class Gatekeeper:
     ) -> Request:
         partner = self._partners.get(recipient)
         return Request(
-            item=item_of(stored, self._own),
+            item=self.item(stored),
             holder=self._own,
             recipient=Recipient("nation", recipient),
             recipient_trusted=partner is not None and partner.is_trusted,

@@ -1,9 +1,11 @@
-"""What is asked of the gate, and what it answers."""
+"""What is asked of the gate, and what it answers; what is built once an object and recipient is a msgspec struct."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, Literal, TypeVar, get_args
+
+import msgspec
 
 from mithaq.agreements.model import Agreement, Reference
 from mithaq.agreements.vocabulary import FieldClass, PermittedAction
@@ -22,8 +24,7 @@ PERMITTED_ACTIONS: Final[tuple[str, ...]] = get_args(PermittedAction)
 T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(msgspec.Struct, frozen=True, gc=False):
     """Who would receive: a nation, a constituent of this nation, or one of its sensors."""
 
     kind: Literal["nation", "constituent", "sensor"]
@@ -158,8 +159,7 @@ class Request:
     action: int = len(PERMITTED_ACTIONS)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """The outcome with every failing clause; `allowed` exactly when there is none."""
 
     reasons: tuple[Reason, ...]
@@ -176,8 +176,9 @@ class Verdict:
         """
         cited = (reference.id, str(reference.version), reference.hash) if reference else ("", "", "")
         failing = [reason.code for reason in self.reasons]
-        texts = ("mithaq-decision-1", item.id, item.version, item.digest, str(recipient), *cited, *failing)
-        return hashlib.sha256("".join(f"{text}\0" for text in texts).encode()).hexdigest()
+        whom = f"{recipient.kind}:{recipient.id}"
+        texts = ("mithaq-decision-1", item.id, item.version, item.digest, whom, *cited, *failing, "")
+        return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +201,7 @@ class Retraction:
 _GATE = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Released(Generic[T_co]):
+class Released(msgspec.Struct, Generic[T_co], frozen=True, gc=False):
     """What may leave to exactly this recipient; only `release.rules` can build one."""
 
     value: T_co
@@ -209,7 +209,7 @@ class Released(Generic[T_co]):
     agreement: Reference | None
     purpose: str
     decision: str
-    key: object = field(repr=False, compare=False)
+    key: object
 
     def __post_init__(self) -> None:
         if self.key is not _GATE:
