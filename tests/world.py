@@ -35,6 +35,8 @@ def card_of(nation: NationId, at: datetime, *, keys: Keys | None = None, address
         {"en": f"Nation {nation}", "ar": f"الدولة {nation}", "fr": f"Nation {nation}"},
         keys.signing.verify_key,
         keys.opening[0].seal_key,
+        keys.log_public,
+        *keys.witness_public,
         (address,),
         f"duty@{nation.lower()}.example",
         at,
