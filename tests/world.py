@@ -24,7 +24,7 @@ def keys_of(nation: NationId) -> Keys:
 
 
 def signer_of(nation: NationId) -> LocalSigner:
-    return LocalSigner(keys_of(nation))
+    return LocalSigner(keys_of(nation), nation)
 
 
 def card_of(nation: NationId, at: datetime, *, keys: Keys | None = None, address: str = "http://127.0.0.1:9") -> bytes:

@@ -41,7 +41,9 @@ def found(folder: DataFolder, settings: Settings, passphrase: bytes, at: datetim
     write_settings(folder.settings, settings)
     migrate(database_url(folder, settings))
     online = OnlineKeys(keys.signing.verify_key, keys.log_public, *keys.witness_public)
-    return issue_card(folder, settings, LocalSigner(keys), online, keys.opening[0].seal_key, at)
+    return issue_card(
+        folder, settings, LocalSigner(keys, nation_code(settings.nation)), online, keys.opening[0].seal_key, at
+    )
 
 
 def issue_card(
