@@ -106,6 +106,15 @@ class Orders:
             _said(tx, partner, actor, order="resume")
         return last + 1, claimed
 
+    def begin_log_anew(self, *, at: datetime, actor: str) -> None:
+        """Begin a new log this year: partners have cosigned more of the old one than is here.
+
+        So it is after the restore of a backup. What still waits for witnesses goes into the new log.
+        """
+        with self._context.db.write(at) as tx:
+            self._log_anew(tx)
+            _said(tx, self._context.own, actor, order="log anew")
+
     def _log_anew(self, tx: Transaction) -> None:
         """Begin a new log, and put what still waits for witnesses into it: the old one has leaves unknown here."""
         self._context.log.begin_anew(tx)

@@ -67,6 +67,11 @@ class Flusher:
             with self._guard:
                 self._wanted.subtract(nations)
 
+    def forget_failures(self) -> None:
+        """Ask every witness again at the next flush, even one that failed a moment ago."""
+        for link in self._links.values():
+            link.forget_failure()
+
     def _round(self, log: int, wants: Sequence[Want], at: datetime) -> None:
         if self._all_met(wants):  # by the round of somebody who waited with us
             return
@@ -130,6 +135,10 @@ class _Link:
             job = self._waiting = _Job(partner, log, note, at, Future())
         self._thread.submit(self._run, job)
         return job.done
+
+    def forget_failure(self) -> None:
+        """Ask again at once."""
+        self._left_alone_until = 0.0
 
     def _run(self, job: _Job) -> None:
         with self._guard:

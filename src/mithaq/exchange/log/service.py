@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, select, update
 
 from mithaq.exchange.log import store
 from mithaq.exchange.log.record import SALT_BYTES, Record, commit
+from mithaq.exchange.store import sent
 from mithaq.kernel.database import Database, Transaction, insert_ignore
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import Signer
@@ -58,8 +59,9 @@ class ReleaseLog:
         self._create(tx, LogName(self._own, row.year, row.shard + 1))
 
     def erase(self, tx: Transaction, place: Place) -> None:
-        """Forget a record for good: its salt and its words. The commitment that stays says nothing."""
+        """Forget a record for good: its salt, its words, the signed release. The commitment that stays says nothing."""
         tx.execute(delete(store.records).where(*_at(store.records, place)))
+        tx.execute(update(sent).where(*_at(sent, place)).values(envelope=None))
 
     def checkpoint(self, log: int) -> Note:
         """Return the checkpoint of a log as it stands, signed by this nation."""
