@@ -67,3 +67,9 @@ class NotProven(Error):
     """A release whose leaf no sufficiently cosigned checkpoint covers yet."""
 
     code = "not-proven"
+
+
+class BadAudit(Error):
+    """An audit folder or an evidence file that is incomplete or malformed."""
+
+    code = "bad-audit"

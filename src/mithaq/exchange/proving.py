@@ -78,12 +78,21 @@ class Proving:
             row = connection.execute(select(store.sent).where(*here)).one_or_none()
             if row is None or row.leaf is None:
                 raise NotProven("number %(sequence)s has no proof in this log", sequence=sequence)
+        return self.seal(recipient, sequence, b"", self.attached(row, at))
+
+    def attached(self, row: Any, at: datetime) -> bytes:
+        """Return the proof of a numbered release with its record; witnesses are asked where they have to be.
+
+        Raises:
+            NotProven: too few witnesses have answered yet.
+        """
+        with self._context.db.read() as connection:
             want = Want(Place(row.log, row.leaf), self._required(connection, row))
         self._context.flusher.flush([want], at)
         proof = self._proof(row)
         if proof is None:
-            raise NotProven("too few witnesses have cosigned number %(sequence)s yet", sequence=sequence)
-        return self.seal(recipient, sequence, b"", proof)
+            raise NotProven("too few witnesses have cosigned number %(sequence)s yet", sequence=row.sequence)
+        return proof
 
     def order_emergency(self, subject: str, reason: str, *, at: datetime, actor: str) -> list[str]:
         """Let a release, or those with an object, go before witnesses have answered; return the releases.

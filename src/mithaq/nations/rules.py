@@ -13,7 +13,7 @@ from mithaq.kernel.clock import from_rfc3339, rfc3339
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.sealing import SealKey
-from mithaq.kernel.signing import VerifyKey, read_envelope
+from mithaq.kernel.signing import Envelope, VerifyKey, read_envelope
 from mithaq.nations.errors import BadCard, FingerprintDiffers, KeyChanged
 from mithaq.nations.model import CARD_FORMAT, CARD_TYPE, Card, OnlineKeys
 
@@ -65,11 +65,31 @@ def read_card(data: bytes, at: datetime) -> Card:
         raise
     except Error as error:
         raise BadCard(str(error), subject="card") from error
-    if not envelope.holds_for(card.verify_key):
-        raise BadCard("the card is not signed by the key it carries", subject=card.nation)
+    _refuse_unsigned(envelope, card)
     if at >= card.expires_at:
         raise BadCard("the card expired on %(when)s", subject=card.nation, when=rfc3339(card.expires_at))
     return card
+
+
+def card_of_payload(envelope: Envelope) -> Card:
+    """Read a card whatever its age: signed by the key it carries, for what was said while it was valid.
+
+    Raises:
+        BadCard, BadJson: it is none.
+    """
+    if envelope.payload_type != CARD_TYPE:
+        raise BadCard("this is no nation's card", subject="card")
+    try:
+        card = _card(canonical.loads_canonical(envelope.payload, max_bytes=MAX_CARD_BYTES, subject="card"))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadCard("a field of the card is missing or malformed: %(detail)s", detail=str(error)[:80]) from error
+    _refuse_unsigned(envelope, card)
+    return card
+
+
+def _refuse_unsigned(envelope: Envelope, card: Card) -> None:
+    if not envelope.holds_for(card.verify_key):
+        raise BadCard("the card is not signed by the key it carries", subject=card.nation)
 
 
 def _card(value: dict[str, Any]) -> Card:

@@ -27,8 +27,8 @@ Action = Literal["release", "withdraw", "void", "emergency", "receipt-given", "r
 class Record:
     """One leaf in words. `digest` is the SHA-256 of the signed release, or of the receipt's payload.
 
-    `label` is the highest TLP inside; `decisions` the digest of all decisions; `detail` an emergency's reason or a
-    receipt's outcome.
+    `label` is the highest TLP inside; `decisions` the digest of all decisions, of a receipt that of the release it is
+    about; `detail` an emergency's reason or a receipt's outcome.
     """
 
     release_id: str
@@ -148,7 +148,7 @@ def record_of_receipt(receipt: Receipt, lane: Lane, action: Literal["receipt-giv
         purpose="",
         lane=lane,
         action=action,
-        decisions="",
+        decisions=receipt.digest,
         at=receipt.at,
         detail=receipt.outcome,
     )

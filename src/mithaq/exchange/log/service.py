@@ -63,6 +63,11 @@ class ReleaseLog:
         tx.execute(delete(store.records).where(*_at(store.records, place)))
         tx.execute(update(sent).where(*_at(sent, place)).values(envelope=None))
 
+    def origin(self, connection: Connection) -> str:
+        """Return the origin of the newest log, nothing before the first leaf."""
+        row = store.newest_log(connection)
+        return row.origin if row else ""
+
     def checkpoint(self, log: int) -> Note:
         """Return the checkpoint of a log as it stands, signed by this nation."""
         with self._db.read() as connection:
