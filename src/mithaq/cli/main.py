@@ -13,6 +13,7 @@ from mithaq.kernel.errors import Error
 
 COMMANDS = {
     "agreement": "mithaq.cli.agreement:agreement",
+    "audit": "mithaq.cli.audit:audit",
     "backup": "mithaq.cli.backup:backup",
     "blocklist": "mithaq.cli.blocklist:blocklist",
     "card": "mithaq.cli.partner:card",
@@ -84,6 +85,7 @@ class _Lazy(click.Group):
 
 _SUMMARIES = {
     "agreement": "Propose, sign, import, export, show and suspend agreements.",
+    "audit": "Check release logs from files alone, compare two nations' logs, gather evidence.",
     "backup": "Write a running node into one encrypted file.",
     "blocklist": "Build blocklists that are safe to use.",
     "card": "Show this nation's card and fingerprint.",

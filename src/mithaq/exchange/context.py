@@ -7,6 +7,8 @@ from sqlalchemy import Connection
 
 from mithaq.agreements.service import Agreements
 from mithaq.exchange.gatekeeping import Gatekeeper
+from mithaq.exchange.log.flushing import Flusher
+from mithaq.exchange.log.service import ReleaseLog
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId
@@ -24,6 +26,12 @@ class Context:
     agreements: Agreements
     partners: Partners
     signer: Signer
+    flusher: Flusher
+
+    @property
+    def log(self) -> ReleaseLog:
+        """Return this nation's release log."""
+        return self.flusher.log
 
     def gatekeeper(self, connection: Connection, at: datetime) -> Gatekeeper:
         """Return the gate over one view of the database."""

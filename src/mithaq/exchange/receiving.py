@@ -13,9 +13,12 @@ from mithaq.exchange import store
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import BadFrame, OutOfSequence
 from mithaq.exchange.frame import Unverified
-from mithaq.exchange.receipt import Outcome
+from mithaq.exchange.log.attached import MISSING
+from mithaq.exchange.log.record import record_of_receipt
+from mithaq.exchange.owed import Owed, Proven
+from mithaq.exchange.proving import must_wait
+from mithaq.exchange.receipt import Outcome, Receipt
 from mithaq.exchange.release_document import RELEASE_TYPE, ReleasedObject, ReleaseDocument, read_release
-from mithaq.exchange.sending import set_channel
 from mithaq.exchange.settings import MAX_QUARANTINE_BYTES_PER_PARTNER, PROTOCOL_VERSION, SIGNATURE_WINDOW_S
 from mithaq.intelligence.model import NewObject, Provenance
 from mithaq.kernel.database import Transaction, insert_ignore
@@ -42,6 +45,7 @@ class Verified:
 
     document: ReleaseDocument
     envelope: bytes
+    attached: bytes
 
     @property
     def digest(self) -> str:
@@ -65,6 +69,7 @@ class Admitted:
     verified: Verified
     objects: tuple[NewObject, ...]
     quarantined: tuple[Quarantined, ...]
+    proven: Proven
 
 
 class Receiving:
@@ -72,6 +77,7 @@ class Receiving:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._owed = Owed(context)
 
     def cursor(self, sender: NationId) -> int:
         """Return the number of the last release taken from a partner."""
@@ -103,7 +109,7 @@ class Receiving:
         trouble = {"code": error.code, "message": error.message, "params": error.params} if error else None
         if trouble != known:
             with self._context.db.write(at) as tx:
-                set_channel(tx, sender, trouble=trouble, trouble_at=at)
+                store.set_channel(tx, sender, trouble=trouble, trouble_at=at)
 
     def _verify(self, partner: Partner, frame: Unverified) -> Verified:
         header, own = frame.header, self._context.own
@@ -113,14 +119,14 @@ class Receiving:
             )
         if header.recipient != own:
             raise BadFrame("the frame is meant for %(recipient)s, not for this nation", recipient=header.recipient)
-        envelope = frame.open(self._context.signer)
+        envelope, attached = frame.open(self._context.signer)
         payload = verify(envelope, partner.card.verify_key, RELEASE_TYPE, subject=f"release of {partner.nation}")
         document = read_release(payload)
         if (document.sender, document.recipient, document.sequence) != (partner.nation, own, header.sequence):
             raise BadFrame(
                 "the signed release names other parties or another number than its frame", subject=document.id
             )
-        return Verified(document, envelope)
+        return Verified(document, envelope, attached)
 
     def _was_taken(self, verified: Verified) -> bool:
         document = verified.document
@@ -147,21 +153,22 @@ class Receiving:
 
     def _admit(self, partner: Partner, verified: Verified, at: datetime) -> Admitted:
         document = verified.document
-        if document.action != "release":
-            return Admitted(verified, (), ())
         with self._context.db.read() as connection:
             reference = document.agreement
             agreement = (
                 self._context.agreements.find(connection, reference.id, reference.version) if reference else None
             )
-        whole = _against_the_whole(document, agreement, at)
-        admission = _Admission(partner, document, agreement, at, whole)
+        proven = self._owed.verify(partner, document, verified.digest, verified.attached, agreement, at)
+        if document.action != "release":
+            return Admitted(verified, (), (), proven)
+        whole = _against_the_whole(document, agreement, at) + proven.against
+        admission = _Admission(partner, document, agreement, at, whole, bool(verified.attached))
         objects: list[NewObject] = []
         quarantined: list[Quarantined] = []
         for place, each in enumerate(document.objects, 1):
             outcome = admission.of(each, place)
             (objects if isinstance(outcome, NewObject) else quarantined).append(outcome)  # type: ignore[arg-type]
-        return Admitted(verified, tuple(objects), tuple(quarantined))
+        return Admitted(verified, tuple(objects), tuple(quarantined), proven)
 
     def _keep(self, tx: Transaction, admitted: Admitted) -> Outcome | None:
         verified, document = admitted.verified, admitted.verified.document
@@ -179,8 +186,11 @@ class Receiving:
             {"object": each.object_id, "reasons": [reason.as_json() for reason in each.reasons]} for each in quarantined
         ]
         tx.execute(store.received.insert().values(**_received_row(verified, outcome, refused, tx.at)))
+        self._owed.note(tx, document, admitted.proven)
+        receipt = _receipt(verified, outcome, refused, tx.at)
+        self._context.log.append(tx, [record_of_receipt(receipt, document.lane, "receipt-given")])
         _keep_quarantined(tx, document, quarantined)
-        set_channel(tx, document.sender, received_sequence=document.sequence, fetched_at=tx.at)
+        store.set_channel(tx, document.sender, received_sequence=document.sequence, fetched_at=tx.at)
         tx.append(
             "exchange.quarantined" if outcome == "quarantined" else "exchange.admitted",
             subject=document.id,
@@ -236,12 +246,14 @@ class _Admission:
         agreement: Agreement | None,
         at: datetime,
         whole: tuple[Reason, ...],
+        came_with_proof: bool,
     ) -> None:
         self._partner = partner
         self._document = document
         self._agreement = agreement
         self._at = at
         self._whole = whole
+        self._came_with_proof = came_with_proof
         self._agreed: AgreementFacts | None = None
 
     def of(self, released: ReleasedObject, place: int) -> NewObject | Quarantined:
@@ -285,7 +297,10 @@ class _Admission:
         )
         if self._agreed is None:
             self._agreed = agreement_facts(self._agreement, document.sender, request.recipient)
-        return judge(request, min(document.at, self._at), self._agreed).reasons
+        reasons = judge(request, min(document.at, self._at), self._agreed).reasons
+        if not self._came_with_proof and item.tlp is not None and must_wait("release", item.tlp):
+            return reasons if MISSING in self._whole else (*reasons, MISSING)  # labelled so by the object alone
+        return reasons
 
     def _new(self, released: ReleasedObject, parsed: stix.StixObject) -> NewObject:
         document = self._document
@@ -313,6 +328,20 @@ def _outcome(document: ReleaseDocument, quarantined: int) -> Outcome:
     if not quarantined:
         return "admitted"
     return "quarantined" if quarantined >= len(document.objects) else "partly-admitted"
+
+
+def _receipt(verified: Verified, outcome: Outcome, refused: Sequence[Any], at: datetime) -> Receipt:
+    document = verified.document
+    return Receipt(
+        sender=document.sender,
+        recipient=document.recipient,
+        release_id=document.id,
+        sequence=document.sequence,
+        digest=verified.digest,
+        outcome=outcome,
+        at=at,
+        refused=tuple((each["object"], tuple(map(Reason.of_json, each["reasons"]))) for each in refused),
+    )
 
 
 def _received_row(verified: Verified, outcome: Outcome, refused: Sequence[Any], at: datetime) -> dict[str, Any]:

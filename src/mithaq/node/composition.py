@@ -6,7 +6,10 @@ from pathlib import Path
 
 from mithaq.agreements.service import Agreements
 from mithaq.detection.service import Detection
+from mithaq.exchange.channel.client import WitnessClients
 from mithaq.exchange.context import Context
+from mithaq.exchange.log.flushing import Flusher
+from mithaq.exchange.log.service import ReleaseLog
 from mithaq.exchange.orders import Orders
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.warninglists import WarningLists
@@ -84,7 +87,13 @@ class Node:
     @cached_property
     def channel(self) -> Context:
         """Return what the exchange stands on."""
-        return Context(self.db, self.nation, self.holdings, self.agreements, self.partners, self.signer)
+        return Context(self.db, self.nation, self.holdings, self.agreements, self.partners, self.signer, self.flusher)
+
+    @cached_property
+    def flusher(self) -> Flusher:
+        """Return this nation's release log, with the way to its witnesses."""
+        log = ReleaseLog(self.db, self.nation, self.signer)
+        return Flusher(self.db, log, self.partners, WitnessClients(self.nation, self.signer, self.clock).ask)
 
     @cached_property
     def exchange(self) -> Orders:
@@ -131,11 +140,11 @@ def compose(root: Path, *, passphrase: bytes | None = None, clock: Clock | None 
     settings = read_settings(folder.settings)
     folder.prepare()
     db = Database.open(database_url(folder, settings), run_dir=folder.run)
-    return Node(folder, settings, db, clock or SystemClock(), _signer(folder, passphrase))
+    return Node(folder, settings, db, clock or SystemClock(), _signer(folder, NationId(settings.nation), passphrase))
 
 
-def _signer(folder: DataFolder, passphrase: bytes | None) -> Signer:
+def _signer(folder: DataFolder, nation: NationId, passphrase: bytes | None) -> Signer:
     remote = RemoteSigner(folder.run)
     if passphrase is None or remote.is_reachable():
         return remote
-    return LocalSigner(keystore.read(folder.keys, passphrase))
+    return LocalSigner(keystore.read(folder.keys, passphrase), nation)

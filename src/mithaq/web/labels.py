@@ -103,6 +103,13 @@ RELEASES = {
     "outcome-void": msgid("Void"),
     "outcome-lost": msgid("Forgotten by a restore"),
 }
+DIFFERENCES = {
+    "difference-not-sent": msgid("Acknowledged, but not in the sender's log"),
+    "difference-not-acknowledged": msgid("Sent, but not acknowledged in the recipient's log"),
+    "difference-other-content": msgid("Other content on both sides"),
+    "difference-receipt-not-held": msgid("Receipt given, but not in the sender's log"),
+    "difference-receipt-not-given": msgid("Receipt held, but not in the recipient's log"),
+}
 HIT_STATES = {
     "hit-new": msgid("To decide"),
     "hit-confirmed": msgid("Confirmed"),
@@ -113,6 +120,7 @@ LABELS = {
     **TERM_WORDS,
     **CHANNEL_STATES,
     **RELEASES,
+    **DIFFERENCES,
     **HIT_STATES,
     **PURPOSES,
     **WORD_STANDINGS,

@@ -16,7 +16,7 @@ KIND = "application/vnd.mithaq.test+json"
 
 @pytest.fixture
 def signer(tmp_path: Path) -> Iterator[RemoteSigner]:
-    with SignerServer(tmp_path / "run", keys_of(XA)) as server:
+    with SignerServer(tmp_path / "run", keys_of(XA), XA) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         remote = RemoteSigner(tmp_path / "run")
         yield remote

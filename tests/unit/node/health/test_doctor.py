@@ -134,7 +134,7 @@ def test_the_file_system_of_a_path_is_that_of_its_nearest_mount() -> None:
 
 @contextmanager
 def signing(node: Node, keys: Keys) -> Iterator[None]:
-    with SignerServer(node.run_dir, keys) as server:
+    with SignerServer(node.run_dir, keys, node.nation) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
