@@ -312,3 +312,8 @@ def signed(document: Document) -> Agreement:
     """The agreement of a text that all its parties have signed."""
     begins, ends = INSTANT - timedelta(days=30), INSTANT + timedelta(days=30)
     return Agreement(document, Envelope("", b"", ()), frozenset(NATIONS), begins, ends)
+
+
+def wide_agreement() -> Agreement:
+    """An agreement between all nations that limits little."""
+    return _agreement(NATIONS, NATIONS, _GENEROUS)

@@ -21,11 +21,7 @@ def compile_clauses(clauses: Sequence[Clause]) -> Judge:
 
     Cost: one attribute comparison a clause while all hold.
     """
-    lines = ["def failing(f):", "    failed = []"]
-    for place, clause in enumerate(clauses):
-        lines.append(f"    if not {source(clause.condition)}: failed.append({place})")
-    lines.append("    return failed")
-    whole = _function("\n".join(lines), "failing")
+    whole = compile_failing(clauses)
     each = [_function(f"def holds(f): return {source(clause.condition)}", "holds") for clause in clauses]
     said = [_said(clause) for clause in clauses]
 
@@ -37,6 +33,18 @@ def compile_clauses(clauses: Sequence[Clause]) -> Judge:
         return tuple([said[place](facts) for place in failed]) if failed else ()
 
     return judge
+
+
+def compile_failing(clauses: Sequence[Clause]) -> Callable[[Facts], list[int]]:
+    """Return a function from facts to the places of all failing clauses in the table.
+
+    It raises what comparing facts of the wrong kind raises.
+    """
+    lines = ["def failing(f):", "    failed = []"]
+    for place, clause in enumerate(clauses):
+        lines.append(f"    if not {source(clause.condition)}: failed.append({place})")
+    lines.append("    return failed")
+    return _function("\n".join(lines), "failing")
 
 
 def _function(text: str, name: str) -> Callable[[Facts], Any]:

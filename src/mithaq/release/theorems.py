@@ -185,7 +185,7 @@ def _not_in_force(case: Case) -> Claim:
 
 def _outside_scope(case: Case) -> Claim:
     z3, facts, terms = _z3(), case.state.facts, case.document.terms
-    named = {"kind": terms.kinds, "purpose": terms.purposes, "lane_kind": terms.lanes}
+    named: dict[str, Sequence[str]] = {"kind": terms.kinds, "purpose": terms.purposes, "lane_kind": terms.lanes}
     outside = [z3.And([z3.Not(facts[name].is_one(each)) for each in values]) for name, values in named.items()]
     return _never(case, *outside)
 
@@ -233,7 +233,7 @@ def _same(one: State, other: State, but: frozenset[str] | set[str] = frozenset()
 
 
 def _excluded(case: Case) -> Claim:
-    named = [*case.document.terms.excluded_recipients]
+    named: list[str] = [*case.document.terms.excluded_recipients]
     for reservation in case.document.reservations:
         if reservation.nation in case.two:
             named += reservation.narrows.excluded_recipients or []
@@ -242,7 +242,7 @@ def _excluded(case: Case) -> Claim:
 
 def _role(case: Case) -> Claim:
     roles = {party.nation: party.role for party in case.document.parties}
-    holder, recipient = (roles[nation] for nation in case.two)
+    holder, recipient = roles[case.direction.holder], roles[case.direction.recipient]
     return _never(case, holder != "party" or recipient == "observer")
 
 
