@@ -16,9 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
 
 from benchmarks.measure import Result, Size, in_turns
-from mithaq.agreements.model import Agreement, Document, Onward, Party, Terms
+from mithaq.agreements.model import Agreement, Document, Party
+from mithaq.agreements.terms import Onward, Terms
 from mithaq.exchange.frame import Unverified, seal_frame, split_frames
-from mithaq.exchange.release_document import RELEASE_TYPE, ReleasedObject, ReleaseDocument, read_release
+from mithaq.exchange.release_document import RELEASE_TYPE, ReleaseDocument, objects_under, read_release
 from mithaq.kernel import canonical
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.ids import NationId, new_id
@@ -29,7 +30,7 @@ from mithaq.kernel.signing import Envelope, VerifyKey, verify
 from mithaq.nations.signer import LocalSigner
 from mithaq.release.facts import agreement_facts
 from mithaq.release.model import Item, Recipient, Released, Request
-from mithaq.release.rules import carried_terms, decide
+from mithaq.release.rules import decide
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 
@@ -51,15 +52,15 @@ class Sender:
 
     def release_to(self, nation: NationId) -> bytes:
         """Judge, sign and seal all objects for one nation and return the frame."""
-        objects = []
-        agreed = None
+        released = []
+        recipient, agreed = Recipient("nation", nation), None
         for item, body in self.objects:
-            request = Request(item, OWN, Recipient("nation", nation), True, self.agreement, "defence")
-            agreed = agreed or agreement_facts(request)
+            request = Request(item, OWN, recipient, True, self.agreement, "defence", status_at=AT, protocol=1)
+            agreed = agreed or agreement_facts(self.agreement, OWN, recipient)
             decision = decide(request, AT, agreed)
             if not isinstance(decision, Released):
                 raise AssertionError(f"{item.id} is withheld from {nation}")
-            objects.append(ReleasedObject(body, carried_terms(item, self.agreement, AT), decision.decision))
+            released.append((body, decision))
         document = ReleaseDocument(
             new_id("release"),
             OWN,
@@ -70,7 +71,7 @@ class Sender:
             ACTUAL,
             self.agreement.reference,
             "defence",
-            tuple(objects),
+            objects_under(self.agreement, released, OWN, nation, AT),
         )
         envelope = self.signer.sign(RELEASE_TYPE, document.encode())
         return seal_frame(envelope, b"", OWN, nation, 1, self.seal_keys[nation])

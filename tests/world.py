@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from mithaq.agreements import rules as agreement_rules
-from mithaq.agreements.model import AGREEMENT_TYPE, Agreement, Document, Onward, Party, Terms
+from mithaq.agreements.model import AGREEMENT_TYPE, Agreement, Document, Party
+from mithaq.agreements.terms import Onward, Terms
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.keystore import Keys

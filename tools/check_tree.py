@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CODE = ("src/", "tests/", "tools/", "benchmarks/")
+CODE = ("src/", "tests/", "tools/", "benchmarks/", "conformance/")
 FORBIDDEN_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "manager", "managers", "base", "misc"})
 ASK_LINES, MAX_LINES = 400, 500
 ASK_FUNCTION, MAX_FUNCTION = 50, 80

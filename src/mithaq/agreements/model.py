@@ -1,67 +1,99 @@
-"""An agreement as a typed document in a closed vocabulary, and its life.
-
-Source for the words: FIRST IEP 2.0 (purposes, permitted actions), TLP 2.0, PAP, STIX 2.1 object types.
-"""
+"""An agreement as a typed document in a closed vocabulary, and its life."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import msgspec
 
+from mithaq.agreements.terms import Narrowing, Part, Terms
+from mithaq.agreements.vocabulary import Code, Count, Days, Hash, Instant, Key, Language, Line, PartyRole, Words
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import Envelope
 
 AGREEMENT_TYPE = "application/vnd.mithaq.agreement+json"
 FORMAT = 1
 
-TlpName = Literal["TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED"]
-PapName = Literal["PAP:CLEAR", "PAP:GREEN", "PAP:AMBER", "PAP:RED"]
-Purpose = Literal["defence", "warning", "exercise", "research", "statistics", "law-enforcement", "attribution"]
-ObjectKind = Literal[
-    "attack-pattern", "campaign", "course-of-action", "grouping", "identity", "incident", "indicator",
-    "infrastructure", "intrusion-set", "location", "malware", "malware-analysis", "marking-definition", "note",
-    "observed-data", "opinion", "relationship", "report", "sighting", "threat-actor", "tool", "vulnerability",
-]  # fmt: skip
-LaneKind = Literal["actual", "test", "exercise"]
-Code = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}$")]
-Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
-Words = dict[Literal["ar", "en", "fr"], Annotated[str, msgspec.Meta(min_length=1, max_length=500)]]
-Instant = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")]
+
+class HybridKey(Part, frozen=True, tag_field="kind", tag="hybrid"):
+    """An official's own signing key, kept in a file away from the node; both halves in base64."""
+
+    ed25519: Key
+    ml_dsa_65: Key = msgspec.field(name="ml-dsa-65")
 
 
-class Party(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Passkey(Part, frozen=True, tag_field="kind", tag="passkey"):
+    """An official's passkey: the credential's public key as COSE bytes in base64 (WebAuthn §6.5.1)."""
+
+    cose: Key
+    relying_party: Line
+
+
+class Official(Part, frozen=True):
+    """A person who signs for a party."""
+
+    id: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,64}$")]
+    name: Line
+    office: Line
+    key: HybridKey | Passkey
+
+
+class Signatories(Part, frozen=True):
+    """Who signs for a party beside its node: `threshold` of these officials."""
+
+    threshold: Count
+    officials: Annotated[list[Official], msgspec.Meta(min_length=1, max_length=50)]
+
+
+class Party(Part, frozen=True):
     """A nation that signs, bound to the key on its card."""
 
     nation: Code
     key_id: Hash
     names: Words
-    role: Literal["party"] = "party"
+    role: PartyRole = "party"
+    signatories: Signatories | None = None
+    stored_in: tuple[Code, ...] = ()
+    contacts: Annotated[dict[str, Line], msgspec.Meta(max_length=9)] | None = None
 
 
-class Onward(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether the recipient may pass an object on: to nobody, to the listed nations, or inside to constituents."""
+class Entry(Part, frozen=True):
+    """When the agreement binds: once all have signed, or `count`, or `count` with the depositary among them."""
 
-    mode: Literal["none", "originator-consent", "parties"]
-    constituents: bool = False
-
-
-class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What may flow, and what becomes of it."""
-
-    kinds: Annotated[list[ObjectKind], msgspec.Meta(min_length=1)]
-    tlp_ceiling: TlpName
-    pap_ceiling: PapName
-    purposes: Annotated[list[Purpose], msgspec.Meta(min_length=1)]
-    onward: Onward
-    retention_days: Annotated[int, msgspec.Meta(ge=1, le=3650)]
-    lanes: Annotated[list[LaneKind], msgspec.Meta(min_length=1)]
+    rule: Literal["all", "count", "depositary"] = "all"
+    count: Count | None = None
+    depositary: Code | None = None
 
 
-class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Renewal(Part, frozen=True):
+    """Whether it goes on by itself: `times` more terms of the same length, unless a party objects in time."""
+
+    times: Annotated[int, msgspec.Meta(ge=1, le=20)]
+    notice_days: Days
+
+
+class LegalText(Part, frozen=True):
+    """The text that ministers sign, by its SHA-256, for each language; one of them prevails."""
+
+    hashes: Annotated[dict[Language, Hash], msgspec.Meta(min_length=1)]
+    prevailing: Language
+    precedence: Literal["legal-text", "terms"] = "legal-text"
+
+
+class Reservation(Part, frozen=True):
+    """What one party accepts less of; it counts for what that party gives and for what it receives."""
+
+    nation: Code
+    narrows: Narrowing
+    statement: Words | None = None
+
+
+class Document(Part, frozen=True):
     """The machine part of one version of an agreement."""
 
     format_version: Literal[1]
@@ -73,6 +105,10 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     terms: Terms
     not_before: Instant
     not_after: Instant
+    entry: Entry = Entry()
+    renewal: Renewal | None = None
+    legal_text: LegalText | None = None
+    reservations: Annotated[tuple[Reservation, ...], msgspec.Meta(max_length=200)] = ()
 
 
 class State(StrEnum):
@@ -101,7 +137,12 @@ class Reference:
 
 @dataclass(frozen=True)
 class Agreement:
-    """One version of an agreement with the signatures this node holds; what follows from it is computed once."""
+    """One version of an agreement with the signatures this node holds; what follows from it is computed once.
+
+    `signed_by`: parties whose node and enough of whose officials have signed. `suspended`: this nation, or enough
+    others, suspended the whole agreement. `suspended_parties`: the parties with which nothing is exchanged under it.
+    `leaving`: from when on a party that withdrew is bound no more.
+    """
 
     document: Document
     envelope: Envelope
@@ -109,6 +150,8 @@ class Agreement:
     not_before: datetime
     not_after: datetime
     suspended: bool = False
+    suspended_parties: frozenset[NationId] = frozenset()
+    leaving: Mapping[NationId, datetime] = field(default_factory=lambda: MappingProxyType({}))
 
     @cached_property
     def reference(self) -> Reference:
@@ -121,14 +164,33 @@ class Agreement:
         """Return the nations that have to sign."""
         return frozenset(NationId(party.nation) for party in self.document.parties)
 
+    @cached_property
+    def of_role(self) -> Mapping[PartyRole, frozenset[NationId]]:
+        """Return the nations in each role."""
+        roles: tuple[PartyRole, ...] = ("party", "associate", "observer")
+        return {
+            role: frozenset(NationId(each.nation) for each in self.document.parties if each.role == role)
+            for role in roles
+        }
+
     @property
     def missing(self) -> frozenset[NationId]:
         """Return the nations that have not signed."""
         return self.parties - self.signed_by
 
+    @property
+    def is_concluded(self) -> bool:
+        """Tell whether as many have signed as its rule of entry asks for."""
+        entry = self.document.entry
+        if entry.rule == "all":
+            return not self.missing
+        if entry.rule == "depositary" and entry.depositary not in self.signed_by:
+            return False
+        return len(self.signed_by) >= (entry.count or len(self.parties))
+
     def state(self, at: datetime) -> State:
         """Return where the agreement stands at an instant."""
-        if self.missing:
+        if not self.is_concluded:
             return State.PARTLY_SIGNED if self.signed_by else State.DRAFT
         if self.suspended:
             return State.SUSPENDED

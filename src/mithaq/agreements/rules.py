@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import msgspec
 
+from mithaq.agreements.effective import agreed_terms, narrowed
 from mithaq.agreements.errors import BadAgreement
-from mithaq.agreements.model import AGREEMENT_TYPE, Agreement, Document, Onward
-from mithaq.agreements.terms import TERMS
+from mithaq.agreements.model import AGREEMENT_TYPE, Agreement, Document, Reservation
 from mithaq.kernel import canonical
 from mithaq.kernel.clock import from_rfc3339
 from mithaq.kernel.ids import NationId
@@ -51,6 +51,70 @@ def _check(document: Document) -> None:
         raise BadAgreement("no such date: %(detail)s", subject=document.id, detail=str(error)[:80]) from error
     if not_before >= not_after:
         raise BadAgreement("it would expire before it enters into force", subject=document.id)
+    _check_entry(document)
+    _check_named(document)
+    for reservation in document.reservations:
+        _check_reservation(document, reservation)
+
+
+def _check_entry(document: Document) -> None:
+    entry, parties = document.entry, len(document.parties)
+    if (entry.rule == "all") != (entry.count is None):
+        raise BadAgreement(
+            "entry by count or depositary says how many sign, entry by all does not", subject=document.id
+        )
+    if entry.count is not None and not 2 <= entry.count <= parties:
+        raise BadAgreement("it cannot enter into force by %(count)s signatures", subject=document.id, count=entry.count)
+    if (entry.rule == "depositary") != (entry.depositary is not None):
+        raise BadAgreement("entry by depositary, and no other, names the depositary", subject=document.id)
+    for party in document.parties:
+        signatories = party.signatories
+        if signatories is None:
+            continue
+        officials = [official.id for official in signatories.officials]
+        if len(set(officials)) != len(officials):
+            raise BadAgreement("%(nation)s names an official twice", subject=document.id, nation=party.nation)
+        if signatories.threshold > len(officials):
+            raise BadAgreement(
+                "%(nation)s asks for more signatures than it has officials", subject=document.id, nation=party.nation
+            )
+
+
+def _check_named(document: Document) -> None:
+    """Refuse terms that name nations which are no parties, where only parties can be meant."""
+    terms, parties = document.terms, {party.nation for party in document.parties}
+    named = {
+        "ceilings": [nation for each in terms.ceilings for nation in (each.sender, each.recipient) if nation],
+        "recipients": terms.recipients,
+        "excluded_recipients": terms.excluded_recipients,
+        "entry": [document.entry.depositary] if document.entry.depositary else [],
+        "reservations": [each.nation for each in document.reservations],
+    }
+    for term, nations in named.items():
+        for nation in nations:
+            if nation not in parties:
+                raise BadAgreement(
+                    "%(term)s names %(nation)s, which is no party", subject=document.id, term=term, nation=nation
+                )
+    if (terms.onward.mode == "named") != bool(terms.onward.nations):
+        raise BadAgreement("passing on to named nations, and nothing else, names them", subject=document.id)
+
+
+def _check_reservation(document: Document, reservation: Reservation) -> None:
+    """Refuse a reservation that widens what was agreed in any term.
+
+    Raises:
+        BadAgreement: names the nation and the terms.
+    """
+    agreed = agreed_terms(document)
+    wider = narrowed(agreed, reservation.narrows).wider_than(agreed)
+    if wider:
+        raise BadAgreement(
+            "the reservation of %(nation)s widens what was agreed: %(terms)s",
+            subject=document.id,
+            nation=reservation.nation,
+            terms=", ".join(wider),
+        )
 
 
 def agreement_of(envelope: Envelope, keys: Mapping[NationId, VerifyKey]) -> Agreement:
@@ -116,21 +180,3 @@ def check_amendment(earlier: Agreement | None, document: Document) -> None:
         return
     if earlier is None or earlier.reference.hash != document.previous_hash:
         raise BadAgreement("the version before this one is unknown here, or has another hash", subject=document.id)
-
-
-def sentences(document: Document) -> list[tuple[str, str, dict[str, str | int]]]:
-    """Return each term as (how it is kept, message id, parameters)."""
-    return [(rule.kept_by, rule.sentence, {"value": _shown(document, rule.name)}) for rule in TERMS]
-
-
-def _shown(document: Document, name: str) -> str | int:
-    value: object = getattr(document.terms, name)
-    match value:
-        case list():
-            return ", ".join(map(str, value))
-        case Onward():
-            return value.mode + (" + constituents" if value.constituents else "")
-        case int():
-            return value
-        case _:
-            return str(value)

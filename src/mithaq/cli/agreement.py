@@ -9,9 +9,11 @@ import msgspec
 from sqlalchemy import Connection
 
 from mithaq.agreements.errors import BadAgreement, UnknownAgreement
-from mithaq.agreements.model import Agreement, LaneKind, ObjectKind, PapName, Purpose, Terms, TlpName
+from mithaq.agreements.model import Agreement
 from mithaq.agreements.rules import MAX_DOCUMENT_BYTES, read_document
-from mithaq.agreements.terms import TERMS
+from mithaq.agreements.term_rules import agreed_rules
+from mithaq.agreements.terms import Terms
+from mithaq.agreements.vocabulary import LaneKind, ObjectKind, PapName, Purpose, TlpName
 from mithaq.cli.drafting import MAX_TERMS_BYTES, Draft, terms_of_file
 from mithaq.cli.files import read_input, write_output
 from mithaq.cli.layout import Column, agreement_word, cell, labelled, name_in, plain, show_rows, word
@@ -305,7 +307,9 @@ def _text(session: Session, known: Agreement, row: dict[str, Any], sentences: li
 
 
 def _sentences(session: Session, terms: Terms) -> list[str]:
-    return [session.words.gettext(rule.sentence, value=_shown(session, terms, rule.name)) for rule in TERMS]
+    return [
+        session.words.gettext(rule.sentence, value=_shown(session, terms, rule.name)) for rule in agreed_rules(terms)
+    ]
 
 
 def _shown(session: Session, terms: Terms, name: str) -> str | int:

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from mithaq.agreements.errors import BadAgreement
-from mithaq.agreements.model import Agreement, Document, Party, Terms
+from mithaq.agreements.model import Agreement, Document, Party
 from mithaq.agreements.rules import payload_of, read_document
+from mithaq.agreements.terms import Terms
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.ids import NationId, new_id
 from mithaq.nations.model import Card

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 from mithaq.agreements.model import Agreement, State
 from mithaq.agreements.service import Agreements
 from mithaq.exchange import store
+from mithaq.exchange.settings import PROTOCOL_VERSION
 from mithaq.intelligence.indicators import identity_id
 from mithaq.intelligence.model import Provenance, StoredObject
 from mithaq.intelligence.service import Holdings
@@ -19,6 +20,7 @@ from mithaq.nations.service import Partners
 from mithaq.release.facts import AgreementFacts, agreement_facts
 from mithaq.release.model import Carried, Item, Recipient, Released, Request, Verdict, Withheld
 from mithaq.release.rules import decide, judge
+from mithaq.release.scope import scope_of
 from mithaq.standards.tlp import Tlp, tlp_of
 
 _MAX_CLOSURE = 200
@@ -43,7 +45,8 @@ class Gatekeeper:
         self._at = at
         self._partners = {partner.nation: partner for partner in partners.all(connection)}
         self._agreements = _newest(agreements.all(connection), at)
-        self._agreed: dict[str, AgreementFacts] = {}
+        self._agreed: dict[tuple[str, str], AgreementFacts] = {}
+        self._item: tuple[StoredObject, Item] | None = None
         rows = connection.execute(select(store.vetoes.c.object_id, store.vetoes.c.recipient))
         self._vetoes = {(row.object_id, row.recipient) for row in rows}
 
@@ -59,6 +62,12 @@ class Gatekeeper:
         """Return the other parties of an agreement, none where it is unknown."""
         agreement = self._agreements.get(agreement_id)
         return agreement.parties - {self._own} if agreement else frozenset()
+
+    def item(self, stored: StoredObject) -> Item:
+        """Return a held object as the gate sees it; asked for many recipients in turn, it is put together once."""
+        if self._item is None or self._item[0] is not stored:
+            self._item = (stored, item_of(stored, self._own))
+        return self._item[1]
 
     def decide(
         self, stored: StoredObject, recipient: NationId, agreement_id: str, purpose: str
@@ -86,7 +95,7 @@ class Gatekeeper:
     ) -> Request:
         partner = self._partners.get(recipient)
         return Request(
-            item=item_of(stored, self._own),
+            item=self.item(stored),
             holder=self._own,
             recipient=Recipient("nation", recipient),
             recipient_trusted=partner is not None and partner.is_trusted,
@@ -94,14 +103,17 @@ class Gatekeeper:
             purpose=purpose,
             withheld_refs=self._withheld_refs(stored, recipient, agreement_id, purpose, seen),
             vetoed=bool({(stored.stix.id, recipient), (stored.stix.id, "*")} & self._vetoes),
+            status_at=partner.card.issued_at if partner else None,
+            protocol=PROTOCOL_VERSION,
         )
 
     def _facts(self, request: Request) -> AgreementFacts | None:
         if request.agreement is None:
             return None
-        known = self._agreed.get(request.agreement.document.id)
+        direction = (request.agreement.document.id, request.recipient.id)
+        known = self._agreed.get(direction)
         if known is None:
-            known = self._agreed[request.agreement.document.id] = agreement_facts(request)
+            known = self._agreed[direction] = agreement_facts(request.agreement, self._own, request.recipient)
         return known
 
     def _withheld_refs(
@@ -157,6 +169,7 @@ def item_of(stored: StoredObject, own: NationId) -> Item:
         originator=originator,
         carried=carried,
         is_withdrawn=not stored.stands,
+        scope=scope_of(stored.stix),
     )
 
 

@@ -57,7 +57,7 @@ class Owed:
         if not attached:
             due = must_wait(document.action, label_of(document))
             return Proven(against=(MISSING,) if due else ())
-        required = requirement(agreement if document.action == "release" else None, partner.nation)
+        required = requirement(agreement if document.action == "release" else None, partner.nation, document.recipient)
         try:
             record = check_attached(
                 read_attached(attached),
@@ -114,7 +114,7 @@ class Owed:
             agreement = (
                 self._context.agreements.find(connection, reference.id, reference.version) if reference else None
             )
-        required = requirement(agreement if document.action == "release" else None, sender)
+        required = requirement(agreement if document.action == "release" else None, sender, document.recipient)
         try:
             record = check_attached(
                 read_attached(attached),

@@ -9,12 +9,13 @@ from sqlalchemy import delete, select
 
 from mithaq.exchange import store
 from mithaq.exchange.context import Context
-from mithaq.exchange.gatekeeping import Gatekeeper, item_of, version_of
+from mithaq.exchange.gatekeeping import Gatekeeper, version_of
 from mithaq.intelligence.model import StoredObject
 from mithaq.kernel.database import Transaction, insert_ignore, upsert
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.journal import Entry, Reader
 from mithaq.kernel.lane import Lane
+from mithaq.release.model import Item
 
 READER = "exchange.planning"
 _STORED, _WITHDRAWN = "intelligence.stored", "intelligence.withdrawn"
@@ -67,11 +68,10 @@ class Planning:
             else:
                 for agreement_id, purpose in standing:
                     recipients = gate.parties(agreement_id)
-                    yield _Order(stored, self._reachable(stored, recipients), agreement_id, purpose)
+                    yield _Order(stored, self._reachable(gate.item(stored), recipients), agreement_id, purpose)
 
-    def _reachable(self, stored: StoredObject, recipients: frozenset[NationId]) -> frozenset[NationId]:
+    def _reachable(self, item: Item, recipients: frozenset[NationId]) -> frozenset[NationId]:
         """Leave out whom the originator's terms exclude anyway: a standing order is no request to pass on."""
-        item = item_of(stored, self._context.own)
         if item.originator == self._context.own:
             return recipients
         allowed = [terms.onward_parties for terms in item.carried]

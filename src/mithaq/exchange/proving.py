@@ -129,7 +129,7 @@ class Proving:
 
     def _required(self, connection: Connection, row: Any) -> Requirement:
         agreement = self._context.agreements.find(connection, row.agreement_id, row.agreement_version)
-        return requirement(agreement if row.action == "release" else None, self._context.own)
+        return requirement(agreement if row.action == "release" else None, self._context.own, NationId(row.recipient))
 
     def _proof(self, row: Any) -> bytes | None:
         place = Place(row.log, row.leaf)

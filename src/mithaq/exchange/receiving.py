@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from mithaq.exchange.owed import Owed, Proven
 from mithaq.exchange.proving import must_wait
 from mithaq.exchange.receipt import Outcome, Receipt
 from mithaq.exchange.release_document import RELEASE_TYPE, ReleasedObject, ReleaseDocument, read_release
-from mithaq.exchange.settings import MAX_QUARANTINE_BYTES_PER_PARTNER, SIGNATURE_WINDOW_S
+from mithaq.exchange.settings import MAX_QUARANTINE_BYTES_PER_PARTNER, PROTOCOL_VERSION, SIGNATURE_WINDOW_S
 from mithaq.intelligence.model import NewObject, Provenance
 from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.errors import Error
@@ -30,9 +30,13 @@ from mithaq.nations.model import Partner
 from mithaq.release.facts import AgreementFacts, agreement_facts
 from mithaq.release.model import Item, Recipient, Request
 from mithaq.release.rules import judge
+from mithaq.release.scope import scope_of
 from mithaq.standards import stix
 from mithaq.standards.pap import pap_of
 from mithaq.standards.tlp import tlp_of
+
+_APPROVED_THERE = 2
+"""Who approved a release is the sender's word: the recipient judges as if enough persons had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,8 +278,10 @@ class _Admission:
             tlp=max(terms.tlp, label) if label is not None else terms.tlp,
             pap=max(terms.pap, pap_of(parsed.labels) or terms.pap),
             lane=document.lane,
-            originator=document.sender,
+            originator=terms.originator,
+            carried=() if terms.originator == document.sender else (replace(terms, hops=terms.hops - 1),),
             named_recipients=frozenset({document.recipient}),
+            scope=scope_of(parsed),
         )
         request = Request(
             item=item,
@@ -284,9 +290,13 @@ class _Admission:
             recipient_trusted=self._partner.is_trusted,
             agreement=self._agreement,
             purpose=document.purpose,
+            status_at=self._at,
+            approvals=_APPROVED_THERE,
+            consented=True,
+            protocol=PROTOCOL_VERSION,
         )
-        if self._agreed is None and self._agreement is not None:
-            self._agreed = agreement_facts(request)
+        if self._agreed is None:
+            self._agreed = agreement_facts(self._agreement, document.sender, request.recipient)
         reasons = judge(request, min(document.at, self._at), self._agreed).reasons
         if not self._came_with_proof and item.tlp is not None and must_wait("release", item.tlp):
             return reasons if MISSING in self._whole else (*reasons, MISSING)  # labelled so by the object alone

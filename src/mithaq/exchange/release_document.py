@@ -3,18 +3,20 @@
 Versioned apart from the program: `format_version` 1. A newer one is refused with a clear text.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from mithaq.agreements.model import Reference
+from mithaq.agreements.model import Agreement, Reference
 from mithaq.exchange.errors import BadRelease
 from mithaq.exchange.settings import MAX_FRAME_BYTES, MAX_NUMBER, MAX_OBJECTS_PER_RELEASE
 from mithaq.kernel import canonical
 from mithaq.kernel.clock import from_rfc3339, rfc3339
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
-from mithaq.release.model import Carried
+from mithaq.release.model import Carried, Item, Released
+from mithaq.release.rules import carried_terms
 
 RELEASE_TYPE = "application/vnd.mithaq.release+json"
 FORMAT = 1
@@ -55,11 +57,14 @@ class ReleaseDocument:
         terms: list[Carried] = []
         places: dict[Carried, int] = {}
         objects = []
+        last: Carried | None = None
+        place = 0
         for each in self.objects:
-            if each.terms not in places:
-                places[each.terms] = len(terms)
-                terms.append(each.terms)
-            objects.append({"body": each.body.decode(), "terms": places[each.terms], "decision": each.decision})
+            if each.terms is not last:  # most objects of a release share one value, which need not be compared
+                last, place = each.terms, places.setdefault(each.terms, len(terms))
+                if place == len(terms):
+                    terms.append(each.terms)
+            objects.append({"body": each.body.decode(), "terms": place, "decision": each.decision})
         return canonical.dumps(
             {
                 "format_version": FORMAT,
@@ -77,6 +82,28 @@ class ReleaseDocument:
                 "withdrawn": list(self.withdrawn),
             }
         )
+
+
+def objects_under(
+    agreement: Agreement,
+    released: Iterable[tuple[bytes, Released[Item]]],
+    sender: NationId,
+    recipient: NationId,
+    at: datetime,
+) -> tuple[ReleasedObject, ...]:
+    """Return what the gate handed out, each with its original bytes, under the terms that it carries."""
+    known: dict[tuple[object, ...], Carried] = {}
+    last: tuple[object, ...] | None = None
+    terms: Carried | None = None
+    objects = []
+    for body, decision in released:
+        item = decision.value
+        alike = (item.originator, item.tlp, item.pap, item.carried)
+        if terms is None or alike != last:  # most are as the one before: comparing costs a tenth of hashing
+            terms = known[alike] = known.get(alike) or carried_terms(item, agreement, sender, recipient, at)
+            last = alike
+        objects.append(ReleasedObject(body, terms, decision.decision))
+    return tuple(objects)
 
 
 def read_release(payload: bytes) -> ReleaseDocument:

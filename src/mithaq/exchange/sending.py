@@ -19,7 +19,7 @@ from mithaq.exchange.log.record import label_of, record_of_release
 from mithaq.exchange.log.service import Place
 from mithaq.exchange.planning import keep_withheld
 from mithaq.exchange.proving import Proving, must_wait
-from mithaq.exchange.release_document import RELEASE_TYPE, ReleasedObject, ReleaseDocument
+from mithaq.exchange.release_document import RELEASE_TYPE, ReleaseDocument, objects_under
 from mithaq.exchange.settings import (
     MAX_FRAMES_PER_RESPONSE,
     MAX_OBJECTS_PER_RELEASE,
@@ -30,8 +30,8 @@ from mithaq.intelligence.model import StoredObject
 from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.ids import NationId, new_id
 from mithaq.kernel.lane import Lane
-from mithaq.release.model import Carried, Item, Released, Withheld
-from mithaq.release.rules import carried_terms, retract
+from mithaq.release.model import Item, Released, Withheld
+from mithaq.release.rules import retract
 
 LOST = "lost"
 """The action of a number that was used before a backup was restored: nobody here knows for what."""
@@ -276,15 +276,9 @@ class Sending:
         agreement = batch.agreement
         if agreement is None:
             return None
-        terms: dict[tuple[object, ...], Carried] = {}
-        objects = []
-        for _, stored, decision in batch.released:
-            item = decision.value
-            alike = (item.originator, item.tlp, item.pap, item.carried)
-            if alike not in terms:
-                terms[alike] = carried_terms(item, agreement, at)
-            objects.append(ReleasedObject(stored.body, terms[alike], decision.decision))
-        return replace(document, agreement=agreement.reference, objects=tuple(objects))
+        released = ((stored.body, decision) for _, stored, decision in batch.released)
+        objects = objects_under(agreement, released, self._context.own, recipient, at)
+        return replace(document, agreement=agreement.reference, objects=objects)
 
     def _retracted(self, batch: _Batch, recipient: NationId) -> tuple[str, ...]:
         """Return the objects to withdraw, of those that the recipient really has from here."""

@@ -1,14 +1,29 @@
-"""Canonical JSON (RFC 8785) and the strict reading of foreign JSON."""
+"""Canonical JSON (RFC 8785) and the strict reading of foreign JSON.
+
+`rfc8785` is the obviously right writer and `json` the obviously strict reader. For plain values, which nearly all are,
+msgspec writes the same bytes and reads the same values more than ten times as fast; the others go the slow way.
+"""
 
 import json
+from itertools import accumulate
 from typing import Any, NoReturn
 
+import msgspec
 import rfc8785
 
 from mithaq.kernel.errors import Error
 
 MAX_SIGNED_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 64
+_MAX_INTEGER = 2**53 - 1
+
+_write_plain = msgspec.json.Encoder(order="sorted").encode
+_read_plain = msgspec.json.Decoder().decode
+_UNSURE = object()
+
+_BRACKETS = b"[]{}"
+_NO_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
+_STEP = [(byte in b"[{") - (byte in b"]}") for byte in range(256)]
 
 
 class BadJson(Error):
@@ -18,8 +33,55 @@ class BadJson(Error):
 
 
 def dumps(value: Any) -> bytes:
-    """Serialise a JSON value in its one canonical form (RFC 8785)."""
+    """Serialise a JSON value in its one canonical form (RFC 8785).
+
+    Raises:
+        rfc8785.CanonicalizationError: an unsafe integer, no number, half a surrogate pair, no JSON type.
+        UnicodeEncodeError: half a surrogate pair in a key.
+
+    Cost: about 2 ns a byte for a plain value, some 40 ns a byte for another.
+    """
+    if _is_plain(value, MAX_DEPTH):
+        try:
+            return _write_plain(value)
+        except UnicodeEncodeError:
+            pass
     return rfc8785.dumps(value)
+
+
+def _is_plain(value: Any, room: int) -> bool:
+    """Tell whether msgspec's sorted form of a value is the canonical one.
+
+    So it is for texts, safe integers, `true`, `false` and `null` of exactly these types, under keys of ASCII, which are
+    in the same order by code point as by UTF-16 unit, in at most `room` levels. RFC 8785 writes floats differently.
+    """
+    kind = type(value)
+    if kind is dict and room > 0:
+        for key, inner in value.items():
+            if type(key) is not str or not key.isascii() or not (type(inner) is str or _is_plain(inner, room - 1)):
+                return False
+        return True
+    if (kind is list or kind is tuple) and room > 0:
+        for inner in value:  # noqa: SIM110 - a generator costs twice as much
+            if not _is_plain(inner, room - 1):
+                return False
+        return True
+    if kind is int:
+        return bool(-_MAX_INTEGER <= value <= _MAX_INTEGER)
+    return kind is str or kind is bool or value is None
+
+
+def _if_plainly_canonical(data: bytes, max_depth: int) -> Any:
+    """Return the value of canonical bytes that hold nothing but plain values, else `_UNSURE`.
+
+    Bytes that come out again exactly as they went in keep every rule of strict JSON: no key twice, valid UTF-8.
+    """
+    try:
+        value = _read_plain(data)
+        is_same = _is_plain(value, min(max_depth, MAX_DEPTH)) and _write_plain(value) == data
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return _UNSURE
+    return value if is_same else _UNSURE
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -38,40 +100,18 @@ def _no_constant(name: str) -> NoReturn:
 def check_depth(data: bytes, max_depth: int, subject: str = "") -> None:
     """Refuse JSON nested deeper than `max_depth` before any recursive parser sees it.
 
-    Counts brackets outside strings in one pass over the bytes.
+    Counts brackets outside strings. What follows the first byte that no JSON has there may be counted wrongly, which
+    no parser reaches.
 
     Raises:
         BadJson: the nesting is deeper.
     """
     if data.count(b"[") + data.count(b"{") <= max_depth:
         return
-    depth = 0
-    position, end = 0, len(data)
-    while position < end:
-        byte = data[position]
-        if byte == 0x22:
-            position = _end_of_string(data, position)
-        elif byte in b"[{":
-            depth += 1
-            if depth > max_depth:
-                raise BadJson("nested deeper than %(max)s levels", subject=subject, max=max_depth)
-        elif byte in b"]}":
-            depth -= 1
-        position += 1
-
-
-def _end_of_string(data: bytes, start: int) -> int:
-    position = start + 1
-    while True:
-        position = data.find(b'"', position)
-        if position < 0:
-            return len(data)
-        backslashes = 0
-        while data[position - 1 - backslashes] == 0x5C:
-            backslashes += 1
-        if backslashes % 2 == 0:
-            return position
-        position += 1
+    outside = data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
+    brackets = b"".join(outside).translate(None, _NO_BRACKETS)
+    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > max_depth:
+        raise BadJson("nested deeper than %(max)s levels", subject=subject, max=max_depth)
 
 
 def loads(data: bytes, *, max_bytes: int = MAX_SIGNED_BYTES, max_depth: int = MAX_DEPTH, subject: str = "") -> Any:
@@ -82,6 +122,11 @@ def loads(data: bytes, *, max_bytes: int = MAX_SIGNED_BYTES, max_depth: int = MA
     """
     if len(data) > max_bytes:
         raise BadJson("larger than the limit of %(max)s bytes", subject=subject, max=max_bytes)
+    value = _if_plainly_canonical(data, max_depth)
+    return _loads_any(data, max_depth, subject) if value is _UNSURE else value
+
+
+def _loads_any(data: bytes, max_depth: int, subject: str) -> Any:
     check_depth(data, max_depth, subject)
     try:
         return json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
@@ -98,9 +143,14 @@ def loads_canonical(data: bytes, *, max_bytes: int = MAX_SIGNED_BYTES, subject: 
     Raises:
         BadJson: as for `loads`, and when the bytes are not canonical.
     """
-    value = loads(data, max_bytes=max_bytes, subject=subject)
+    if len(data) > max_bytes:
+        raise BadJson("larger than the limit of %(max)s bytes", subject=subject, max=max_bytes)
+    value = _if_plainly_canonical(data, MAX_DEPTH)
+    if value is not _UNSURE:
+        return value
+    value = _loads_any(data, MAX_DEPTH, subject)
     try:
-        canonical = dumps(value)
+        canonical = rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise BadJson("cannot be canonical: %(detail)s", subject=subject, detail=str(error)[:120]) from error
     if canonical != data:

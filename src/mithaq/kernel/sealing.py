@@ -6,6 +6,7 @@ Source: RFC 9180, draft-ietf-hpke-pq; padding: Padmé (Nikitin et al., PETS 2019
 import base64
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
@@ -110,6 +111,7 @@ def padded_length(length: int) -> int:
     return (length + mask) & ~mask
 
 
+@lru_cache(maxsize=256)
 def _public(key: SealKey) -> MLKEM768X25519PublicKey:
     return MLKEM768X25519PublicKey(
         MLKEM768PublicKey.from_public_bytes(key.mlkem768), X25519PublicKey.from_public_bytes(key.x25519)

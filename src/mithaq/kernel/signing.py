@@ -6,10 +6,12 @@ Source: DSSE v1.0 (github.com/secure-systems-lab/dsse), RFC 8032, FIPS 204.
 import base64
 import binascii
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey, MLDSA65PublicKey
@@ -18,6 +20,7 @@ from mithaq.kernel import canonical
 from mithaq.kernel.errors import Error
 
 _CONTEXT = b"mithaq/v1"
+_write = msgspec.json.Encoder(order="sorted").encode
 
 
 class BadSignature(Error):
@@ -122,7 +125,10 @@ def _b64(data: bytes) -> str:
 
 
 def _unb64(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)
+    try:
+        return msgspec.convert(text, bytes)  # four times as fast; what it does not read, the standard library judges
+    except msgspec.ValidationError:
+        return base64.b64decode(text, validate=True)
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:
@@ -145,22 +151,29 @@ def _loaded(key: SigningKey) -> tuple[Ed25519PrivateKey, MLDSA65PrivateKey, str]
     )
 
 
+@lru_cache(maxsize=64)
+def _loaded_public(key: VerifyKey) -> tuple[Ed25519PublicKey, MLDSA65PublicKey, str]:
+    """Expand a public key once: ML-DSA's expansion costs a third of a verification."""
+    return (
+        Ed25519PublicKey.from_public_bytes(key.ed25519),
+        MLDSA65PublicKey.from_public_bytes(key.mldsa65),
+        key.key_id,
+    )
+
+
 def sign_with(key: SigningKey, payload_type: str, payload: bytes) -> bytes:
     """Sign with both halves and return the canonical envelope."""
     message = pae(payload_type, payload)
     ed25519_key, mldsa65_key, key_id = _loaded(key)
     ed25519 = ed25519_key.sign(message)
     mldsa65 = mldsa65_key.sign(message, _CONTEXT)
-    return canonical.dumps(
-        {
-            "payload": _b64(payload),
-            "payloadType": payload_type,
-            "signatures": [
-                {"keyid": f"ed25519:{key_id}", "sig": _b64(ed25519)},
-                {"keyid": f"ml-dsa-65:{key_id}", "sig": _b64(mldsa65)},
-            ],
-        }
-    )
+    return _encoded(payload_type, payload, ((f"ed25519:{key_id}", ed25519), (f"ml-dsa-65:{key_id}", mldsa65)))
+
+
+def _encoded(payload_type: str, payload: bytes, signatures: Iterable[tuple[str, bytes]]) -> bytes:
+    """Return the canonical envelope: keys of ASCII in order, bytes in base64 (RFC 4648 §4)."""
+    named = [{"keyid": key_id, "sig": sig} for key_id, sig in signatures]
+    return _write({"payload": payload, "payloadType": payload_type, "signatures": named})
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,22 +188,17 @@ class Envelope:
         """Tell whether both halves of `key` signed this payload."""
         message = pae(self.payload_type, self.payload)
         by_id = dict(self.signatures)
+        ed25519_key, mldsa65_key, key_id = _loaded_public(key)
         try:
-            Ed25519PublicKey.from_public_bytes(key.ed25519).verify(by_id[f"ed25519:{key.key_id}"], message)
-            MLDSA65PublicKey.from_public_bytes(key.mldsa65).verify(by_id[f"ml-dsa-65:{key.key_id}"], message, _CONTEXT)
+            ed25519_key.verify(by_id[f"ed25519:{key_id}"], message)
+            mldsa65_key.verify(by_id[f"ml-dsa-65:{key_id}"], message, _CONTEXT)
         except (KeyError, InvalidSignature):
             return False
         return True
 
     def encode(self) -> bytes:
         """Return the canonical bytes."""
-        return canonical.dumps(
-            {
-                "payload": _b64(self.payload),
-                "payloadType": self.payload_type,
-                "signatures": [{"keyid": key_id, "sig": _b64(sig)} for key_id, sig in self.signatures],
-            }
-        )
+        return _encoded(self.payload_type, self.payload, self.signatures)
 
     def joined(self, other: "Envelope") -> "Envelope":
         """Return one envelope with the signatures of both over the same payload.

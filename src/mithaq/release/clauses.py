@@ -2,7 +2,20 @@
 
 from dataclasses import dataclass
 
-from mithaq.release.expression import AnyOf, AtMost, Before, Condition, Equal, Fact, Holds, In, Not
+from mithaq.release.expression import (
+    AllOf,
+    AnyOf,
+    AtMost,
+    Before,
+    Condition,
+    Disjoint,
+    Equal,
+    Fact,
+    Holds,
+    In,
+    Not,
+    Within,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +43,15 @@ NATION_CLAUSES = (
     Clause(
         "agreement-unsigned",
         Holds(_f("agreement_signed")),
-        "not every party has signed the agreement",
+        "not as many parties have signed the agreement as it asks for",
         "collect the missing signatures",
+    ),
+    Clause(
+        "party-unsigned",
+        AllOf((Not(In(_f("holder"), _f("unsigned"))), Not(In(_f("recipient"), _f("unsigned"))))),
+        "%(holder)s or %(recipient)s has not signed the agreement and is not bound by it",
+        "collect the missing signature",
+        ("holder", "recipient"),
     ),
     Clause(
         "agreement-not-yet",
@@ -47,6 +67,20 @@ NATION_CLAUSES = (
         "end the suspension, or use another agreement",
     ),
     Clause(
+        "party-suspended",
+        AllOf((Not(In(_f("holder"), _f("suspended_parties"))), Not(In(_f("recipient"), _f("suspended_parties"))))),
+        "%(holder)s or %(recipient)s is suspended under the agreement",
+        "wait until the suspension has ended, or use another agreement",
+        ("holder", "recipient"),
+    ),
+    Clause(
+        "party-left",
+        Before(_f("at"), _f("leaves_at")),
+        "%(holder)s or %(recipient)s has withdrawn from the agreement",
+        "use another agreement",
+        ("holder", "recipient"),
+    ),
+    Clause(
         "holder-not-party",
         In(_f("holder"), _f("parties")),
         "this nation is no party to the agreement",
@@ -60,11 +94,31 @@ NATION_CLAUSES = (
         ("recipient",),
     ),
     Clause(
+        "holder-role",
+        Not(In(_f("holder"), _f("only_receivers"))),
+        "the role of this nation in the agreement is not to give objects",
+        "use another agreement",
+    ),
+    Clause(
+        "recipient-role",
+        Not(In(_f("recipient"), _f("observers"))),
+        "the role of %(recipient)s in the agreement is not to receive objects",
+        "use another agreement",
+        ("recipient",),
+    ),
+    Clause(
         "recipient-untrusted",
         Holds(_f("recipient_trusted")),
         "the key of %(recipient)s is not confirmed, or the partner is suspended",
         "compare the fingerprint by voice and confirm it",
         ("recipient",),
+    ),
+    Clause(
+        "status-stale",
+        AnyOf((Before(_f("tlp"), _f("tlp_amber")), Before(_f("at"), _f("status_until")))),
+        "the keys of %(recipient)s were last confirmed too long ago for %(tlp)s",
+        "ask the partner for a new key statement",
+        ("recipient", "tlp"),
     ),
     Clause(
         "recipient-self",
@@ -73,11 +127,63 @@ NATION_CLAUSES = (
         "name a partner",
     ),
     Clause(
+        "recipient-unnamed",
+        AnyOf((Holds(_f("any_recipient")), In(_f("recipient"), _f("recipients")))),
+        "%(recipient)s is not among the nations that receive objects under the agreement",
+        "use another agreement",
+        ("recipient",),
+    ),
+    Clause(
+        "recipient-excluded",
+        Not(In(_f("recipient"), _f("excluded_recipients"))),
+        "%(recipient)s is excluded from receiving objects under the agreement",
+        "use another agreement",
+        ("recipient",),
+    ),
+    Clause(
+        "jurisdiction",
+        AnyOf((Holds(_f("any_jurisdiction")), Within(_f("stored_in"), _f("jurisdictions")))),
+        "%(recipient)s keeps objects where the agreement does not allow it",
+        "use another agreement",
+        ("recipient",),
+    ),
+    Clause(
+        "baseline",
+        AtMost(_f("protocol_needed"), _f("protocol")),
+        "the node of %(recipient)s speaks a protocol older than the agreement asks for",
+        "ask the partner to update its node",
+        ("recipient",),
+    ),
+    Clause(
         "kind",
         In(_f("kind"), _f("kinds")),
         "objects of type %(kind)s are not shared under the agreement",
         "use an agreement that covers this type",
         ("kind",),
+    ),
+    Clause(
+        "sector",
+        AnyOf((Holds(_f("any_sector")), Within(_f("sectors"), _f("scope_sectors")))),
+        "the object states no sector, or one outside the scope of the agreement",
+        "state the sector, or use an agreement that covers it",
+    ),
+    Clause(
+        "campaign",
+        AnyOf((Holds(_f("any_campaign")), Not(Disjoint(_f("campaigns"), _f("scope_campaigns"))))),
+        "the object belongs to no campaign that the agreement covers",
+        "name the campaign, or use another agreement",
+    ),
+    Clause(
+        "severity",
+        AtMost(_f("min_severity"), _f("severity")),
+        "the stated severity of the object is below what the agreement covers",
+        "state the severity, or use another agreement",
+    ),
+    Clause(
+        "excluded-content",
+        Disjoint(_f("content"), _f("exclusions")),
+        "the object holds content that the agreement excludes",
+        "make a version without that content",
     ),
     Clause(
         "unlabelled",
@@ -121,11 +227,30 @@ NATION_CLAUSES = (
         ("lane_kind",),
     ),
     Clause(
+        "unprotected",
+        Disjoint(_f("exposes"), _f("protected")),
+        "the object shows what the agreement protects",
+        "make a protected version of the object",
+    ),
+    Clause(
+        "second-person",
+        AnyOf((Before(_f("tlp"), _f("two_person_from")), AtMost(_f("persons_needed"), _f("approvals")))),
+        "%(tlp)s is released by two persons together, and %(approvals)s approved it",
+        "ask a second person to approve the release",
+        ("tlp", "approvals"),
+    ),
+    Clause(
         "onward",
         AnyOf((Equal(_f("holder"), _f("originator")), Holds(_f("onward_allowed")))),
         "%(originator)s, the originator, does not allow passing it on to %(recipient)s",
         "ask the originator for consent",
         ("originator", "recipient"),
+    ),
+    Clause(
+        "hops",
+        Before(_f("hops"), _f("max_hops")),
+        "it has passed through as many nations as the originator allows",
+        "ask the originator for consent",
     ),
     Clause(
         "label-lowered",
@@ -188,6 +313,13 @@ LOCAL_CLAUSES = (
         "constituents",
         AnyOf((Equal(_f("holder"), _f("originator")), Holds(_f("local_allowed")))),
         "%(originator)s, the originator, does not allow passing it on to constituents",
+        "ask the originator for consent",
+        ("originator",),
+    ),
+    Clause(
+        "action-not-permitted",
+        AtMost(_f("action"), _f("permitted_action")),
+        "%(originator)s, the originator, does not permit an action as visible as this one",
         "ask the originator for consent",
         ("originator",),
     ),

@@ -36,6 +36,22 @@ class In:
 
 
 @dataclass(frozen=True, slots=True)
+class Within:
+    """Every member of the left fact is one of the right one's members, and there is at least one."""
+
+    part: Fact
+    whole: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Disjoint:
+    """No member of the left fact is one of the right one's members."""
+
+    left: Fact
+    right: Fact
+
+
+@dataclass(frozen=True, slots=True)
 class Equal:
     """Both facts are the same."""
 
@@ -64,7 +80,14 @@ class AnyOf:
     conditions: tuple["Condition", ...]
 
 
-Condition: TypeAlias = AtMost | Before | In | Equal | Holds | Not | AnyOf
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Every one of the conditions holds."""
+
+    conditions: tuple["Condition", ...]
+
+
+Condition: TypeAlias = AtMost | Before | In | Within | Disjoint | Equal | Holds | Not | AnyOf | AllOf
 
 
 def source(condition: Condition, record: str = "f") -> str:
@@ -80,6 +103,10 @@ def source(condition: Condition, record: str = "f") -> str:
             return f"({record}.{left.name} < {record}.{right.name})"
         case In(member, group):
             return f"({record}.{member.name} in {record}.{group.name})"
+        case Within(part, whole):
+            return f"({record}.{part.name} and {record}.{part.name} <= {record}.{whole.name})"
+        case Disjoint(left, right):
+            return f"({record}.{left.name}.isdisjoint({record}.{right.name}))"
         case Equal(left, right):
             return f"({record}.{left.name} == {record}.{right.name})"
         case Holds(fact):
@@ -88,6 +115,8 @@ def source(condition: Condition, record: str = "f") -> str:
             return f"(not {source(inner, record)})"
         case AnyOf(conditions):
             return "(" + " or ".join(source(each, record) for each in conditions) + ")"
+        case AllOf(conditions):
+            return "(" + " and ".join(source(each, record) for each in conditions) + ")"
         case _:
             assert_never(condition)
 
@@ -95,15 +124,15 @@ def source(condition: Condition, record: str = "f") -> str:
 def facts_in(condition: Condition) -> tuple[str, ...]:
     """Return the names of the facts a condition looks at, in order."""
     match condition:
-        case AtMost(left, right) | Before(left, right) | Equal(left, right):
+        case AtMost(left, right) | Before(left, right) | Equal(left, right) | Disjoint(left, right):
             return (left.name, right.name)
-        case In(member, group):
+        case In(member, group) | Within(member, group):
             return (member.name, group.name)
         case Holds(fact):
             return (fact.name,)
         case Not(inner):
             return facts_in(inner)
-        case AnyOf(conditions):
+        case AnyOf(conditions) | AllOf(conditions):
             return tuple(name for each in conditions for name in facts_in(each))
         case _:
             assert_never(condition)

@@ -1,45 +1,92 @@
 """The flat typed record that clauses look at."""
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 
+from mithaq.agreements.effective import ABOVE_RED, WIDEST_ACTION, effective_terms
+from mithaq.agreements.model import Agreement
 from mithaq.kernel.ids import NationId
-from mithaq.release.model import Request
+from mithaq.release.model import Carried, Recipient, Request
 from mithaq.standards.pap import Pap
+from mithaq.standards.severity import Severity
 from mithaq.standards.tlp import Tlp
 
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-_NOBODY: frozenset[str] = frozenset()
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_AMBER, _TLP_RED, _PAP_RED = Tlp.AMBER, Tlp.RED, Pap.RED  # Python 3.11 looks a member up by a slow descriptor
+_NOTHING: frozenset[str] = frozenset()
+_NOBODY: frozenset[NationId] = frozenset()
 
 
-class Facts(msgspec.Struct, frozen=True, gc=False):
-    """Everything a clause may look at; a label that is missing is its strictest value."""
+class AgreementFacts(msgspec.Struct, frozen=True, gc=False):
+    """The part of the facts that one agreement gives for one direction, from a holder to a recipient."""
 
-    at: datetime
-    holder: str
-    recipient: str
-    recipient_trusted: bool
-    purpose: str
-    agreement_known: bool
     agreement_signed: bool
     agreement_suspended: bool
     not_before: datetime
     not_after: datetime
     parties: frozenset[NationId]
+    unsigned: frozenset[NationId]
+    only_receivers: frozenset[NationId]
+    observers: frozenset[NationId]
+    suspended_parties: frozenset[NationId]
+    leaves_at: datetime
+    any_recipient: bool
+    recipients: frozenset[str]
+    excluded_recipients: frozenset[str]
+    any_jurisdiction: bool
+    jurisdictions: frozenset[str]
+    stored_in: frozenset[str]
+    protocol_needed: int
     kinds: frozenset[str]
     tlp_ceiling: Tlp
     pap_ceiling: Pap
     purposes: frozenset[str]
     lanes: frozenset[str]
+    any_sector: bool
+    scope_sectors: frozenset[str]
+    any_campaign: bool
+    scope_campaigns: frozenset[str]
+    min_severity: Severity
+    exclusions: frozenset[str]
+    protected: frozenset[str]
+    two_person_from: int
+    status_max_age: timedelta
+
+
+class Facts(AgreementFacts, frozen=True, gc=False, kw_only=True):
+    """Everything a clause may look at; what is missing has its strictest value."""
+
+    at: datetime
+    holder: str
+    recipient: str
+    recipient_trusted: bool
+    status_until: datetime
+    protocol: int
+    purpose: str
+    agreement_known: bool
     kind: str
     labelled: bool
     tlp: Tlp
     pap: Pap
     lane_kind: str
+    sectors: frozenset[str]
+    campaigns: frozenset[str]
+    severity: Severity
+    content: frozenset[str]
+    exposes: frozenset[str]
+    approvals: int
     originator: str
     onward_allowed: bool
     local_allowed: bool
+    local_ceiling: Tlp
+    hops: int
+    max_hops: int
+    action: int
+    permitted_action: int
     carried_tlp: Tlp
     carried_purposes: frozenset[str]
     delete_after: datetime
@@ -47,92 +94,164 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     withdrawn: bool
     withheld_refs: int
     vetoed: bool
+    tlp_amber: Tlp = Tlp.AMBER
     tlp_red: Tlp = Tlp.RED
     pap_green: Pap = Pap.GREEN
-    local_ceiling: Tlp = Tlp.AMBER
     lane_actual: str = "actual"
+    persons_needed: int = 2
     zero: int = 0
 
 
-class AgreementFacts(msgspec.Struct, frozen=True, gc=False):
-    """The part of the facts that one agreement gives."""
-
-    signed: bool
-    suspended: bool
-    not_before: datetime
-    not_after: datetime
-    parties: frozenset[NationId]
-    kinds: frozenset[str]
-    tlp_ceiling: Tlp
-    pap_ceiling: Pap
-    purposes: frozenset[str]
-    lanes: frozenset[str]
-
-
-_NO_AGREEMENT = AgreementFacts(
-    signed=False, suspended=True, not_before=_NEVER, not_after=datetime(1970, 1, 1, tzinfo=UTC), parties=frozenset(),
-    kinds=_NOBODY, tlp_ceiling=Tlp.CLEAR, pap_ceiling=Pap.CLEAR, purposes=_NOBODY, lanes=_NOBODY,
+NO_AGREEMENT = AgreementFacts(
+    agreement_signed=False, agreement_suspended=True, not_before=_NEVER, not_after=_LONG_AGO, parties=_NOBODY,
+    unsigned=_NOBODY, only_receivers=_NOBODY, observers=_NOBODY, suspended_parties=_NOBODY, leaves_at=_NEVER,
+    any_recipient=True, recipients=_NOTHING, excluded_recipients=_NOTHING, any_jurisdiction=True,
+    jurisdictions=_NOTHING, stored_in=_NOTHING, protocol_needed=0, kinds=_NOTHING, tlp_ceiling=Tlp.CLEAR,
+    pap_ceiling=Pap.CLEAR, purposes=_NOTHING, lanes=_NOTHING, any_sector=True, scope_sectors=_NOTHING,
+    any_campaign=True, scope_campaigns=_NOTHING, min_severity=Severity.UNSTATED, exclusions=_NOTHING,
+    protected=_NOTHING, two_person_from=ABOVE_RED, status_max_age=timedelta(),
 )  # fmt: skip
+"""What holds where no agreement is known: it is not concluded, binds nobody and allows nothing."""
 
 
-def agreement_facts(request: Request) -> AgreementFacts:
-    """Return what the named agreement says, or the strictest facts where none is known."""
-    agreement = request.agreement
+def agreement_facts(agreement: Agreement | None, holder: NationId, recipient: Recipient) -> AgreementFacts:
+    """Return what an agreement says for one direction, or the strictest facts where none is known."""
     if agreement is None:
-        return _NO_AGREEMENT
-    terms = agreement.document.terms
+        return NO_AGREEMENT
+    nation = NationId(recipient.id)
+    terms = effective_terms(agreement.document, holder, nation)
     return AgreementFacts(
-        signed=not agreement.missing,
-        suspended=agreement.suspended,
+        agreement_signed=agreement.is_concluded,
+        agreement_suspended=agreement.suspended,
         not_before=agreement.not_before,
         not_after=agreement.not_after,
         parties=agreement.parties,
-        kinds=frozenset(terms.kinds),
-        tlp_ceiling=Tlp.parse(terms.tlp_ceiling) or Tlp.CLEAR,
-        pap_ceiling=Pap.parse(terms.pap_ceiling) or Pap.CLEAR,
-        purposes=frozenset(terms.purposes),
-        lanes=frozenset(terms.lanes),
+        unsigned=agreement.missing,
+        only_receivers=agreement.of_role["associate"] | agreement.of_role["observer"],
+        observers=agreement.of_role["observer"],
+        suspended_parties=agreement.suspended_parties,
+        leaves_at=min(agreement.leaving.get(holder, _NEVER), agreement.leaving.get(nation, _NEVER)),
+        any_recipient=terms.recipients is None,
+        recipients=terms.recipients or _NOTHING,
+        excluded_recipients=terms.excluded_recipients,
+        any_jurisdiction=terms.stored_in is None,
+        jurisdictions=terms.stored_in or _NOTHING,
+        stored_in=_stored_in(agreement, nation),
+        protocol_needed=agreement.document.terms.baseline.protocol_version if agreement.document.terms.baseline else 0,
+        kinds=terms.kinds,
+        tlp_ceiling=terms.tlp_ceiling,
+        pap_ceiling=terms.pap_ceiling,
+        purposes=terms.purposes,
+        lanes=terms.lanes,
+        any_sector=terms.sectors is None,
+        scope_sectors=terms.sectors or _NOTHING,
+        any_campaign=terms.campaigns is None,
+        scope_campaigns=terms.campaigns or _NOTHING,
+        min_severity=terms.min_severity,
+        exclusions=terms.exclusions,
+        protected=terms.protected,
+        two_person_from=terms.two_person_from,
+        status_max_age=timedelta(days=agreement.document.terms.status_max_age_days),
     )
 
 
+def _stored_in(agreement: Agreement, nation: NationId) -> frozenset[str]:
+    """Return where a party says that it keeps objects: at home, unless its entry in the agreement says otherwise."""
+    for party in agreement.document.parties:
+        if party.nation == nation:
+            return frozenset(party.stored_in or (nation,))
+    return _NOTHING
+
+
 def facts_of(request: Request, at: datetime, agreed: AgreementFacts | None = None) -> Facts:
-    """Flatten a request; `agreed` saves rebuilding one agreement's facts for many recipients.
+    """Flatten a request; `agreed` saves rebuilding one direction's facts for many objects.
 
     Where several originators' terms apply to an item, the strictest of each counts.
     """
-    agreed = agreed or agreement_facts(request)
-    item, carried = request.item, request.item.carried
-    recipient = request.recipient.id
+    if agreed is None:
+        agreed = agreement_facts(request.agreement, request.holder, request.recipient)
+    item = request.item
+    passing = _strictest(item.carried, request, at) if item.carried else _NOT_CARRIED
+    lane = item.lane
     return Facts(
+        *msgspec.structs.astuple(agreed),
         at=at,
         holder=request.holder,
-        recipient=recipient,
+        recipient=request.recipient.id,
         recipient_trusted=request.recipient_trusted,
+        status_until=request.status_at + agreed.status_max_age if request.status_at else _LONG_AGO,
+        protocol=request.protocol,
         purpose=request.purpose,
         agreement_known=request.agreement is not None,
-        agreement_signed=agreed.signed,
-        agreement_suspended=agreed.suspended,
-        not_before=agreed.not_before,
-        not_after=agreed.not_after,
-        parties=agreed.parties,
-        kinds=agreed.kinds,
-        tlp_ceiling=agreed.tlp_ceiling,
-        pap_ceiling=agreed.pap_ceiling,
-        purposes=agreed.purposes,
-        lanes=agreed.lanes,
         kind=item.kind,
         labelled=item.tlp is not None,
-        tlp=Tlp.RED if item.tlp is None else item.tlp,
-        pap=max((Pap.RED if item.pap is None else item.pap, *(terms.pap for terms in carried))),
-        lane_kind="exercise" if item.lane.is_exercise else item.lane.value,
+        tlp=_TLP_RED if item.tlp is None else item.tlp,
+        pap=max(_PAP_RED if item.pap is None else item.pap, passing.pap),
+        lane_kind="exercise" if lane.is_exercise else lane.value,
+        sectors=item.scope.sectors,
+        campaigns=item.scope.campaigns,
+        severity=item.scope.severity,
+        content=item.scope.content,
+        exposes=request.exposes,
+        approvals=request.approvals,
         originator=item.originator,
-        onward_allowed=bool(carried) and all(recipient in terms.onward_parties for terms in carried),
-        local_allowed=bool(carried) and all(terms.constituents for terms in carried),
-        carried_tlp=max((terms.tlp for terms in carried), default=Tlp.CLEAR),
-        carried_purposes=frozenset.intersection(*(terms.purposes for terms in carried)) if carried else _NOBODY,
-        delete_after=min((terms.delete_after for terms in carried), default=_NEVER),
+        onward_allowed=passing.onward_allowed,
+        local_allowed=passing.local_allowed,
+        local_ceiling=passing.local_ceiling,
+        hops=passing.hops,
+        max_hops=passing.max_hops,
+        action=request.action,
+        permitted_action=passing.permitted_action,
+        carried_tlp=passing.tlp,
+        carried_purposes=passing.purposes,
+        delete_after=passing.delete_after,
         named_recipients=item.named_recipients,
         withdrawn=item.is_withdrawn,
         withheld_refs=request.withheld_refs,
         vetoed=request.vetoed,
     )
+
+
+class _Passing(NamedTuple):
+    """What all originators of an item allow together."""
+
+    onward_allowed: bool
+    local_allowed: bool
+    local_ceiling: Tlp
+    pap: Pap
+    tlp: Tlp
+    purposes: frozenset[str]
+    delete_after: datetime
+    hops: int
+    max_hops: int
+    permitted_action: int
+
+
+_NOT_CARRIED = _Passing(False, False, _AMBER, Pap.CLEAR, Tlp.CLEAR, _NOTHING, _NEVER, 0, 1, WIDEST_ACTION)
+"""Of an item without an originator's terms: nothing limits its own nation, and nobody else may pass it on."""
+
+
+def _strictest(carried: Sequence[Carried], request: Request, at: datetime) -> _Passing:
+    ceilings = [terms.constituents_tlp for terms in carried if terms.constituents_tlp is not None]
+    return _Passing(
+        onward_allowed=all(_may_pass(terms, request, at) for terms in carried),
+        local_allowed=len(ceilings) == len(carried),
+        local_ceiling=min([_AMBER, *ceilings]),
+        pap=max([terms.pap for terms in carried]),
+        tlp=max([terms.tlp for terms in carried]),
+        purposes=frozenset.intersection(*[terms.purposes for terms in carried]),
+        delete_after=min([terms.delete_after for terms in carried]),
+        hops=max([terms.hops for terms in carried]),
+        max_hops=min([terms.max_hops for terms in carried]),
+        permitted_action=min([terms.permitted_action for terms in carried]),
+    )
+
+
+def _may_pass(terms: Carried, request: Request, at: datetime) -> bool:
+    """Tell whether one originator's terms let the object go on to the recipient; exclusion wins."""
+    recipient = request.recipient.id
+    if recipient in terms.excluded:
+        return False
+    if recipient in terms.onward_parties or (terms.onward == "originator-consent" and request.consented):
+        return True
+    return terms.public_after is not None and at >= terms.public_after

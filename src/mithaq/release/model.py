@@ -1,23 +1,30 @@
-"""What is asked of the gate, and what it answers."""
+"""What is asked of the gate, and what it answers; what is built once an object and recipient is a msgspec struct."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar, get_args
+
+import msgspec
 
 from mithaq.agreements.model import Agreement, Reference
+from mithaq.agreements.vocabulary import FieldClass, PermittedAction
 from mithaq.kernel.clock import from_rfc3339, rfc3339
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.reason import Reason
 from mithaq.standards.pap import Pap
+from mithaq.standards.severity import Severity
 from mithaq.standards.tlp import Tlp
+
+FIELD_CLASSES: Final[frozenset[str]] = frozenset(get_args(FieldClass))
+PERMITTED_ACTIONS: Final[tuple[str, ...]] = get_args(PermittedAction)
+"""IEP 2.0 `permitted_actions`, each at its rank."""
 
 T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(msgspec.Struct, frozen=True, gc=False):
     """Who would receive: a nation, a constituent of this nation, or one of its sensors."""
 
     kind: Literal["nation", "constituent", "sensor"]
@@ -29,7 +36,11 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """The originator's terms as they travel with an object, inside the signature."""
+    """The originator's terms as they travel with an object, inside the signature.
+
+    `hops`: how many nations gave it on so far, the originator among them. `constituents_tlp`: up to which label it may
+    go to constituents, None for not at all. `permitted_action`: a rank of IEP 2.0 `permitted_actions`.
+    """
 
     originator: NationId
     agreement: Reference
@@ -37,9 +48,14 @@ class Carried:
     pap: Pap
     purposes: frozenset[str]
     onward: str
-    onward_parties: frozenset[NationId]
-    constituents: bool
+    onward_parties: frozenset[str]
+    constituents_tlp: Tlp | None
     delete_after: datetime
+    excluded: frozenset[str] = frozenset()
+    public_after: datetime | None = None
+    hops: int = 1
+    max_hops: int = 1
+    permitted_action: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Return the terms as JSON values."""
@@ -51,8 +67,13 @@ class Carried:
             "purposes": sorted(self.purposes),
             "onward": self.onward,
             "onward_parties": sorted(self.onward_parties),
-            "constituents": self.constituents,
+            "constituents_tlp": self.constituents_tlp.label if self.constituents_tlp is not None else None,
             "delete_after": rfc3339(self.delete_after),
+            "excluded": sorted(self.excluded),
+            "public_after": rfc3339(self.public_after) if self.public_after else None,
+            "hops": self.hops,
+            "max_hops": self.max_hops,
+            "permitted_actions": PERMITTED_ACTIONS[self.permitted_action],
         }
 
     @staticmethod
@@ -71,10 +92,28 @@ class Carried:
             pap=Pap.RED if pap is None else pap,
             purposes=frozenset(value["purposes"]),
             onward=str(value["onward"]),
-            onward_parties=frozenset(NationId(each) for each in value["onward_parties"]),
-            constituents=value["constituents"] is True,
+            onward_parties=frozenset(value["onward_parties"]),
+            constituents_tlp=Tlp.parse(value["constituents_tlp"]) if value["constituents_tlp"] is not None else None,
             delete_after=from_rfc3339(value["delete_after"]),
+            excluded=frozenset(value["excluded"]),
+            public_after=from_rfc3339(value["public_after"]) if value["public_after"] is not None else None,
+            hops=int(value["hops"]),
+            max_hops=int(value["max_hops"]),
+            permitted_action=PERMITTED_ACTIONS.index(value["permitted_actions"]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What an object is about, as far as it says so; `content`: the classes of content that its labels claim."""
+
+    sectors: frozenset[str] = frozenset()
+    campaigns: frozenset[str] = frozenset()
+    severity: Severity = Severity.UNSTATED
+    content: frozenset[str] = frozenset()
+
+
+NO_SCOPE: Final = Scope()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +131,17 @@ class Item:
     carried: tuple[Carried, ...] = ()
     named_recipients: frozenset[NationId] = frozenset()
     is_withdrawn: bool = False
+    scope: Scope = NO_SCOPE
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """May this item go to this recipient, under this agreement, for this purpose?"""
+    """May this item go to this recipient, under this agreement, for this purpose?
+
+    `status_at`: when the recipient's keys were last confirmed by a statement of its root. `approvals`: how many
+    persons approved exactly this. `consented`: the originator consented to this recipient. `exposes`: the classes of
+    fields that the object shows. `action`: the rank (IEP 2.0) of what a constituent or a sensor will do with it.
+    """
 
     item: Item
     holder: NationId
@@ -106,10 +151,15 @@ class Request:
     purpose: str
     withheld_refs: int = 0
     vetoed: bool = False
+    status_at: datetime | None = None
+    approvals: int = 0
+    consented: bool = False
+    exposes: frozenset[str] = FIELD_CLASSES
+    protocol: int = 0
+    action: int = len(PERMITTED_ACTIONS)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """The outcome with every failing clause; `allowed` exactly when there is none."""
 
     reasons: tuple[Reason, ...]
@@ -126,8 +176,9 @@ class Verdict:
         """
         cited = (reference.id, str(reference.version), reference.hash) if reference else ("", "", "")
         failing = [reason.code for reason in self.reasons]
-        texts = ("mithaq-decision-1", item.id, item.version, item.digest, str(recipient), *cited, *failing)
-        return hashlib.sha256("".join(f"{text}\0" for text in texts).encode()).hexdigest()
+        whom = f"{recipient.kind}:{recipient.id}"
+        texts = ("mithaq-decision-1", item.id, item.version, item.digest, whom, *cited, *failing, "")
+        return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +201,7 @@ class Retraction:
 _GATE = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Released(Generic[T_co]):
+class Released(msgspec.Struct, Generic[T_co], frozen=True, gc=False):
     """What may leave to exactly this recipient; only `release.rules` can build one."""
 
     value: T_co
@@ -159,7 +209,7 @@ class Released(Generic[T_co]):
     agreement: Reference | None
     purpose: str
     decision: str
-    key: object = field(repr=False, compare=False)
+    key: object
 
     def __post_init__(self) -> None:
         if self.key is not _GATE:

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from mithaq.agreements.effective import effective_terms, later, lower
 from mithaq.agreements.model import Agreement
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
@@ -51,19 +52,27 @@ def retract(object_id: str, lane: Lane, recipient: NationId, *, was_released: bo
     return Released(Retraction(object_id, lane), Recipient("nation", recipient), None, "withdrawal", "0" * 64, _GATE)
 
 
-def carried_terms(item: Item, agreement: Agreement, at: datetime) -> Carried:
-    """Return the terms under which a recipient gets an item; for a foreign item the stricter of both count."""
-    terms = agreement.document.terms
+def carried_terms(item: Item, agreement: Agreement, sender: NationId, recipient: NationId, at: datetime) -> Carried:
+    """Return the terms under which a recipient gets an item; for a foreign item the stricter of both count.
+
+    They are the effective terms of this direction, so that a reservation travels with the object too.
+    """
+    terms = effective_terms(agreement.document, sender, recipient)
     own = Carried(
         originator=item.originator,
         agreement=agreement.reference,
         tlp=Tlp.RED if item.tlp is None else item.tlp,
         pap=Pap.RED if item.pap is None else item.pap,
-        purposes=frozenset(terms.purposes),
-        onward=terms.onward.mode,
-        onward_parties=agreement.parties if terms.onward.mode == "parties" else frozenset(),
-        constituents=terms.onward.constituents,
+        purposes=terms.purposes,
+        onward=agreement.document.terms.onward.mode,
+        onward_parties=terms.onward_parties - terms.excluded_recipients,
+        constituents_tlp=terms.constituents_tlp,
         delete_after=at + timedelta(days=terms.retention_days),
+        excluded=terms.excluded_recipients,
+        public_after=at + timedelta(days=terms.public_after_days) if terms.public_after_days else None,
+        hops=1,
+        max_hops=terms.max_hops,
+        permitted_action=terms.permitted_action,
     )
     for earlier in item.carried:
         own = _stricter(own, earlier)
@@ -79,6 +88,11 @@ def _stricter(ours: Carried, theirs: Carried) -> Carried:
         purposes=ours.purposes & theirs.purposes,
         onward=theirs.onward,
         onward_parties=ours.onward_parties & theirs.onward_parties,
-        constituents=ours.constituents and theirs.constituents,
+        constituents_tlp=lower(ours.constituents_tlp, theirs.constituents_tlp),
         delete_after=min(ours.delete_after, theirs.delete_after),
+        excluded=ours.excluded | theirs.excluded,
+        public_after=later(ours.public_after, theirs.public_after),
+        hops=max(ours.hops, theirs.hops + 1),
+        max_hops=theirs.max_hops,
+        permitted_action=min(ours.permitted_action, theirs.permitted_action),
     )

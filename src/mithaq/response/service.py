@@ -14,7 +14,8 @@ from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL
-from mithaq.release.model import Recipient, Request
+from mithaq.release.facts import NO_AGREEMENT
+from mithaq.release.model import PERMITTED_ACTIONS, Recipient, Request
 from mithaq.release.rules import decide
 from mithaq.response import store
 from mithaq.response.errors import NotBlockable, UnknownNeverBlock
@@ -27,6 +28,8 @@ from mithaq.standards.observable import Observable, canonical_observable, recogn
 PUBLISHED = "response.blocklist"
 NEVER_CHANGED = "response.never-block.changed"
 _PURPOSE = "defence"
+_BLOCKING = PERMITTED_ACTIONS.index("externally-visible-indirect-actions")
+"""What a blocklist does with an object, in the words of IEP 2.0: a blocked adversary can notice it."""
 _PAGE = 1_000
 
 
@@ -145,8 +148,10 @@ class Blocklists:
             page = self._holdings.active_indicators(connection, at, page[-1].row, _PAGE)
 
     def _candidates(self, stored: StoredObject, recipient: Recipient, at: datetime) -> Iterator[Candidate]:
-        request = Request(item_of(stored, self._nation), self._nation, recipient, True, None, _PURPOSE)
-        decision = decide(request, at)
+        request = Request(
+            item_of(stored, self._nation), self._nation, recipient, True, None, _PURPOSE, action=_BLOCKING
+        )
+        decision = decide(request, at, NO_AGREEMENT)
         for observable in stored.stix.observables:
             yield Candidate(
                 object_id=stored.stix.id,

@@ -5,8 +5,9 @@ from typing import Any, cast
 
 from starlette.responses import Response
 
-from mithaq.agreements.model import Agreement, Terms
-from mithaq.agreements.terms import TERMS
+from mithaq.agreements.model import Agreement
+from mithaq.agreements.term_rules import agreed_rules
+from mithaq.agreements.terms import Terms
 from mithaq.nations.people.audit import audit
 from mithaq.nations.people.model import Verb
 from mithaq.web.doors import Door, Visit
@@ -37,7 +38,7 @@ def agreement(visit: Visit) -> Response:
         agreement=found,
         title=words_of(visit, document.title),
         terms=[(rule.kept_by, visit.words.gettext(rule.sentence, value=_shown(visit, document.terms, rule.name)))
-               for rule in TERMS],
+               for rule in agreed_rules(document.terms)],
         parties=[(party, words_of(visit, party.names), party.nation in found.signed_by) for party in document.parties],
         order=orders.get(agreement_id, ""),
     )  # fmt: skip

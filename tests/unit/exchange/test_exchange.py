@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from sqlalchemy import delete, func, select
 
-from mithaq.agreements.model import Onward
+from mithaq.agreements.terms import Onward
 from mithaq.exchange import store
 from mithaq.exchange.errors import BadFrame, BadReceipt, NotReleasable, OutOfSequence
 from mithaq.exchange.frame import Header, Unverified, seal_frame, split_frames

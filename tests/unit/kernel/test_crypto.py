@@ -1,12 +1,16 @@
+import base64
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mithaq.kernel import keystore, sealing, signing
 from mithaq.kernel.keystore import Keys, KeystoreLocked
 from mithaq.kernel.sealing import BadSeal, OpenKey
-from mithaq.kernel.signing import BadSignature, SigningKey, VerifyKey
+from mithaq.kernel.signing import BadSignature, Envelope, SigningKey, VerifyKey
 
 KIND = "application/vnd.mithaq.test+json"
 KEY = SigningKey.generate()
@@ -14,6 +18,36 @@ KEY = SigningKey.generate()
 
 def test_an_envelope_signed_by_both_halves_yields_its_payload() -> None:
     assert signing.verify(signing.sign_with(KEY, KIND, b"{}"), KEY.verify_key, KIND) == b"{}"
+
+
+@given(st.text(), st.binary(), st.lists(st.tuples(st.text(), st.binary())))
+def test_an_envelope_is_canonical_json_with_standard_base64(
+    kind: str, payload: bytes, signatures: list[tuple[str, bytes]]
+) -> None:
+    def text(data: bytes) -> str:
+        return base64.b64encode(data).decode()
+
+    value = {
+        "payload": text(payload),
+        "payloadType": kind,
+        "signatures": [{"keyid": key_id, "sig": text(sig)} for key_id, sig in signatures],
+    }
+    data = Envelope(kind, payload, tuple(signatures)).encode()
+    assert data == rfc8785.dumps(value)  # type: ignore[arg-type]
+    if len(dict(signatures)) == len(signatures):
+        assert signing.read_envelope(data) == Envelope(kind, payload, tuple(signatures))
+
+
+@given(st.text("AQZaz09+/=-_ \nة\x00", max_size=9) | st.binary().map(lambda data: base64.b64encode(data).decode()))
+def test_base64_is_read_exactly_as_strictly_as_by_the_standard_library(text: str) -> None:
+    value = {"payload": text, "payloadType": KIND, "signatures": []}
+    try:
+        payload = base64.b64decode(text, validate=True)
+    except ValueError:
+        with pytest.raises(BadSignature, match="no DSSE envelope"):
+            signing.read_envelope(rfc8785.dumps(value))
+    else:
+        assert signing.read_envelope(rfc8785.dumps(value)).payload == payload
 
 
 @pytest.mark.parametrize("half", [0, 1])

@@ -5,15 +5,16 @@ from itertools import product
 import msgspec
 import pytest
 
-from mithaq.agreements.model import Onward
+from mithaq.agreements.terms import Baseline, Ceiling, Jurisdiction, Onward, Transform
 from mithaq.kernel.lane import ACTUAL, TEST, Lane
 from mithaq.release.clauses import LOCAL_CLAUSES, NATION_CLAUSES
 from mithaq.release.evaluate import compile_clauses
 from mithaq.release.expression import facts_in
 from mithaq.release.facts import Facts, facts_of
-from mithaq.release.model import Carried, Item, Recipient, Released, Request, Withheld
+from mithaq.release.model import PERMITTED_ACTIONS, Carried, Item, Recipient, Released, Request, Scope, Withheld
 from mithaq.release.rules import carried_terms, decide, judge, retract
 from mithaq.standards.pap import Pap
+from mithaq.standards.severity import Severity
 from mithaq.standards.tlp import Tlp
 from tests.world import DEFAULT_TERMS, XA, XB, XC, XD, Treaty
 
@@ -23,7 +24,8 @@ ITEM = Item("indicator--1", "2026-11-23T12:00:00.000Z", "indicator", "0" * 64, T
 
 def request(at: datetime, *, terms: object = DEFAULT_TERMS, **changes: object) -> Request:
     agreement = Treaty(at, terms=terms).agreement  # type: ignore[arg-type]
-    return replace(Request(ITEM, XA, Recipient("nation", XB), True, agreement, "defence"), **changes)
+    usual = Request(ITEM, XA, Recipient("nation", XB), True, agreement, "defence", status_at=at, protocol=1)
+    return replace(usual, **changes)
 
 
 def codes(question: Request, at: datetime) -> list[str]:
@@ -41,8 +43,8 @@ def test_every_failing_clause_is_reported_not_only_the_first(at: datetime) -> No
     item = replace(ITEM, kind="report", tlp=Tlp.RED, lane=TEST, is_withdrawn=True)
     question = request(at, item=item, purpose="attribution", vetoed=True, recipient_trusted=False, withheld_refs=2)
     assert codes(question, at + timedelta(days=40)) == [
-        "agreement-expired", "recipient-untrusted", "kind", "tlp-ceiling", "tlp-red-named", "purpose", "lane",
-        "withdrawn", "withheld-reference", "veto",
+        "agreement-expired", "recipient-untrusted", "status-stale", "kind", "tlp-ceiling", "tlp-red-named", "purpose",
+        "lane", "withdrawn", "withheld-reference", "veto",
     ]  # fmt: skip
     withheld = decide(question, at)
     assert isinstance(withheld, Withheld)
@@ -98,14 +100,14 @@ def test_red_goes_to_named_recipients_only(at: datetime) -> None:
 
 def test_onward_release_is_judged_under_the_originators_terms(at: datetime) -> None:
     narrow = Treaty(at, nations=(XB, XA)).agreement
-    got = carried_terms(replace(ITEM, originator=XB), narrow, at)
+    got = carried_terms(replace(ITEM, originator=XB), narrow, XB, XA, at)
     foreign = replace(ITEM, originator=XB, carried=(got,))
     wide = request(at, item=foreign, recipient=Recipient("nation", XC))
     assert codes(wide, at) == ["onward"]
     parties = msgspec.structs.replace(DEFAULT_TERMS, onward=Onward("parties"))
-    open_terms = carried_terms(foreign, Treaty(at, terms=parties).agreement, at)
+    open_terms = carried_terms(foreign, Treaty(at, terms=parties).agreement, XA, XC, at)
     assert open_terms.onward_parties == frozenset(), "a wider agreement never widens what was carried"
-    allowed = carried_terms(replace(ITEM, originator=XB), Treaty(at, terms=parties).agreement, at)
+    allowed = carried_terms(replace(ITEM, originator=XB), Treaty(at, terms=parties).agreement, XB, XA, at)
     passed = replace(wide, item=replace(foreign, carried=(allowed,)))
     assert codes(passed, at) == []
     assert codes(replace(passed, purpose="warning"), at) == []
@@ -115,7 +117,7 @@ def test_onward_release_is_judged_under_the_originators_terms(at: datetime) -> N
 
 
 def test_carried_terms_survive_their_journey_as_json(at: datetime) -> None:
-    terms = carried_terms(ITEM, Treaty(at).agreement, at)
+    terms = carried_terms(ITEM, Treaty(at).agreement, XA, XB, at)
     assert Carried.of_json(terms.as_json()) == terms
     unknown = Carried.of_json(terms.as_json() | {"tlp": "TLP:PURPLE"})
     assert unknown.tlp is Tlp.RED
@@ -147,15 +149,100 @@ def test_no_clause_can_be_dropped_without_a_case_that_notices(at: datetime) -> N
     """Mutation: for every clause some request fails on it alone or among others, so its loss is seen."""
     item = replace(ITEM, kind="note", tlp=None, pap=None, lane=TEST, originator=XC, is_withdrawn=True)
     terms = msgspec.structs.replace(DEFAULT_TERMS, pap_ceiling="PAP:CLEAR", lanes=["actual"])
-    got = replace(carried_terms(item, Treaty(at).agreement, at), purposes=frozenset(), delete_after=at)
+    got = replace(carried_terms(item, Treaty(at).agreement, XC, XA, at), purposes=frozenset(), delete_after=at, hops=10)
     lowered = replace(item, tlp=Tlp.CLEAR, carried=(replace(got, tlp=Tlp.RED),))
     worst = Request(item, XD, Recipient("nation", XD), False, None, "x", 1, True)
     bad = request(at, terms=terms, item=lowered, vetoed=True, withheld_refs=1, purpose="x")
     early, late = at - timedelta(days=9), at + timedelta(days=99)
     partly = replace(bad, agreement=replace(Treaty(at, signers=(XA,)).agreement, suspended=True))
-    cases = [(worst, at), (bad, early), (bad, late), (partly, at)]
+    cases = [(worst, at), (bad, early), (bad, late), (partly, at), *every_narrow_term(at)]
     seen = {code for question, when in cases for code in codes(question, when)}
     assert {clause.id for clause in NATION_CLAUSES} <= seen
+
+
+def every_narrow_term(at: datetime) -> list[tuple[Request, datetime]]:
+    """One question that fails on every term that an agreement need not have, and one to a party that is not bound."""
+    content = Scope(content=frozenset({"personal-data"}))
+    terms = msgspec.structs.replace(
+        DEFAULT_TERMS, sectors=["energy"], campaigns=["campaign--11111111-1111-4111-8111-111111111111"],
+        min_severity="high", exclusions=["personal-data"], recipients=[XC], excluded_recipients=[XB],
+        transforms=[Transform("victim-identity", "drop")], two_person_from="TLP:CLEAR",
+        jurisdiction=Jurisdiction([XC]), baseline=Baseline(2), ceilings=[Ceiling("TLP:CLEAR", recipient=XB)],
+    )  # fmt: skip
+    narrow = request(at, terms=terms, item=replace(ITEM, scope=content, tlp=Tlp.AMBER), status_at=None)
+    treaty = Treaty(at).agreement
+    left = replace(treaty, leaving={XB: at}, suspended_parties=frozenset({XB}), signed_by=frozenset({XA}))
+    observing = [msgspec.structs.replace(each, role="observer") for each in treaty.document.parties]
+    observed = replace(treaty, document=msgspec.structs.replace(treaty.document, parties=observing))
+    return [(narrow, at), (request(at, agreement=left), at), (request(at, agreement=observed), at)]
+
+
+@pytest.mark.parametrize(
+    ("terms", "item", "code"),
+    [
+        ({"sectors": ["energy"]}, {}, "sector"),
+        ({"sectors": ["energy"]}, {"scope": Scope(sectors=frozenset({"energy", "water"}))}, "sector"),
+        ({"campaigns": ["campaign--11111111-1111-4111-8111-111111111111"]}, {}, "campaign"),
+        ({"min_severity": "high"}, {"scope": Scope(severity=Severity.MEDIUM)}, "severity"),
+        ({"exclusions": ["personal-data"]}, {"scope": Scope(content=frozenset({"personal-data"}))}, "excluded-content"),
+        ({"recipients": [XC]}, {}, "recipient-unnamed"),
+        ({"excluded_recipients": [XB]}, {}, "recipient-excluded"),
+        ({"jurisdiction": Jurisdiction([XC])}, {}, "jurisdiction"),
+        ({"baseline": Baseline(2)}, {}, "baseline"),
+        ({"transforms": [Transform("free-text", "drop")]}, {}, "unprotected"),
+        ({"attribution": "must-not"}, {}, "unprotected"),
+        ({"two_person_from": "TLP:GREEN"}, {}, "second-person"),
+        ({"ceilings": [Ceiling("TLP:CLEAR", sender=XA)]}, {}, "tlp-ceiling"),
+        ({"ceilings": [Ceiling("TLP:CLEAR", recipient=XB)]}, {}, "tlp-ceiling"),
+    ],
+)
+def test_each_term_that_need_not_be_agreed_stops_what_it_names_and_nothing_else(
+    at: datetime, terms: dict[str, object], item: dict[str, object], code: str
+) -> None:
+    narrow = msgspec.structs.replace(DEFAULT_TERMS, **terms)
+    assert codes(request(at, terms=narrow, item=replace(ITEM, **item)), at) == [code]
+
+
+def test_a_ceiling_for_one_direction_leaves_the_others_alone(at: datetime) -> None:
+    narrow = msgspec.structs.replace(DEFAULT_TERMS, ceilings=[Ceiling("TLP:CLEAR", sender=XB, recipient=XC)])
+    assert codes(request(at, terms=narrow), at) == []
+    assert codes(request(at, terms=narrow, holder=XB, recipient=Recipient("nation", XC),
+                         item=replace(ITEM, originator=XB)), at) == ["tlp-ceiling"]  # fmt: skip
+
+
+def test_keys_that_were_confirmed_too_long_ago_stop_amber_and_leave_green(at: datetime) -> None:
+    stale = at - timedelta(days=DEFAULT_TERMS.status_max_age_days)
+    assert codes(request(at, status_at=stale), at) == []
+    assert codes(request(at, status_at=stale, item=replace(ITEM, tlp=Tlp.AMBER)), at) == ["status-stale"]
+
+
+def test_who_has_left_who_is_suspended_and_who_only_observes_gets_nothing(at: datetime) -> None:
+    treaty = Treaty(at).agreement
+    assert codes(request(at, agreement=replace(treaty, leaving={XB: at})), at) == ["party-left"]
+    assert codes(request(at, agreement=replace(treaty, leaving={XC: at})), at) == []
+    assert codes(request(at, agreement=replace(treaty, leaving={XB: at + timedelta(days=1)})), at) == []
+    suspended = replace(treaty, suspended_parties=frozenset({XB}))
+    assert codes(request(at, agreement=suspended), at) == ["party-suspended"]
+    roles = {XA: "party", XB: "observer", XC: "associate"}
+    parties = [msgspec.structs.replace(each, role=roles[each.nation]) for each in treaty.document.parties]  # type: ignore[index]
+    mixed = replace(treaty, document=msgspec.structs.replace(treaty.document, parties=parties))
+    assert codes(request(at, agreement=mixed), at) == ["recipient-role"]
+    assert codes(request(at, agreement=mixed, recipient=Recipient("nation", XC)), at) == []
+    assert codes(request(at, agreement=mixed, holder=XC, item=replace(ITEM, originator=XC),
+                         recipient=Recipient("nation", XA)), at) == ["holder-role"]  # fmt: skip
+
+
+def test_consent_and_time_open_what_the_originator_keeps(at: datetime) -> None:
+    terms = msgspec.structs.replace(DEFAULT_TERMS, onward=Onward("originator-consent", public_after_days=10))
+    got = carried_terms(replace(ITEM, originator=XB), Treaty(at, terms=terms).agreement, XB, XA, at)
+    passed = request(at, item=replace(ITEM, originator=XB, carried=(got,)), recipient=Recipient("nation", XC))
+    assert codes(passed, at) == ["onward"]
+    assert codes(replace(passed, consented=True), at) == []
+    assert codes(passed, at + timedelta(days=10)) == []
+    barred = replace(passed, item=replace(passed.item, carried=(replace(got, excluded=frozenset({XC})),)))
+    assert codes(replace(barred, consented=True), at) == ["onward"], "exclusion wins"
+    far = replace(passed, consented=True, item=replace(passed.item, carried=(replace(got, hops=got.max_hops),)))
+    assert codes(far, at) == ["hops"]
 
 
 def oracle(
@@ -191,7 +278,8 @@ def test_the_gate_agrees_with_an_independent_oracle_on_the_whole_product(at: dat
 
 
 def local(at: datetime, item: Item) -> list[str]:
-    return codes(Request(item, XA, Recipient("sensor", "dns"), True, None, "defence"), at)
+    blocking = PERMITTED_ACTIONS.index("externally-visible-indirect-actions")
+    return codes(Request(item, XA, Recipient("sensor", "dns"), True, None, "defence", action=blocking), at)
 
 
 def test_constituents_and_sensors_get_what_labels_and_originators_permit(at: datetime) -> None:
@@ -199,10 +287,10 @@ def test_constituents_and_sensors_get_what_labels_and_originators_permit(at: dat
     assert local(at, replace(ITEM, tlp=Tlp.AMBER_STRICT)) == ["audience"]
     assert local(at, replace(ITEM, pap=None)) == ["pap-blocking"]
     assert local(at, replace(ITEM, lane=EXERCISE)) == ["lane-operational"]
-    carried = carried_terms(replace(ITEM, originator=XB), Treaty(at).agreement, at)
+    carried = carried_terms(replace(ITEM, originator=XB), Treaty(at).agreement, XB, XA, at)
     assert local(at, replace(ITEM, originator=XB, carried=(carried,))) == ["constituents"]
     open_terms = msgspec.structs.replace(DEFAULT_TERMS, onward=Onward("none", constituents=True))
-    carried = carried_terms(replace(ITEM, originator=XB), Treaty(at, terms=open_terms).agreement, at)
+    carried = carried_terms(replace(ITEM, originator=XB), Treaty(at, terms=open_terms).agreement, XB, XA, at)
     assert local(at, replace(ITEM, originator=XB, carried=(carried,))) == []
 
 

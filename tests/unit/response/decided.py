@@ -18,7 +18,7 @@ def _item(object_id: str) -> Item:
 
 
 def released(object_id: str = "indicator--1") -> Released[Item]:
-    decision = decide(Request(_item(object_id), _OWN, SENSOR, True, None, "defence"), AT)
+    decision = decide(Request(_item(object_id), _OWN, SENSOR, True, None, "defence", action=3), AT)
     assert isinstance(decision, Released)
     return decision
 

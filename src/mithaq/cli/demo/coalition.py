@@ -7,7 +7,8 @@ Nations carry user-assigned ISO 3166 codes, hosts end in `.example` (RFC 2606) a
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mithaq.agreements.model import Document, Onward, Party, Terms
+from mithaq.agreements.model import Document, Party
+from mithaq.agreements.terms import Onward, Terms
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.ids import NationId, new_id
 from mithaq.nations.model import Card

@@ -109,7 +109,7 @@ def _checked(value: dict[str, Any], outer: Envelope) -> Checked:
     if document.id != value["release_id"]:
         raise BadAudit("the evidence is about another release than it says")
     agreement = _agreement(value["agreement"], document, cards)
-    required = requirement(agreement if document.action == "release" else None, document.sender)
+    required = requirement(agreement if document.action == "release" else None, document.sender, document.recipient)
     attached = read_attached(value["proof"].encode())
     witnesses = {NationId(nation): keys_of(card) for nation, card in cards.items() if nation in required.nations}
     digest = hashlib.sha256(release).hexdigest()

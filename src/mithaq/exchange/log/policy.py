@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mithaq.agreements.effective import effective_terms
 from mithaq.agreements.model import Agreement
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.tlog.policy import Group, Policy
@@ -28,20 +29,16 @@ class Requirement:
 NOBODY = Requirement(frozenset(), 0)
 
 
-def required_witnesses(agreement: Agreement) -> int:
-    """Return how many parties other than the sender must cosign under an agreement; one where it does not say."""
-    return int(getattr(agreement.document.terms, "witnesses", 1))
-
-
-def requirement(agreement: Agreement | None, sender: NationId) -> Requirement:
-    """Return who may witness a release of a sender, and how many of them must.
+def requirement(agreement: Agreement | None, sender: NationId, recipient: NationId) -> Requirement:
+    """Return who may witness a release from a sender to a recipient, and how many of them must.
 
     Never more than there are other parties. What goes under no agreement, a withdrawal, needs nobody.
     """
     if agreement is None:
         return NOBODY
     others = agreement.parties - {sender}
-    return Requirement(others, min(required_witnesses(agreement), len(others)))
+    needed = effective_terms(agreement.document, sender, recipient).witnesses
+    return Requirement(others, min(needed, len(others)))
 
 
 def keys_of(card: Card) -> tuple[VerifierKey, VerifierKey]:

@@ -76,6 +76,7 @@ class StixObject:
     valid_until: datetime | None = None
     confidence: int | None = None
     labels: tuple[str, ...] = ()
+    sectors: tuple[str, ...] = ()
     object_marking_refs: tuple[str, ...] = ()
     created_by_ref: str | None = None
     observables: tuple[Observable, ...] = ()
@@ -148,6 +149,7 @@ def parse_fields(fields: Mapping[str, Any]) -> StixObject:
         valid_until=valid_until,
         confidence=reader.percentage("confidence"),
         labels=reader.texts("labels"),
+        sectors=reader.texts("sectors"),
         object_marking_refs=reader.texts("object_marking_refs"),
         created_by_ref=reader.text("created_by_ref") or None,
         observables=sufficient,

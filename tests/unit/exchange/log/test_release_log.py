@@ -381,10 +381,10 @@ def _first_record(country: Country) -> bytes:
 
 def test_nobody_needs_more_witnesses_than_there_are_other_parties(at: datetime) -> None:
     two = Treaty(at, nations=(XA, XB)).agreement
-    assert requirement(two, XA).nations == {XB}
-    assert requirement(two, XA).needed == 1
-    assert requirement(None, XA).needed == 0
-    assert XD not in requirement(Treaty(at).agreement, XA).nations
+    assert requirement(two, XA, XB).nations == {XB}
+    assert requirement(two, XA, XB).needed == 1
+    assert requirement(None, XA, XB).needed == 0
+    assert XD not in requirement(Treaty(at).agreement, XA, XB).nations
 
 
 def test_a_witness_is_named_after_its_nation() -> None:
