@@ -138,8 +138,8 @@ def _audited(folder: Path, leaves: int) -> tuple[float, int]:
     if not verdict.holds or verdict.checked["records"] != leaves:
         raise RuntimeError(f"the audit came to {verdict.wrong}")
     tree = TileTree(leaves, lambda tile: (folder / "tile" / tile.path).read_bytes())
-    path = prove_inclusion(tree.hash_at, leaves // 2, leaves)
-    attached = Attached(Proof(leaves // 2, tuple(path), note, bytes(32)), _record(leaves // 2).encode())
+    proof = prove_inclusion(tree.hash_at, leaves // 2, leaves)
+    attached = Attached(Proof(leaves // 2, tuple(proof), note, bytes(32)), _record(leaves // 2).encode())
     return taken, len(attached.encode())
 
 
