@@ -52,6 +52,8 @@ class LogReading:
         """
         with self._db.read() as connection:
             row = _row(connection, origin)
+            if row and new > row.edge.size:
+                raise BadProof("the log has no such tile yet")
             proof = self._log.consistency(connection, row.log, old, new) if row else ()
         return Answer(_OK if row else _NOT_FOUND, "".join(f"{encode(each)}\n" for each in proof).encode())
 

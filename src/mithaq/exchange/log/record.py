@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
+import msgspec
+
 from mithaq.agreements.model import Reference
 from mithaq.exchange.errors import BadRecord
 from mithaq.exchange.receipt import Receipt
@@ -14,7 +16,7 @@ from mithaq.exchange.release_document import ReleaseDocument
 from mithaq.kernel import canonical
 from mithaq.kernel.clock import from_rfc3339, rfc3339
 from mithaq.kernel.ids import NationId
-from mithaq.kernel.lane import Lane
+from mithaq.kernel.lane import BadLane, Lane
 from mithaq.standards.tlp import Tlp
 
 FORMAT = 1
@@ -46,8 +48,13 @@ class Record:
     detail: str = ""
 
     def encode(self) -> bytes:
-        """Return the canonical bytes that are committed to."""
-        return canonical.dumps(self.as_json())
+        """Return the canonical bytes that are committed to (RFC 8785).
+
+        Where nothing needs an escape a quicker encoder writes the same bytes.
+        """
+        value = self.as_json()
+        quick = msgspec.json.encode(value, order="sorted")
+        return quick if quick.isascii() and b"\\" not in quick else canonical.dumps(value)
 
     def as_json(self) -> dict[str, Any]:
         """Return the record as JSON values."""
@@ -79,7 +86,7 @@ def read_record(data: bytes) -> Record:
     value = canonical.loads_canonical(data, max_bytes=MAX_RECORD_BYTES, subject="record")
     try:
         record = _record(value)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, BadLane) as error:
         raise BadRecord("no record of a release: %(detail)s", detail=ascii(str(error)[:80])) from error
     if record.as_json() != value:
         raise BadRecord("no record of a release: %(detail)s", detail="unknown fields")
@@ -88,22 +95,25 @@ def read_record(data: bytes) -> Record:
 
 def _record(value: dict[str, Any]) -> Record:
     reference = value["agreement"]
-    if value["action"] not in get_args(Action):
-        raise ValueError("no such action")
+    texts = ("release_id", "digest", "sender", "recipient", "label", "purpose", "lane", "decisions", "at", "detail")
+    if value["action"] not in get_args(Action) or not all(isinstance(value[name], str) for name in texts):
+        raise ValueError("a field of another type")
+    if isinstance(value["sequence"], bool) or not isinstance(value["sequence"], int):
+        raise ValueError("no such number")
     return Record(
-        release_id=str(value["release_id"]),
-        digest=str(value["digest"]),
+        release_id=value["release_id"],
+        digest=value["digest"],
         sender=NationId(value["sender"]),
         recipient=NationId(value["recipient"]),
-        sequence=int(value["sequence"]),
+        sequence=value["sequence"],
         agreement=Reference(reference["id"], reference["version"], reference["hash"]) if reference else None,
-        label=str(value["label"]),
-        purpose=str(value["purpose"]),
+        label=value["label"],
+        purpose=value["purpose"],
         lane=Lane.parse(value["lane"]),
         action=value["action"],
-        decisions=str(value["decisions"]),
+        decisions=value["decisions"],
         at=from_rfc3339(value["at"]),
-        detail=str(value["detail"]),
+        detail=value["detail"],
     )
 
 

@@ -107,7 +107,7 @@ def _keep(tx: Transaction, request: Request, ruling: Ruling, seen: Seen) -> None
         row = {"origin": checkpoint.origin, "ruling": str(ruling), "seen": seen.note, "shown": note, "at": tx.at}
         insert_ignore(tx, store.evidence, [row])
         tx.append(
-            "exchange.log_contradicted",
+            "exchange.contradiction",
             subject=checkpoint.origin,
             lane=ACTUAL,
             actor=f"nation:{LogName.parse(checkpoint.origin).nation}",

@@ -1,5 +1,6 @@
 """The release log between three real nodes: what must be witnessed waits, and every forgery is caught."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -21,9 +22,12 @@ from mithaq.exchange.orders import Orders
 from mithaq.exchange.owed import Owed
 from mithaq.exchange.proving import Proving
 from mithaq.exchange.receiving import Receiving
+from mithaq.exchange.release_document import ReleaseDocument, read_release
+from mithaq.kernel.signing import read_envelope
 from mithaq.kernel.tlog.checkpoint import Checkpoint
 from mithaq.kernel.tlog.errors import BadProof
 from mithaq.kernel.tlog.note import Note, Signature
+from mithaq.nations.model import Partner
 from mithaq.nations.names import witness_name
 from mithaq.standards.tlp import Tlp
 from tests.country import Country, alliance, deliver, fetch, give_receipts
@@ -262,16 +266,11 @@ def test_a_frozen_log_whose_witnesses_spoke_long_ago_is_refused(three: list[Coun
     assert not Owed(b.context).verify(*_question(b, frame), good.encode(), _agreement(b), at).against
 
 
-def _question(country: Country, frame: Unverified) -> tuple[object, ...]:
-    from hashlib import sha256
-
-    from mithaq.exchange.release_document import read_release
-    from mithaq.kernel.signing import read_envelope
-
+def _question(country: Country, frame: Unverified) -> tuple[Partner, ReleaseDocument, str]:
     envelope, _ = frame.open(signer_of(XB))
     with country.db.read() as connection:
         partner = country.context.partners.get(connection, XA)
-    return partner, read_release(read_envelope(envelope).payload), sha256(envelope).hexdigest()
+    return partner, read_release(read_envelope(envelope).payload), hashlib.sha256(envelope).hexdigest()
 
 
 def _agreement(country: Country) -> Agreement:
