@@ -1,5 +1,6 @@
 """What every room of the exchange stands on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,14 +10,14 @@ from mithaq.agreements.service import Agreements
 from mithaq.exchange.gatekeeping import Gatekeeper
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel.database import Database
-from mithaq.kernel.ids import NationId
+from mithaq.kernel.ids import NationId, new_id
 from mithaq.kernel.signing import Signer
 from mithaq.nations.service import Partners
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One node's services, as the exchange uses them."""
+    """One node's services, as the exchange uses them; `ids` draws the identifier of a release."""
 
     db: Database
     own: NationId
@@ -24,6 +25,7 @@ class Context:
     agreements: Agreements
     partners: Partners
     signer: Signer
+    ids: Callable[[str], str] = new_id
 
     def gatekeeper(self, connection: Connection, at: datetime) -> Gatekeeper:
         """Return the gate over one view of the database."""
