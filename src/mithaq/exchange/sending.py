@@ -1,10 +1,9 @@
 """Hand a partner what waits for it: judged again, numbered, signed, logged and sealed when it is fetched."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
@@ -28,7 +27,7 @@ from mithaq.exchange.settings import (
 )
 from mithaq.intelligence.model import StoredObject
 from mithaq.kernel.database import Transaction, insert_ignore
-from mithaq.kernel.ids import NationId, new_id
+from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.release.model import Item, Released, Withheld
 from mithaq.release.rules import retract
@@ -230,37 +229,53 @@ class Sending:
         return [] if frame is None else [frame]
 
     def _batch(self, connection: Connection, recipient: NationId, at: datetime) -> _Batch:
-        query = select(store.outbox).where(store.outbox.c.recipient == recipient).order_by(store.outbox.c.row)
-        rows = connection.execute(query.limit(MAX_OBJECTS_PER_RELEASE)).all()
-        alike = list(takewhile(lambda row: _label(row) == _label(rows[0]), rows))
-        if not alike or alike[0].action == "withdraw":
-            return _Batch(alike, None, (), ())
+        """Gather from the outbox what may travel next in one release.
+
+        What is refused by now is passed over as if it were not there: neither how many objects a release holds nor
+        where it ends tells of it.
+        """
         gate = self._context.gatekeeper(connection, at)
-        held = {each.row: each for each in self._context.holdings.rows(connection, [row.object_row for row in alike])}
-        taken: list[Any] = []
+        going: list[Any] = []
         released: list[tuple[Any, StoredObject, Released[Item]]] = []
         refused: list[dict[str, Any]] = []
+        spent: list[Any] = []
         size = 0
-        for row in alike:
-            stored = held.get(row.object_row)
-            size += len(stored.body) if stored else 0
-            if taken and size > MAX_RELEASE_BODY_BYTES:
+        for row, stored in self._queued(connection, recipient):
+            decision = None
+            if row.action != "withdraw":
+                decision = gate.decide(stored, recipient, row.agreement_id, row.purpose) if stored else None
+                if stored is None or isinstance(decision, Withheld):
+                    spent.append(row)
+                    refused += [_refusal(_question(row), decision, at)] if isinstance(decision, Withheld) else []
+                    continue
+                size += len(stored.body)
+            full = len(going) == MAX_OBJECTS_PER_RELEASE or size > MAX_RELEASE_BODY_BYTES
+            if going and (full or _label(row) != _label(going[0])):
                 break
-            taken.append(row)
-            if stored is None:
-                continue
-            decision = gate.decide(stored, recipient, row.agreement_id, row.purpose)
-            if isinstance(decision, Withheld):
-                question = {name: getattr(row, name) for name in _OF_QUESTION}
-                refused.append(_refusal(question, decision, at))
-            else:
+            going.append(row)
+            if stored and isinstance(decision, Released):
                 released.append((row, stored, decision))
-        return _Batch(taken, gate.agreement(alike[0].agreement_id), released, refused)
+        if going and not released:  # withdrawals; what was passed over is taken out when its turn comes
+            return _Batch(going, None, (), ())
+        rows = [*going, *spent]
+        return _Batch(rows, gate.agreement(rows[0].agreement_id) if rows else None, released, refused)
+
+    def _queued(self, connection: Connection, recipient: NationId) -> Iterator[tuple[Any, StoredObject | None]]:
+        """Yield what waits for a partner with the objects it is about, oldest first."""
+        after = 0
+        query = select(store.outbox).where(store.outbox.c.recipient == recipient).order_by(store.outbox.c.row)
+        while rows := connection.execute(query.where(store.outbox.c.row > after).limit(MAX_OBJECTS_PER_RELEASE)).all():
+            held = {
+                each.row: each for each in self._context.holdings.rows(connection, [row.object_row for row in rows])
+            }
+            for row in rows:
+                yield row, held.get(row.object_row)
+            after = rows[-1].row
 
     def _document(self, batch: _Batch, recipient: NationId, sequence: int, at: datetime) -> ReleaseDocument | None:
         first = batch.rows[0]
         document = ReleaseDocument(
-            new_id("release"),
+            self._context.ids("release"),
             self._context.own,
             recipient,
             sequence,
@@ -343,6 +358,10 @@ def last_sequence(connection: Connection, recipient: NationId) -> int:
 
 def _label(row: Any) -> tuple[str, str, str, str]:
     return (row.action, row.agreement_id, row.purpose, row.lane)
+
+
+def _question(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in _OF_QUESTION}
 
 
 def _refusal(question: dict[str, Any], decision: Withheld, at: datetime) -> dict[str, Any]:
