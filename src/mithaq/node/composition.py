@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mithaq.agreements.service import Agreements
+from mithaq.agreements.speaking import Statements
 from mithaq.detection.service import Detection
 from mithaq.exchange.context import Context
 from mithaq.exchange.orders import Orders
@@ -65,6 +66,11 @@ class Node:
     def agreements(self) -> Agreements:
         """Return the agreements this node has seen."""
         return Agreements(self.db, self.nation, own_card(self.folder).verify_key, self.partners)
+
+    @cached_property
+    def statements(self) -> Statements:
+        """Return what parties say of their agreements after signing."""
+        return Statements(self.db, self.nation, self.agreements)
 
     @cached_property
     def people(self) -> People:
