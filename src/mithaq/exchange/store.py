@@ -76,6 +76,24 @@ sent_objects = Table(
 )
 """Who has which version of which object from this nation."""
 
+letters = Table(
+    "exchange_letters",
+    metadata,
+    row_id(),
+    Column("recipient", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("about", Text, nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("queued_at", Timestamp, nullable=False),
+    Column("next_at", Timestamp, nullable=False),
+    Column("tried", Integer, nullable=False),
+    Column("refusal", Text, nullable=False),
+    Column("delivered_at", Timestamp, nullable=True),
+    Index("exchange_letters_due", "recipient", "delivered_at"),
+    UniqueConstraint("recipient", "digest", name="exchange_letters_once"),
+)
+"""Signed papers on their way to partners; they are no intelligence and carry no object."""
+
 withheld = Table(
     "exchange_withheld",
     metadata,

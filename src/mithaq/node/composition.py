@@ -8,6 +8,7 @@ from mithaq.agreements.service import Agreements
 from mithaq.agreements.speaking import Statements
 from mithaq.detection.service import Detection
 from mithaq.exchange.context import Context
+from mithaq.exchange.letters import Letters
 from mithaq.exchange.orders import Orders
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.warninglists import WarningLists
@@ -96,6 +97,11 @@ class Node:
     def exchange(self) -> Orders:
         """Return the decisions of people about releases."""
         return Orders(self.channel)
+
+    @cached_property
+    def letters(self) -> Letters:
+        """Return the papers that travel between nations beside intelligence."""
+        return Letters(self.channel)
 
     @cached_property
     def telemetry(self) -> Telemetry:

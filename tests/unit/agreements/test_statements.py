@@ -114,7 +114,8 @@ def test_a_party_suspends_for_itself_at_once_at_every_node_that_has_the_statemen
     assert others[XB].known().suspended_parties == frozenset()
     others[XB].hear(said, at, sender=XA)
     agreement = others[XB].known()
-    assert (agreement.suspended_parties, agreement.state(at)) == ({XA}, State.IN_FORCE)
+    assert agreement.suspended_parties == {XA}
+    assert agreement.state(at) is State.IN_FORCE
     others[XB].hear(here.say(RESUME, at), at)
     assert others[XB].known().suspended_parties == frozenset()
     assert here.known().state(at) is State.IN_FORCE
@@ -142,7 +143,8 @@ def test_a_suspension_can_be_limited_to_kinds(here: Node, at: datetime) -> None:
     assert dict(agreement.suspended_kinds) == {XB: {"malware", "sighting"}}
     here.hear(signed(statement(at, sequence=2)), at)
     agreement = here.known()
-    assert (agreement.suspended_parties, dict(agreement.suspended_kinds)) == ({XB}, {})
+    assert agreement.suspended_parties == {XB}
+    assert not agreement.suspended_kinds
 
 
 # By several.
@@ -154,7 +156,8 @@ def test_fewer_than_agreed_suspend_nobody_but_are_shown(here: Node, others: dict
     here.hear(one, at)
     with here.country.db.read() as connection:
         said = [each.statement for each in here.statements.all(connection, here.agreement.document.id)]
-    assert (here.known().suspended_parties, rules.callers(said)) == (frozenset(), {XD: {XB}})
+    assert not here.known().suspended_parties
+    assert rules.callers(said) == {XD: frozenset({XB})}
     here.hear(others[XC].say(against, at), at)
     assert here.known().suspended_parties == {XD}
     here.hear(others[XB].say(replace(RESUME, target=XD), at), at)
@@ -314,7 +317,8 @@ def test_another_statement_under_a_used_number_is_refused(here: Node, at: dateti
     here.hear(signed(statement(at)), at)
     with pytest.raises(BadStatement, match="another statement under number 1"):
         here.hear(signed(statement(at, target=XD)), at)
-    assert (here.known().suspended_parties, here.heard()) == ({XB}, 1)
+    assert here.known().suspended_parties == {XB}
+    assert here.heard() == 1
 
 
 def test_a_statement_whose_predecessor_is_kept_back_is_refused_until_that_comes(here: Node, at: datetime) -> None:
@@ -340,7 +344,7 @@ def test_a_statement_whose_predecessor_is_kept_back_is_refused_until_that_comes(
          BadStatement, "another text"),
         (lambda at: signed(statement(at, agreement=msgspec.structs.replace(statement(at).agreement, version=2))),
          UnknownAgreement, "no such agreement"),
-        (lambda at: signed(statement(at, at=rfc3339(at + timedelta(hours=1)))), BadStatement, "ahead of this node's clock"),
+        (lambda at: signed(statement(at, at=rfc3339(at + timedelta(hours=1)))), BadStatement, "ahead of this node"),
         (lambda at: signed(statement(at, effective_at=rfc3339(at + timedelta(days=1)))), BadStatement, "later day"),
         (lambda at: signed(statement(at, target=XB)), NotAParty, "no other party"),
         (lambda at: signed(statement(at, target=NationId("XE"))), NotAParty, "no other party"),

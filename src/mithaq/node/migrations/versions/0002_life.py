@@ -13,10 +13,47 @@ def upgrade() -> None:
     """Create the tables of statements, letters, approvals and consents."""
     op.create_table(
         "agreement_statements",
-        sa.Column("agreement_id", sa.Text(), nullable=False),
-        sa.Column("nation", sa.Text(), nullable=False),
-        sa.Column("sequence", sa.Integer(), nullable=False),
-        sa.Column("envelope", sa.LargeBinary(), nullable=False),
-        sa.Column("heard_at", sa.Text(), nullable=False),
+        _text("agreement_id"),
+        _text("nation"),
+        _integer("sequence"),
+        _bytes("envelope"),
+        _timestamp("heard_at"),
         sa.PrimaryKeyConstraint("agreement_id", "nation", "sequence", name="pk_agreement_statements"),
     )
+    op.create_table(
+        "exchange_letters",
+        _row("row"),
+        _text("recipient"),
+        _text("digest"),
+        _text("about"),
+        _bytes("envelope"),
+        _timestamp("queued_at"),
+        _timestamp("next_at"),
+        _integer("tried"),
+        _text("refusal"),
+        _timestamp("delivered_at", nullable=True),
+        sa.PrimaryKeyConstraint("row", name="pk_exchange_letters"),
+        sa.UniqueConstraint("recipient", "digest", name="exchange_letters_once"),
+    )
+    op.create_index("exchange_letters_due", "exchange_letters", ["recipient", "delivered_at"])
+
+
+def _text(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text(), nullable=False)
+
+
+def _integer(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer(), nullable=False)
+
+
+def _row(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False, autoincrement=True)
+
+
+def _timestamp(name: str, *, nullable: bool = False) -> sa.Column[int]:
+    """Whole microseconds since 1970."""
+    return sa.Column(name, sa.BigInteger(), nullable=nullable)
+
+
+def _bytes(name: str) -> sa.Column[bytes]:
+    return sa.Column(name, sa.LargeBinary(), nullable=False)
