@@ -85,6 +85,21 @@ TERM_WORDS = {
     "onward-constituents": msgid("to constituents inside the nation"),
     "separator": msgid(", "),
 }
+STATEMENTS = {
+    "statement-suspend": msgid("suspends"),
+    "statement-resume": msgid("ends its suspension"),
+    "statement-withdraw": msgid("withdraws"),
+    "statement-object-to-renewal": msgid("objects to the renewal"),
+    "because-node-incident": msgid("an incident at a node"),
+    "because-key-compromise": msgid("a compromised key"),
+    "because-suspected-breach": msgid("a suspected breach"),
+    "because-material-breach": msgid("a material breach"),
+    "because-national-law": msgid("national law"),
+    "because-national-decision": msgid("a national decision"),
+    "because-technical": msgid("a technical reason"),
+    "because-resolved": msgid("it is resolved"),
+    "because-other": msgid("another reason"),
+}
 CHANNEL_STATES = {
     "in-step": msgid("In step"),
     "behind": msgid("Behind"),
@@ -111,6 +126,7 @@ HIT_STATES = {
 LABELS = {
     **AGREEMENT_STATES,
     **TERM_WORDS,
+    **STATEMENTS,
     **CHANNEL_STATES,
     **RELEASES,
     **HIT_STATES,
