@@ -24,6 +24,18 @@ vetoes = Table(
 )
 """A director's word that an object stays; recipient `*` means everybody."""
 
+approvals = Table(
+    "exchange_approvals",
+    metadata,
+    Column("object_id", Text, primary_key=True),
+    Column("lane", Text, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("agreement_id", Text, primary_key=True),
+    Column("person", Text, primary_key=True),
+    Column("at", Timestamp, nullable=False),
+)
+"""Who approved the release of exactly this version of an object under an agreement."""
+
 outbox = Table(
     "exchange_outbox",
     metadata,

@@ -43,6 +43,7 @@ ACTIONS = {
     "agreement.resume": msgid("Ended the suspension of an agreement"),
     "release.order": msgid("Gave a standing order"),
     "release.order-end": msgid("Ended a standing order"),
+    "release.approve": msgid("Approved a release"),
     "release.veto": msgid("Vetoed a release"),
     "release.veto-lift": msgid("Lifted a veto"),
     "partner.confirm": msgid("Trusted a partner"),

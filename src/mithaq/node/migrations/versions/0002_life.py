@@ -35,6 +35,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("row", name="pk_exchange_letters"),
         sa.UniqueConstraint("recipient", "digest", name="exchange_letters_once"),
     )
+    op.create_table(
+        "exchange_approvals",
+        _text("object_id"),
+        _text("lane"),
+        _text("digest"),
+        _text("agreement_id"),
+        _text("person"),
+        _timestamp("at"),
+        sa.PrimaryKeyConstraint("object_id", "lane", "digest", "agreement_id", "person", name="pk_exchange_approvals"),
+    )
+    op.add_column("object_instructions", sa.Column("given_by", sa.Text(), nullable=True))
     op.create_index("exchange_letters_due", "exchange_letters", ["recipient", "delivered_at"])
 
 
