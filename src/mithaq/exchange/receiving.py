@@ -1,7 +1,7 @@
 """Take a partner's releases: verify, admit or quarantine with reasons, and owe a receipt."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from mithaq.agreements.model import Agreement
 from mithaq.exchange import store
+from mithaq.exchange.consent import Passage, permits, read_consent
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import BadFrame, OutOfSequence
 from mithaq.exchange.frame import Unverified
@@ -22,7 +23,7 @@ from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.reason import Reason
-from mithaq.kernel.signing import verify
+from mithaq.kernel.signing import VerifyKey, verify
 from mithaq.nations.model import Partner
 from mithaq.release.facts import AgreementFacts, agreement_facts
 from mithaq.release.model import Item, Recipient, Request
@@ -154,8 +155,9 @@ class Receiving:
             agreement = (
                 self._context.agreements.find(connection, reference.id, reference.version) if reference else None
             )
+            keys = self._context.agreements.keys(connection)
         whole = _against_the_whole(document, agreement, at)
-        admission = _Admission(partner, document, agreement, at, whole)
+        admission = _Admission(partner, document, agreement, at, whole, keys)
         objects: list[NewObject] = []
         quarantined: list[Quarantined] = []
         for place, each in enumerate(document.objects, 1):
@@ -236,12 +238,14 @@ class _Admission:
         agreement: Agreement | None,
         at: datetime,
         whole: tuple[Reason, ...],
+        keys: Mapping[NationId, VerifyKey],
     ) -> None:
         self._partner = partner
         self._document = document
         self._agreement = agreement
         self._at = at
         self._whole = whole
+        self._keys = keys
         self._agreed: AgreementFacts | None = None
 
     def of(self, released: ReleasedObject, place: int) -> NewObject | Quarantined:
@@ -280,12 +284,32 @@ class _Admission:
             purpose=document.purpose,
             status_at=self._at,
             approvals=_APPROVED_THERE,
-            consented=True,
+            consented=self._is_consented(released, parsed),
             protocol=PROTOCOL_VERSION,
         )
         if self._agreed is None:
             self._agreed = agreement_facts(self._agreement, document.sender, request.recipient)
         return judge(request, min(document.at, self._at), self._agreed).reasons
+
+    def _is_consented(self, released: ReleasedObject, parsed: stix.StixObject) -> bool:
+        """Tell whether the originator's own signed consent to exactly this came with the object."""
+        document, originator = self._document, released.terms.originator
+        key = self._keys.get(originator)
+        if key is None or not released.consent or document.agreement is None:
+            return False
+        passage = Passage(
+            parsed.id,
+            str(document.lane),
+            hashlib.sha256(released.body).hexdigest(),
+            originator,
+            document.sender,
+            document.recipient,
+            document.agreement.id,
+        )
+        try:
+            return permits(read_consent(released.consent, originator, key), passage, min(document.at, self._at))
+        except Error:
+            return False
 
     def _new(self, released: ReleasedObject, parsed: stix.StixObject) -> NewObject:
         document = self._document

@@ -24,11 +24,15 @@ Action = Literal["release", "withdraw", "void"]
 
 @dataclass(frozen=True, slots=True)
 class ReleasedObject:
-    """One object in a release: its original bytes, the terms it carries and the digest of the decision."""
+    """One object in a release: its original bytes, the terms it carries and the digest of the decision.
+
+    `consent`: the originator's signed consent that it is passed on, where its terms ask for one.
+    """
 
     body: bytes
     terms: Carried
     decision: str
+    consent: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,8 @@ class ReleaseDocument:
             if each.terms not in places:
                 places[each.terms] = len(terms)
                 terms.append(each.terms)
-            objects.append({"body": each.body.decode(), "terms": places[each.terms], "decision": each.decision})
+            value = {"body": each.body.decode(), "terms": places[each.terms], "decision": each.decision}
+            objects.append(value | ({"consent": each.consent.decode()} if each.consent else {}))
         return canonical.dumps(
             {
                 "format_version": FORMAT,
@@ -120,7 +125,12 @@ def _document(value: dict[str, Any]) -> ReleaseDocument:
         else None,
         purpose=_text(value["purpose"]),
         objects=tuple(
-            ReleasedObject(each["body"].encode(), terms[_whole(each["terms"])], _text(each["decision"]))
+            ReleasedObject(
+                each["body"].encode(),
+                terms[_whole(each["terms"])],
+                _text(each["decision"]),
+                each.get("consent", "").encode(),
+            )
             for each in value["objects"]
         ),
         withdrawn=tuple(_text(each) for each in value["withdrawn"]),

@@ -1,8 +1,8 @@
 """Hand a partner what waits for it: judged again, numbered, signed and sealed at the instant it is fetched."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import takewhile
 from typing import Any
@@ -46,6 +46,7 @@ class _Batch:
     agreement: Agreement | None
     released: Sequence[tuple[Any, StoredObject, Released[Item]]]
     refused: Sequence[dict[str, Any]]
+    consents: Mapping[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +236,12 @@ class Sending:
                 refused.append(_refusal(question, decision, at))
             else:
                 released.append((row, stored, decision))
-        return _Batch(taken, gate.agreement(alike[0].agreement_id), released, refused)
+        consents = {
+            stored.row: gate.consent(stored, recipient, row.agreement_id, decision.value.carried[-1].originator)
+            for row, stored, decision in released
+            if decision.value.carried
+        }
+        return _Batch(taken, gate.agreement(alike[0].agreement_id), released, refused, consents)
 
     def _document(self, batch: _Batch, recipient: NationId, sequence: int, at: datetime) -> ReleaseDocument | None:
         first = batch.rows[0]
@@ -263,7 +269,9 @@ class Sending:
             alike = (item.originator, item.tlp, item.pap, item.carried)
             if alike not in terms:
                 terms[alike] = carried_terms(item, agreement, self._context.own, recipient, at)
-            objects.append(ReleasedObject(stored.body, terms[alike], decision.decision))
+            objects.append(
+                ReleasedObject(stored.body, terms[alike], decision.decision, batch.consents.get(stored.row, b""))
+            )
         return replace(document, agreement=agreement.reference, objects=tuple(objects))
 
     def _retracted(self, batch: _Batch, recipient: NationId) -> tuple[str, ...]:

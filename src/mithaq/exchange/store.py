@@ -36,6 +36,28 @@ approvals = Table(
 )
 """Who approved the release of exactly this version of an object under an agreement."""
 
+consents = Table(
+    "exchange_consents",
+    metadata,
+    row_id(),
+    Column("object_id", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("originator", Text, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("agreement_id", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("at", Timestamp, nullable=False),
+    Column("until", Timestamp, nullable=True),
+    Column("envelope", LargeBinary, nullable=True),
+    UniqueConstraint(
+        "object_id", "lane", "digest", "originator", "holder", "recipient", "agreement_id",
+        name="exchange_consents_once",
+    ),
+)  # fmt: skip
+"""What originators were asked to let pass on, by this nation or of it, with the signed answers."""
+
 outbox = Table(
     "exchange_outbox",
     metadata,

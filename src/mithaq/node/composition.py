@@ -7,6 +7,7 @@ from pathlib import Path
 from mithaq.agreements.service import Agreements
 from mithaq.agreements.speaking import Statements
 from mithaq.detection.service import Detection
+from mithaq.exchange.consents import Consents
 from mithaq.exchange.context import Context
 from mithaq.exchange.letters import Letters
 from mithaq.exchange.orders import Orders
@@ -102,6 +103,11 @@ class Node:
     def letters(self) -> Letters:
         """Return the papers that travel between nations beside intelligence."""
         return Letters(self.channel)
+
+    @cached_property
+    def consents(self) -> Consents:
+        """Return what originators were asked to let pass on."""
+        return Consents(self.channel)
 
     @cached_property
     def telemetry(self) -> Telemetry:

@@ -101,6 +101,11 @@ STATEMENTS = {
     "because-resolved": msgid("it is resolved"),
     "because-other": msgid("another reason"),
 }
+CONSENTS = {
+    "consent-asked": msgid("not answered yet"),
+    "consent-given": msgid("given"),
+    "consent-refused": msgid("refused"),
+}
 CHANNEL_STATES = {
     "in-step": msgid("In step"),
     "behind": msgid("Behind"),
@@ -128,6 +133,7 @@ LABELS = {
     **AGREEMENT_STATES,
     **TERM_WORDS,
     **STATEMENTS,
+    **CONSENTS,
     **CHANNEL_STATES,
     **RELEASES,
     **HIT_STATES,

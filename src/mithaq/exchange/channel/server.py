@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from mithaq.agreements.errors import MissingStatement, NotAParty, UnknownAgreement
 from mithaq.exchange.channel.http_signature import RequestVerifier
+from mithaq.exchange.consents import Consents, takers
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import BadRequestSignature, ClockSkew, OutOfSequence
 from mithaq.exchange.frame import FRAMES_TYPE
@@ -49,7 +50,7 @@ class PartnerDoors:
         self._run_dir = run_dir
         self._sending = Sending(context)
         self._receipts = Receipts(context)
-        self._letters = Letters(context)
+        self._letters = Letters(context, takers(Consents(context)))
         self._verifier = RequestVerifier(context.own)
         self._open: Counter[NationId] = Counter()
         self._turns: dict[NationId, asyncio.Lock] = {}
