@@ -165,7 +165,7 @@ def _agreement(rnd: random.Random, number: int) -> Agreement:
     suspended = frozenset(rnd.sample(others, 1)) if rnd.random() < 0.3 else frozenset()
     leaving = {nation: AT + timedelta(days=rnd.choice([-1, 30])) for nation in rnd.sample(others, 2)}
     signed = frozenset(nations) - unsigned
-    return Agreement(document, Envelope("", b"", ()), signed, begins, ends, False, suspended, leaving)
+    return Agreement(document, Envelope("", b"", ()), signed, begins, ends, False, suspended, leaving=leaving)
 
 
 def _party(rnd: random.Random, nation: NationId) -> Party:

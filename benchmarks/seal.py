@@ -60,7 +60,7 @@ class Sender:
             decision = decide(request, AT, agreed)
             if not isinstance(decision, Released):
                 raise AssertionError(f"{item.id} is withheld from {nation}")
-            released.append((body, decision))
+            released.append((body, decision, b""))
         document = ReleaseDocument(
             new_id("release"),
             OWN,

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mithaq.agreements.service import Agreements
+from mithaq.agreements.speaking import Statements
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import PartnerUnreachable
 from mithaq.exchange.frame import Unverified, split_frames
@@ -71,6 +72,10 @@ class Country:
     @property
     def witness(self) -> Witnessing:
         return Witnessing(self.db, self.nation, self.context.partners, self.context.signer)
+
+    @property
+    def statements(self) -> Statements:
+        return Statements(self.db, self.nation, self.context.agreements)
 
     def befriend(self, others: Iterable["Country"], at: datetime) -> None:
         for other in others:

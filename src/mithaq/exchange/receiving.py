@@ -1,7 +1,7 @@
 """Take a partner's releases: verify, admit or quarantine with reasons, and owe a receipt."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from mithaq.agreements.model import Agreement
 from mithaq.exchange import store
+from mithaq.exchange.consent import Passage, permits, read_consent
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import BadFrame, OutOfSequence
 from mithaq.exchange.frame import Unverified
@@ -25,7 +26,7 @@ from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.reason import Reason
-from mithaq.kernel.signing import verify
+from mithaq.kernel.signing import VerifyKey, verify
 from mithaq.nations.model import Partner
 from mithaq.release.facts import AgreementFacts, agreement_facts
 from mithaq.release.model import Item, Recipient, Request
@@ -158,11 +159,12 @@ class Receiving:
             agreement = (
                 self._context.agreements.find(connection, reference.id, reference.version) if reference else None
             )
+            keys = self._context.agreements.keys(connection)
         proven = self._owed.verify(partner, document, verified.digest, verified.attached, agreement, at)
         if document.action != "release":
             return Admitted(verified, (), (), proven)
         whole = _against_the_whole(document, agreement, at) + proven.against
-        admission = _Admission(partner, document, agreement, at, whole, bool(verified.attached))
+        admission = _Admission(partner, document, agreement, at, whole, bool(verified.attached), keys)
         objects: list[NewObject] = []
         quarantined: list[Quarantined] = []
         for place, each in enumerate(document.objects, 1):
@@ -247,6 +249,7 @@ class _Admission:
         at: datetime,
         whole: tuple[Reason, ...],
         came_with_proof: bool,
+        keys: Mapping[NationId, VerifyKey],
     ) -> None:
         self._partner = partner
         self._document = document
@@ -254,6 +257,7 @@ class _Admission:
         self._at = at
         self._whole = whole
         self._came_with_proof = came_with_proof
+        self._keys = keys
         self._agreed: AgreementFacts | None = None
 
     def of(self, released: ReleasedObject, place: int) -> NewObject | Quarantined:
@@ -292,7 +296,7 @@ class _Admission:
             purpose=document.purpose,
             status_at=self._at,
             approvals=_APPROVED_THERE,
-            consented=True,
+            consented=self._is_consented(released, parsed),
             protocol=PROTOCOL_VERSION,
         )
         if self._agreed is None:
@@ -301,6 +305,26 @@ class _Admission:
         if not self._came_with_proof and item.tlp is not None and must_wait("release", item.tlp):
             return reasons if MISSING in self._whole else (*reasons, MISSING)  # labelled so by the object alone
         return reasons
+
+    def _is_consented(self, released: ReleasedObject, parsed: stix.StixObject) -> bool:
+        """Tell whether the originator's own signed consent to exactly this came with the object."""
+        document, originator = self._document, released.terms.originator
+        key = self._keys.get(originator)
+        if key is None or not released.consent or document.agreement is None:
+            return False
+        passage = Passage(
+            parsed.id,
+            str(document.lane),
+            hashlib.sha256(released.body).hexdigest(),
+            originator,
+            document.sender,
+            document.recipient,
+            document.agreement.id,
+        )
+        try:
+            return permits(read_consent(released.consent, originator, key), passage, min(document.at, self._at))
+        except Error:
+            return False
 
     def _new(self, released: ReleasedObject, parsed: stix.StixObject) -> NewObject:
         document = self._document

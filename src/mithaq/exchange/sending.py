@@ -1,8 +1,8 @@
 """Hand a partner what waits for it: judged again, numbered, signed, logged and sealed when it is fetched."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -47,6 +47,7 @@ class _Batch:
     agreement: Agreement | None
     released: Sequence[tuple[Any, StoredObject, Released[Item]]]
     refused: Sequence[dict[str, Any]]
+    consents: Mapping[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +259,13 @@ class Sending:
         if going and not released:  # withdrawals; what was passed over is taken out when its turn comes
             return _Batch(going, None, (), ())
         rows = [*going, *spent]
-        return _Batch(rows, gate.agreement(rows[0].agreement_id) if rows else None, released, refused)
+        agreement = gate.agreement(rows[0].agreement_id) if rows else None
+        consents = {
+            stored.row: gate.consent(stored, recipient, row.agreement_id, decision.value.carried[-1].originator)
+            for row, stored, decision in released
+            if decision.value.carried
+        }
+        return _Batch(rows, agreement, released, refused, consents)
 
     def _queued(self, connection: Connection, recipient: NationId) -> Iterator[tuple[Any, StoredObject | None]]:
         """Yield what waits for a partner with the objects it is about, oldest first."""
@@ -291,7 +298,9 @@ class Sending:
         agreement = batch.agreement
         if agreement is None:
             return None
-        released = ((stored.body, decision) for _, stored, decision in batch.released)
+        released = (
+            (stored.body, decision, batch.consents.get(stored.row, b"")) for _, stored, decision in batch.released
+        )
         objects = objects_under(agreement, released, self._context.own, recipient, at)
         return replace(document, agreement=agreement.reference, objects=objects)
 

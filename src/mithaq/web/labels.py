@@ -43,6 +43,7 @@ ACTIONS = {
     "agreement.resume": msgid("Ended the suspension of an agreement"),
     "release.order": msgid("Gave a standing order"),
     "release.order-end": msgid("Ended a standing order"),
+    "release.approve": msgid("Approved a release"),
     "release.veto": msgid("Vetoed a release"),
     "release.veto-lift": msgid("Lifted a veto"),
     "partner.confirm": msgid("Trusted a partner"),
@@ -85,6 +86,26 @@ TERM_WORDS = {
     "onward-constituents": msgid("to constituents inside the nation"),
     "separator": msgid(", "),
 }
+STATEMENTS = {
+    "statement-suspend": msgid("suspends"),
+    "statement-resume": msgid("ends its suspension"),
+    "statement-withdraw": msgid("withdraws"),
+    "statement-object-to-renewal": msgid("objects to the renewal"),
+    "because-node-incident": msgid("an incident at a node"),
+    "because-key-compromise": msgid("a compromised key"),
+    "because-suspected-breach": msgid("a suspected breach"),
+    "because-material-breach": msgid("a material breach"),
+    "because-national-law": msgid("national law"),
+    "because-national-decision": msgid("a national decision"),
+    "because-technical": msgid("a technical reason"),
+    "because-resolved": msgid("it is resolved"),
+    "because-other": msgid("another reason"),
+}
+CONSENTS = {
+    "consent-asked": msgid("not answered yet"),
+    "consent-given": msgid("given"),
+    "consent-refused": msgid("refused"),
+}
 CHANNEL_STATES = {
     "in-step": msgid("In step"),
     "behind": msgid("Behind"),
@@ -118,6 +139,8 @@ HIT_STATES = {
 LABELS = {
     **AGREEMENT_STATES,
     **TERM_WORDS,
+    **STATEMENTS,
+    **CONSENTS,
     **CHANNEL_STATES,
     **RELEASES,
     **DIFFERENCES,

@@ -6,6 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from mithaq.agreements.errors import MissingStatement, NotAParty, UnknownAgreement
 from mithaq.exchange.errors import BadRequestSignature, ClockSkew, NotProven, OutOfSequence
 from mithaq.intelligence.errors import TooMuch
 from mithaq.kernel.errors import Error
@@ -13,7 +14,10 @@ from mithaq.kernel.errors import Error
 _STATUS: dict[type[Error], int] = {
     BadRequestSignature: 401,
     ClockSkew: 401,
+    NotAParty: 403,
+    UnknownAgreement: 404,
     OutOfSequence: 409,
+    MissingStatement: 409,
     TooMuch: 413,
     NotProven: 503,
 }

@@ -91,6 +91,14 @@ class PartnerClient:
         response, answer = self._exchange("POST", "/partner/v1/log/add-checkpoint", request, wait_s=0)
         return Answer(response.status_code, answer, _media_type(response))
 
+    def send_letter(self, envelope: bytes) -> None:
+        """Give the partner a signed agreement, or a statement about one.
+
+        Raises:
+            PartnerUnreachable, PartnerRefused: it was not taken; it stays due.
+        """
+        self._ask("POST", "/partner/v1/agreements", envelope, wait_s=0, media_type="application/json")
+
     def _ask(self, method: str, target: str, body: bytes, *, wait_s: int, media_type: str) -> bytes:
         response, answer = self._exchange(method, target, body, wait_s=wait_s)
         if response.is_error or response.is_redirect:

@@ -13,11 +13,13 @@ from starlette.routing import Route
 from mithaq.exchange.channel.answers import bounded_body, problem, refusal, whole
 from mithaq.exchange.channel.http_signature import RequestVerifier
 from mithaq.exchange.channel.log_doors import LogDoors
+from mithaq.exchange.consents import Consents, takers
 from mithaq.exchange.context import Context
 from mithaq.exchange.frame import FRAMES_TYPE
+from mithaq.exchange.letters import Letters
 from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.sending import Sending
-from mithaq.exchange.settings import MAX_OPEN_REQUESTS_PER_PARTNER, MAX_RECEIPT_BYTES, MAX_WAIT_S
+from mithaq.exchange.settings import MAX_LETTER_BYTES, MAX_OPEN_REQUESTS_PER_PARTNER, MAX_RECEIPT_BYTES, MAX_WAIT_S
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
@@ -28,7 +30,7 @@ _RECOVERY_S = 5.0
 
 
 class PartnerDoors:
-    """Serve releases to partners and take their receipts."""
+    """Serve releases to partners, take their receipts and their letters."""
 
     def __init__(self, context: Context, card: Callable[[], bytes], clock: Clock, run_dir: Path) -> None:
         self._context = context
@@ -38,6 +40,7 @@ class PartnerDoors:
         self._sending = Sending(context)
         self._receipts = Receipts(context)
         self._log_doors = LogDoors(context, clock, self._nation)
+        self._letters = Letters(context, takers(Consents(context)))
         self._verifier = RequestVerifier(context.own)
         self._open: Counter[NationId] = Counter()
         self._turns: dict[NationId, asyncio.Lock] = {}
@@ -49,6 +52,7 @@ class PartnerDoors:
             Route("/partner/v1/releases", self._get_releases, methods=["GET"]),
             Route("/partner/v1/receipts", self._post_receipt, methods=["POST"]),
             *self._log_doors.routes(),
+            Route("/partner/v1/agreements", self._post_letter, methods=["POST"]),
         ]
 
     async def _get_card(self, request: Request) -> Response:
@@ -94,6 +98,15 @@ class PartnerDoors:
         except Error as error:
             return refusal(error)
         return JSONResponse({"release_id": receipt.release_id}, status_code=202)
+
+    async def _post_letter(self, request: Request) -> Response:
+        try:
+            body = await bounded_body(request, MAX_LETTER_BYTES)
+            nation = await self._nation(request, body)
+            kind = await anyio.to_thread.run_sync(self._letters.take, nation, body, self._clock.now())
+        except Error as error:
+            return refusal(error)
+        return JSONResponse({"taken": kind}, status_code=202)
 
     async def _nation(self, request: Request, body: bytes, limiter: anyio.CapacityLimiter | None = None) -> NationId:
         return self._verifier.nation_of(
