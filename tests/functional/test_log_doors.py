@@ -123,6 +123,7 @@ def test_an_amber_object_goes_round_by_http_alone_and_a_green_ones_proof_is_fetc
     first.planner = Planning(first.context).reader()
     first.order(treaty, at)
     with ExitStack() as stack:
+        stack.callback(clients.close)
         for served in countries:
             url = stack.enter_context(serving(served, tmp_path / served.nation, CLOCK))
             for country in countries:

@@ -101,7 +101,12 @@ class Node:
     def flusher(self) -> Flusher:
         """Return this nation's release log, with the way to its witnesses."""
         log = ReleaseLog(self.db, self.nation, self.signer)
-        return Flusher(self.db, log, self.partners, WitnessClients(self.nation, self.signer, self.clock).ask)
+        return Flusher(self.db, log, self.partners, self.witnesses.ask)
+
+    @cached_property
+    def witnesses(self) -> WitnessClients:
+        """Return the connections to partners as witnesses."""
+        return WitnessClients(self.nation, self.signer, self.clock)
 
     @cached_property
     def exchange(self) -> Orders:
@@ -139,7 +144,8 @@ class Node:
         return self.folder.card.read_bytes()
 
     def close(self) -> None:
-        """Close the database, and the way to the signer."""
+        """Close the database, the connections to witnesses, and the way to the signer."""
+        self.witnesses.close()
         self.db.close()
         if isinstance(self.signer, RemoteSigner):
             self.signer.close()

@@ -161,6 +161,11 @@ class WitnessClients:
             )
         return self._clients[place].add_checkpoint(request)
 
+    def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients.values():
+            client.close()
+
 
 def fetch_card(address: str, *, patience_s: float = PATIENCE_S) -> bytes:
     """Fetch a nation's card from its node; nothing in it is believed until its fingerprint was compared.

@@ -128,7 +128,8 @@ async def _answered(answer: Callable[[], Awaitable[Response]]) -> Response:
 
 
 def _plain(answer: Answer) -> Response:
-    return Response(answer.body, status_code=answer.status, media_type=answer.media_type)
+    headers = {"content-type": answer.media_type}  # exactly this: the specification knows no charset for a size
+    return Response(answer.body, status_code=answer.status, headers=headers)
 
 
 def _origin(request: Request) -> str | None:
