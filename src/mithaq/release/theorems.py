@@ -298,7 +298,7 @@ THEOREMS = (
     ),
     Theorem(
         "raising-tlp",
-        Sentence("Raising the TLP label of an object never opens the gate, unless it had been lowered before."),
+        Sentence("Raising the TLP label of an object never opens the gate, unless it was below the originator’s."),
         _raised_tlp,
     ),
     Theorem("raising-pap", Sentence("Raising the PAP label of an object never opens the gate."), _raised_pap),

@@ -126,10 +126,10 @@ GOOD = Facts(
 """A state that may leave."""
 
 
-def around(many: int) -> Iterator[Facts]:
+def around(many: int, of: Mapping[str, Sequence[Any]] = FIELDS) -> Iterator[Facts]:
     """Yield every state that differs from the good one in exactly so many facts."""
-    for names in combinations(FIELDS, many):
-        for values in product(*(FIELDS[name][1:] for name in names)):
+    for names in combinations(of, many):
+        for values in product(*(of[name][1:] for name in names)):
             yield msgspec.structs.replace(GOOD, **dict(zip(names, values, strict=True)))
 
 
@@ -137,3 +137,25 @@ def whole_product(names: Sequence[str]) -> Iterator[Facts]:
     """Yield every state in which these facts have any of their values and the others are good."""
     for values in product(*(FIELDS[name] for name in names)):
         yield msgspec.structs.replace(GOOD, **dict(zip(names, values, strict=True)))
+
+
+def may_be_used(f: Facts) -> bool:
+    """Ask the same for a constituent or a sensor of this nation."""
+    if f.lane_kind != "actual" or not f.labelled or f.withdrawn or f.vetoed:
+        return False
+    if f.tlp > f.local_ceiling or f.tlp < f.carried_tlp or f.pap >= Pap.AMBER:
+        return False
+    if f.action > f.permitted_action or f.at >= f.delete_after:
+        return False
+    return f.originator == f.holder or (f.local_allowed and f.purpose in f.carried_purposes)
+
+
+LOCAL_FIELDS: Mapping[str, Sequence[Any]] = {
+    **{name: FIELDS[name] for name in ("at", "holder", "purpose", "lane_kind", "labelled", "tlp", "pap", "originator",
+                                       "carried_tlp", "carried_purposes", "delete_after", "withdrawn", "vetoed")},
+    "local_allowed": (False, True),
+    "local_ceiling": (Tlp.AMBER, Tlp.CLEAR, Tlp.GREEN, Tlp.RED),
+    "action": (0, 1, 3),
+    "permitted_action": (4, 0, 1, 2),
+}  # fmt: skip
+"""The same for the clauses inside the nation."""

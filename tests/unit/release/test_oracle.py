@@ -1,6 +1,6 @@
 """The gate against a second telling of its rules, and every change of a clause noticed by it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from math import prod
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mithaq.release.clauses import NATION_CLAUSES
+from mithaq.release.clauses import LOCAL_CLAUSES, NATION_CLAUSES, Clause
 from mithaq.release.evaluate import compile_clauses, compile_failing
 from mithaq.release.expression import (
     AllOf,
@@ -26,7 +26,15 @@ from mithaq.release.expression import (
     source,
 )
 from mithaq.release.facts import Facts
-from tests.unit.release.oracle import FIELDS, GOOD, around, may_leave, whole_product
+from tests.unit.release.oracle import (
+    FIELDS,
+    GOOD,
+    LOCAL_FIELDS,
+    around,
+    may_be_used,
+    may_leave,
+    whole_product,
+)
 
 judge = compile_clauses(NATION_CLAUSES)
 failing = compile_failing(NATION_CLAUSES)
@@ -129,23 +137,37 @@ def _other_facts(condition: Any) -> Iterator[tuple[str, Condition]]:
 
 EQUIVALENT: dict[tuple[str, str], str] = {
     ("withheld-reference", "withheld_refs at most zero"): "a number of objects is never below zero",
+    ("lane-operational", "lane_kind at most lane_actual"): "`actual` is the first of the three lanes by the alphabet",
 }
 """Changes that change nothing, and why."""
 
 
-@cache
-def decisive() -> dict[str, list[Facts]]:
+Decisive = dict[str, list[Facts]]
+
+
+def decisive(
+    clauses: Sequence[Clause], of: Mapping[str, Sequence[Any]], oracle: Callable[[Facts], bool], most: int
+) -> Decisive:
     """Return for every clause the states that only it refuses, and under "" those that may leave."""
-    found: dict[str, list[Facts]] = {"": []} | {clause.id: [] for clause in NATION_CLAUSES}
-    for many in (0, 1, 2, 3):
-        for state in around(many):
+    found: Decisive = {"": []} | {clause.id: [] for clause in clauses}
+    failing = compile_failing(clauses)
+    for many in range(most + 1):
+        for state in around(many, of):
             failed = failing(state)
+            assert (not failed) == oracle(state), (failed, state)
             if len(failed) < 2:
-                found[NATION_CLAUSES[failed[0]].id if failed else ""].append(state)
-    for clause, states in found.items():
-        assert states, clause
-        assert all(may_leave(state) == (clause == "") for state in states)
+                found[clauses[failed[0]].id if failed else ""].append(state)
     return found
+
+
+@cache
+def between_nations() -> Decisive:
+    return decisive(NATION_CLAUSES, FIELDS, may_leave, 3)
+
+
+@cache
+def inside() -> Decisive:
+    return decisive(LOCAL_CLAUSES, LOCAL_FIELDS, may_be_used, 4)
 
 
 def holds(condition: Condition | None) -> Callable[[Facts], bool]:
@@ -154,20 +176,29 @@ def holds(condition: Condition | None) -> Callable[[Facts], bool]:
     return function
 
 
-def survives(clause: str, condition: Condition | None) -> bool:
+def survives(states: Decisive, clause: str, condition: Condition | None) -> bool:
     """Tell whether the gate with this clause changed decides as the oracle wherever the other clauses let pass."""
     changed = holds(condition)
     try:
-        return all(map(changed, decisive()[""])) and not any(map(changed, decisive()[clause]))
+        return all(map(changed, states[""])) and not any(map(changed, states[clause]))
     except TypeError:
         return False  # it compares what cannot be compared, which the gate takes for a refusal of everything
 
 
 @pytest.mark.parametrize("clause", NATION_CLAUSES, ids=lambda clause: clause.id)
-def test_every_change_of_a_clause_is_noticed_by_the_oracle(clause: Any) -> None:
-    assert not survives(clause.id, None)
-    assert survives(clause.id, clause.condition)
-    left = {name for name, changed in mutants(clause.condition) if survives(clause.id, changed)}
+def test_every_change_of_a_clause_is_noticed_by_the_oracle(clause: Clause) -> None:
+    assert_noticed(between_nations(), clause)
+
+
+@pytest.mark.parametrize("clause", LOCAL_CLAUSES, ids=lambda clause: clause.id)
+def test_every_change_of_a_clause_inside_the_nation_is_noticed_too(clause: Clause) -> None:
+    assert_noticed(inside(), clause)
+
+
+def assert_noticed(states: Decisive, clause: Clause) -> None:
+    assert states[clause.id], "some state is refused by this clause alone"
+    assert survives(states, clause.id, clause.condition)
+    left = {name for name, changed in mutants(clause.condition) if survives(states, clause.id, changed)}
     assert left == {name for of, name in EQUIVALENT if of == clause.id}
 
 

@@ -3,6 +3,7 @@
 import click
 
 from mithaq.cli.agreement.draft import draft
+from mithaq.cli.agreement.prove import prove
 from mithaq.cli.agreement.reading import list_, show
 from mithaq.cli.agreement.signing import export, import_, propose, sign
 from mithaq.cli.agreement.standing import object_, resume, send, suspend, withdraw
@@ -20,6 +21,7 @@ agreement.add_command(import_)
 agreement.add_command(list_)
 agreement.add_command(object_)
 agreement.add_command(propose)
+agreement.add_command(prove)
 agreement.add_command(resume)
 agreement.add_command(send)
 agreement.add_command(show)
