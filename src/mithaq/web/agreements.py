@@ -7,8 +7,10 @@ from starlette.responses import Response
 
 from mithaq.agreements.model import Agreement
 from mithaq.agreements.statement import Draft
+from mithaq.agreements.statements import callers
 from mithaq.agreements.term_rules import agreed_rules
 from mithaq.agreements.terms import Terms
+from mithaq.kernel.clock import from_rfc3339
 from mithaq.nations.people.audit import audit
 from mithaq.nations.people.model import Verb
 from mithaq.web.doors import Door, Visit
@@ -33,6 +35,7 @@ def agreement(visit: Visit) -> Response:
     with node.db.read() as connection:
         found = node.agreements.get(connection, agreement_id)
         orders = dict(node.exchange.standing(connection))
+        said = [each.statement for each in node.statements.all(connection, agreement_id)]
     document = found.document
     return visit.page(
         "agreement.html",
@@ -42,6 +45,8 @@ def agreement(visit: Visit) -> Response:
                for rule in agreed_rules(document.terms)],
         parties=[(party, words_of(visit, party.names), party.nation in found.signed_by) for party in document.parties],
         order=orders.get(agreement_id, ""),
+        said=[(each, from_rfc3339(each.at)) for each in sorted(said, key=lambda each: each.at)],
+        callers=sorted(callers(said).items()),
     )  # fmt: skip
 
 
