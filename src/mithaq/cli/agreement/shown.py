@@ -6,11 +6,10 @@ from typing import Any
 import msgspec
 
 from mithaq.agreements.model import Agreement
-from mithaq.agreements.term_rules import agreed_rules
-from mithaq.agreements.terms import Terms
 from mithaq.cli.agreement.find import title_of
-from mithaq.cli.layout import agreement_word, cell, labelled, name_in, plain, word
+from mithaq.cli.layout import agreement_word, cell, labelled, name_in, plain, printable
 from mithaq.cli.session import Session
+from mithaq.node.agreements_in_words.document import sentences_of
 
 
 def row_of(session: Session, known: Agreement, at: datetime) -> dict[str, Any]:
@@ -33,7 +32,7 @@ def row_of(session: Session, known: Agreement, at: datetime) -> dict[str, Any]:
 def emit(session: Session, known: Agreement) -> None:
     """Print an agreement, and who still has to sign it."""
     row = row_of(session, known, session.now())
-    sentences = _sentences(session, known.document.terms)
+    sentences = [printable(each.text) for each in sentences_of(session.words, known.document)]
     value = plain(row) | {"terms": msgspec.to_builtins(known.document.terms), "sentences": sentences}
     session.emit(value, lambda: _text(session, known, row, sentences))
     if known.missing:
@@ -63,21 +62,3 @@ def _text(session: Session, known: Agreement, row: dict[str, Any], sentences: li
         for party in known.document.parties
     ]
     return "\n".join([labelled(lines), "", *(f"- {sentence}" for sentence in sentences)])
-
-
-def _sentences(session: Session, terms: Terms) -> list[str]:
-    return [
-        session.words.gettext(rule.sentence, value=_shown(session, terms, rule.name)) for rule in agreed_rules(terms)
-    ]
-
-
-def _shown(session: Session, terms: Terms, name: str) -> str | int:
-    value = getattr(terms, name)
-    comma = word(session, "separator")
-    if name == "onward":
-        said = [word(session, f"onward-{value.mode}")]
-        return comma.join([*said, word(session, "onward-constituents")] if value.constituents else said)
-    if isinstance(value, list):
-        return comma.join(word(session, each) for each in value)
-    shown: str | int = value
-    return shown
