@@ -2,10 +2,12 @@
 
 import click
 
-from mithaq.cli.agreement.draft import draft
+from mithaq.cli.agreement.draft import draft, templates
+from mithaq.cli.agreement.official import official, sign_offline
 from mithaq.cli.agreement.reading import list_, show
 from mithaq.cli.agreement.signing import export, import_, propose, sign
 from mithaq.cli.agreement.standing import resume, suspend
+from mithaq.cli.agreement.text import text
 
 
 @click.group()
@@ -17,8 +19,12 @@ agreement.add_command(draft)
 agreement.add_command(export)
 agreement.add_command(import_)
 agreement.add_command(list_)
+agreement.add_command(official)
 agreement.add_command(propose)
 agreement.add_command(resume)
 agreement.add_command(show)
 agreement.add_command(sign)
+agreement.add_command(sign_offline)
 agreement.add_command(suspend)
+agreement.add_command(templates)
+agreement.add_command(text)
