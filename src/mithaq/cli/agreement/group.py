@@ -2,6 +2,7 @@
 
 import click
 
+from mithaq.cli.agreement.compare import counter, diff, lint_
 from mithaq.cli.agreement.draft import draft, templates
 from mithaq.cli.agreement.official import official, sign_offline
 from mithaq.cli.agreement.reading import list_, show
@@ -15,9 +16,12 @@ def agreement() -> None:
     """Propose, sign, import, export, show and suspend agreements."""
 
 
+agreement.add_command(counter)
+agreement.add_command(diff)
 agreement.add_command(draft)
 agreement.add_command(export)
 agreement.add_command(import_)
+agreement.add_command(lint_)
 agreement.add_command(list_)
 agreement.add_command(official)
 agreement.add_command(propose)
