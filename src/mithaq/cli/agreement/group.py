@@ -7,6 +7,7 @@ from mithaq.cli.agreement.draft import draft, templates
 from mithaq.cli.agreement.official import official, sign_offline
 from mithaq.cli.agreement.reading import list_, show
 from mithaq.cli.agreement.signing import export, import_, propose, sign
+from mithaq.cli.agreement.simulating import simulate_
 from mithaq.cli.agreement.standing import resume, suspend
 from mithaq.cli.agreement.text import text
 
@@ -29,6 +30,7 @@ agreement.add_command(resume)
 agreement.add_command(show)
 agreement.add_command(sign)
 agreement.add_command(sign_offline)
+agreement.add_command(simulate_)
 agreement.add_command(suspend)
 agreement.add_command(templates)
 agreement.add_command(text)
