@@ -33,6 +33,7 @@ SENTENCES = {
     "Clause": (2, 3),
     "TermRule": (2,),
     "Sentence": (0,),
+    "Flaw": (2, 3),
 }
 """Which positional arguments of a call are message ids."""
 

@@ -1,5 +1,6 @@
 """Words for enumerated values: what a reader sees instead of a machine's name."""
 
+from mithaq.node.agreements_in_words import vocabulary
 from mithaq.node.language import msgid
 
 ROLES = {
@@ -39,6 +40,7 @@ ACTIONS = {
     "intelligence.add": msgid("Created indicators"),
     "intelligence.import": msgid("Imported a file"),
     "agreement.sign": msgid("Signed an agreement"),
+    "agreement.official": msgid("Signed an agreement as an official"),
     "agreement.suspend": msgid("Suspended an agreement"),
     "agreement.resume": msgid("Ended the suspension of an agreement"),
     "release.order": msgid("Gave a standing order"),
@@ -54,13 +56,7 @@ ACTIONS = {
     "token.revoke": msgid("Revoked a token"),
 }
 PURPOSES = {
-    "defence": msgid("defence"),
-    "warning": msgid("warning"),
-    "exercise": msgid("exercise"),
-    "research": msgid("research"),
-    "statistics": msgid("statistics"),
-    "law-enforcement": msgid("law enforcement"),
-    "attribution": msgid("attribution"),
+    **vocabulary.PURPOSES,
     "withdrawal": msgid("withdrawal"),
 }
 WORD_STANDINGS = {
@@ -80,11 +76,6 @@ TERM_WORDS = {
     "kept-prevent": msgid("prevented by this node"),
     "kept-oblige": msgid("carried out by this node"),
     "kept-audit": msgid("kept as evidence"),
-    "onward-none": msgid("to nobody"),
-    "onward-originator-consent": msgid("only where the originator consents"),
-    "onward-parties": msgid("to the parties"),
-    "onward-constituents": msgid("to constituents inside the nation"),
-    "separator": msgid(", "),
 }
 STATEMENTS = {
     "statement-suspend": msgid("suspends"),
