@@ -6,15 +6,16 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from mithaq.agreements import rules, store
 from mithaq.agreements.errors import NotAParty, UnknownAgreement
 from mithaq.agreements.model import AGREEMENT_TYPE, Agreement, Document, State
-from mithaq.kernel.database import Database, Transaction
+from mithaq.kernel.database import Database, Transaction, journal
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL
 from mithaq.kernel.signing import Signer, VerifyKey, read_envelope
+from mithaq.nations.keys.rules import counts
 from mithaq.nations.service import Partners
 
 
@@ -38,8 +39,8 @@ class Agreements:
             BadJson, BadSignature, BadAgreement: the copy is refused, what was known stays as it was.
             NotAParty: this nation is no party to it.
         """
-        new = self._read(envelope)
-        rules.refuse_unheld_signatures(new, self._keys())
+        new, keys = self._read(envelope)
+        rules.refuse_unheld_signatures(new, keys)
         if self._own not in new.parties:
             raise NotAParty("this nation is no party to the agreement", subject=new.document.id)
         with self._db.write(at) as tx:
@@ -110,21 +111,51 @@ class Agreements:
         )
         return kept
 
-    def _keys(self, connection: Connection | None = None) -> Mapping[NationId, VerifyKey]:
-        if connection is None:
-            with self._db.read() as fresh:
-                return self._keys(fresh)
-        partners = self._partners.all(connection)
-        return {partner.nation: partner.card.verify_key for partner in partners if partner.was_compared} | {
-            self._own: self._own_key
-        }
+    def _keys(self, connection: Connection, document: Document) -> Mapping[NationId, VerifyKey]:
+        """Return the key of each party whose signature counts under this document.
 
-    def _read(self, envelope: bytes) -> Agreement:
-        return rules.agreement_of(read_envelope(envelope, subject="agreement"), self._keys())
+        That is the key the document binds it to, where the party's root officials ever authorised it, rotated away or
+        not; of those that were revoked since, only what this node held before the compromise counts.
+        """
+        bound = {NationId(party.nation): party.key_id for party in document.parties}
+        partners = {each.nation: each for each in self._partners.all(connection) if each.was_compared}
+        keys = {nation: each.card.verify_key for nation, each in partners.items()} | {self._own: self._own_key}
+        for known in self._partners.keys_by_id(connection, bound.values()):
+            nation = known.nation
+            if bound.get(nation) != known.key.key_id or nation not in keys:
+                continue
+            keys[nation] = known.key
+            if not counts(known, None) and not counts(known, self._held_since(connection, document, nation)):
+                del keys[nation]
+        return keys
+
+    def _held_since(self, connection: Connection, document: Document, nation: NationId) -> datetime | None:
+        """Return when this node first held a party's signature under a version, as its journal says."""
+        kinds = (journal.c.kind == "agreements.changed", journal.c.subject == document.id)
+        for row in connection.execute(select(journal.c.at, journal.c.detail).where(*kinds).order_by(journal.c.seq)):
+            if row.detail.get("version") == document.version and nation in row.detail.get("signed_by", ()):
+                at: datetime = row.at
+                return at
+        return None
+
+    def _read(self, data: bytes) -> tuple[Agreement, Mapping[NationId, VerifyKey]]:
+        envelope = read_envelope(data, subject="agreement")
+        if envelope.payload_type != AGREEMENT_TYPE:
+            return rules.agreement_of(envelope, {}), {}
+        with self._db.read() as connection:
+            keys = self._keys(connection, rules.read_document(envelope.payload))
+        return rules.agreement_of(envelope, keys), keys
 
     def _of_row(self, connection: Connection, row: Any) -> Agreement:
-        keys = tuple(sorted(self._keys(connection).items()))
-        return replace(_verified(bytes(row.envelope), keys), suspended=row.suspended)
+        envelope = bytes(row.envelope)
+        keys = tuple(sorted(self._keys(connection, _document(envelope)).items()))
+        return replace(_verified(envelope, keys), suspended=row.suspended)
+
+
+@lru_cache(maxsize=1024)
+def _document(envelope: bytes) -> Document:
+    """Read a stored agreement's document once in this process."""
+    return rules.read_document(read_envelope(envelope, subject="agreement").payload)
 
 
 @lru_cache(maxsize=1024)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 
-from mithaq.kernel import keystore
 from mithaq.kernel.errors import Error
 from mithaq.node.composition import Node, compose
 from mithaq.node.data_folder import DataFolder
@@ -44,11 +43,13 @@ def preload() -> None:
 
 
 def _signer(root: Path, passphrase: Callable[[], bytes]) -> None:
+    from mithaq.nations.keys.keyring import FileKeyring
     from mithaq.nations.signer import SignerServer
 
     folder = DataFolder(root)
     os.umask(0o077)
-    with SignerServer(folder.run, keystore.read(folder.keys, passphrase())) as server:
+    keyring = FileKeyring.open(folder.keys, passphrase())
+    with SignerServer(folder.run, keyring.keys, keyring) as server:
         server.serve_forever(poll_interval=0.5)
 
 

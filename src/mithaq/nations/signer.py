@@ -10,7 +10,7 @@ import socketserver
 import struct
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -32,6 +32,10 @@ class LocalSigner:
     """Private keys in this very process: the signer itself, and offline commands."""
 
     def __init__(self, keys: Keys) -> None:
+        self.use(keys)
+
+    def use(self, keys: Keys) -> None:
+        """Sign and open with these keys from now on."""
         self._keys = keys
         self._request_key = Ed25519PrivateKey.from_private_bytes(keys.signing_ed25519)
         self.verify_key = keys.signing.verify_key
@@ -76,15 +80,12 @@ class RemoteSigner:
     def __init__(self, run_dir: Path) -> None:
         self._path = run_dir / SOCKET_NAME
         self._local = threading.local()
-        self._verify_key: VerifyKey | None = None
 
     @property
     def verify_key(self) -> VerifyKey:
-        """Return the public half of the signing key."""
-        if self._verify_key is None:
-            halves = self._ask({"op": "verify_key"})
-            self._verify_key = VerifyKey(halves[:32], halves[32:])
-        return self._verify_key
+        """Return the public half of the signing key, which another process may have rotated since it was last asked."""
+        halves = self._ask({"op": "verify_key"})
+        return VerifyKey(halves[:32], halves[32:])
 
     def sign(self, payload_type: str, payload: bytes) -> bytes:
         """Return a DSSE envelope around the payload."""
@@ -97,6 +98,10 @@ class RemoteSigner:
     def open_sealed(self, sealed: bytes, info: bytes) -> bytes:
         """Return the plaintext that was sealed to this nation."""
         return self._ask({"op": "open", "data": sealed, "info": info})
+
+    def keyring(self, request: dict[str, Any]) -> bytes:
+        """Ask for something that changes keys or tells of them (`nations.keys.keyring`)."""
+        return self._ask({"op": "keyring"} | request)
 
     def is_reachable(self) -> bool:
         """Tell whether a signer answers on this node's socket; a socket left behind by a dead one does not."""
@@ -198,6 +203,8 @@ class _Handler(socketserver.BaseRequestHandler):
                     return {"ok": signer.sign_request(bytes(request["data"]))}
                 case "open":
                     return {"ok": signer.open_sealed(bytes(request["data"]), bytes(request["info"]))}
+                case "keyring" if self.server.keyring:
+                    return {"ok": self.server.keyring.answer(request)}
                 case "verify_key":
                     return {"ok": signer.verify_key.ed25519 + signer.verify_key.mldsa65}
                 case _:
@@ -206,13 +213,24 @@ class _Handler(socketserver.BaseRequestHandler):
             return {"error": error.code, "message": error.message % error.params if error.params else error.message}
 
 
+class Answering(Protocol):
+    """Who changes the key file; lives in the signer's process."""
+
+    signer: LocalSigner
+
+    def answer(self, request: dict[str, Any]) -> bytes:
+        """Do what is asked and return the public outcome."""
+        ...
+
+
 class SignerServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     """Serve a node's keys to its own processes."""
 
     daemon_threads = True
 
-    def __init__(self, run_dir: Path, keys: Keys) -> None:
-        self.signer = LocalSigner(keys)
+    def __init__(self, run_dir: Path, keys: Keys, keyring: "Answering | None" = None) -> None:
+        self.signer = keyring.signer if keyring else LocalSigner(keys)
+        self.keyring = keyring
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = run_dir / SOCKET_NAME
         path.unlink(missing_ok=True)

@@ -10,14 +10,15 @@ from mithaq.exchange.context import Context
 from mithaq.exchange.orders import Orders
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.warninglists import WarningLists
-from mithaq.kernel import keystore
 from mithaq.kernel.clock import Clock, SystemClock
 from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import Signer
+from mithaq.nations.keys.keyring import FileKeyring, Keyring, RemoteKeyring
+from mithaq.nations.keys.service import OwnKeys
 from mithaq.nations.people.service import People
 from mithaq.nations.service import Partners
-from mithaq.nations.signer import LocalSigner, RemoteSigner
+from mithaq.nations.signer import RemoteSigner
 from mithaq.node.data_folder import DataFolder
 from mithaq.node.founding import database_url, own_card
 from mithaq.node.settings import Settings, read_settings
@@ -35,6 +36,7 @@ class Node:
     db: Database
     clock: Clock
     signer: Signer
+    keyring: Keyring | None = None
 
     @property
     def nation(self) -> NationId:
@@ -60,6 +62,11 @@ class Node:
     def partners(self) -> Partners:
         """Return the nations this node knows."""
         return Partners(self.db, self.nation)
+
+    @cached_property
+    def own_keys(self) -> OwnKeys:
+        """Return this nation's key statements."""
+        return OwnKeys(self.db, self.nation)
 
     @cached_property
     def agreements(self) -> Agreements:
@@ -131,11 +138,8 @@ def compose(root: Path, *, passphrase: bytes | None = None, clock: Clock | None 
     settings = read_settings(folder.settings)
     folder.prepare()
     db = Database.open(database_url(folder, settings), run_dir=folder.run)
-    return Node(folder, settings, db, clock or SystemClock(), _signer(folder, passphrase))
-
-
-def _signer(folder: DataFolder, passphrase: bytes | None) -> Signer:
     remote = RemoteSigner(folder.run)
     if passphrase is None or remote.is_reachable():
-        return remote
-    return LocalSigner(keystore.read(folder.keys, passphrase))
+        return Node(folder, settings, db, clock or SystemClock(), remote, RemoteKeyring(remote))
+    keyring = FileKeyring.open(folder.keys, passphrase)
+    return Node(folder, settings, db, clock or SystemClock(), keyring.signer, keyring)

@@ -4,28 +4,28 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from mithaq.exchange.channel.answers import bounded_body, problem, refusal, whole
 from mithaq.exchange.channel.http_signature import RequestVerifier
+from mithaq.exchange.channel.introductions import Introductions
 from mithaq.exchange.context import Context
-from mithaq.exchange.errors import BadRequestSignature, ClockSkew, OutOfSequence
+from mithaq.exchange.errors import CardWanted
 from mithaq.exchange.frame import FRAMES_TYPE
 from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.sending import Sending
-from mithaq.exchange.settings import MAX_OPEN_REQUESTS_PER_PARTNER, MAX_RECEIPT_BYTES, MAX_WAIT_S
-from mithaq.intelligence.errors import TooMuch
+from mithaq.exchange.settings import CARD_HEADER, MAX_OPEN_REQUESTS_PER_PARTNER, MAX_RECEIPT_BYTES, MAX_WAIT_S
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import VerifyKey
 from mithaq.kernel.wake import WakeListener
+from mithaq.nations.keys.card_file import card_tag, is_newer, tag_of_file
 
-_STATUS: dict[type[Error], int] = {BadRequestSignature: 401, ClockSkew: 401, OutOfSequence: 409, TooMuch: 413}
 _RECOVERY_S = 5.0
 
 
@@ -46,29 +46,40 @@ class PartnerDoors:
     def routes(self) -> list[Route]:
         """Return the routes, to be mounted by the web process."""
         return [
-            Route("/partner/v1/card", self._get_card, methods=["GET"]),
+            *Introductions(self._context, self._card, self._clock).routes(),
             Route("/partner/v1/releases", self._get_releases, methods=["GET"]),
             Route("/partner/v1/receipts", self._post_receipt, methods=["POST"]),
         ]
 
-    async def _get_card(self, request: Request) -> Response:
-        del request
-        return Response(await anyio.to_thread.run_sync(self._card), media_type="application/json")
-
     async def _get_releases(self, request: Request) -> Response:
         try:
             nation = await self._nation(request, b"")
-            after, wait_s = _whole(request, "after", 0), min(_whole(request, "wait", 0), MAX_WAIT_S)
+            after, wait_s = whole(request, "after", 0), min(whole(request, "wait", 0), MAX_WAIT_S)
+            await anyio.to_thread.run_sync(self._demand_card, nation, request.query_params.get("card", ""))
             if self._open[nation] >= MAX_OPEN_REQUESTS_PER_PARTNER:
-                return _problem(429, "too-many-requests", "too many open requests of this nation")
+                return problem(429, "too-many-requests", "too many open requests of this nation")
             self._open[nation] += 1
             try:
                 body = await self._frames(request, nation, after, wait_s)
             finally:
                 self._open[nation] -= 1
         except Error as error:
-            return _refusal(error)
-        return Response(body, media_type=FRAMES_TYPE)
+            return refusal(error)
+        shown = tag_of_file(await anyio.to_thread.run_sync(self._card))
+        return Response(body, media_type=FRAMES_TYPE, headers={CARD_HEADER: shown})
+
+    def _demand_card(self, nation: NationId, named: str) -> None:
+        """Refuse to seal to a card when its nation names a newer one.
+
+        Raises:
+            CardWanted: with the number of its newest statement that is known here.
+        """
+        with self._context.db.read() as connection:
+            partner = self._context.partners.get(connection, nation)
+        if is_newer(named, card_tag(partner.card, partner.statement_version)):
+            raise CardWanted(
+                "a newer card of %(nation)s is needed here first", nation=nation, statement=partner.statement_version
+            )
 
     async def _frames(self, request: Request, nation: NationId, after: int, wait_s: int) -> bytes:
         """Return frames as soon as there are any, nothing when the wait is over or the partner hangs up."""
@@ -88,11 +99,11 @@ class PartnerDoors:
 
     async def _post_receipt(self, request: Request) -> Response:
         try:
-            body = await _bounded_body(request, MAX_RECEIPT_BYTES)
+            body = await bounded_body(request, MAX_RECEIPT_BYTES)
             nation = await self._nation(request, body)
             receipt = await anyio.to_thread.run_sync(self._receipts.accept, nation, body, self._clock.now())
         except Error as error:
-            return _refusal(error)
+            return refusal(error)
         return JSONResponse({"release_id": receipt.release_id}, status_code=202)
 
     async def _nation(self, request: Request, body: bytes) -> NationId:
@@ -106,40 +117,17 @@ class PartnerDoors:
         )
 
     def _keys(self) -> Mapping[NationId, VerifyKey]:
+        at = self._clock.now()
         with self._context.db.read() as connection:
             partners = self._context.partners.all(connection)
-        return {partner.nation: partner.card.verify_key for partner in partners if partner.is_trusted}
+        return {
+            partner.nation: partner.card.verify_key
+            for partner in partners
+            if partner.is_trusted and partner.may_sign(at)
+        }
 
 
 def _target(request: Request) -> str:
     """Return path and query as they were asked for; Starlette's `url` would let the `Host` header change them."""
     path, query = request.scope["raw_path"], request.scope["query_string"]
     return bytes(path + b"?" + query if query else path).decode("latin-1")
-
-
-def _whole(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name, str(default))
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise OutOfSequence("%(name)s is no whole number", name=name)
-    return int(text)
-
-
-async def _bounded_body(request: Request, limit: int) -> bytes:
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > limit:
-            raise TooMuch("the body is larger than %(limit)s bytes", limit=limit)
-    return bytes(body)
-
-
-def _refusal(error: Error) -> Response:
-    status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 400)
-    return _problem(status, error.code, str(error), params=error.params)
-
-
-def _problem(status: int, code: str, detail: str, *, params: Mapping[str, Any] | None = None) -> Response:
-    body = {"type": f"urn:mithaq:error:{code}", "title": code, "status": status, "detail": detail}
-    if params:
-        body["params"] = dict(params)
-    return JSONResponse(body, status_code=status, media_type="application/problem+json")
