@@ -8,11 +8,13 @@ from datetime import datetime
 
 from mithaq.kernel.signing import read_envelope
 from mithaq.nations.errors import SignerUnreachable
-from mithaq.nations.keys.errors import KeysNotHeld
+from mithaq.nations.keys.card_file import split_card_file
+from mithaq.nations.keys.errors import BadStatement, KeysNotHeld
 from mithaq.nations.keys.keyring import Keyring
 from mithaq.nations.keys.model import Signed
 from mithaq.nations.keys.rules import read_statement
 from mithaq.nations.keys.settings import MAX_STATEMENT_BYTES
+from mithaq.nations.rules import MAX_CARD_FILE_BYTES
 from mithaq.node.composition import Node
 from mithaq.node.founding import renew_card
 
@@ -33,12 +35,24 @@ def settle(node: Node, at: datetime, *, anyway: bool = False) -> bool:
 
     Raises:
         KeysNotHeld, SignerRefused, SignerUnreachable: the keys cannot follow the statement.
+        BadStatement: there is none.
     """
-    with node.db.read() as connection:
-        row = node.own_keys.row(connection)
+    row = _own_row(node, at)
     keyring = keyring_of(node)
     keyring.activate(row[-1].statement.online)
     return renew_card(node.folder, node.signer, row, keyring.refresh_sealing(at), at, anyway=anyway)
+
+
+def _own_row(node: Node, at: datetime) -> list[Signed]:
+    """Return this nation's statements; a database that lost them takes them from the card's file."""
+    with node.db.read() as connection:
+        row = node.own_keys.row(connection)
+    if not row:
+        _, shown = split_card_file(node.card_bytes(), max_bytes=MAX_CARD_FILE_BYTES)
+        row = [node.own_keys.publish(each, at=at, actor="node") for each in shown]
+    if not row:
+        raise BadStatement("the card comes without its root officials' key statements", subject=node.nation)
+    return row
 
 
 def publish(node: Node, envelope: bytes, *, at: datetime, actor: str) -> Signed:

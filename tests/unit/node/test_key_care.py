@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mithaq.kernel.clock import FixedClock
-from mithaq.nations.keys import root_file
+from mithaq.nations.keys import root_file, store
 from mithaq.nations.keys.card_file import split_card_file
 from mithaq.nations.keys.errors import KeysNotHeld
 from mithaq.nations.keys.rules import unsigned
@@ -84,6 +84,15 @@ def test_a_statement_about_keys_that_are_not_here_is_refused_before_it_binds(nod
         publish(node, envelope, at=at + DAY, actor="p")
     with node.db.read() as connection:
         assert len(node.own_keys.row(connection)) == 1
+
+
+def test_a_database_that_lost_the_statements_takes_them_from_the_card(node: Node, at: datetime) -> None:
+    publish(node, signed(node, at + DAY), at=at + DAY, actor="p")
+    with node.db.write(at + DAY) as tx:
+        store.forget(tx, node.nation)
+    assert not settle(node, at + 2 * DAY)
+    with node.db.read() as connection:
+        assert [each.statement.version for each in node.own_keys.row(connection)] == [1, 2]
 
 
 def test_the_card_says_the_officials_newest_word(node: Node, at: datetime) -> None:
