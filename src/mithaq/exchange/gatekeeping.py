@@ -150,7 +150,7 @@ class Gatekeeper:
             purpose=purpose,
             withheld_refs=self._withheld_refs(stored, recipient, agreement_id, purpose, seen),
             vetoed=bool({(stored.stix.id, recipient), (stored.stix.id, "*")} & self._vetoes),
-            status_at=partner.card.issued_at if partner else None,
+            status_at=partner.status_at if partner else None,
             consented=self._is_consented(stored, recipient, agreement_id),
             approvals=len(self.approved_by(stored, recipient, agreement_id)),
             protocol=PROTOCOL_VERSION,

@@ -27,6 +27,7 @@ from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.reason import Reason
 from mithaq.kernel.signing import VerifyKey, verify
+from mithaq.nations.keys.authority import demand_authorised
 from mithaq.nations.model import Partner
 from mithaq.release.facts import AgreementFacts, agreement_facts
 from mithaq.release.model import Item, Recipient, Request
@@ -90,11 +91,12 @@ class Receiving:
 
         Raises:
             BadFrame, BadSeal, BadSignature, BadJson, BadRelease: it is not what the partner released to this nation.
+            KeysExpired: its root officials do not authorise the key on its card, or no longer.
             OutOfSequence: a release before it is missing, or it repeats a number with other bytes.
         """
         with self._context.db.read() as connection:
             partner = self._context.partners.get(connection, sender)
-        verified = self._verify(partner, frame)
+        verified = self._verify(partner, frame, at)
         if self._was_taken(verified):
             return None
         admitted = self._admit(partner, verified, at)
@@ -112,7 +114,7 @@ class Receiving:
             with self._context.db.write(at) as tx:
                 store.set_channel(tx, sender, trouble=trouble, trouble_at=at)
 
-    def _verify(self, partner: Partner, frame: Unverified) -> Verified:
+    def _verify(self, partner: Partner, frame: Unverified, at: datetime) -> Verified:
         header, own = frame.header, self._context.own
         if header.sender != partner.nation:
             raise BadFrame(
@@ -120,6 +122,7 @@ class Receiving:
             )
         if header.recipient != own:
             raise BadFrame("the frame is meant for %(recipient)s, not for this nation", recipient=header.recipient)
+        demand_authorised(partner, at)
         envelope, attached = frame.open(self._context.signer)
         payload = verify(envelope, partner.card.verify_key, RELEASE_TYPE, subject=f"release of {partner.nation}")
         document = read_release(payload)

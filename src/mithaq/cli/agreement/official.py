@@ -15,9 +15,10 @@ from mithaq.agreements.signatures import Signatory, hybrid_key, signatories
 from mithaq.cli.agreement.shown import digest_of, sentence_lines
 from mithaq.cli.files import FileUnusable, read_input, write_output
 from mithaq.cli.session import Session
-from mithaq.kernel import canonical, keystore
-from mithaq.kernel.keystore import Keys
+from mithaq.kernel import canonical
 from mithaq.kernel.signing import Envelope, SigningKey, read_envelope, sign_with
+from mithaq.nations.keys import root_file
+from mithaq.nations.keys.settings import MAX_ROOT_FILE_BYTES
 
 
 @click.group()
@@ -38,9 +39,9 @@ def new(session: Session, keyfile: Path, name: str, office: str) -> None:
     if secret is None:
         asked = session.words.gettext("Passphrase of the key file")
         secret = click.prompt(asked, hide_input=True, confirmation_prompt=True, err=True).encode()
-    key = SigningKey.generate()
-    keystore.write(keyfile, Keys(key.ed25519_seed, key.mldsa65_seed, []), secret)
-    _print(session, Official(id_of(name), name, office, hybrid_key(key.verify_key)))
+    key = root_file.draw(name)
+    root_file.write(keyfile, key, secret)
+    _print(session, Official(id_of(name), name, office, hybrid_key(key.root.key)))
     session.say("The key stays in its file. Name the official in a draft: mithaq agreement draft --official FILE")
 
 
@@ -75,7 +76,7 @@ def sign_offline(session: Session, file: str, keyfile: Path, out: str, yes: bool
     document = read_document(envelope.payload)
     if not keyfile.exists():
         raise FileUnusable("there is no such file or folder", subject=str(keyfile))
-    key = keystore.read(keyfile, session.passphrase()).signing
+    key = root_file.read(read_input(str(keyfile), MAX_ROOT_FILE_BYTES), session.passphrase()).signing
     signatory = _named(envelope, key)
     for line in sentence_lines(session, document):
         click.echo(line, err=True)

@@ -12,19 +12,28 @@ from starlette.routing import Route
 
 from mithaq.exchange.channel.answers import bounded_body, problem, refusal, whole
 from mithaq.exchange.channel.http_signature import RequestVerifier
+from mithaq.exchange.channel.introductions import Introductions
 from mithaq.exchange.channel.log_doors import LogDoors
 from mithaq.exchange.consents import Consents, takers
 from mithaq.exchange.context import Context
+from mithaq.exchange.errors import CardWanted
 from mithaq.exchange.frame import FRAMES_TYPE
 from mithaq.exchange.letters import Letters
 from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.sending import Sending
-from mithaq.exchange.settings import MAX_LETTER_BYTES, MAX_OPEN_REQUESTS_PER_PARTNER, MAX_RECEIPT_BYTES, MAX_WAIT_S
+from mithaq.exchange.settings import (
+    CARD_HEADER,
+    MAX_LETTER_BYTES,
+    MAX_OPEN_REQUESTS_PER_PARTNER,
+    MAX_RECEIPT_BYTES,
+    MAX_WAIT_S,
+)
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import VerifyKey
 from mithaq.kernel.wake import WakeListener
+from mithaq.nations.keys.card_file import card_tag, is_newer, tag_of_file
 
 _RECOVERY_S = 5.0
 
@@ -48,21 +57,18 @@ class PartnerDoors:
     def routes(self) -> list[Route]:
         """Return the routes, to be mounted by the web process."""
         return [
-            Route("/partner/v1/card", self._get_card, methods=["GET"]),
+            *Introductions(self._context, self._card, self._clock).routes(),
             Route("/partner/v1/releases", self._get_releases, methods=["GET"]),
             Route("/partner/v1/receipts", self._post_receipt, methods=["POST"]),
             *self._log_doors.routes(),
             Route("/partner/v1/agreements", self._post_letter, methods=["POST"]),
         ]
 
-    async def _get_card(self, request: Request) -> Response:
-        del request
-        return Response(await anyio.to_thread.run_sync(self._card), media_type="application/json")
-
     async def _get_releases(self, request: Request) -> Response:
         try:
             nation = await self._nation(request, b"")
             after, wait_s = whole(request, "after", 0), min(whole(request, "wait", 0), MAX_WAIT_S)
+            await anyio.to_thread.run_sync(self._demand_card, nation, request.query_params.get("card", ""))
             if self._open[nation] >= MAX_OPEN_REQUESTS_PER_PARTNER:
                 return problem(429, "too-many-requests", "too many open requests of this nation")
             self._open[nation] += 1
@@ -72,7 +78,21 @@ class PartnerDoors:
                 self._open[nation] -= 1
         except Error as error:
             return refusal(error)
-        return Response(body, media_type=FRAMES_TYPE)
+        shown = tag_of_file(await anyio.to_thread.run_sync(self._card))
+        return Response(body, media_type=FRAMES_TYPE, headers={CARD_HEADER: shown})
+
+    def _demand_card(self, nation: NationId, named: str) -> None:
+        """Refuse to seal to a card when its nation names a newer one.
+
+        Raises:
+            CardWanted: with the number of its newest statement that is known here.
+        """
+        with self._context.db.read() as connection:
+            partner = self._context.partners.get(connection, nation)
+        if is_newer(named, card_tag(partner.card, partner.statement_version)):
+            raise CardWanted(
+                "a newer card of %(nation)s is needed here first", nation=nation, statement=partner.statement_version
+            )
 
     async def _frames(self, request: Request, nation: NationId, after: int, wait_s: int) -> bytes:
         """Return frames as soon as there are any, nothing when the wait is over or the partner hangs up."""
@@ -119,9 +139,14 @@ class PartnerDoors:
         )
 
     def _keys(self) -> Mapping[NationId, VerifyKey]:
+        at = self._clock.now()
         with self._context.db.read() as connection:
             partners = self._context.partners.all(connection)
-        return {partner.nation: partner.card.verify_key for partner in partners if partner.is_trusted}
+        return {
+            partner.nation: partner.card.verify_key
+            for partner in partners
+            if partner.is_trusted and partner.may_sign(at)
+        }
 
 
 def _target(request: Request) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from mithaq.exchange.channel.acquaintance import Acquaintance
 from mithaq.exchange.channel.client import PartnerClient
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import PartnerRefused, PartnerUnreachable
@@ -38,8 +39,16 @@ class _Link:
 class ChannelWorker:
     """Run one channel for each trusted partner that publishes an address."""
 
-    def __init__(self, context: Context, clock: Clock, run_dir: Path, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        context: Context,
+        clock: Clock,
+        run_dir: Path,
+        stop: threading.Event,
+        card: Callable[[], bytes] | None = None,
+    ) -> None:
         self._context = context
+        self._card = card
         self._clock = clock
         self._run_dir = run_dir
         self._stop = stop
@@ -68,15 +77,18 @@ class ChannelWorker:
         for link in self._channels.keys() - wanted:
             self._channels.pop(link).stop.set()
         for link in wanted - self._channels.keys():
-            self._channels[link] = _Channel(self._context, self._clock, self._run_dir, link)
+            self._channels[link] = _Channel(self._context, self._clock, self._run_dir, link, self._card)
             self._channels[link].start()
 
 
 class _Channel:
     """The two loops of one partner: fetching its releases, and posting receipts and letters to it."""
 
-    def __init__(self, context: Context, clock: Clock, run_dir: Path, link: _Link) -> None:
+    def __init__(
+        self, context: Context, clock: Clock, run_dir: Path, link: _Link, card: Callable[[], bytes] | None
+    ) -> None:
         self._context = context
+        self._acquaintance = Acquaintance(context, clock, link.nation, card)
         self._clock = clock
         self._run_dir = run_dir
         self._link = link
@@ -116,7 +128,7 @@ class _Channel:
         client.close()
 
     def _fetch_once(self, client: PartnerClient) -> None:
-        frames = client.fetch(self._receiving.cursor(self._link.nation), WAIT_S)
+        frames = self._acquaintance.fetch(client, self._receiving.cursor(self._link.nation), WAIT_S)
         for frame in frames:
             self._receiving.take(self._link.nation, frame, self._clock.now())
         self._receiving.note_trouble(self._link.nation, None, self._clock.now())
