@@ -15,9 +15,10 @@ from mithaq.exchange.channel.http_signature import RequestVerifier
 from mithaq.exchange.channel.log_doors import LogDoors
 from mithaq.exchange.context import Context
 from mithaq.exchange.frame import FRAMES_TYPE
+from mithaq.exchange.log.flushing import COSIGNED
 from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.sending import Sending
-from mithaq.exchange.settings import MAX_OPEN_REQUESTS_PER_PARTNER, MAX_RECEIPT_BYTES, MAX_WAIT_S
+from mithaq.exchange.settings import MAX_OPEN_REQUESTS_PER_PARTNER, MAX_RECEIPT_BYTES, MAX_WAIT_S, WITNESS_RETRY_S
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
@@ -25,6 +26,7 @@ from mithaq.kernel.signing import VerifyKey
 from mithaq.kernel.wake import WakeListener
 
 _RECOVERY_S = 5.0
+_NEWS = ("exchange.planned", "exchange.emergency", COSIGNED)
 
 
 class PartnerDoors:
@@ -73,9 +75,11 @@ class PartnerDoors:
     async def _frames(self, request: Request, nation: NationId, after: int, wait_s: int) -> bytes:
         """Return frames as soon as there are any, nothing when the wait is over or the partner hangs up."""
         deadline = asyncio.get_running_loop().time() + wait_s
-        with WakeListener(self._run_dir, f"partner-{nation}", ("exchange.planned", "exchange.emergency")) as listener:
+        with WakeListener(self._run_dir, f"partner-{nation}", _NEWS) as listener:
             while True:
+                pause_s = _RECOVERY_S
                 if await anyio.to_thread.run_sync(self._sending.waiting, nation, after, self._clock.now()):
+                    pause_s = WITNESS_RETRY_S  # what is not handed out now waits for witnesses
                     async with self._turns.setdefault(nation, asyncio.Lock()):
                         frames = await anyio.to_thread.run_sync(self._sending.frames, nation, after, self._clock.now())
                     if frames:
@@ -84,7 +88,7 @@ class PartnerDoors:
                 left = deadline - asyncio.get_running_loop().time()
                 if left <= 0 or await request.is_disconnected():
                     return b""
-                await listener.wait_async(min(left, _RECOVERY_S))
+                await listener.wait_async(min(left, pause_s))
 
     async def _post_receipt(self, request: Request) -> Response:
         try:
