@@ -19,6 +19,7 @@ from mithaq.exchange.context import Context
 from mithaq.exchange.errors import CardWanted
 from mithaq.exchange.frame import FRAMES_TYPE
 from mithaq.exchange.letters import Letters
+from mithaq.exchange.log.flushing import COSIGNED
 from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.sending import Sending
 from mithaq.exchange.settings import (
@@ -27,6 +28,7 @@ from mithaq.exchange.settings import (
     MAX_OPEN_REQUESTS_PER_PARTNER,
     MAX_RECEIPT_BYTES,
     MAX_WAIT_S,
+    WITNESS_RETRY_S,
 )
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error
@@ -36,6 +38,7 @@ from mithaq.kernel.wake import WakeListener
 from mithaq.nations.keys.card_file import card_tag, is_newer, tag_of_file
 
 _RECOVERY_S = 5.0
+_NEWS = ("exchange.planned", "exchange.emergency", COSIGNED)
 
 
 class PartnerDoors:
@@ -97,9 +100,11 @@ class PartnerDoors:
     async def _frames(self, request: Request, nation: NationId, after: int, wait_s: int) -> bytes:
         """Return frames as soon as there are any, nothing when the wait is over or the partner hangs up."""
         deadline = asyncio.get_running_loop().time() + wait_s
-        with WakeListener(self._run_dir, f"partner-{nation}", ("exchange.planned", "exchange.emergency")) as listener:
+        with WakeListener(self._run_dir, f"partner-{nation}", _NEWS) as listener:
             while True:
+                pause_s = _RECOVERY_S
                 if await anyio.to_thread.run_sync(self._sending.waiting, nation, after, self._clock.now()):
+                    pause_s = WITNESS_RETRY_S  # what is not handed out now waits for witnesses
                     async with self._turns.setdefault(nation, asyncio.Lock()):
                         frames = await anyio.to_thread.run_sync(self._sending.frames, nation, after, self._clock.now())
                     if frames:
@@ -108,7 +113,7 @@ class PartnerDoors:
                 left = deadline - asyncio.get_running_loop().time()
                 if left <= 0 or await request.is_disconnected():
                     return b""
-                await listener.wait_async(min(left, _RECOVERY_S))
+                await listener.wait_async(min(left, pause_s))
 
     async def _post_receipt(self, request: Request) -> Response:
         try:
