@@ -1,6 +1,7 @@
 """`mithaq agreement official`, `sign-offline`: officials who sign with a key of their own, away from the node."""
 
 import base64
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
