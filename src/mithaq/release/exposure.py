@@ -38,6 +38,7 @@ _LABEL_OF: Final[dict[str, FieldClass]] = {
     "org": "source-identity", "organisation": "source-identity", "organization": "source-identity",
     "reporter": "source-identity", "owner": "source-identity", "author": "source-identity",
 }  # fmt: skip
+_SELECTOR: Final = re.compile(r"[a-z0-9_]{1,250}(?:\.(?:\[\d{1,6}\]|[A-Za-z0-9_-]{1,250})){0,64}")  # STIX 2.1 §7.2.3.1
 _CHECKED: Final = frozenset({"type", "id", "created", "modified"})
 """Held to a strict form by `standards.stix.parse`, so that nothing else stands in them."""
 
@@ -244,6 +245,8 @@ def _is_text(path: Path, leaf: str) -> bool:
         return not (last in ("source_name", "external_id") and _WORD.fullmatch(leaf))
     if top in ("value", "pattern"):
         return False
+    if top == "granular_markings" and last == "selectors":
+        return _SELECTOR.fullmatch(leaf) is None
     if top in stix_fields.TEXT and top != "extensions":
         return leaf != ""
     if last in stix_fields.VOCABULARY or top in stix_fields.VOCABULARY:
