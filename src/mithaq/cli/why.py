@@ -57,6 +57,8 @@ def _why_json(session: Session, answer: Why) -> dict[str, Any]:
         "agreement": answer.agreement_id or None,
         "allowed": answer.verdict.allowed,
         "reasons": reasons_json(session, answer.verdict.reasons),
+        "protected_version": answer.protected_id or None,
+        "protected_version_went": answer.protected_went,
     }
 
 
@@ -73,7 +75,16 @@ def _why_text(session: Session, answers: Sequence[Why], agreements: Sequence[Agr
         lines.append(words("%(nation)s has this object already.", nation=first.partner))
     for answer, known in zip(answers, agreements, strict=True):
         lines += ["", _heading(session, answer, known), *reason_lines(session, answer.verdict.reasons, "  ")]
+        lines += [f"  {line}" for line in _instead(session, answer)]
     return "\n".join(lines)
+
+
+def _instead(session: Session, answer: Why) -> list[str]:
+    if not answer.protected_id:
+        return []
+    if answer.protected_went:
+        return [session.words.gettext("A protected version went instead: %(object)s", object=answer.protected_id)]
+    return [session.words.gettext("A protected version is there instead: %(object)s", object=answer.protected_id)]
 
 
 def _heading(session: Session, answer: Why, known: Agreement | None) -> str:

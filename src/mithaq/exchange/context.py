@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from mithaq.agreements.service import Agreements
 from mithaq.exchange.gatekeeping import Gatekeeper
+from mithaq.exchange.protecting import Protecting
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId
@@ -24,6 +25,11 @@ class Context:
     agreements: Agreements
     partners: Partners
     signer: Signer
+
+    @property
+    def protecting(self) -> Protecting:
+        """Return the maker of protected versions."""
+        return Protecting(self.own, self.holdings)
 
     def gatekeeper(self, connection: Connection, at: datetime) -> Gatekeeper:
         """Return the gate over one view of the database."""

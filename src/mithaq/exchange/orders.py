@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, select
 from mithaq.exchange import store
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import NotReleasable
+from mithaq.exchange.protecting import versions_of
 from mithaq.exchange.sending import LOST, last_sequence
 from mithaq.intelligence.model import StoredObject
 from mithaq.kernel.database import Transaction, insert_ignore
@@ -19,7 +20,10 @@ from mithaq.release.model import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The gate's answer about one object, one partner and one agreement."""
+    """The gate's answer about one object, one partner and one agreement.
+
+    `protected_id`: the newest protected version that was made of the object for this agreement, if any was.
+    """
 
     object_id: str
     partner: NationId
@@ -27,6 +31,8 @@ class Why:
     purpose: str
     verdict: Verdict
     already_has_it: bool
+    protected_id: str = ""
+    protected_went: bool = False
 
 
 class Orders:
@@ -110,17 +116,22 @@ class Orders:
             for agreement in self._context.agreements.all(connection)
             if partner in agreement.parties and self._context.own in agreement.parties
         ]
-        return [
-            Why(
-                stored.stix.id,
-                partner,
-                agreement_id,
-                purpose,
-                gate.judge(stored, partner, agreement_id, purpose),
-                gate.knows(stored.stix.id, partner, stored.provenance),
+        answers = []
+        for agreement_id in dict.fromkeys(shared or [""]):
+            made = versions_of(connection, stored.stix.id, stored.lane, agreement_id)
+            answers.append(
+                Why(
+                    stored.stix.id,
+                    partner,
+                    agreement_id,
+                    purpose,
+                    gate.judge(stored, partner, agreement_id, purpose),
+                    gate.knows(stored.stix.id, partner, stored.provenance),
+                    made[-1] if made else "",
+                    bool(made) and gate.knows(made[-1], partner),
+                )
             )
-            for agreement_id in dict.fromkeys(shared or [""])
-        ]
+        return answers
 
 
 def _lost(partner: NationId, number: int, at: datetime) -> dict[str, object]:

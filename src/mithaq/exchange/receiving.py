@@ -13,6 +13,7 @@ from mithaq.exchange import store
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import BadFrame, OutOfSequence
 from mithaq.exchange.frame import Unverified
+from mithaq.exchange.gatekeeping import NAMED_BY_TERMS, policy_for
 from mithaq.exchange.receipt import Outcome
 from mithaq.exchange.release_document import RELEASE_TYPE, ReleasedObject, ReleaseDocument, read_release
 from mithaq.exchange.sending import set_channel
@@ -24,6 +25,7 @@ from mithaq.kernel.ids import NationId
 from mithaq.kernel.reason import Reason
 from mithaq.kernel.signing import verify
 from mithaq.nations.model import Partner
+from mithaq.release.exposure import Policy, exposed
 from mithaq.release.facts import AgreementFacts, agreement_facts
 from mithaq.release.model import Item, Recipient, Request
 from mithaq.release.rules import judge
@@ -243,6 +245,7 @@ class _Admission:
         self._at = at
         self._whole = whole
         self._agreed: AgreementFacts | None = None
+        self._policy: Policy | None = None
 
     def of(self, released: ReleasedObject, place: int) -> NewObject | Quarantined:
         """Return the object ready to be stored, or why it may not be; `place` names one that has no id."""
@@ -285,6 +288,11 @@ class _Admission:
         )
         if self._agreed is None:
             self._agreed = agreement_facts(self._agreement, document.sender, request.recipient)
+        if self._agreed.protected and self._agreement is not None:
+            if self._policy is None:
+                self._policy = policy_for(self._agreement.document, document.sender)
+            shown = exposed(released.body, self._policy)
+            request = replace(request, exposes=shown | NAMED_BY_TERMS if item.carried else shown)
         return judge(request, min(document.at, self._at), self._agreed).reasons
 
     def _new(self, released: ReleasedObject, parsed: stix.StixObject) -> NewObject:

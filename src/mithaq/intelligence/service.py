@@ -52,6 +52,10 @@ class Holdings:
         """Return objects by their rows, as the journal names them, in row order."""
         return [item for chunk in _chunks(row_ids) for item in store.by_rows(conn, chunk)]
 
+    def names(self, conn: Connection, object_type: str) -> frozenset[str]:
+        """Return the names of every standing object of a type."""
+        return store.names(conn, object_type)
+
     def search(self, conn: Connection, query: str, lane: Lane, after: int | None, limit: int) -> Page:
         """Return one page of the objects a search finds, newest first; `after` is the page's `next` before.
 

@@ -165,11 +165,15 @@ def _is_done(each: Finding, operation: Operation | None, general: str) -> bool:
 
 def _all(members: Mapping[str, Any], known: Mapping[FieldClass, frozenset[str]]) -> Iterator[Finding]:
     kind = str(members.get("type"))
+    sources = known.get("source-identity")
+    another = kind == "identity" and bool(sources) and members.get("id") not in (sources or ())
     individual = kind == "identity" and members.get("identity_class") == "individual"
     for key, value in members.items():
         classes = _ruled(kind, key)
         if individual and set(_WHO) <= set(classes):
             classes = (*classes, "personal-data")
+        if another:  # where the source is known, every other identity is somebody it happened to
+            classes = tuple(each for each in classes if each != "source-identity" or key == "created_by_ref")
         if key == "external_references" and isinstance(value, list):
             for place, element in enumerate(value):
                 yield from _reference(element, (key, place))

@@ -19,6 +19,7 @@ from typing import Any, Final
 from mithaq.agreements.vocabulary import FieldClass, Operation
 from mithaq.kernel import canonical
 from mithaq.kernel.errors import Error
+from mithaq.kernel.ids import NationId
 from mithaq.kernel.reason import Reason
 from mithaq.release.exposure import (
     MAX_TRUNCATED_CHARS,
@@ -69,9 +70,9 @@ class _Impossible(Exception):
         self.reason = reason
 
 
-def against_protecting(item: Item) -> Reason | None:
+def against_protecting(item: Item, own: NationId) -> Reason | None:
     """Return why no version of an object may be made: a foreign one is its originator's, whose terms permit none."""
-    if not item.carried:
+    if item.originator == own:
         return None
     return Reason(
         "protect-foreign",
@@ -95,7 +96,7 @@ def derived_id(stix_id: str, policy: Policy, secret: bytes) -> str:
 
 
 def pseudonym(text: str, secret: bytes) -> str:
-    """Return the name that stands for a value under one agreement, the same each time."""
+    """Return the name that stands for a value under one agreement, the same each time and in any case."""
     return f"pseudonym-{_tag(text, secret)}"
 
 
@@ -234,7 +235,7 @@ class _Work:
                 case "email":
                     return self._mail(each.text)
                 case "host":
-                    return f"{_tag(each.text.lower(), self._secret)}.{PSEUDONYM_DOMAIN}"
+                    return f"{_tag(each.text, self._secret)}.{PSEUDONYM_DOMAIN}"
                 case _:
                     return pseudonym(each.text, self._secret)
         if done == "drop":
@@ -245,7 +246,7 @@ class _Work:
         return coarse_network(network) if network is not None else _KIND_OF.get(each.kind, REMOVED)
 
     def _mail(self, address: str) -> str:
-        return f"{_tag(address.lower(), self._secret)}@{PSEUDONYM_DOMAIN}"
+        return f"{_tag(address, self._secret)}@{PSEUDONYM_DOMAIN}"
 
     def _is_value(self, after: Any) -> bool:
         kind = _VALUE_TYPES.get(str(self.fields.get("type")))
@@ -315,7 +316,7 @@ def _keyed(secret: bytes, use: str, text: str) -> bytes:
 
 
 def _tag(text: str, secret: bytes) -> str:
-    return base64.b32encode(_keyed(secret, "name", text)[:10]).decode().lower()
+    return base64.b32encode(_keyed(secret, "name", text.casefold())[:10]).decode().lower()
 
 
 def _truncated(text: str) -> str:
