@@ -76,43 +76,36 @@ class Protecting:
         if stored.stix.id not in made:
             return ()  # it shows nothing and refers to nothing that does: there is no other version
         insert_ignore(
-            tx,
-            store.protected,
-            [
-                {
-                    "object_id": one,
-                    "agreement_id": asked.agreement_id,
-                    "lane": str(stored.lane),
-                    "protected_id": each.id,
-                    "made_at": tx.at,
-                }
-                for one, (_, each) in made.items()
-            ],
+            tx, store.protected, [_link(stored.lane, asked, one, each.id, tx) for one, (_, each) in made.items()]
         )
         agreement = gate.agreement(asked.agreement_id)
+        version_number = agreement.document.version if agreement else None
         new = [
             NewObject(
                 each.body,
                 each.stix,
                 of.lane,
-                Provenance(
-                    source="own",
-                    nation=self._own,
-                    agreement_id=asked.agreement_id,
-                    agreement_version=agreement.document.version if agreement else None,
-                    release_id=None,
-                    purpose=None,
-                    tlp=of.tlp,
-                    pap=of.pap,
-                    carried={},
-                    received_at=tx.at,
-                ),
+                self._word(of, asked.agreement_id, version_number, tx),
                 asked if one == stored.stix.id else None,
             )
             for one, (of, each) in made.items()
         ]
         report = self._holdings.store(tx, new)
         return tuple(reason for one, reason in report.refused if one == version.id)
+
+    def _word(self, of: StoredObject, agreement_id: str, agreement_version: int | None, tx: Transaction) -> Provenance:
+        return Provenance(
+            source="own",
+            nation=self._own,
+            agreement_id=agreement_id,
+            agreement_version=agreement_version,
+            release_id=None,
+            purpose=None,
+            tlp=of.tlp,
+            pap=of.pap,
+            carried={},
+            received_at=tx.at,
+        )
 
     def withdraw(self, tx: Transaction, held: Iterable[StoredObject]) -> None:
         """Take back the protected versions of what was taken back; who has one is told by its own withdrawal."""
@@ -153,6 +146,18 @@ class Protecting:
             return derived_id(reference, policy, making.secret) if shows else reference
         version = self._make(connection, making, held[0])
         return version.id if isinstance(version, Protected) else reference
+
+
+def _link(
+    lane: Lane, asked: ReleaseInstruction, object_id: str, protected_id: str, tx: Transaction
+) -> dict[str, object]:
+    return {
+        "object_id": object_id,
+        "agreement_id": asked.agreement_id,
+        "lane": str(lane),
+        "protected_id": protected_id,
+        "made_at": tx.at,
+    }
 
 
 def secret_of(tx: Transaction, agreement_id: str) -> bytes:
