@@ -12,13 +12,13 @@ import pytest
 from sqlalchemy import select
 
 from mithaq.agreements.terms import Onward, Transform
+from mithaq.detection.watchlist import indicator_of
 from mithaq.exchange import store
 from mithaq.exchange.gatekeeping import Gatekeeper
 from mithaq.exchange.orders import Orders
 from mithaq.exchange.protecting import secret_of, versions_of
 from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.receiving import Receiving
-from mithaq.exchange.sending import Sending
 from mithaq.intelligence.indicators import identity_id
 from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction
 from mithaq.kernel import canonical
@@ -343,15 +343,20 @@ def test_the_gate_looks_into_an_object_only_where_something_is_protected(tmp_pat
         country.db.close()
 
 
+def test_here_the_original_is_looked_for_and_not_its_protected_version(three: list[Country], at: datetime) -> None:
+    a, _, _ = three
+    original = a.add(1, at, description="j.doe@hydra.example")
+    a.plan(at)
+    (made,) = versions(a, original)
+    assert indicator_of(a.held(original)[0]) is not None
+    assert indicator_of(a.held(made)[0]) is None
+
+
 def test_sending_asks_again_whether_the_version_still_shows_nothing(three: list[Country], at: datetime) -> None:
     a, b, _ = three
-    a.add(1, at, name="Hydra Grid Operator's beacon")
+    beacon = a.add(1, at, name="Hydra Grid Operator's beacon")
     a.plan(at)
     hold(a, victim(), at)  # only now is the name known to be a victim's
     assert deliver(a, b, at) == ["admitted"]
-    assert all("Hydra" not in each.stix.name for number in (1,) for each in b.held(indicator_id(number)))
-    assert Sending(a.context).waiting(XB, Receiving(b.context).cursor(XA), at) is False
-
-
-def indicator_id(number: int) -> str:
-    return f"indicator--00000000-0000-4000-8000-{number:012d}"
+    assert not b.held(beacon)
+    assert reasons(a, beacon) == ["unprotected"]
