@@ -10,6 +10,7 @@ import click
 
 from mithaq.cli.files import read_input, unusable
 from mithaq.cli.options import LANE, PAP, TLP, instruction_of, nations_of
+from mithaq.cli.protect import protect
 from mithaq.cli.session import EXIT_FAILED, EXIT_NOT_FOUND, Session
 from mithaq.intelligence.imports.bundle import import_bundle
 from mithaq.intelligence.imports.misp import import_misp
@@ -29,6 +30,9 @@ _SEARCHED = ("stored", "type", "name", "tlp", "from", "id")
 @click.group("object")
 def object_() -> None:
     """Import, search, show and withdraw STIX objects."""
+
+
+object_.add_command(protect)
 
 
 @object_.command("import")

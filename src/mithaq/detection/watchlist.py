@@ -82,9 +82,18 @@ class Watchlist:
 
 
 def indicator_of(stored: StoredObject) -> Indicator | None:
-    """Return what to look for, or None for an object that does not stand, is revoked, or names nothing to match."""
+    """Return what to look for, or None for an object that does not stand, is revoked, or names nothing to match.
+
+    A protected version is for a partner: here its original is looked for.
+    """
     stix = stored.stix
-    if stix.type != "indicator" or not stored.stands or stix.revoked or not stix.observables:
+    if (
+        stored.made_for is not None
+        or stix.type != "indicator"
+        or not stored.stands
+        or stix.revoked
+        or not stix.observables
+    ):
         return None
     return Indicator(
         row=stored.row,

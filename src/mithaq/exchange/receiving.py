@@ -14,6 +14,7 @@ from mithaq.exchange.consent import Passage, permits, read_consent
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import BadFrame, OutOfSequence
 from mithaq.exchange.frame import Unverified
+from mithaq.exchange.gatekeeping import NAMED_BY_TERMS, policy_for
 from mithaq.exchange.log.attached import MISSING
 from mithaq.exchange.log.record import record_of_receipt
 from mithaq.exchange.owed import Owed, Proven
@@ -29,6 +30,7 @@ from mithaq.kernel.reason import Reason
 from mithaq.kernel.signing import VerifyKey, verify
 from mithaq.nations.keys.authority import demand_authorised
 from mithaq.nations.model import Partner
+from mithaq.release.exposure import Policy, exposed
 from mithaq.release.facts import AgreementFacts, agreement_facts
 from mithaq.release.model import Item, Recipient, Request
 from mithaq.release.rules import judge
@@ -262,6 +264,7 @@ class _Admission:
         self._came_with_proof = came_with_proof
         self._keys = keys
         self._agreed: AgreementFacts | None = None
+        self._policy: Policy | None = None
 
     def of(self, released: ReleasedObject, place: int) -> NewObject | Quarantined:
         """Return the object ready to be stored, or why it may not be; `place` names one that has no id."""
@@ -304,6 +307,11 @@ class _Admission:
         )
         if self._agreed is None:
             self._agreed = agreement_facts(self._agreement, document.sender, request.recipient)
+        if self._agreed.protected and self._agreement is not None:
+            if self._policy is None:
+                self._policy = policy_for(self._agreement.document, document.sender)
+            shown = exposed(released.body, self._policy)
+            request = replace(request, exposes=shown | NAMED_BY_TERMS if item.carried else shown)
         reasons = judge(request, min(document.at, self._at), self._agreed).reasons
         if not self._came_with_proof and item.tlp is not None and must_wait("release", item.tlp):
             return reasons if MISSING in self._whole else (*reasons, MISSING)  # labelled so by the object alone

@@ -84,6 +84,12 @@ class StoredObject:
     provenance: tuple[Provenance, ...]
     instructions: tuple[ReleaseInstruction, ...]
 
+    @property
+    def made_for(self) -> str | None:
+        """Return the agreement for which this is a protected version of an own object, None for any other object."""
+        found = {word.agreement_id if word.source == "own" else None for word in self.provenance}
+        return found.pop() if len(found) == 1 else None
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

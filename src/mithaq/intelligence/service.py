@@ -56,6 +56,10 @@ class Holdings:
         """Return objects of every lane that came in at `at` or later, in row order after `after_row`."""
         return store.since(conn, at, after_row, limit)
 
+    def names(self, conn: Connection, object_type: str) -> frozenset[str]:
+        """Return the names of every standing object of a type."""
+        return store.names(conn, object_type)
+
     def search(self, conn: Connection, query: str, lane: Lane, after: int | None, limit: int) -> Page:
         """Return one page of the objects a search finds, newest first; `after` is the page's `next` before.
 

@@ -172,6 +172,12 @@ def since(connection: Connection, at: datetime, after_row: int, limit: int) -> l
     return load(connection, query.order_by(objects.c.row).limit(limit))
 
 
+def names(connection: Connection, object_type: str) -> frozenset[str]:
+    """Return the names of the standing objects of a type."""
+    query = select(objects.c.name).where(objects.c.type == object_type, objects.c.stands, objects.c.name != "")
+    return frozenset(connection.scalars(query.distinct()))
+
+
 def active_indicators(connection: Connection, at: datetime, after_row: int, limit: int) -> list[StoredObject]:
     """Return the indicators that stand, can be matched, and have not expired, in row order."""
     query = (
