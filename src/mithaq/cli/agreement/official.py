@@ -1,6 +1,7 @@
 """`mithaq agreement official`, `sign-offline`: officials who sign with a key of their own, away from the node."""
 
 import base64
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -97,8 +98,6 @@ def id_of(name: str) -> str:
     >>> id_of("Amina Ould-Baba"), id_of("أمينة")
     ('amina-ould-baba', 'official-da806712')
     """
-    import hashlib
-
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:64]
     return plain or f"official-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
