@@ -99,7 +99,6 @@ def id_of(name: str) -> str:
     >>> id_of("Amina Ould-Baba"), id_of("أمينة")
     ('amina-ould-baba', 'official-da806712')
     """
-
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:64]
     return plain or f"official-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
