@@ -4,6 +4,7 @@ Each step can be repeated, so that a crash between two of them is mended by the 
 database first, then the key file follows it, then the card shows both.
 """
 
+import fcntl
 from datetime import datetime
 
 from mithaq.kernel.signing import read_envelope
@@ -17,6 +18,8 @@ from mithaq.nations.keys.settings import MAX_STATEMENT_BYTES
 from mithaq.nations.rules import MAX_CARD_FILE_BYTES
 from mithaq.node.composition import Node
 from mithaq.node.founding import renew_card
+
+_LOCK = "card.lock"
 
 
 def keyring_of(node: Node) -> Keyring:
@@ -37,10 +40,12 @@ def settle(node: Node, at: datetime, *, anyway: bool = False) -> bool:
         KeysNotHeld, SignerRefused, SignerUnreachable: the keys cannot follow the statement.
         BadStatement: there is none.
     """
-    row = _own_row(node, at)
     keyring = keyring_of(node)
-    keyring.activate(row[-1].statement.online)
-    return renew_card(node.folder, node.signer, row, keyring.refresh_sealing(at), at, anyway=anyway)
+    with (node.run_dir / _LOCK).open("w") as lock:  # the worker and a command would both write the card
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        row = _own_row(node, at)
+        keyring.activate(row[-1].statement.online)
+        return renew_card(node.folder, node.signer, row, keyring.refresh_sealing(at), at, anyway=anyway)
 
 
 def _own_row(node: Node, at: datetime) -> list[Signed]:
