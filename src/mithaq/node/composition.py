@@ -7,6 +7,7 @@ from pathlib import Path
 from mithaq.agreements.service import Agreements
 from mithaq.detection.service import Detection
 from mithaq.exchange.context import Context
+from mithaq.exchange.duties.service import Duties
 from mithaq.exchange.orders import Orders
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.warninglists import WarningLists
@@ -90,6 +91,11 @@ class Node:
     def exchange(self) -> Orders:
         """Return the decisions of people about releases."""
         return Orders(self.channel)
+
+    @cached_property
+    def duties(self) -> Duties:
+        """Return what is owed under agreements, in both directions."""
+        return Duties(self.channel)
 
     @cached_property
     def telemetry(self) -> Telemetry:

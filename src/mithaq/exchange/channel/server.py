@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from mithaq.exchange.channel.http_signature import RequestVerifier
 from mithaq.exchange.context import Context
+from mithaq.exchange.duties.attestations import Attestations
 from mithaq.exchange.errors import BadRequestSignature, ClockSkew, OutOfSequence
 from mithaq.exchange.frame import FRAMES_TYPE
 from mithaq.exchange.receipts import Receipts
@@ -39,6 +40,7 @@ class PartnerDoors:
         self._run_dir = run_dir
         self._sending = Sending(context)
         self._receipts = Receipts(context)
+        self._attestations = Attestations(context)
         self._verifier = RequestVerifier(context.own)
         self._open: Counter[NationId] = Counter()
         self._turns: dict[NationId, asyncio.Lock] = {}
@@ -49,6 +51,7 @@ class PartnerDoors:
             Route("/partner/v1/card", self._get_card, methods=["GET"]),
             Route("/partner/v1/releases", self._get_releases, methods=["GET"]),
             Route("/partner/v1/receipts", self._post_receipt, methods=["POST"]),
+            Route("/partner/v1/attestations", self._post_attestation, methods=["POST"]),
         ]
 
     async def _get_card(self, request: Request) -> Response:
@@ -94,6 +97,15 @@ class PartnerDoors:
         except Error as error:
             return _refusal(error)
         return JSONResponse({"release_id": receipt.release_id}, status_code=202)
+
+    async def _post_attestation(self, request: Request) -> Response:
+        try:
+            body = await _bounded_body(request, MAX_RECEIPT_BYTES)
+            nation = await self._nation(request, body)
+            word = await anyio.to_thread.run_sync(self._attestations.accept, nation, body, self._clock.now())
+        except Error as error:
+            return _refusal(error)
+        return JSONResponse({"attestation": word.id}, status_code=202)
 
     async def _nation(self, request: Request, body: bytes) -> NationId:
         return self._verifier.nation_of(

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mithaq.exchange.channel.client import PartnerClient
 from mithaq.exchange.context import Context
+from mithaq.exchange.duties.attestations import Attestations
 from mithaq.exchange.errors import PartnerUnreachable
 from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.receiving import Receiving
@@ -22,7 +23,7 @@ from mithaq.kernel.wake import WakeListener
 _log = logging.getLogger(__name__)
 _RECOVERY_S = 5.0
 _PARTNERS_CHANGED = ("nations.card", "nations.standing", "nations.removed")
-_TAKEN = ("exchange.admitted", "exchange.quarantined")
+_TAKEN = ("exchange.admitted", "exchange.quarantined", "exchange.duty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class _Channel:
         self._link = link
         self._receiving = Receiving(context)
         self._receipts = Receipts(context)
+        self._attestations = Attestations(context)
         self.stop = threading.Event()
 
     def start(self) -> None:
@@ -139,4 +141,8 @@ class _Channel:
         for receipt in due:
             client.send_receipt(self._receipts.signed(receipt))
             self._receipts.delivered(receipt, self._clock.now())
-        return len(due)
+        attested = self._attestations.due(self._link.nation)
+        for row, envelope in attested:
+            client.send_attestation(envelope)
+            self._attestations.delivered(row, self._clock.now())
+        return len(due) + len(attested)

@@ -53,6 +53,12 @@ class Attestations:
                 tx.append("exchange.duty", subject=word.id, lane=word.lane, actor="node", detail=detail)
         return len(signed)
 
+    def wait_for_keepers(self) -> bool:
+        """Tell whether something is to be signed as soon as every keeper has erased its copies."""
+        unsigned = select(store.attestations.c.row).where(store.attestations.c.envelope.is_(None)).limit(1)
+        with self._context.db.read() as connection:
+            return connection.execute(unsigned).first() is not None
+
     def _keepers_passed(self, connection: Connection) -> bool:
         newest = journal.newest(connection, before=None, limit=1, kinds=frozenset({ERASED}))
         if not newest:

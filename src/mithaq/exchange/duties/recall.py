@@ -7,6 +7,7 @@ to each other in a circle.
 Source: Dijkstra and Scholten, Termination detection for diffusing computations (1980).
 """
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
