@@ -12,6 +12,7 @@ from mithaq.agreements.vocabulary import RequestKind, Sector, SeverityName, Urge
 from mithaq.exchange.context import Context
 from mithaq.exchange.duties import record, retention, store, timekeeping
 from mithaq.exchange.duties.errors import NothingOwed, UnknownDuty
+from mithaq.exchange.duties.record import DUTY
 from mithaq.exchange.duties.rules import Doubt
 from mithaq.exchange.duties.sweep import expiries
 from mithaq.kernel.clock import rfc3339
@@ -209,7 +210,7 @@ class Duties:
             if found is None or found.kind not in _BY_HAND or not record.settle(tx, [row], actor):
                 raise UnknownDuty("there is no open duty %(duty)s that people settle", duty=row)
             detail = {"event": "fulfilled", "duty": row, "kind": found.kind}
-            tx.append(record.DUTY, subject=found.subject, lane=Lane(found.lane), actor=actor, detail=detail)
+            tx.append(DUTY, subject=found.subject, lane=Lane(found.lane), actor=actor, detail=detail)
 
     def believe_clock(self, *, at: datetime, actor: str) -> None:
         """Take a person's word that this node's clock is right."""
@@ -228,7 +229,7 @@ class Duties:
         with self._context.db.write(at) as tx:
             record.owe(tx, duties)
             detail = {"event": "started", "kinds": sorted({each.kind for each in duties}), "count": len(duties)}
-            tx.append(record.DUTY, subject=subject, lane=lane, actor=actor, detail=detail)
+            tx.append(DUTY, subject=subject, lane=lane, actor=actor, detail=detail)
         return len(duties)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 
 from mithaq.exchange.context import Context
 from mithaq.exchange.duties import record, retention, store, timekeeping
+from mithaq.exchange.duties.record import DUTY
 from mithaq.exchange.duties.rules import Doubt
 from mithaq.exchange.duties.settings import CHUNK_WORDS, LONGEST_REST
 from mithaq.kernel.database import Transaction, insert_ignore
@@ -113,7 +114,7 @@ class Sweep:
                 row = {"subject": expiry.subject, "days": days, "until": expiry.until, "at": tx.at}
                 insert_ignore(tx, given, [row])
                 detail = {"event": "reminder", "kind": expiry.kind, "days": days}
-                tx.append(record.DUTY, subject=expiry.subject, lane=ACTUAL, actor="node", detail=detail)
+                tx.append(DUTY, subject=expiry.subject, lane=ACTUAL, actor="node", detail=detail)
                 count += 1
         return count
 
