@@ -37,6 +37,12 @@ class Watchlist:
         self._origins.clear()
         return self._take(connection, self._holdings.rows(connection, rows))
 
+    def forget(self, connection: Connection, gone: Iterable[tuple[str, Lane]]) -> None:
+        """Look no more for objects of which a version was erased, unless another version stands."""
+        self._origins.clear()
+        for stix_id, lane in gone:
+            self._take_newest(connection, stix_id, lane)
+
     def hits(self, connection: Connection, matches: Iterable[Match], at: datetime, *, retro: bool) -> list[Hit]:
         """Turn matches into hits that say who spoke of the indicator; one that no longer stands gives none."""
         found = list(matches)

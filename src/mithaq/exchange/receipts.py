@@ -10,6 +10,7 @@ from mithaq.exchange.context import Context
 from mithaq.exchange.errors import BadReceipt
 from mithaq.exchange.log.record import record_of_receipt
 from mithaq.exchange.receipt import RECEIPT_TYPE, Receipt, read_receipt
+from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.database import Transaction
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
@@ -103,6 +104,6 @@ def _keep(tx: Transaction, receipt: Receipt, envelope: bytes) -> Lane | None:
         subject=receipt.release_id,
         lane=Lane(row.lane),
         actor=f"nation:{receipt.recipient}",
-        detail={"outcome": receipt.outcome, "sequence": receipt.sequence},
+        detail={"outcome": receipt.outcome, "sequence": receipt.sequence, "dated": rfc3339(receipt.at)},
     )
     return Lane(row.lane)

@@ -19,10 +19,12 @@ from mithaq.exchange.log.attached import MISSING
 from mithaq.exchange.log.record import record_of_receipt
 from mithaq.exchange.owed import Owed, Proven
 from mithaq.exchange.proving import must_wait
+from mithaq.exchange.recalling import take_back
 from mithaq.exchange.receipt import Outcome, Receipt
 from mithaq.exchange.release_document import RELEASE_TYPE, ReleasedObject, ReleaseDocument, read_release
 from mithaq.exchange.settings import MAX_QUARANTINE_BYTES_PER_PARTNER, PROTOCOL_VERSION, SIGNATURE_WINDOW_S
 from mithaq.intelligence.model import NewObject, Provenance
+from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
@@ -187,7 +189,7 @@ class Receiving:
             Quarantined(object_id, bodies[object_id], (reason,)) for object_id, reason in report.refused
         )
         for object_id in document.withdrawn:
-            self._context.holdings.withdraw(tx, object_id, document.lane, document.sender, "withdrawn by its sender")
+            take_back(tx, self._context.holdings, object_id, document.lane, document.sender, "withdrawn by its sender")
         outcome = _outcome(document, len(quarantined))
         refused = [
             {"object": each.object_id, "reasons": [reason.as_json() for reason in each.reasons]} for each in quarantined
@@ -208,6 +210,7 @@ class Receiving:
                 "sequence": document.sequence,
                 "objects": len(document.objects) + len(document.withdrawn),
                 "quarantined": len(quarantined),
+                "dated": rfc3339(document.at),
             },
         )
         return outcome

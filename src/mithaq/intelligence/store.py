@@ -24,7 +24,7 @@ from sqlalchemy import (
 from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction, Standing, StoredObject
 from mithaq.intelligence.rules import Identity, Plan, Version, Word
 from mithaq.intelligence.search import Query, indexed_text
-from mithaq.intelligence.tables import instructions, objects, observables, originals, provenance
+from mithaq.intelligence.tables import instructions, objects, observables, originals, provenance, tombstones
 from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
@@ -47,7 +47,9 @@ def lock(tx: Transaction) -> None:
 
 def next_row(connection: Connection) -> int:
     """Return the row number of the next object."""
-    return int(connection.scalar(select(func.coalesce(func.max(objects.c.row), 0))) or 0) + 1
+    held = connection.scalar(select(func.max(objects.c.row))) or 0
+    erased = connection.scalar(select(func.max(tombstones.c.row))) or 0
+    return int(max(held, erased)) + 1
 
 
 def held_versions(connection: Connection, identities: Iterable[Identity]) -> dict[Identity, list[Version]]:

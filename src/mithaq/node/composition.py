@@ -10,6 +10,7 @@ from mithaq.detection.service import Detection
 from mithaq.exchange.channel.client import WitnessClients
 from mithaq.exchange.consents import Consents
 from mithaq.exchange.context import Context
+from mithaq.exchange.duties.service import Duties
 from mithaq.exchange.letters import Letters
 from mithaq.exchange.log.flushing import Flusher
 from mithaq.exchange.log.service import ReleaseLog
@@ -129,6 +130,11 @@ class Node:
     def consents(self) -> Consents:
         """Return what originators were asked to let pass on."""
         return Consents(self.channel)
+
+    @cached_property
+    def duties(self) -> Duties:
+        """Return what is owed under agreements, in both directions."""
+        return Duties(self.channel)
 
     @cached_property
     def telemetry(self) -> Telemetry:

@@ -3,7 +3,9 @@
 import logging
 import threading
 
+from mithaq.detection.model import READER as DETECTION
 from mithaq.exchange.channel.worker import ChannelWorker
+from mithaq.exchange.duties.worker import DutyWorker
 from mithaq.exchange.letters import Letters
 from mithaq.exchange.planning import Planning
 from mithaq.kernel import journal
@@ -18,10 +20,18 @@ _log = logging.getLogger(__name__)
 _RECOVERY_S = 5.0
 _RETRY_S = 1.0
 _CARE_S = 600.0
+KEEPERS = (DETECTION,)
+"""Readers that keep copies of values of their own; a deletion is attested once they have erased them."""
 
 
 def run(node: Node, stop: threading.Event) -> None:
     """Work until stopped."""
+    duties = DutyWorker(node.channel, node.clock, node.run_dir, KEEPERS)
+    try:
+        duties.step()  # before any channel opens: a restored backup deletes again what it must not hold
+    except Error as error:
+        _log.error("duties: %s (%s)", error, error.private)
+    threading.Thread(target=duties.run, args=(stop,), name="duties", daemon=True).start()
     channels = ChannelWorker(node.channel, node.clock, node.run_dir, stop, node.card_bytes)
     threading.Thread(target=channels.run, name="channels", daemon=True).start()
     threading.Thread(target=care, args=(node, stop), name="keys", daemon=True).start()

@@ -126,6 +126,14 @@ class PartnerClient:
         """
         self._ask("POST", "/partner/v1/agreements", envelope, wait_s=0, media_type="application/json")
 
+    def send_attestation(self, envelope: bytes) -> None:
+        """Give the partner this nation's signed attestation of a deletion or a recall.
+
+        Raises:
+            PartnerUnreachable, PartnerRefused: it was not taken; it stays due.
+        """
+        self._ask("POST", "/partner/v1/attestations", envelope, wait_s=0, media_type="application/json")
+
     def _ask(self, method: str, target: str, body: bytes, *, wait_s: int, media_type: str) -> bytes:
         response, answer = self._exchange(method, target, body, wait_s=wait_s)
         if response.is_error or response.is_redirect:

@@ -16,6 +16,7 @@ from mithaq.exchange.channel.introductions import Introductions
 from mithaq.exchange.channel.log_doors import LogDoors
 from mithaq.exchange.consents import Consents, takers
 from mithaq.exchange.context import Context
+from mithaq.exchange.duties.attestations import Attestations
 from mithaq.exchange.errors import CardWanted
 from mithaq.exchange.frame import FRAMES_TYPE
 from mithaq.exchange.letters import Letters
@@ -53,6 +54,7 @@ class PartnerDoors:
         self._receipts = Receipts(context)
         self._log_doors = LogDoors(context, clock, self._nation)
         self._letters = Letters(context, takers(Consents(context)))
+        self._attestations = Attestations(context)
         self._verifier = RequestVerifier(context.own)
         self._open: Counter[NationId] = Counter()
         self._turns: dict[NationId, asyncio.Lock] = {}
@@ -65,6 +67,7 @@ class PartnerDoors:
             Route("/partner/v1/receipts", self._post_receipt, methods=["POST"]),
             *self._log_doors.routes(),
             Route("/partner/v1/agreements", self._post_letter, methods=["POST"]),
+            Route("/partner/v1/attestations", self._post_attestation, methods=["POST"]),
         ]
 
     async def _get_releases(self, request: Request) -> Response:
@@ -123,6 +126,15 @@ class PartnerDoors:
         except Error as error:
             return refusal(error)
         return JSONResponse({"release_id": receipt.release_id}, status_code=202)
+
+    async def _post_attestation(self, request: Request) -> Response:
+        try:
+            body = await bounded_body(request, MAX_RECEIPT_BYTES)
+            nation = await self._nation(request, body)
+            word = await anyio.to_thread.run_sync(self._attestations.accept, nation, body, self._clock.now())
+        except Error as error:
+            return refusal(error)
+        return JSONResponse({"attestation": word.id}, status_code=202)
 
     async def _post_letter(self, request: Request) -> Response:
         try:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mithaq.exchange.channel.acquaintance import Acquaintance
 from mithaq.exchange.channel.client import PartnerClient
 from mithaq.exchange.context import Context
+from mithaq.exchange.duties.attestations import Attestations
 from mithaq.exchange.errors import PartnerRefused, PartnerUnreachable
 from mithaq.exchange.letters import Letters
 from mithaq.exchange.owed import Owed
@@ -25,7 +26,7 @@ from mithaq.kernel.wake import WakeListener
 _log = logging.getLogger(__name__)
 _RECOVERY_S = 5.0
 _PARTNERS_CHANGED = ("nations.card", "nations.standing", "nations.removed")
-_TO_POST = ("exchange.admitted", "exchange.quarantined", "exchange.letter")
+_TO_POST = ("exchange.admitted", "exchange.quarantined", "exchange.letter", "exchange.duty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class _Channel:
         self._receipts = Receipts(context)
         self._owed = Owed(context)
         self._letters = Letters(context)
+        self._attestations = Attestations(context)
         self.stop = threading.Event()
 
     def start(self) -> None:
@@ -166,7 +168,14 @@ class _Channel:
         for receipt in due:
             client.send_receipt(self._receipts.signed(receipt))
             self._receipts.delivered(receipt, self._clock.now())
-        return len(due) + self._post(client)
+        return len(due) + self._post(client) + self._attest(client)
+
+    def _attest(self, client: PartnerClient) -> int:
+        attested = self._attestations.due(self._link.nation)
+        for row, envelope in attested:
+            client.send_attestation(envelope)
+            self._attestations.delivered(row, self._clock.now())
+        return len(attested)
 
     def _post(self, client: PartnerClient) -> int:
         """Post what waits; a refusal holds up that letter alone."""
