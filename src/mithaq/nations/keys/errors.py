@@ -6,7 +6,7 @@ from mithaq.kernel.errors import Error
 class BadStatement(Error):
     """A key statement that cannot be accepted."""
 
-    code = "bad-statement"
+    code = "bad-key-statement"
 
 
 class KeysExpired(Error):
