@@ -7,10 +7,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from mithaq.agreements.lint import Flaw
 from mithaq.agreements.model import Document
 from mithaq.agreements.term_rules import agreed_rules
+from mithaq.agreements.terms import Terms
 from mithaq.release.clauses import NATION_CLAUSES
 from mithaq.release.solver import Alike, Direction, alike
+
+_MOST_NAMED = 12
+"""How many dead directions are named one by one; of a large agreement there may be thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,38 @@ def _dead(document: Document) -> Iterator[DeadDirection]:
         conflict = _Table(each).conflict()
         for direction in each.directions if conflict else ():
             yield DeadDirection(direction, conflict)
+
+
+_MEANT = frozenset({"holder-role", "recipient-role"})
+"""Clauses by which a direction is meant to be dead: who only receives gives nothing, who observes gets nothing."""
+
+
+def proved_flaws(document: Document) -> Iterator[Flaw]:
+    """Yield what a drafter should know of a text that only a solver can tell: for `agreements.lint`."""
+    dead = [each for each in dead_directions(document) if not _MEANT & set(each.clauses)]
+    for each in dead[:_MOST_NAMED]:
+        between = {"sender": each.direction.holder, "recipient": each.direction.recipient}
+        yield Flaw(
+            "error",
+            "terms",
+            "Nothing can ever flow from %(sender)s to %(recipient)s: these clauses never hold together: %(clauses)s.",
+            "Widen one of the terms behind these clauses, or give the nation a role that only receives.",
+            {
+                "sender": each.direction.holder,
+                "recipient": each.direction.recipient,
+                "clauses": ", ".join(each.clauses),
+            },
+        )
+    always = {each.name for each in msgspec.structs.fields(Terms) if each.required}
+    for name in idle_terms(document):
+        if name in always:
+            continue
+        yield Flaw(
+            "warning",
+            name,
+            "This term never decides anything: whatever it refuses, another term refuses as well.",
+            "Leave the term out, or narrow it.",
+        )
 
 
 _BETWEEN_NATIONS = {clause.id for clause in NATION_CLAUSES}

@@ -16,7 +16,14 @@ from mithaq.release.evaluate import compile_clauses
 from mithaq.release.expression import AtMost, Fact, In, Not
 from mithaq.release.facts import Facts, agreement_facts, facts_of
 from mithaq.release.model import Recipient, Request
-from mithaq.release.reach import DeadDirection, Unreachable, dead_directions, idle_terms, unreachable
+from mithaq.release.reach import (
+    DeadDirection,
+    Unreachable,
+    dead_directions,
+    idle_terms,
+    proved_flaws,
+    unreachable,
+)
 from mithaq.release.solver import (
     SOMETHING_ELSE,
     Direction,
@@ -223,3 +230,13 @@ def test_directions_in_which_nothing_can_flow_are_named_with_what_bars_them(at: 
 def test_an_instant_beyond_all_calendars_is_the_last_or_the_first_there_is() -> None:
     assert instant_of(10**20) > instant_of(10**15) > instant_of(-(10**20))
     assert number_of(instant_of(1_764_000_000_000_001)) == 1_764_000_000_000_001
+
+
+def test_a_drafter_is_told_of_directions_and_terms_that_can_never_matter(at: datetime) -> None:
+    assert list(proved_flaws(text(at))) == []
+    barred = list(proved_flaws(text(at, excluded_recipients=[XB])))
+    assert {(each.severity, each.params["sender"], each.params["recipient"]) for each in barred} == {
+        ("error", XA, XB), ("error", XC, XB),
+    }  # fmt: skip
+    idle = list(proved_flaws(text(at, recipients=[XA, XB, XC])))
+    assert [(each.severity, each.term) for each in idle] == [("warning", "recipients")]

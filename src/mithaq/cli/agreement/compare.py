@@ -19,6 +19,7 @@ from mithaq.cli.session import EXIT_FAILED, Session
 from mithaq.kernel import canonical
 from mithaq.kernel.signing import read_envelope
 from mithaq.node.agreements_in_words.difference import Changed, changes_of
+from mithaq.release.reach import proved_flaws
 
 
 @click.command("lint")
@@ -27,7 +28,8 @@ from mithaq.node.agreements_in_words.difference import Changed, changes_of
 def lint_(ctx: click.Context, subject: str) -> None:
     """Say what is wrong with a draft: contradictions, and terms nobody can meet. Ends with 1 on errors."""
     session: Session = ctx.obj
-    findings = lint(document_of(session, subject), session.now())
+    document = document_of(session, subject)
+    findings = lint(document, session.now(), proved_flaws(document))
     if session.as_json:
         session.emit_rows((_row(session, each) for each in findings), ())
     else:
