@@ -1,6 +1,6 @@
 """What the release log costs: durable appends through the real store, an offline audit of a million leaves, a receipt.
 
-Appended in batches of 500 releases, as a bundle for many nations is, each batch one transaction of an SQLite database
+Appended in batches of 1,000 releases, as a bundle for many nations is, each batch one transaction of an SQLite database
 with `synchronous=FULL`. The peer pymerkle appends the same records to a tree in an SQLite file of its own, without
 salts, records and tiles, one transaction a leaf less: its own bulk door. The audit reads a folder that holds a million
 leaves and as many records, and checks all of them; `--quick` has fewer leaves and says the time for a million.
@@ -41,7 +41,7 @@ from mithaq.kernel.tlog.vkey import KeyType, NoteKey
 from mithaq.nations.names import LogName, witness_name
 from mithaq.nations.signer import LocalSigner
 
-BATCH = 500
+BATCH = 1_000
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 OWN, OTHER, THIRD = NationId("XA"), NationId("XB"), NationId("XC")
 WITNESSES = 2

@@ -18,8 +18,11 @@ from sqlalchemy import select
 
 from mithaq.cli.demo.nodes import SENSOR
 from mithaq.exchange import store as exchange_store
+from mithaq.exchange.log import store as log_store
+from mithaq.exchange.log.record import read_record
 from mithaq.kernel import journal
 from mithaq.kernel.lane import ACTUAL
+from mithaq.kernel.tlog.tree import Edge, leaf_hash
 from mithaq.node.composition import Node
 from mithaq.telemetry import store as telemetry_store
 from mithaq.telemetry.segments import read_segment, segment_path
@@ -28,6 +31,8 @@ from tests.coalition import Member
 from tests.running import alive, until
 
 SETTLE_S = 120
+LABELS = ("TLP:GREEN", "TLP:AMBER")
+"""What is AMBER waits for witnesses, which are killed too."""
 
 
 @dataclass
@@ -58,7 +63,7 @@ class Feed(threading.Thread):
             value = f"c2-{number}.s{self.seed}.example"
             if self.pick.random() < 0.3:
                 self._show(value)  # seen before anybody knows what it is: found in retrospect
-            answer = self._post(self.members[0], "/api/v1/indicators", _order(value))
+            answer = self._post(self.members[0], "/api/v1/indicators", _order(value, self.pick.choice(LABELS)))
             if answer is not None and answer.status_code == 201:
                 (created,) = answer.json()["created"]
                 self.indicators[value] = created["id"]
@@ -80,8 +85,8 @@ class Feed(threading.Thread):
             return None
 
 
-def _order(value: str) -> bytes:
-    return json.dumps({"values": [value], "tlp": "TLP:GREEN", "pap": "PAP:GREEN"}).encode()
+def _order(value: str, label: str) -> bytes:
+    return json.dumps({"values": [value], "tlp": label, "pap": "PAP:GREEN"}).encode()
 
 
 def _event(value: str, uid: str) -> bytes:
@@ -179,6 +184,7 @@ def demand_everything_once(nodes: Sequence[Node], feed: Feed) -> None:
     first, *partners = nodes
     for node in nodes:
         _demand_sound(node)
+        _demand_logged_once(node)
     for node in partners:
         _demand_held_once(node, feed)
         _demand_exchanged_once(first, node)
@@ -191,6 +197,24 @@ def _demand_sound(node: Node) -> None:
     with node.db.read() as connection:
         seqs = list(connection.scalars(select(journal.journal.c.seq).order_by(journal.journal.c.seq)))
     assert seqs == list(range(1, len(seqs) + 1))
+
+
+def _demand_logged_once(node: Node) -> None:
+    """Every number has its leaf, no leaf is there twice, and the log is the tree of its entries."""
+    with node.db.read() as connection:
+        row = log_store.newest_log(connection)
+        if row is None:
+            return
+        entries = log_store.read_entries(connection, row.log, 0, row.edge.size + 1)
+        records = [read_record(bytes(data)) for data in connection.scalars(select(log_store.records.c.record)).all()]
+        sent = connection.execute(select(exchange_store.sent)).all()
+    assert row.edge == Edge().extended(map(leaf_hash, entries))
+    names = Counter((each.action, each.sender, each.recipient, each.sequence) for each in records)
+    assert set(names.values()) <= {1}, names
+    assert len(records) == row.edge.size
+    logged = {(each.recipient, each.sequence, each.digest) for each in records}
+    assert {(each.recipient, each.sequence, each.digest) for each in sent} <= logged
+    assert all(each.frame for each in sent)
 
 
 def _demand_held_once(node: Node, feed: Feed) -> None:

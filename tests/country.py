@@ -52,11 +52,11 @@ class Country:
         return Country.over(nation, db)
 
     @staticmethod
-    def over(nation: NationId, db: Database) -> "Country":
-        """The services of a nation over a database that is there."""
+    def over(nation: NationId, db: Database, neighbours: "dict[NationId, Country] | None" = None) -> "Country":
+        """The services of a nation over a database that is there; `neighbours` may be a dictionary that lives on."""
         partners = Partners(db, nation)
         agreements = Agreements(db, nation, keys_of(nation).signing.verify_key, partners)
-        neighbours: dict[NationId, Country] = {}
+        neighbours = {} if neighbours is None else neighbours
 
         def ask(partner: Partner, body: bytes, at: datetime) -> Answer:
             """Reach a neighbour's witness without a socket."""

@@ -126,10 +126,10 @@ def modified(version: int) -> datetime:
     return AT - timedelta(hours=1) + timedelta(seconds=version)
 
 
-def opened(nation: NationId, folder: Path) -> Country:
+def opened(nation: NationId, folder: Path, neighbours: dict[NationId, Country]) -> Country:
     country = Country.found(nation, folder / nation)
     fragile = Fragile(country.db.engine, country.db.waker)
-    return Country.over(nation, fragile)
+    return Country.over(nation, fragile, neighbours)
 
 
 class Channel(RuleBasedStateMachine):
@@ -150,7 +150,7 @@ class Channel(RuleBasedStateMachine):
     @initialize()
     def found(self) -> None:
         shutil.copytree(self.template, self.folder, dirs_exist_ok=True)
-        self.countries = {nation: opened(nation, self.folder) for nation in NATIONS}
+        self.countries.update({nation: opened(nation, self.folder, self.countries) for nation in NATIONS})
 
     def teardown(self) -> None:
         try:
@@ -170,7 +170,7 @@ class Channel(RuleBasedStateMachine):
             what(self.countries[nation], self.at)
         except Crash:
             self.countries[nation].db.close()
-            self.countries[nation] = opened(nation, self.folder)
+            self.countries[nation] = opened(nation, self.folder, self.countries)
             return False
         return True
 
@@ -329,7 +329,7 @@ class Channel(RuleBasedStateMachine):
             except Crash:
                 for nation in pair:
                     self.countries[nation].db.close()
-                    self.countries[nation] = opened(nation, self.folder)
+                    self.countries[nation] = opened(nation, self.folder, self.countries)
 
     @rule(nation=nations, countdown=st.integers(1, 3), after=st.booleans())
     def crash_soon(self, nation: NationId, countdown: int, after: bool) -> None:
@@ -393,6 +393,7 @@ class Channel(RuleBasedStateMachine):
     def _deliver_all(self, pair: tuple[NationId, NationId]) -> int:
         sender, recipient = (self.countries[nation] for nation in pair)
         self.at += timedelta(seconds=1)
+        sender.context.flusher.forget_failures()
         sender.plan(self.at)
         allowed, before = self.oracle.allowed(*pair), self._from(*pair)
         after = Receiving(recipient.context).cursor(sender.nation)
