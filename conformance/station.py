@@ -108,6 +108,8 @@ class Station:
             except Error as error:
                 self.strange.append(f"a receipt that does not hold: {error}"[:200])
             return _send(handler, 202, "application/json", b"{}")
+        if handler.path in ("/partner/v1/agreements", "/partner/v1/attestations"):
+            return _send(handler, 202, "application/json", b"{}")
         return _send(handler, 404, "application/problem+json", b"{}")
 
 

@@ -97,11 +97,7 @@ def proved_flaws(document: Document) -> Iterator[Flaw]:
             "terms",
             "Nothing can ever flow from %(sender)s to %(recipient)s: these clauses never hold together: %(clauses)s.",
             "Widen one of the terms behind these clauses, or give the nation a role that only receives.",
-            {
-                "sender": each.direction.holder,
-                "recipient": each.direction.recipient,
-                "clauses": ", ".join(each.clauses),
-            },
+            {**between, "clauses": ", ".join(each.clauses)},
         )
     always = {each.name for each in msgspec.structs.fields(Terms) if each.required}
     for name in idle_terms(document):

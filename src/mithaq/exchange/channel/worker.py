@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from mithaq.kernel.wake import WakeListener
 
 _log = logging.getLogger(__name__)
 _RECOVERY_S = 5.0
+_PROOF_RETRY_S = 30.0
 _PARTNERS_CHANGED = ("nations.card", "nations.standing", "nations.removed")
 _TO_POST = ("exchange.admitted", "exchange.quarantined", "exchange.letter", "exchange.duty")
 
@@ -97,6 +99,7 @@ class _Channel:
         self._receipts = Receipts(context)
         self._owed = Owed(context)
         self._letters = Letters(context)
+        self._unproven: dict[int, float] = {}
         self._attestations = Attestations(context)
         self.stop = threading.Event()
 
@@ -153,14 +156,22 @@ class _Channel:
             self._again_and_again(step, lambda error: _log.info("post to %s: %s", self._link.nation, error))
 
     def _ask_for_proofs(self, client: PartnerClient) -> int:
-        """Ask for what the partner still owes; return how many proofs came and hold."""
-        came = 0
+        """Ask for what the partner still owes; return how many proofs came and hold.
+
+        A number without a proof is asked for again later, and ends the round: who proves nothing delays no receipt.
+        """
+        came, now = 0, time.monotonic()
         for sequence in self._owed.due(self._link.nation):
+            if self._unproven.get(sequence, now) > now:
+                continue
             try:
                 self._owed.take(self._link.nation, sequence, client.fetch_proof(sequence), self._clock.now())
+                self._unproven.pop(sequence, None)
                 came += 1
             except Error as error:  # it stays owed, and the ledger says so
                 _log.info("proof of %s %s: %s", self._link.nation, sequence, error)
+                self._unproven[sequence] = now + _PROOF_RETRY_S
+                break
         return came
 
     def _deliver(self, client: PartnerClient) -> int:
@@ -171,11 +182,17 @@ class _Channel:
         return len(due) + self._post(client) + self._attest(client)
 
     def _attest(self, client: PartnerClient) -> int:
-        attested = self._attestations.due(self._link.nation)
-        for row, envelope in attested:
-            client.send_attestation(envelope)
+        """Post attestations; one that is refused waits for the next round and holds up no receipt."""
+        taken = 0
+        for row, envelope in self._attestations.due(self._link.nation):
+            try:
+                client.send_attestation(envelope)
+            except PartnerRefused as error:
+                _log.warning("attestation to %s: %s", self._link.nation, error)
+                break
             self._attestations.delivered(row, self._clock.now())
-        return len(attested)
+            taken += 1
+        return taken
 
     def _post(self, client: PartnerClient) -> int:
         """Post what waits; a refusal holds up that letter alone."""
