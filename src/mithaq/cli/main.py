@@ -12,7 +12,7 @@ from mithaq import __version__
 from mithaq.kernel.errors import Error
 
 COMMANDS = {
-    "agreement": "mithaq.cli.agreement:agreement",
+    "agreement": "mithaq.cli.agreement.group:agreement",
     "backup": "mithaq.cli.backup:backup",
     "blocklist": "mithaq.cli.blocklist:blocklist",
     "card": "mithaq.cli.partner:card",

@@ -7,7 +7,7 @@ import click
 from sqlalchemy import Connection
 
 from mithaq.agreements.model import State
-from mithaq.cli.agreement import resolve, title_of
+from mithaq.cli.agreement.find import resolve, title_of
 from mithaq.cli.layout import Column, agreement_word, printable, reason_lines, reasons_json, show_rows, word
 from mithaq.cli.session import Session
 from mithaq.cli.why import why

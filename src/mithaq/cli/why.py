@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from mithaq.agreements.model import Agreement
-from mithaq.cli.agreement import title_of
+from mithaq.cli.agreement.find import title_of
 from mithaq.cli.layout import agreement_word, reason_lines, reasons_json, word
 from mithaq.cli.options import LANE
 from mithaq.cli.session import EXIT_NOT_FOUND, EXIT_REFUSED, Session

@@ -7,6 +7,7 @@ searched and compared with a log.
 
 import gettext as gnu
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from babel import Locale
 from babel.dates import format_datetime
+from babel.lists import format_list
 from babel.numbers import format_decimal
 from babel.units import format_unit
 from hijridate import Gregorian
@@ -90,6 +92,10 @@ class Translator:
     def number(self, value: int | float) -> str:
         """Write a number with the language's separators and Latin digits."""
         return format_decimal(value, locale=_locale(self.language), numbering_system="latn")
+
+    def listing(self, texts: Sequence[str]) -> str:
+        """List texts with commas and the language's `and` before the last one."""
+        return format_list([self._isolate(text) for text in texts], "standard", locale=_locale(self.language))
 
     def seconds(self, value: float) -> str:
         """Write a duration: milliseconds below a second, then seconds, minutes, hours, days."""

@@ -1,17 +1,15 @@
 """Agreements: the list, and one agreement with its terms as sentences, its signatures and its state."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from starlette.responses import Response
 
 from mithaq.agreements.model import Agreement
-from mithaq.agreements.term_rules import agreed_rules
-from mithaq.agreements.terms import Terms
 from mithaq.nations.people.audit import audit
 from mithaq.nations.people.model import Verb
+from mithaq.node.agreements_in_words.document import sentences_of
 from mithaq.web.doors import Door, Visit
-from mithaq.web.labels import LABELS
 
 
 def agreements(visit: Visit) -> Response:
@@ -37,11 +35,10 @@ def agreement(visit: Visit) -> Response:
         "agreement.html",
         agreement=found,
         title=words_of(visit, document.title),
-        terms=[(rule.kept_by, visit.words.gettext(rule.sentence, value=_shown(visit, document.terms, rule.name)))
-               for rule in agreed_rules(document.terms)],
+        terms=[(each.kept_by, each.text) for each in sentences_of(visit.words, document)],
         parties=[(party, words_of(visit, party.names), party.nation in found.signed_by) for party in document.parties],
         order=orders.get(agreement_id, ""),
-    )  # fmt: skip
+    )
 
 
 def sign(visit: Visit) -> Response:
@@ -78,22 +75,6 @@ def _done(visit: Visit, agreement_id: str, action: str) -> Response:
 def words_of(visit: Visit, words: Mapping[Any, str]) -> str:
     """Return a text that is kept in several languages in the reader's, else in English, else in any."""
     return words.get(visit.words.language) or words.get("en") or next(iter(words.values()))
-
-
-def _shown(visit: Visit, terms: Terms, name: str) -> str | int:
-    """Say the value of a term in the reader's words."""
-    value = getattr(terms, name)
-    if name == "onward":
-        said = _said(visit, f"onward-{terms.onward.mode}")
-        inside = visit.words.gettext(LABELS["onward-constituents"])
-        return f"{said}{_said(visit, 'separator')}{inside}" if terms.onward.constituents else said
-    if isinstance(value, list):
-        return _said(visit, "separator").join(_said(visit, str(each)) for each in value)
-    return cast("str | int", value)
-
-
-def _said(visit: Visit, value: str) -> str:
-    return visit.words.gettext(LABELS.get(value, value))
 
 
 DOORS = (

@@ -1,5 +1,6 @@
 """Words for enumerated values: what a reader sees instead of a machine's name."""
 
+from mithaq.node.agreements_in_words import vocabulary
 from mithaq.node.language import msgid
 
 ROLES = {
@@ -53,13 +54,7 @@ ACTIONS = {
     "token.revoke": msgid("Revoked a token"),
 }
 PURPOSES = {
-    "defence": msgid("defence"),
-    "warning": msgid("warning"),
-    "exercise": msgid("exercise"),
-    "research": msgid("research"),
-    "statistics": msgid("statistics"),
-    "law-enforcement": msgid("law enforcement"),
-    "attribution": msgid("attribution"),
+    **vocabulary.PURPOSES,
     "withdrawal": msgid("withdrawal"),
 }
 WORD_STANDINGS = {
@@ -79,11 +74,6 @@ TERM_WORDS = {
     "kept-prevent": msgid("prevented by this node"),
     "kept-oblige": msgid("carried out by this node"),
     "kept-audit": msgid("kept as evidence"),
-    "onward-none": msgid("to nobody"),
-    "onward-originator-consent": msgid("only where the originator consents"),
-    "onward-parties": msgid("to the parties"),
-    "onward-constituents": msgid("to constituents inside the nation"),
-    "separator": msgid(", "),
 }
 CHANNEL_STATES = {
     "in-step": msgid("In step"),

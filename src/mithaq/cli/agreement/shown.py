@@ -1,0 +1,64 @@
+"""How one agreement is shown: where it stands, who has signed, its terms as sentences."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from mithaq.agreements.model import Agreement
+from mithaq.cli.agreement.find import title_of
+from mithaq.cli.layout import agreement_word, cell, labelled, name_in, plain, printable
+from mithaq.cli.session import Session
+from mithaq.node.agreements_in_words.document import sentences_of
+
+
+def row_of(session: Session, known: Agreement, at: datetime) -> dict[str, Any]:
+    """Return an agreement as one row: who has signed and who has not, from when to when, its hash."""
+    document = known.document
+    return {
+        "id": document.id,
+        "version": document.version,
+        "title": title_of(session, known),
+        "state": str(known.state(at)),
+        "parties": sorted(known.parties),
+        "signed_by": sorted(known.signed_by),
+        "missing": sorted(known.missing),
+        "not_before": known.not_before,
+        "not_after": known.not_after,
+        "hash": known.reference.hash,
+    }
+
+
+def emit(session: Session, known: Agreement) -> None:
+    """Print an agreement, and who still has to sign it."""
+    row = row_of(session, known, session.now())
+    sentences = [printable(each.text) for each in sentences_of(session.words, known.document)]
+    value = plain(row) | {"terms": msgspec.to_builtins(known.document.terms), "sentences": sentences}
+    session.emit(value, lambda: _text(session, known, row, sentences))
+    if known.missing:
+        session.say(
+            "Not in force until signed by %(missing)s. Give them a copy: mithaq agreement export %(id)s FILE",
+            missing=", ".join(sorted(known.missing)),
+            id=known.document.id,
+        )
+
+
+def _text(session: Session, known: Agreement, row: dict[str, Any], sentences: list[str]) -> str:
+    words = session.words.gettext
+    signed = {True: words("signed"), False: words("not signed")}
+    lines = [
+        (words("title"), row["title"]),
+        (words("id"), row["id"]),
+        (words("version"), f"{row['version']} ({row['hash'][:16]}…)"),
+        (words("state"), agreement_word(session, row["state"])),
+        (words("from"), cell(session, known.not_before)),
+        (words("until"), cell(session, known.not_after)),
+    ]
+    lines += [
+        (
+            words("party"),
+            f"{party.nation} ({name_in(session, party.names)}): {signed[party.nation in known.signed_by]}",
+        )
+        for party in known.document.parties
+    ]
+    return "\n".join([labelled(lines), "", *(f"- {sentence}" for sentence in sentences)])
