@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mithaq.agreements.service import Agreements
+from mithaq.agreements.speaking import Statements
 from mithaq.exchange.context import Context
 from mithaq.exchange.frame import Unverified, split_frames
 from mithaq.exchange.orders import Orders
@@ -50,6 +51,10 @@ class Country:
         agreements = Agreements(db, nation, keys_of(nation).signing.verify_key, partners)
         context = Context(db, nation, Holdings(db), agreements, partners, signer_of(nation))
         return Country(nation, db, context, Planning(context).reader())
+
+    @property
+    def statements(self) -> Statements:
+        return Statements(self.db, self.nation, self.context.agreements)
 
     def befriend(self, others: Iterable["Country"], at: datetime) -> None:
         for other in others:

@@ -141,7 +141,8 @@ class Agreement:
 
     `signed_by`: parties whose node and enough of whose officials have signed. `suspended`: this nation, or enough
     others, suspended the whole agreement. `suspended_parties`: the parties with which nothing is exchanged under it.
-    `leaving`: from when on a party that withdrew is bound no more.
+    `suspended_kinds`: kinds of object that alone are suspended for a party. `leaving`: from when on a party that
+    withdrew is bound no more. `not_after` counts the renewals to which nobody has objected.
     """
 
     document: Document
@@ -151,6 +152,7 @@ class Agreement:
     not_after: datetime
     suspended: bool = False
     suspended_parties: frozenset[NationId] = frozenset()
+    suspended_kinds: Mapping[NationId, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     leaving: Mapping[NationId, datetime] = field(default_factory=lambda: MappingProxyType({}))
 
     @cached_property

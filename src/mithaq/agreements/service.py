@@ -1,6 +1,7 @@
 """What can be done with agreements."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -11,6 +12,8 @@ from sqlalchemy import Connection
 from mithaq.agreements import rules, store
 from mithaq.agreements.errors import NotAParty, UnknownAgreement
 from mithaq.agreements.model import AGREEMENT_TYPE, Agreement, Document, State
+from mithaq.agreements.statement import Statement
+from mithaq.agreements.statements import read_statement, with_statements
 from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL
@@ -31,14 +34,19 @@ class Agreements:
         """Sign a new document for this nation and keep it."""
         return self.receive(signer.sign(AGREEMENT_TYPE, rules.payload_of(document)), at=at, actor=actor)
 
-    def receive(self, envelope: bytes, *, at: datetime, actor: str) -> Agreement:
+    def receive(self, envelope: bytes, *, at: datetime, actor: str, sender: NationId | None = None) -> Agreement:
         """Keep an agreement, or join the signatures it brings with those already here.
+
+        Args:
+            sender: the nation whose node sent the copy, where one did; it must have signed.
 
         Raises:
             BadJson, BadSignature, BadAgreement: the copy is refused, what was known stays as it was.
-            NotAParty: this nation is no party to it.
+            NotAParty: this nation is no party to it, or the sender has not signed it.
         """
         new = self._read(envelope)
+        if sender is not None and sender not in new.signed_by:
+            raise NotAParty("%(nation)s has not signed the agreement", subject=new.document.id, nation=sender)
         rules.refuse_unheld_signatures(new, self._keys())
         if self._own not in new.parties:
             raise NotAParty("this nation is no party to the agreement", subject=new.document.id)
@@ -56,7 +64,7 @@ class Agreements:
         return self.receive(signer.sign(AGREEMENT_TYPE, known.envelope.payload), at=at, actor=actor)
 
     def set_suspended(self, agreement_id: str, suspended: bool, *, at: datetime, actor: str) -> Agreement:
-        """Suspend an agreement for this nation at once, or end the suspension."""
+        """Suspend an agreement at this node at once, or end that; it needs no key, and nobody is told."""
         with self._db.write(at) as tx:
             self.get(tx.connection, agreement_id)
             store.set_suspended(tx, agreement_id, suspended)
@@ -83,7 +91,16 @@ class Agreements:
 
     def all(self, connection: Connection) -> list[Agreement]:
         """Return every version of every agreement."""
-        return [self._of_row(connection, row) for row in store.all_rows(connection)]
+        keys, said = tuple(sorted(self._keys(connection).items())), _statements(connection)
+        return [self._with(row, keys, said[row.id]) for row in store.all_rows(connection)]
+
+    def versions(self, connection: Connection, agreement_id: str) -> list[Agreement]:
+        """Return every version of one agreement, newest first."""
+        return [each for each in self.all(connection) if each.document.id == agreement_id]
+
+    def keys(self, connection: Connection) -> Mapping[NationId, VerifyKey]:
+        """Return the keys under which signatures count here: this nation's, and those that were compared."""
+        return self._keys(connection)
 
     def current(self, connection: Connection, at: datetime) -> list[Agreement]:
         """Return the newest version in force of each agreement."""
@@ -100,6 +117,8 @@ class Agreements:
             earlier = store.find(tx.connection, document.id, document.version - 1)
             rules.check_amendment(self._of_row(tx.connection, earlier) if earlier else None, document)
         kept = rules.joined(self._of_row(tx.connection, row), new) if row else new
+        if row and kept.envelope.encode() == bytes(row.envelope):
+            return kept  # it brings nothing new: nobody is woken
         store.save(tx, document.id, document.version, kept.envelope.encode(), is_new=row is None)
         tx.append(
             "agreements.changed",
@@ -124,7 +143,24 @@ class Agreements:
 
     def _of_row(self, connection: Connection, row: Any) -> Agreement:
         keys = tuple(sorted(self._keys(connection).items()))
-        return replace(_verified(bytes(row.envelope), keys), suspended=row.suspended)
+        return self._with(row, keys, _statements(connection, row.id)[row.id])
+
+    def _with(self, row: Any, keys: tuple[tuple[NationId, VerifyKey], ...], said: Sequence[Statement]) -> Agreement:
+        return with_statements(replace(_verified(bytes(row.envelope), keys), suspended=row.suspended), said, self._own)
+
+
+def _statements(connection: Connection, agreement_id: str | None = None) -> Mapping[str, Sequence[Statement]]:
+    """Return what was said of one agreement, or of each."""
+    found: dict[str, list[Statement]] = defaultdict(list)
+    for row in store.statement_rows(connection, agreement_id):
+        found[row.agreement_id].append(_said(bytes(row.envelope)))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _said(envelope: bytes) -> Statement:
+    """Read a stored statement once in this process; it was verified when it came."""
+    return read_statement(read_envelope(envelope, subject="statement"))
 
 
 @lru_cache(maxsize=1024)

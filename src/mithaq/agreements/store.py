@@ -17,6 +17,17 @@ agreements = Table(
     Column("changed_at", Timestamp, nullable=False),
 )
 
+statements = Table(
+    "agreement_statements",
+    metadata,
+    Column("agreement_id", Text, primary_key=True),
+    Column("nation", Text, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("heard_at", Timestamp, nullable=False),
+)
+"""What parties have said of agreements, each as its signed bytes; verified when it came."""
+
 
 def find(connection: Connection, agreement_id: str, version: int | None = None) -> Any | None:
     """Return the row of one version, or of the newest."""
@@ -50,3 +61,22 @@ def save(tx: Transaction, agreement_id: str, version: int, envelope: bytes, *, i
 def set_suspended(tx: Transaction, agreement_id: str, suspended: bool) -> None:
     """Suspend or resume every version of an agreement."""
     tx.execute(update(agreements).where(agreements.c.id == agreement_id).values(suspended=suspended, changed_at=tx.at))
+
+
+def lock(tx: Transaction, agreement_id: str) -> None:
+    """Let nobody else add statements about an agreement until this transaction has ended (SQLite: nobody can)."""
+    tx.execute(select(agreements.c.version).where(agreements.c.id == agreement_id).with_for_update())
+
+
+def statement_rows(connection: Connection, agreement_id: str | None = None) -> list[Any]:
+    """Return the statements about one agreement or about all, for each nation in the order of their numbers."""
+    query = select(statements).order_by(statements.c.agreement_id, statements.c.nation, statements.c.sequence)
+    if agreement_id is not None:
+        query = query.where(statements.c.agreement_id == agreement_id)
+    return list(connection.execute(query))
+
+
+def add_statement(tx: Transaction, agreement_id: str, nation: str, sequence: int, envelope: bytes) -> None:
+    """Insert a statement."""
+    row = {"agreement_id": agreement_id, "nation": nation, "sequence": sequence, "envelope": envelope}
+    tx.execute(insert(statements).values(**row, heard_at=tx.at))

@@ -27,6 +27,7 @@ class Answer(BaseModel):
     agreement: str | None
     allowed: bool
     reasons: list[ReasonTold]
+    approved_by: list[str]
 
 
 class WhyTold(BaseModel):
@@ -63,6 +64,7 @@ def router(node: Node) -> APIRouter:
                     agreement=each.agreement_id or None,
                     allowed=each.verdict.allowed,
                     reasons=[_told(reason, words) for reason in each.verdict.reasons],
+                    approved_by=sorted(each.approved_by),
                 )
                 for each in answers
             ],

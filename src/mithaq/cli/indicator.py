@@ -72,7 +72,7 @@ def add(
         name=name,
         description=description,
         purpose=purpose if agreement else None,
-        instruction=instruction_of(agreement, nations_of(recipients), purpose),
+        instruction=instruction_of(agreement, nations_of(recipients), purpose, session.actor),
     )
     new = own_indicators(observables, terms, at)
     with node.db.write(at) as tx:

@@ -61,7 +61,7 @@ def import_(
 ) -> None:
     """Import FILE: a STIX bundle (streamed, up to 1 GB), MISP events, or a report; `-` is standard input."""
     session: Session = ctx.obj
-    instruction = instruction_of(agreement, nations_of(recipients), purpose)
+    instruction = instruction_of(agreement, nations_of(recipients), purpose, session.actor)
     if form == "text":
         terms = IndicatorTerms(
             nation=session.node().nation,

@@ -58,7 +58,7 @@ def nations_of(text: str | None) -> tuple[NationId, ...] | None:
 
 
 def instruction_of(
-    agreement: str | None, recipients: tuple[NationId, ...] | None, purpose: str
+    agreement: str | None, recipients: tuple[NationId, ...] | None, purpose: str, by: str
 ) -> ReleaseInstruction | None:
     """Return what the releaser asks for.
 
@@ -69,4 +69,4 @@ def instruction_of(
         if recipients is not None:
             raise click.UsageError("--to needs --agreement: nothing is released without one")
         return None
-    return ReleaseInstruction(agreement, recipients, purpose)
+    return ReleaseInstruction(agreement, recipients, purpose, by)

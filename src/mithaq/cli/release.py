@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from mithaq.agreements.model import State
 from mithaq.cli.agreement.find import resolve, title_of
+from mithaq.cli.approve import approve
 from mithaq.cli.layout import Column, agreement_word, printable, reason_lines, reasons_json, show_rows, word
 from mithaq.cli.session import Session
 from mithaq.cli.why import why
@@ -79,6 +80,9 @@ _REFUSED = {
 @click.group()
 def release() -> None:
     """Standing orders, vetoes, what was released and what was withheld."""
+
+
+release.add_command(approve)
 
 
 @release.command()

@@ -57,6 +57,7 @@ def _why_json(session: Session, answer: Why) -> dict[str, Any]:
         "agreement": answer.agreement_id or None,
         "allowed": answer.verdict.allowed,
         "reasons": reasons_json(session, answer.verdict.reasons),
+        "approved_by": sorted(answer.approved_by),
     }
 
 
@@ -73,6 +74,8 @@ def _why_text(session: Session, answers: Sequence[Why], agreements: Sequence[Agr
         lines.append(words("%(nation)s has this object already.", nation=first.partner))
     for answer, known in zip(answers, agreements, strict=True):
         lines += ["", _heading(session, answer, known), *reason_lines(session, answer.verdict.reasons, "  ")]
+        if answer.waits_for_a_person and answer.approved_by:
+            lines.append("  " + words("Approved by: %(persons)s", persons=", ".join(sorted(answer.approved_by))))
     return "\n".join(lines)
 
 

@@ -27,6 +27,12 @@ class BadReceipt(Error):
     code = "bad-receipt"
 
 
+class BadLetter(Error):
+    """A paper between nations that this node does not read, or not now."""
+
+    code = "bad-letter"
+
+
 class BadRequestSignature(Error):
     """An HTTP request that its nation did not sign."""
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from mithaq.agreements.model import Agreement, State
 from mithaq.agreements.service import Agreements
-from mithaq.exchange import store
+from mithaq.exchange import approvals, store
 from mithaq.exchange.settings import PROTOCOL_VERSION
 from mithaq.intelligence.indicators import identity_id
 from mithaq.intelligence.model import Provenance, StoredObject
@@ -49,6 +49,7 @@ class Gatekeeper:
         self._item: tuple[StoredObject, Item] | None = None
         rows = connection.execute(select(store.vetoes.c.object_id, store.vetoes.c.recipient))
         self._vetoes = {(row.object_id, row.recipient) for row in rows}
+        self._approvals = approvals.all_of(connection)
 
     def agreement(self, agreement_id: str) -> Agreement | None:
         """Return the version in force, else the newest, else nothing."""
@@ -81,6 +82,18 @@ class Gatekeeper:
         request = self._request(stored, recipient, agreement_id, purpose, {stored.stix.id})
         return judge(request, self._at, self._facts(request))
 
+    def approved_by(self, stored: StoredObject, recipient: NationId, agreement_id: str) -> frozenset[str]:
+        """Return who approved, or instructed, that exactly this version goes to a nation under an agreement."""
+        approved = self._approvals.get((stored.stix.id, str(stored.lane), agreement_id), {})
+        instructed = {
+            asked.by
+            for asked in stored.instructions
+            if asked.by
+            and asked.agreement_id == agreement_id
+            and (asked.recipients is None or recipient in asked.recipients)
+        }
+        return frozenset(instructed | approved.get(digest_of(stored), set())) if approved else frozenset(instructed)
+
     def knows(self, object_id: str, recipient: NationId, provenance: Sequence[Provenance] = ()) -> bool:
         """Tell whether a nation has an object already, because it sent it or was sent it."""
         if any(each.source == "partner" and each.nation == recipient for each in provenance):
@@ -104,6 +117,7 @@ class Gatekeeper:
             withheld_refs=self._withheld_refs(stored, recipient, agreement_id, purpose, seen),
             vetoed=bool({(stored.stix.id, recipient), (stored.stix.id, "*")} & self._vetoes),
             status_at=partner.card.issued_at if partner else None,
+            approvals=len(self.approved_by(stored, recipient, agreement_id)),
             protocol=PROTOCOL_VERSION,
         )
 

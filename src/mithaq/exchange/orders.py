@@ -6,14 +6,17 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select
 
-from mithaq.exchange import store
+from mithaq.exchange import approvals, store
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import NotReleasable
+from mithaq.exchange.gatekeeping import digest_of
 from mithaq.exchange.sending import LOST, last_sequence
+from mithaq.intelligence.errors import NotHeld
 from mithaq.intelligence.model import StoredObject
 from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.ids import NationId
-from mithaq.kernel.lane import ACTUAL
+from mithaq.kernel.lane import ACTUAL, Lane
+from mithaq.nations.people.rules import another_person
 from mithaq.release.model import Verdict
 
 
@@ -27,6 +30,12 @@ class Why:
     purpose: str
     verdict: Verdict
     already_has_it: bool
+    approved_by: frozenset[str] = frozenset()
+
+    @property
+    def waits_for_a_person(self) -> bool:
+        """Tell whether another person's approval is among what is missing."""
+        return any(reason.code == "second-person" for reason in self.verdict.reasons)
 
 
 class Orders:
@@ -82,6 +91,38 @@ class Orders:
             tx.execute(delete(table).where(table.c.object_id == object_id, table.c.recipient == (recipient or "*")))
             _said(tx, object_id, actor, order="veto lifted")
 
+    def approve(
+        self, object_id: str, agreement_id: str, *, lane: Lane = ACTUAL, digest: str = "", at: datetime, actor: str
+    ) -> frozenset[str]:
+        """Approve, as one of several persons, that the newest version of an object goes out under an agreement.
+
+        Args:
+            digest: the SHA-256 of the version that the person has read; the newest one where it is empty.
+
+        Returns:
+            Everybody who has approved this version by now; who instructed its release counts.
+
+        Raises:
+            NotHeld: there is no such object in this lane.
+            UnknownAgreement: there is no such agreement here.
+            NotReleasable: it has changed since it was read, or this person has approved it before.
+        """
+        with self._context.db.write(at) as tx:
+            self._context.agreements.get(tx.connection, agreement_id)
+            versions = self._context.holdings.get(tx.connection, object_id, lane)
+            if not versions:
+                raise NotHeld("this node holds no such object in this lane", subject=object_id[:120])
+            newest = digest_of(versions[0])
+            if digest not in ("", newest):
+                raise NotReleasable("a newer version has come since it was read", subject=object_id)
+            known = approvals.persons(tx.connection, versions[0], newest, agreement_id)
+            if reason := another_person(actor, known):
+                raise NotReleasable(reason.message, subject=object_id)
+            approvals.add(tx, versions[0], newest, agreement_id, actor)
+            detail = {"order": "approved", "agreement": agreement_id, "digest": newest}
+            tx.append("exchange.orders", subject=object_id, lane=lane, actor=actor, detail=detail)
+        return known | {actor}
+
     def resume(self, partner: NationId, *, at: datetime, actor: str) -> tuple[int, int]:
         """Go on with a partner that was sent more than this node remembers, as after the restore of a backup.
 
@@ -118,6 +159,7 @@ class Orders:
                 purpose,
                 gate.judge(stored, partner, agreement_id, purpose),
                 gate.knows(stored.stix.id, partner, stored.provenance),
+                gate.approved_by(stored, partner, agreement_id),
             )
             for agreement_id in dict.fromkeys(shared or [""])
         ]

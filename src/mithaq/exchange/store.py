@@ -24,6 +24,18 @@ vetoes = Table(
 )
 """A director's word that an object stays; recipient `*` means everybody."""
 
+approvals = Table(
+    "exchange_approvals",
+    metadata,
+    Column("object_id", Text, primary_key=True),
+    Column("lane", Text, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("agreement_id", Text, primary_key=True),
+    Column("person", Text, primary_key=True),
+    Column("at", Timestamp, nullable=False),
+)
+"""Who approved the release of exactly this version of an object under an agreement."""
+
 outbox = Table(
     "exchange_outbox",
     metadata,
@@ -75,6 +87,24 @@ sent_objects = Table(
     Index("exchange_sent_objects_object", "object_id", "recipient"),
 )
 """Who has which version of which object from this nation."""
+
+letters = Table(
+    "exchange_letters",
+    metadata,
+    row_id(),
+    Column("recipient", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("about", Text, nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("queued_at", Timestamp, nullable=False),
+    Column("next_at", Timestamp, nullable=False),
+    Column("tried", Integer, nullable=False),
+    Column("refusal", Text, nullable=False),
+    Column("delivered_at", Timestamp, nullable=True),
+    Index("exchange_letters_due", "recipient", "delivered_at"),
+    UniqueConstraint("recipient", "digest", name="exchange_letters_once"),
+)
+"""Signed papers on their way to partners; they are no intelligence and carry no object."""
 
 withheld = Table(
     "exchange_withheld",

@@ -43,11 +43,15 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseInstruction:
-    """What the releaser asked for: under which agreement, to whom (None: every party), for which purpose."""
+    """What the releaser asked for: under which agreement, to whom (None: every party), for which purpose.
+
+    `by`: the person who asked, empty where a program did; it counts as the first who approves.
+    """
 
     agreement_id: str
     recipients: tuple[NationId, ...] | None
     purpose: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

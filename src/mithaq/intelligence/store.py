@@ -335,12 +335,13 @@ def _instruction_row(row: int, given: ReleaseInstruction, at: datetime) -> dict[
         "recipients": recipients,
         "purpose": given.purpose,
         "at": at,
+        "given_by": given.by or None,
     }
 
 
 def _instruction(row: Any) -> ReleaseInstruction:
     recipients = None if row.recipients is None else tuple(NationId(nation) for nation in row.recipients)
-    return ReleaseInstruction(row.agreement_id, recipients, row.purpose)
+    return ReleaseInstruction(row.agreement_id, recipients, row.purpose, row.given_by or "")
 
 
 def _provenance(row: Any) -> Provenance:

@@ -70,6 +70,7 @@ instructions = Table(
     Column("recipients", Json),
     Column("purpose", Text, nullable=False),
     Column("at", Timestamp, nullable=False),
+    Column("given_by", Text),
 )
 observables = Table(
     "object_observables",

@@ -5,8 +5,10 @@ from functools import cached_property
 from pathlib import Path
 
 from mithaq.agreements.service import Agreements
+from mithaq.agreements.speaking import Statements
 from mithaq.detection.service import Detection
 from mithaq.exchange.context import Context
+from mithaq.exchange.letters import Letters
 from mithaq.exchange.orders import Orders
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.warninglists import WarningLists
@@ -67,6 +69,11 @@ class Node:
         return Agreements(self.db, self.nation, own_card(self.folder).verify_key, self.partners)
 
     @cached_property
+    def statements(self) -> Statements:
+        """Return what parties say of their agreements after signing."""
+        return Statements(self.db, self.nation, self.agreements)
+
+    @cached_property
     def people(self) -> People:
         """Return the persons of this node."""
         return People(self.db)
@@ -90,6 +97,11 @@ class Node:
     def exchange(self) -> Orders:
         """Return the decisions of people about releases."""
         return Orders(self.channel)
+
+    @cached_property
+    def letters(self) -> Letters:
+        """Return the papers that travel between nations beside intelligence."""
+        return Letters(self.channel)
 
     @cached_property
     def telemetry(self) -> Telemetry:

@@ -4,6 +4,7 @@ import logging
 import threading
 
 from mithaq.exchange.channel.worker import ChannelWorker
+from mithaq.exchange.letters import Letters
 from mithaq.exchange.planning import Planning
 from mithaq.kernel import journal
 from mithaq.kernel.errors import Error
@@ -24,6 +25,8 @@ def run(node: Node, stop: threading.Event) -> None:
     if node.db.dialect == "postgresql" and node.db.waker:
         listening = (node.db, node.db.waker, stop)
         threading.Thread(target=forward_notifications, args=listening, name="notifications", daemon=True).start()
+    letters = (node, Letters(node.channel).reader(), stop)
+    threading.Thread(target=follow, args=letters, name="letters", daemon=True).start()
     follow(node, Planning(node.channel).reader(), stop)
 
 

@@ -135,7 +135,7 @@ def agreement_facts(agreement: Agreement | None, holder: NationId, recipient: Re
         jurisdictions=terms.stored_in or _NOTHING,
         stored_in=_stored_in(agreement, nation),
         protocol_needed=agreement.document.terms.baseline.protocol_version if agreement.document.terms.baseline else 0,
-        kinds=terms.kinds,
+        kinds=terms.kinds.difference(*(agreement.suspended_kinds.get(each, _NOTHING) for each in (holder, nation))),
         tlp_ceiling=terms.tlp_ceiling,
         pap_ceiling=terms.pap_ceiling,
         purposes=terms.purposes,

@@ -6,6 +6,7 @@ from typing import Any
 from starlette.responses import Response
 
 from mithaq.agreements.model import Agreement
+from mithaq.agreements.statement import Draft
 from mithaq.nations.people.audit import audit
 from mithaq.nations.people.model import Verb
 from mithaq.node.agreements_in_words.document import sentences_of
@@ -52,7 +53,8 @@ def suspend(visit: Visit) -> Response:
     """Suspend an agreement for this nation at once, or end the suspension."""
     agreement_id = visit.request.path_params["agreement_id"]
     wanted = visit.field("suspended") == "yes"
-    visit.site.node.agreements.set_suspended(agreement_id, wanted, at=visit.at, actor=visit.person.id)
+    node, draft = visit.site.node, Draft("suspend", "national-decision") if wanted else Draft("resume", "resolved")
+    node.statements.say(agreement_id, draft, node.signer, at=visit.at, actor=visit.person.id)
     return _done(visit, agreement_id, "agreement.suspend" if wanted else "agreement.resume")
 
 

@@ -79,6 +79,22 @@ def veto(visit: Visit) -> Response:
     return visit.go(f"/intelligence/{object_id}")
 
 
+def approve(visit: Visit) -> Response:
+    """Approve, as one of several persons, the release of the version that was shown."""
+    object_id, lane = visit.field("object"), Lane.parse(visit.field("lane"))
+    visit.site.node.exchange.approve(
+        object_id,
+        visit.field("agreement"),
+        lane=lane,
+        digest=visit.field("digest") or "-",
+        at=visit.at,
+        actor=visit.person.id,
+    )
+    with visit.site.node.db.write(visit.at) as tx:
+        audit(tx, actor=visit.person.id, action="release.approve", subject=object_id)
+    return visit.go(f"/intelligence/{object_id}?lane={lane}")
+
+
 def confirm(visit: Visit) -> Response:
     """Trust a partner whose fingerprint was compared by voice."""
     nation = NationId(visit.request.path_params["nation"])
@@ -119,5 +135,6 @@ DOORS = (
     Door("/exchange/{nation}", partner, Verb.RELEASE_READ),
     Door("/exchange/{nation}/confirm", confirm, Verb.PARTNER_MANAGE, "POST"),
     Door("/exchange/{nation}/suspend", suspend, Verb.PARTNER_MANAGE, "POST"),
+    Door("/approve", approve, Verb.RELEASE_DECIDE, "POST"),
     Door("/veto", veto, Verb.RELEASE_VETO, "POST"),
 )

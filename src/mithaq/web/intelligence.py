@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from mithaq.exchange import ledger
+from mithaq.exchange.gatekeeping import digest_of
 from mithaq.exchange.orders import Why
 from mithaq.intelligence.errors import NotHeld
 from mithaq.intelligence.model import StoredObject
@@ -59,6 +60,8 @@ def read(visit: Visit) -> Response:
         vetoes=vetoes,
         hits=hits if visit.may(Verb.DETECTION_READ) else (),
         body=_readable(versions[0].body),
+        digest=digest_of(versions[0]),
+        persons={person.id: person.name for person in node.people.persons()},
         shown_observables=_SHOWN_OBSERVABLES,
     )
 

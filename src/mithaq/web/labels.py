@@ -44,6 +44,7 @@ ACTIONS = {
     "agreement.resume": msgid("Ended the suspension of an agreement"),
     "release.order": msgid("Gave a standing order"),
     "release.order-end": msgid("Ended a standing order"),
+    "release.approve": msgid("Approved a release"),
     "release.veto": msgid("Vetoed a release"),
     "release.veto-lift": msgid("Lifted a veto"),
     "partner.confirm": msgid("Trusted a partner"),
@@ -75,6 +76,21 @@ TERM_WORDS = {
     "kept-oblige": msgid("carried out by this node"),
     "kept-audit": msgid("kept as evidence"),
 }
+STATEMENTS = {
+    "statement-suspend": msgid("suspends"),
+    "statement-resume": msgid("ends its suspension"),
+    "statement-withdraw": msgid("withdraws"),
+    "statement-object-to-renewal": msgid("objects to the renewal"),
+    "because-node-incident": msgid("an incident at a node"),
+    "because-key-compromise": msgid("a compromised key"),
+    "because-suspected-breach": msgid("a suspected breach"),
+    "because-material-breach": msgid("a material breach"),
+    "because-national-law": msgid("national law"),
+    "because-national-decision": msgid("a national decision"),
+    "because-technical": msgid("a technical reason"),
+    "because-resolved": msgid("it is resolved"),
+    "because-other": msgid("another reason"),
+}
 CHANNEL_STATES = {
     "in-step": msgid("In step"),
     "behind": msgid("Behind"),
@@ -101,6 +117,7 @@ HIT_STATES = {
 LABELS = {
     **AGREEMENT_STATES,
     **TERM_WORDS,
+    **STATEMENTS,
     **CHANNEL_STATES,
     **RELEASES,
     **HIT_STATES,

@@ -122,7 +122,7 @@ def _instruction(visit: Visit) -> ReleaseInstruction | None:
     agreement_id, _, purpose = visit.field("release").partition(" ")
     if not agreement_id or not visit.may(Verb.RELEASE_DECIDE):
         return None
-    return ReleaseInstruction(agreement_id, None, purpose)
+    return ReleaseInstruction(agreement_id, None, purpose, visit.person.id)
 
 
 DOORS = (

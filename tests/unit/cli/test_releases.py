@@ -90,7 +90,7 @@ def test_why_names_every_failing_clause_and_its_remedy_in_three_languages(xa: De
     said = xa("why", added, "XB", "--purpose", "warning", lang=lang)
     assert said.code == 4
     words = translator(lang)
-    expected = {"agreement-suspended", "tlp-ceiling", "tlp-red-named", "pap-ceiling", "purpose"}
+    expected = {"agreement-suspended", "party-suspended", "tlp-ceiling", "tlp-red-named", "pap-ceiling", "purpose"}
     (judged,) = xa("--json", "why", added, "XB", "--purpose", "warning", lang=lang).rows[0]["agreements"]
     assert {reason["code"] for reason in judged["reasons"]} == expected
     for reason in judged["reasons"]:

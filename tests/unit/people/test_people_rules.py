@@ -8,6 +8,7 @@ from mithaq.nations.people.model import Actor, ApiToken, Link, Role, Verb
 from mithaq.nations.people.rules import (
     NEVER_A_SCOPE,
     PERMISSIONS,
+    another_person,
     link_usable,
     permit,
     role_change,
@@ -89,3 +90,10 @@ def test_a_token_ends_when_it_expires_or_is_revoked() -> None:
     assert not token_usable(token, AT + timedelta(days=1))
     revoked = ApiToken("token--1", "sensor", token.scopes, AT, AT + timedelta(days=1), AT)
     assert not token_usable(revoked, AT)
+
+
+def test_a_joint_decision_takes_another_person() -> None:
+    assert another_person("person--1", {"person--2"}) is None
+    refused = another_person("person--1", {"person--1", "person--2"})
+    assert refused is not None
+    assert (refused.code, refused.params["roles"]) == ("same-person", "releaser")

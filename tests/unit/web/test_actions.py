@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 from httpx import Response
 from starlette.testclient import TestClient
@@ -259,3 +260,31 @@ def test_a_form_that_would_give_too_much_is_refused(
     signed_in: SignIn, post: Post, path: str, fields: dict[str, object]
 ) -> None:
     assert post(signed_in(Role.ADMINISTRATOR), path, **fields).status_code in {404, 422}
+
+
+def test_two_releasers_approve_together_and_one_alone_does_not(
+    signed_in: SignIn, post: Post, node: Node, countries: list[Country], at: datetime
+) -> None:
+    terms = msgspec.structs.replace(Treaty(at).terms, two_person_from="TLP:GREEN")
+    joint = Treaty(at, terms=terms, agreement_id="agreement--66666666-6666-4666-8666-666666666666")
+    for country in countries:
+        country.context.agreements.receive(joint.envelope.encode(), at=at, actor="person--1")
+    countries[0].order(joint, at)
+    object_id = countries[0].add(1, at)
+    countries[0].plan(at)
+    first, second = signed_in(Role.RELEASER, name="Layla"), signed_in(Role.RELEASER, name="Karim")
+    page = first.get(f"/intelligence/{object_id}").text
+    assert "Approve the release of this version" in page
+    asked = {
+        "object": object_id, "lane": "actual", "agreement": joint.agreement_id,
+        "digest": page.split('name="digest" value="', 1)[1].split('"', 1)[0],
+    }  # fmt: skip
+    assert post(signed_in(Role.ANALYST, name="Amal"), "/approve", **asked).status_code == 403
+    assert post(first, "/approve", **asked).status_code == 303
+    assert "Approve the release" not in first.get(f"/intelligence/{object_id}").text
+    assert "it takes another person" in post(first, "/approve", **asked).text
+    assert "Layla" in second.get(f"/intelligence/{object_id}").text
+    assert post(second, "/approve", **(asked | {"digest": "0" * 64})).status_code == 422
+    assert post(second, "/approve", **asked).status_code == 303
+    assert actions(node)[0] == ("release.approve", "done")
+    assert deliver(countries[0], countries[1], at) == ["admitted"]

@@ -5,7 +5,8 @@ import click
 from mithaq.cli.agreement.draft import draft
 from mithaq.cli.agreement.reading import list_, show
 from mithaq.cli.agreement.signing import export, import_, propose, sign
-from mithaq.cli.agreement.standing import resume, suspend
+from mithaq.cli.agreement.standing import object_, resume, send, suspend, withdraw
+from mithaq.cli.agreement.statements import statement, statements
 
 
 @click.group()
@@ -17,8 +18,13 @@ agreement.add_command(draft)
 agreement.add_command(export)
 agreement.add_command(import_)
 agreement.add_command(list_)
+agreement.add_command(object_)
 agreement.add_command(propose)
 agreement.add_command(resume)
+agreement.add_command(send)
 agreement.add_command(show)
 agreement.add_command(sign)
+agreement.add_command(statement)
+agreement.add_command(statements)
 agreement.add_command(suspend)
+agreement.add_command(withdraw)

@@ -66,6 +66,14 @@ class PartnerClient:
         """
         self._ask("POST", "/partner/v1/receipts", receipt_envelope, wait_s=0, media_type="application/json")
 
+    def send_letter(self, envelope: bytes) -> None:
+        """Give the partner a signed agreement, or a statement about one.
+
+        Raises:
+            PartnerUnreachable, PartnerRefused: it was not taken; it stays due.
+        """
+        self._ask("POST", "/partner/v1/agreements", envelope, wait_s=0, media_type="application/json")
+
     def _ask(self, method: str, target: str, body: bytes, *, wait_s: int, media_type: str) -> bytes:
         headers = sign_request(
             self._signer,

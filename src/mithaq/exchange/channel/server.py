@@ -11,13 +11,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from mithaq.agreements.errors import MissingStatement, NotAParty, UnknownAgreement
 from mithaq.exchange.channel.http_signature import RequestVerifier
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import BadRequestSignature, ClockSkew, OutOfSequence
 from mithaq.exchange.frame import FRAMES_TYPE
+from mithaq.exchange.letters import Letters
 from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.sending import Sending
-from mithaq.exchange.settings import MAX_OPEN_REQUESTS_PER_PARTNER, MAX_RECEIPT_BYTES, MAX_WAIT_S
+from mithaq.exchange.settings import MAX_LETTER_BYTES, MAX_OPEN_REQUESTS_PER_PARTNER, MAX_RECEIPT_BYTES, MAX_WAIT_S
 from mithaq.intelligence.errors import TooMuch
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error
@@ -25,12 +27,20 @@ from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import VerifyKey
 from mithaq.kernel.wake import WakeListener
 
-_STATUS: dict[type[Error], int] = {BadRequestSignature: 401, ClockSkew: 401, OutOfSequence: 409, TooMuch: 413}
+_STATUS: dict[type[Error], int] = {
+    BadRequestSignature: 401,
+    ClockSkew: 401,
+    NotAParty: 403,
+    UnknownAgreement: 404,
+    OutOfSequence: 409,
+    MissingStatement: 409,
+    TooMuch: 413,
+}
 _RECOVERY_S = 5.0
 
 
 class PartnerDoors:
-    """Serve releases to partners and take their receipts."""
+    """Serve releases to partners, take their receipts and their letters."""
 
     def __init__(self, context: Context, card: Callable[[], bytes], clock: Clock, run_dir: Path) -> None:
         self._context = context
@@ -39,6 +49,7 @@ class PartnerDoors:
         self._run_dir = run_dir
         self._sending = Sending(context)
         self._receipts = Receipts(context)
+        self._letters = Letters(context)
         self._verifier = RequestVerifier(context.own)
         self._open: Counter[NationId] = Counter()
         self._turns: dict[NationId, asyncio.Lock] = {}
@@ -49,6 +60,7 @@ class PartnerDoors:
             Route("/partner/v1/card", self._get_card, methods=["GET"]),
             Route("/partner/v1/releases", self._get_releases, methods=["GET"]),
             Route("/partner/v1/receipts", self._post_receipt, methods=["POST"]),
+            Route("/partner/v1/agreements", self._post_letter, methods=["POST"]),
         ]
 
     async def _get_card(self, request: Request) -> Response:
@@ -94,6 +106,15 @@ class PartnerDoors:
         except Error as error:
             return _refusal(error)
         return JSONResponse({"release_id": receipt.release_id}, status_code=202)
+
+    async def _post_letter(self, request: Request) -> Response:
+        try:
+            body = await _bounded_body(request, MAX_LETTER_BYTES)
+            nation = await self._nation(request, body)
+            kind = await anyio.to_thread.run_sync(self._letters.take, nation, body, self._clock.now())
+        except Error as error:
+            return _refusal(error)
+        return JSONResponse({"taken": kind}, status_code=202)
 
     async def _nation(self, request: Request, body: bytes) -> NationId:
         return self._verifier.nation_of(

@@ -1,4 +1,4 @@
-"""Keep the channel to every trusted partner open: fetch, take, receipt; each partner in threads of its own."""
+"""Keep the channel to every trusted partner open: fetch, take, post; each partner in threads of its own."""
 
 import logging
 import threading
@@ -10,7 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mithaq.exchange.channel.client import PartnerClient
 from mithaq.exchange.context import Context
-from mithaq.exchange.errors import PartnerUnreachable
+from mithaq.exchange.errors import PartnerRefused, PartnerUnreachable
+from mithaq.exchange.letters import Letters
 from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.receiving import Receiving
 from mithaq.exchange.settings import FIRST_RETRY_S, LONGEST_RETRY_S, WAIT_S
@@ -22,7 +23,7 @@ from mithaq.kernel.wake import WakeListener
 _log = logging.getLogger(__name__)
 _RECOVERY_S = 5.0
 _PARTNERS_CHANGED = ("nations.card", "nations.standing", "nations.removed")
-_TAKEN = ("exchange.admitted", "exchange.quarantined")
+_TO_POST = ("exchange.admitted", "exchange.quarantined", "exchange.letter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class ChannelWorker:
 
 
 class _Channel:
-    """The two loops of one partner: fetching its releases, and delivering receipts for them."""
+    """The two loops of one partner: fetching its releases, and posting receipts and letters to it."""
 
     def __init__(self, context: Context, clock: Clock, run_dir: Path, link: _Link) -> None:
         self._context = context
@@ -80,11 +81,12 @@ class _Channel:
         self._link = link
         self._receiving = Receiving(context)
         self._receipts = Receipts(context)
+        self._letters = Letters(context)
         self.stop = threading.Event()
 
     def start(self) -> None:
         """Start both loops."""
-        for loop in (self._fetch_loop, self._receipt_loop):
+        for loop in (self._fetch_loop, self._post_loop):
             threading.Thread(target=loop, name=f"{loop.__name__}-{self._link.nation}", daemon=True).start()
 
     def _client(self) -> PartnerClient:
@@ -125,18 +127,31 @@ class _Channel:
         except Error as second:
             _log.warning("channel %s: %s", self._link.nation, second)
 
-    def _receipt_loop(self) -> None:
-        with WakeListener(self._run_dir, f"receipts-{self._link.nation}", _TAKEN) as listener:
+    def _post_loop(self) -> None:
+        with WakeListener(self._run_dir, f"receipts-{self._link.nation}", _TO_POST) as listener:
 
             def step(client: PartnerClient) -> None:
                 if not self._deliver(client):
                     listener.wait(_RECOVERY_S)
 
-            self._again_and_again(step, lambda error: _log.info("receipts to %s: %s", self._link.nation, error))
+            self._again_and_again(step, lambda error: _log.info("post to %s: %s", self._link.nation, error))
 
     def _deliver(self, client: PartnerClient) -> int:
         due = self._receipts.due(self._link.nation)
         for receipt in due:
             client.send_receipt(self._receipts.signed(receipt))
             self._receipts.delivered(receipt, self._clock.now())
+        return len(due) + self._post(client)
+
+    def _post(self, client: PartnerClient) -> int:
+        """Post what waits; a refusal holds up that letter alone."""
+        due = self._letters.due(self._link.nation, self._clock.now())
+        for letter in due:
+            try:
+                client.send_letter(letter.envelope)
+            except PartnerRefused as error:
+                self._letters.refused(letter, error, self._clock.now())
+                _log.warning("letter to %s: %s", self._link.nation, error)
+            else:
+                self._letters.delivered(letter, self._clock.now())
         return len(due)

@@ -1,6 +1,6 @@
 """Who may do what: pure decisions over roles, scopes and lifetimes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from mithaq.kernel.reason import Reason
@@ -75,6 +75,18 @@ def role_change(actor_id: str, person_id: str) -> Reason | None:
         "own-access",
         "nobody changes their own roles or access",
         remedy="ask another administrator, or the operator at the machine",
+    )
+
+
+def another_person(person: str, earlier: Collection[str]) -> Reason | None:
+    """Refuse who has approved the same already, or has instructed it: a joint decision takes another person."""
+    if person not in earlier:
+        return None
+    return Reason(
+        "same-person",
+        "you have approved this already; it takes another person",
+        remedy="ask a person with one of these roles: %(roles)s",
+        params={"roles": ", ".join(roles_with(Verb.RELEASE_DECIDE))},
     )
 
 
