@@ -139,7 +139,8 @@ class Reference:
 class Agreement:
     """One version of an agreement with the signatures this node holds; what follows from it is computed once.
 
-    `signed_by`: parties whose node and enough of whose officials have signed. `suspended`: this nation, or enough
+    `signed_by`: parties whose node and enough of whose officials have signed. `nodes_signed` and `officials_signed`
+    (nation and id) say which signatures that rests on. `suspended`: this nation, or enough
     others, suspended the whole agreement. `suspended_parties`: the parties with which nothing is exchanged under it.
     `suspended_kinds`: kinds of object that alone are suspended for a party. `leaving`: from when on a party that
     withdrew is bound no more. `not_after` counts the renewals to which nobody has objected.
@@ -154,6 +155,8 @@ class Agreement:
     suspended_parties: frozenset[NationId] = frozenset()
     suspended_kinds: Mapping[NationId, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     leaving: Mapping[NationId, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    nodes_signed: frozenset[NationId] = frozenset()
+    officials_signed: frozenset[tuple[NationId, str]] = frozenset()
 
     @cached_property
     def reference(self) -> Reference:
@@ -179,6 +182,18 @@ class Agreement:
     def missing(self) -> frozenset[NationId]:
         """Return the nations that have not signed."""
         return self.parties - self.signed_by
+
+    def officials_of(self, nation: str) -> tuple[int, int]:
+        """Return how many officials of a party have signed, and how many have to; (0, 0) where none has to."""
+        needed = next(
+            (
+                each.signatories.threshold
+                for each in self.document.parties
+                if each.nation == nation and each.signatories
+            ),
+            0,
+        )
+        return sum(signer == nation for signer, _ in self.officials_signed), needed
 
     @property
     def is_concluded(self) -> bool:

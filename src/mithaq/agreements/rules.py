@@ -8,6 +8,13 @@ import msgspec
 from mithaq.agreements.effective import agreed_terms, narrowed
 from mithaq.agreements.errors import BadAgreement
 from mithaq.agreements.model import AGREEMENT_TYPE, Agreement, Document, Reservation
+from mithaq.agreements.signatures import (
+    check_officials,
+    officials_signed,
+    refuse_unheld_officials,
+    signatories,
+    signed_parties,
+)
 from mithaq.kernel import canonical
 from mithaq.kernel.clock import from_rfc3339
 from mithaq.kernel.ids import NationId
@@ -52,6 +59,7 @@ def _check(document: Document) -> None:
     if not_before >= not_after:
         raise BadAgreement("it would expire before it enters into force", subject=document.id)
     _check_entry(document)
+    check_officials(document)
     _check_named(document)
     for reservation in document.reservations:
         _check_reservation(document, reservation)
@@ -120,7 +128,8 @@ def _check_reservation(document: Document, reservation: Reservation) -> None:
 def agreement_of(envelope: Envelope, keys: Mapping[NationId, VerifyKey]) -> Agreement:
     """Build an agreement from a signed document and the keys of its parties known here.
 
-    Only signatures that hold under a party's known key, the one the document binds it to, count.
+    Only signatures that hold under a party's known key, the one the document binds it to, count, and of a party that
+    names officials only together with enough of theirs.
 
     Raises:
         BadJson: the document is not canonical JSON.
@@ -130,27 +139,38 @@ def agreement_of(envelope: Envelope, keys: Mapping[NationId, VerifyKey]) -> Agre
         raise BadAgreement("this is no agreement")
     document = read_document(envelope.payload)
     bound = {party.key_id: NationId(party.nation) for party in document.parties}
+    known = {*bound, *(each.key_id for each in signatories(document))}
     for key_id, _ in envelope.signatures:
-        if key_id.partition(":")[2] not in bound:
+        if key_id.partition(":")[2] not in known:
             raise BadAgreement("it carries a signature of somebody who is no party", subject=document.id)
-    signed_by = frozenset(
+    nodes = frozenset(
         nation
         for key_id, nation in bound.items()
         if nation in keys and keys[nation].key_id == key_id and envelope.holds_for(keys[nation])
     )
-    return Agreement(document, envelope, signed_by, from_rfc3339(document.not_before), from_rfc3339(document.not_after))
+    officials = officials_signed(document, envelope)
+    return Agreement(
+        document,
+        envelope,
+        signed_parties(document, nodes, officials),
+        from_rfc3339(document.not_before),
+        from_rfc3339(document.not_after),
+        nodes_signed=nodes,
+        officials_signed=officials,
+    )
 
 
 def refuse_unheld_signatures(agreement: Agreement, keys: Mapping[NationId, VerifyKey]) -> None:
-    """Refuse a document that shows a party's signature which does not hold under that party's known key.
+    """Refuse a document that shows a signature of a party or of an official which does not hold under the known key.
 
     Raises:
-        BadAgreement: names the party.
+        BadAgreement: names the party, or the official.
     """
+    refuse_unheld_officials(agreement.document, agreement.envelope)
     shown = {key_id.partition(":")[2] for key_id, _ in agreement.envelope.signatures}
     for party in agreement.document.parties:
         nation = NationId(party.nation)
-        if party.key_id in shown and nation in keys and nation not in agreement.signed_by:
+        if party.key_id in shown and nation in keys and nation not in agreement.nodes_signed:
             raise BadAgreement(
                 "the signature of %(nation)s does not hold", subject=agreement.document.id, nation=nation
             )
@@ -167,7 +187,14 @@ def joined(known: Agreement, new: Agreement) -> Agreement:
             "another text is known under this id and version; parties must not sign two texts",
             subject=known.document.id,
         )
-    return replace(known, envelope=known.envelope.joined(new.envelope), signed_by=known.signed_by | new.signed_by)
+    nodes, officials = known.nodes_signed | new.nodes_signed, known.officials_signed | new.officials_signed
+    return replace(
+        known,
+        envelope=known.envelope.joined(new.envelope),
+        signed_by=signed_parties(known.document, nodes, officials),
+        nodes_signed=nodes,
+        officials_signed=officials,
+    )
 
 
 def check_amendment(earlier: Agreement | None, document: Document) -> None:

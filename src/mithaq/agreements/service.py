@@ -12,12 +12,13 @@ from sqlalchemy import Connection
 from mithaq.agreements import rules, store
 from mithaq.agreements.errors import NotAParty, UnknownAgreement
 from mithaq.agreements.model import AGREEMENT_TYPE, Agreement, Document, State
+from mithaq.agreements.signatures import assertion_signature
 from mithaq.agreements.statement import Statement
 from mithaq.agreements.statements import read_statement, with_statements
 from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL
-from mithaq.kernel.signing import Signer, VerifyKey, read_envelope
+from mithaq.kernel.signing import Envelope, Signer, VerifyKey, read_envelope
 from mithaq.nations.service import Partners
 
 
@@ -62,6 +63,20 @@ class Agreements:
         with self._db.read() as connection:
             known = self.get(connection, agreement_id)
         return self.receive(signer.sign(AGREEMENT_TYPE, known.envelope.payload), at=at, actor=actor)
+
+    def sign_by_passkey(
+        self, agreement_id: str, cose: bytes, credential: dict[str, Any], *, at: datetime, actor: str
+    ) -> Agreement:
+        """Add an official's passkey signature to the newest version.
+
+        Raises:
+            UnknownAgreement: there is no such agreement here.
+            BadAgreement, BadSignature: the passkey is no official's, or its answer is not over exactly this text.
+        """
+        with self._db.read() as connection:
+            known = self.get(connection, agreement_id).envelope
+        entry = assertion_signature(cose, credential)
+        return self.receive(Envelope(known.payload_type, known.payload, (entry,)).encode(), at=at, actor=actor)
 
     def set_suspended(self, agreement_id: str, suspended: bool, *, at: datetime, actor: str) -> Agreement:
         """Suspend an agreement at this node at once, or end that; it needs no key, and nobody is told."""
@@ -125,7 +140,11 @@ class Agreements:
             subject=document.id,
             lane=ACTUAL,
             actor=actor,
-            detail={"version": document.version, "signed_by": sorted(kept.signed_by)},
+            detail={
+                "version": document.version,
+                "signed_by": sorted(kept.signed_by),
+                "officials": len(kept.officials_signed),
+            },
         )
         return kept
 

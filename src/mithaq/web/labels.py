@@ -40,6 +40,7 @@ ACTIONS = {
     "intelligence.add": msgid("Created indicators"),
     "intelligence.import": msgid("Imported a file"),
     "agreement.sign": msgid("Signed an agreement"),
+    "agreement.official": msgid("Signed an agreement as an official"),
     "agreement.suspend": msgid("Suspended an agreement"),
     "agreement.resume": msgid("Ended the suspension of an agreement"),
     "release.order": msgid("Gave a standing order"),

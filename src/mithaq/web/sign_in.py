@@ -57,27 +57,27 @@ def keys(visit: Visit) -> Response:
 
 def enrolment(visit: Visit) -> Response:
     """Begin to enrol a passkey."""
-    begun = visit.site.node.people.passkeys.enrolment(visit.person, _needed_party(visit), visit.at)
-    return _begun(begun)
+    begun = visit.site.node.people.passkeys.enrolment(visit.person, needed_party(visit), visit.at)
+    return begun_with(begun)
 
 
 def enrol(visit: Visit) -> Response:
     """Finish to enrol a passkey."""
-    ceremony, credential, _ = _answer(visit)
-    visit.site.node.people.passkeys.enrol(ceremony, credential, visit.person, _needed_party(visit), visit.at)
+    ceremony, credential, _ = answer_of(visit)
+    visit.site.node.people.passkeys.enrol(ceremony, credential, visit.person, needed_party(visit), visit.at)
     return JSONResponse({"location": "/passkeys"})
 
 
 def sign_in_options(visit: Visit) -> Response:
     """Begin to sign in with a passkey."""
-    return _begun(visit.site.node.people.passkeys.sign_in_options(_needed_party(visit), visit.at))
+    return begun_with(visit.site.node.people.passkeys.sign_in_options(needed_party(visit), visit.at))
 
 
 def sign_in_passkey(visit: Visit) -> Response:
     """Finish to sign in with a passkey."""
-    ceremony, credential, wanted = _answer(visit)
+    ceremony, credential, wanted = answer_of(visit)
     passkeys = visit.site.node.people.passkeys
-    person, session = passkeys.sign_in(ceremony, credential, _needed_party(visit), visit.at)
+    person, session = passkeys.sign_in(ceremony, credential, needed_party(visit), visit.at)
     home = _safe(wanted) if actor_of(person).verbs else "/"
     response = JSONResponse({"location": home})
     _keep(visit, response, session)
@@ -88,13 +88,19 @@ def _keep(visit: Visit, response: Response, session: str) -> None:
     visit.set_cookie(response, "session", session, int(SESSION_LIFETIME.total_seconds()))
 
 
-def _begun(begun: tuple[str, str]) -> Response:
+def begun_with(begun: tuple[str, str]) -> Response:
+    """Answer passkey.js with a ceremony's secret and the options for the authenticator."""
     ceremony, options = begun
     parsed = canonical.loads(options.encode(), max_bytes=_MAX_CREDENTIAL_BYTES, subject="options")
     return JSONResponse({"ceremony": ceremony, "options": parsed})
 
 
-def _answer(visit: Visit) -> tuple[str, dict[str, Any], str]:
+def answer_of(visit: Visit) -> tuple[str, dict[str, Any], str]:
+    """Return what passkey.js sends when a ceremony is done: its secret, the credential, where to go on.
+
+    Raises:
+        PasskeyRefused: it is not of that shape.
+    """
     value = canonical.loads(visit.body, max_bytes=_MAX_CREDENTIAL_BYTES, subject="passkey")
     match value:
         case {"ceremony": str(ceremony), "credential": dict(credential)}:
@@ -106,7 +112,12 @@ def _party(visit: Visit) -> RelyingParty | None:
     return visit.site.party(visit.request)
 
 
-def _needed_party(visit: Visit) -> RelyingParty:
+def needed_party(visit: Visit) -> RelyingParty:
+    """Return this node as authenticators see it.
+
+    Raises:
+        PasskeyRefused: the page was opened by a bare address.
+    """
     if party := _party(visit):
         return party
     raise PasskeyRefused("passkeys need a host name; this page was opened by a bare address")

@@ -12,7 +12,7 @@ from mithaq.nations.people.service import People
 
 
 class Device(Protocol):
-    """The software authenticator of conftest.py."""
+    """The software authenticator of tests/authenticator.py."""
 
     credential_id: bytes
     count: int

@@ -1,5 +1,6 @@
 """What the buttons do: create, release, veto, sign, suspend, trust, confirm, import, invite."""
 
+import base64
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ import pytest
 from httpx import Response
 from starlette.testclient import TestClient
 
+from mithaq.agreements.model import Official, Passkey, Signatories
 from mithaq.detection.model import HitState
 from mithaq.detection.record import record_hits
 from mithaq.exchange import ledger
@@ -17,12 +19,14 @@ from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL
 from mithaq.nations.people.model import Role, Verb
 from mithaq.node.composition import Node
+from tests.authenticator import Authenticator
 from tests.country import Country, deliver, indicator
 from tests.sight import hit_of
 from tests.world import XB, Treaty
 
 SignIn = Callable[..., TestClient]
 Post = Callable[..., Response]
+ORIGIN = "http://localhost"
 AGREEMENT = "agreement--11111111-1111-4111-8111-111111111111"
 
 
@@ -288,3 +292,45 @@ def test_two_releasers_approve_together_and_one_alone_does_not(
     assert post(second, "/approve", **asked).status_code == 303
     assert actions(node)[0] == ("release.approve", "done")
     assert deliver(countries[0], countries[1], at) == ["admitted"]
+
+
+def test_an_official_signs_with_a_passkey_over_exactly_this_text(node: Node, signed_in: SignIn, at: datetime) -> None:
+    client, device = signed_in(Role.DIRECTOR, name="Amina"), Authenticator()
+    (person,) = [each for each in node.people.persons() if each.name == "Amina"]
+    token = client.get("/keys").text.split('name="_csrf" value="', 1)[1].split('"', 1)[0]
+
+    def tell(path: str, value: object) -> Response:
+        return client.post(path, json=value, headers={"x-form-token": token})
+
+    begun = tell("/passkeys/options", {}).json()
+    enrolled = {"ceremony": begun["ceremony"], "credential": device.create(json.dumps(begun["options"]), ORIGIN)}
+    assert tell("/passkeys", enrolled).status_code == 200
+    (passkey,) = node.people.passkeys.of_person(person.id)
+    draft = Treaty(at, agreement_id="agreement--33333333-3333-4333-8333-333333333333")
+    key = Passkey(base64.b64encode(passkey.public_key).decode(), "localhost")
+    own = msgspec.structs.replace(
+        draft.document.parties[0], signatories=Signatories(1, [Official("amina", "Amina", "Minister", key)])
+    )
+    document = msgspec.structs.replace(draft.document, parties=[own, *draft.document.parties[1:]])
+    node.agreements.propose(document, node.signer, at=at, actor="person--1")
+
+    page = f"/agreements/{draft.agreement_id}"
+    assert "0 of 1 officials" in client.get(page).text
+    assert "data-passkey" in client.get(page).text
+    begun = tell(f"{page}/official/options", {}).json()
+    answer = {"ceremony": begun["ceremony"], "credential": device.get(json.dumps(begun["options"]), ORIGIN)}
+    assert tell(f"{page}/official", answer | {"ceremony": "0" * 64}).status_code == 422
+    assert tell(f"{page}/official", answer).json() == {"location": page}
+    with node.db.read() as connection:
+        assert node.agreements.get(connection, draft.agreement_id).signed_by == {"XA"}
+    assert "data-passkey" not in client.get(page).text
+    assert tell(f"{page}/official/options", {}).status_code == 422
+    assert actions(node)[0] == ("agreement.official", "done")
+
+
+def test_whoever_has_no_officials_passkey_cannot_begin_to_sign_as_one(signed_in: SignIn) -> None:
+    client = signed_in(Role.DIRECTOR)
+    token = client.get("/keys").text.split('name="_csrf" value="', 1)[1].split('"', 1)[0]
+    answer = client.post(f"/agreements/{AGREEMENT}/official/options", json={}, headers={"x-form-token": token})
+    assert answer.status_code == 422
+    assert signed_in(Role.ANALYST).post(f"/agreements/{AGREEMENT}/official", data={}).status_code == 403

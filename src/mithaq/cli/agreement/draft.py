@@ -8,15 +8,20 @@ import click
 import msgspec
 
 from mithaq.agreements.errors import BadAgreement
-from mithaq.agreements.vocabulary import LaneKind, ObjectKind, PapName, Purpose, TlpName
+from mithaq.agreements.templates import template, template_names
+from mithaq.agreements.vocabulary import LaneKind, Language, ObjectKind, PapName, Purpose, TlpName
 from mithaq.cli.agreement.drafting import MAX_TERMS_BYTES, Draft, terms_of_file
 from mithaq.cli.agreement.find import resolve
+from mithaq.cli.agreement.official import read_official
+from mithaq.cli.agreement.text import legal_text_of
 from mithaq.cli.files import read_input, write_output
+from mithaq.cli.layout import Column, show_rows
 from mithaq.cli.options import nations_of
 from mithaq.cli.session import Session
 from mithaq.nations.model import Card
 from mithaq.node.composition import Node
 from mithaq.node.founding import own_card
+from mithaq.node.language import msgid
 
 
 class _Words(click.ParamType[list[str]]):
@@ -37,7 +42,14 @@ class _Words(click.ParamType[list[str]]):
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True), default="-")
-@click.option("--with", "partners", default="", help="The other parties, such as XB,XC; all trusted ones where absent.")
+@click.option(
+    "--with",
+    "--partner",
+    "partners",
+    default="",
+    help="The other parties, such as XB,XC; all trusted ones where absent.",
+)
+@click.option("--template", "template_name", default=None, help="Begin with a template; see: agreement templates.")
 @click.option("--title-en", default="", help="The title in English.")
 @click.option("--title-ar", default="", help="… in Arabic.")
 @click.option("--title-fr", default="", help="… in French.")
@@ -51,15 +63,18 @@ class _Words(click.ParamType[list[str]]):
 @click.option("--retention-days", type=click.IntRange(1, 3650), help="The recipient deletes an object after so long.")
 @click.option("--lanes", type=_Words(*get_args(LaneKind)), help="For instance actual,exercise.")
 @click.option("--from", "start", type=click.DateTime(), help="In force from then on (UTC); now, where absent.")
-@click.option(
-    "--valid-days", type=click.IntRange(1, 3650), default=365, show_default=True, help="How long it is in force."
-)
+@click.option("--valid-days", type=click.IntRange(1, 3650), help="How long it is in force; a year by default.")
+@click.option("--official", "officials", multiple=True, type=click.Path(dir_okay=False), help="An official who signs.")
+@click.option("--threshold", type=click.IntRange(1), default=1, show_default=True, help="How many officials sign.")
+@click.option("--legal-text", "texts", multiple=True, metavar="LANGUAGE=FILE", help="The text that ministers sign.")
+@click.option("--prevailing", type=click.Choice(get_args(Language)), help="The language whose text prevails.")
 @click.option("--amends", default=None, metavar="ID", help="Draft the next version of this agreement.")
 @click.pass_obj
 def draft(
     session: Session,
     file: str,
     partners: str,
+    template_name: str | None,
     title_en: str,
     title_ar: str,
     title_fr: str,
@@ -73,7 +88,11 @@ def draft(
     retention_days: int | None,
     lanes: list[str] | None,
     start: datetime | None,
-    valid_days: int,
+    valid_days: int | None,
+    officials: tuple[str, ...],
+    threshold: int,
+    texts: tuple[str, ...],
+    prevailing: Language | None,
     amends: str | None,
 ) -> None:
     """Write a draft to FILE (standard output by default), to be read, edited and then proposed.
@@ -98,10 +117,26 @@ def draft(
         onward={name: value for name, value in (("mode", onward), ("constituents", constituents)) if value is not None},
         not_before=start.replace(tzinfo=UTC) if start else session.now(),
         valid_days=valid_days,
+        template=template(template_name) if template_name else None,
+        own=node.nation,
+        officials=[read_official(read_input(each, MAX_TERMS_BYTES), each) for each in officials],
+        threshold=threshold,
+        legal_text=legal_text_of(texts, prevailing),
     )
     document = wanted.document(resolve(node, amends) if amends else None)
     write_output(file, msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
     session.say("Nothing is signed yet. Read it, then: mithaq agreement propose FILE")
+
+
+@click.command()
+@click.pass_obj
+def templates(session: Session) -> None:
+    """List the templates a draft may begin with."""
+    language = session.words.language
+    known = [template(name) for name in template_names()]
+    rows = [{"name": each.name, "title": each.title[language], "summary": each.summary[language]} for each in known]
+    columns = {"name": Column(msgid("name")), "summary": Column(msgid("what it is for"))}
+    show_rows(session, rows, columns, empty="")
 
 
 def _cards(node: Node, partners: str, *, amends: bool) -> Sequence[Card]:

@@ -3,11 +3,13 @@
 import click
 
 from mithaq.agreements.rules import MAX_DOCUMENT_BYTES, read_document
+from mithaq.cli.agreement.compare import change_lines
 from mithaq.cli.agreement.find import resolve
 from mithaq.cli.agreement.shown import emit
 from mithaq.cli.files import read_input, write_output
 from mithaq.cli.session import Session
 from mithaq.kernel import canonical
+from mithaq.node.agreements_in_words.difference import changes_of
 
 
 @click.command()
@@ -32,11 +34,21 @@ def import_(session: Session, file: str) -> None:
 
 @click.command()
 @click.argument("agreement_id", metavar="ID")
+@click.option("--yes", is_flag=True, help="Sign an amendment without being asked.")
 @click.pass_obj
-def sign(session: Session, agreement_id: str) -> None:
-    """Add this nation's signature to the newest version; read it first with `show`."""
+def sign(session: Session, agreement_id: str, yes: bool) -> None:
+    """Add this nation's signature to the newest version; read it first with `show`.
+
+    Where the version follows another, what changes is shown before it is signed.
+    """
     node = session.node()
     known = resolve(node, agreement_id)
+    if known.document.version > 1 and not yes:
+        earlier = resolve(node, known.document.id, known.document.version - 1)
+        for line in change_lines(session, changes_of(session.words, earlier.document, known.document)):
+            click.echo(line, err=True)
+        if not click.confirm(session.words.gettext("Sign this amendment?"), err=True):
+            raise click.Abort
     emit(session, node.agreements.sign(known.document.id, node.signer, at=session.now(), actor=session.actor))
 
 

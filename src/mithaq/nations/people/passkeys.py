@@ -2,6 +2,7 @@
 
 import secrets
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -133,6 +134,36 @@ class Passkeys:
             tx.execute(update(store.passkeys).where(known).values(sign_count=verified.new_sign_count))
             audit(tx, actor=person.id, action="person.sign-in", subject=person.id)
             return person, open_session(tx, person.id, at)
+
+    def approval_options(self, person_id: str, keys: Collection[bytes], challenge: bytes, party: RelyingParty) -> str:
+        """Return the options for signing `challenge` with one of a person's passkeys whose COSE bytes are in `keys`.
+
+        Nothing is kept: the challenge is the digest of what is signed, and the signature itself is the record.
+
+        Raises:
+            PasskeyRefused: the person has none of these passkeys.
+        """
+        usable = [each for each in self.of_person(person_id) if each.public_key in keys]
+        if not usable:
+            raise PasskeyRefused("none of your passkeys is one that signs this")
+        options = webauthn.generate_authentication_options(
+            rp_id=party.id,
+            challenge=challenge,
+            allow_credentials=[PublicKeyCredentialDescriptor(id=each.credential_id) for each in usable],
+            user_verification=UserVerificationRequirement.REQUIRED,
+        )
+        return webauthn.options_to_json(options)
+
+    def used(self, credential: dict[str, Any], person_id: str) -> Passkey:
+        """Return the passkey of this person that a browser's answer names; the answer is not verified.
+
+        Raises:
+            PasskeyRefused: it is unknown here, or somebody else's.
+        """
+        passkey, person = self._known(credential)
+        if person.id != person_id:
+            raise PasskeyRefused("this passkey is not known here")
+        return passkey
 
     def of_person(self, person_id: str) -> list[Passkey]:
         """Return a person's passkeys, oldest first."""
