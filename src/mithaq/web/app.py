@@ -17,6 +17,7 @@ from mithaq.node.body_limit import BodyLimit
 from mithaq.node.composition import Node
 from mithaq.node.language import msgid
 from mithaq.web import (
+    agreement,
     agreements,
     audit,
     detection,
@@ -41,6 +42,7 @@ DOORS = (
     *detection.DOORS,
     *exchange.DOORS,
     *agreements.DOORS,
+    *agreement.DOORS,
     *sign_in.DOORS,
     *people.DOORS,
     *audit.DOORS,

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
-from mithaq.kernel.clock import rfc3339
+from mithaq.kernel.clock import from_rfc3339, rfc3339
 from mithaq.node.language import LANGUAGES
 from mithaq.web.labels import LABELS
 
@@ -72,7 +72,7 @@ def environment() -> Environment:
     )
     install = env.install_gettext_callables  # type: ignore[attr-defined]  # added by the i18n extension
     install(_gettext, _ngettext, newstyle=True)
-    env.globals.update(label=_label, static=static_url, languages=LANGUAGES, rfc3339=rfc3339)
+    env.globals.update(label=_label, static=static_url, languages=LANGUAGES, rfc3339=rfc3339, instant=from_rfc3339)
     env.filters.update(visible=visible, plain=plain)
     return env
 
