@@ -30,9 +30,9 @@ class Station:
         self.http = httpx.Client(base_url=self.demo.url, headers=headers, trust_env=False, timeout=60)
         self.sensor = httpx.Client(base_url=self.demo.url, headers=headers, trust_env=False, timeout=60)
 
-    def add_indicator(self, value: str) -> str:
+    def add_indicator(self, value: str, tlp: str = "TLP:GREEN") -> str:
         """Add an indicator and return its id; it is durable when this returns."""
-        answer = self.http.post("/api/v1/indicators", json={"values": [value], "tlp": "TLP:GREEN", "pap": "PAP:GREEN"})
+        answer = self.http.post("/api/v1/indicators", json={"values": [value], "tlp": tlp, "pap": "PAP:GREEN"})
         answer.raise_for_status()
         (created,) = answer.json()["created"]
         indicator_id: str = created["id"]
@@ -56,11 +56,11 @@ class Station:
 
 
 @contextmanager
-def running_coalition() -> Iterator[tuple[Sequence[Station], float]]:
+def running_coalition(*, witnesses: int = 1) -> Iterator[tuple[Sequence[Station], float]]:
     """Found and run three nodes; yield them with the seconds from the start to the first page of each."""
     root = Path(tempfile.mkdtemp(prefix="mithaq-bench-"))
     began = time.perf_counter()
-    coalition = nodes.found_coalition(root, datetime.now(UTC))
+    coalition = nodes.found_coalition(root, datetime.now(UTC), witnesses=witnesses)
     stations: list[Station] = []
     try:
         nodes.start(coalition)

@@ -4,6 +4,9 @@ One by one, indicators are added at the first nation through its API. From the i
 event that shows the value is sent every 40 ms to an ordinary source of each partner, until the partner has a hit; the
 time taken is that of the slowest partner. Then 5,000 indicators go in as one bundle, timed from the beginning of the
 import until both partners have a hit of the last one, and afterwards every one of them is shown to be live.
+
+With `--tlp amber` every release waits until both other parties have cosigned the log that holds it: the agreement
+demands two witnesses, and there are no more.
 """
 
 import argparse
@@ -29,21 +32,27 @@ _PULSE_S = 0.04
 _DEADLINE_S = 30.0
 
 
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Take the label under which everything travels."""
+    parser.add_argument("--tlp", choices=["green", "amber"], default="green", help="amber: two witnesses cosign first")
+
+
 def measure(size: Size, options: argparse.Namespace) -> Result:
     """Measure single indicators and the bundle on a fresh coalition."""
-    del options
+    label = Tlp[options.tlp.upper()]
     count, bundle = size.of(20, 200, 200), size.of(1_000, 5_000, 5_000)
     pick = random.Random(size.seed)
-    with running_coalition() as (stations, _):
+    with running_coalition(witnesses=2 if label is Tlp.AMBER else 1) as (stations, _):
         first, *partners = stations
         watches = [HitWatch(partner) for partner in partners]
         for watch in watches:
             watch.start()
-        protect_all(first, partners, watches, "warm-up.example")
+        protect_all(first, partners, watches, "warm-up.example", label)
         taken = [
-            protect_all(first, partners, watches, f"c2-{n}-{pick.getrandbits(32):08x}.example") for n in range(count)
+            protect_all(first, partners, watches, f"c2-{n}-{pick.getrandbits(32):08x}.example", label)
+            for n in range(count)
         ]
-        bundle_s = _bundle(first, partners, watches, bundle, pick)
+        bundle_s = _bundle(first, partners, watches, bundle, pick, label)
         for watch in watches:
             watch.end()
     ordered = sorted(taken)
@@ -59,9 +68,11 @@ def measure(size: Size, options: argparse.Namespace) -> Result:
     return Result(figures, runs=count)
 
 
-def protect_all(first: Station, partners: Sequence[Station], watches: Sequence[HitWatch], value: str) -> float:
+def protect_all(
+    first: Station, partners: Sequence[Station], watches: Sequence[HitWatch], value: str, label: Tlp = Tlp.GREEN
+) -> float:
     """Add an indicator and return the milliseconds from the call's return to the hit at the slowest partner."""
-    first.add_indicator(value)
+    first.add_indicator(value, label.label)
     began = time.perf_counter()
     return (_until_all(partners, watches, value) - began) * 1000
 
@@ -106,13 +117,18 @@ def _event(value: str) -> bytes:
 
 
 def _bundle(
-    first: Station, partners: Sequence[Station], watches: Sequence[HitWatch], count: int, pick: random.Random
+    first: Station,
+    partners: Sequence[Station],
+    watches: Sequence[HitWatch],
+    count: int,
+    pick: random.Random,
+    label: Tlp,
 ) -> float:
     """Return the seconds from the beginning of the import to the last indicator's hit at the slowest partner."""
     values = [f"bulk-{n}-{pick.getrandbits(32):08x}.example" for n in range(count)]
     bundle = _stix_bundle(values)
     node = first.demo.open()
-    terms = ImportTerms(node.nation, ACTUAL, tlp=Tlp.GREEN, pap=Pap.GREEN, purpose="defence")
+    terms = ImportTerms(node.nation, ACTUAL, tlp=label, pap=Pap.GREEN, purpose="defence")
     began = time.perf_counter()
     report = import_bundle(node.holdings, bundle, door=CLI_FILE, terms=terms, warning_lists=None, at=node.clock.now())
     if report.stored != count:

@@ -60,7 +60,7 @@ class Sender:
             decision = decide(request, AT, agreed)
             if not isinstance(decision, Released):
                 raise AssertionError(f"{item.id} is withheld from {nation}")
-            released.append((body, decision))
+            released.append((body, decision, b""))
         document = ReleaseDocument(
             new_id("release"),
             OWN,
@@ -74,7 +74,7 @@ class Sender:
             objects_under(self.agreement, released, OWN, nation, AT),
         )
         envelope = self.signer.sign(RELEASE_TYPE, document.encode())
-        return seal_frame(envelope, OWN, nation, 1, self.seal_keys[nation])
+        return seal_frame(envelope, b"", OWN, nation, 1, self.seal_keys[nation])
 
 
 def _objects() -> tuple[tuple[Item, bytes], ...]:
@@ -128,11 +128,11 @@ def measure(size: Size, options: argparse.Namespace) -> Result:
     runs = size.of(3, 11, 41)
     own, first = Keys.generate(), Keys.generate()
     seal_keys = {nation: Keys.generate().opening[0].seal_key for nation in OTHERS}
-    sender = Sender(LocalSigner(own), _agreement(), _objects(), seal_keys | {OTHERS[0]: first.opening[0].seal_key})
+    sender = Sender(LocalSigner(own, OWN), _agreement(), _objects(), seal_keys | {OTHERS[0]: first.opening[0].seal_key})
     message = b"".join(body for _, body in sender.objects)
     ed25519 = Ed25519PrivateKey.from_private_bytes(own.signing.ed25519_seed)
     mldsa65 = MLDSA65PrivateKey.from_seed_bytes(own.signing.mldsa65_seed)
-    recipient, verify_key = LocalSigner(first), own.signing.verify_key
+    recipient, verify_key = LocalSigner(first, OTHERS[0]), own.signing.verify_key
     (frame,) = split_frames(sender.release_to(OTHERS[0]))
 
     def whole() -> None:
@@ -158,4 +158,4 @@ def measure(size: Size, options: argparse.Namespace) -> Result:
 
 
 def _open(frame: Unverified, recipient: LocalSigner, key: VerifyKey) -> ReleaseDocument:
-    return read_release(verify(frame.open(recipient), key, RELEASE_TYPE))
+    return read_release(verify(frame.open(recipient)[0], key, RELEASE_TYPE))

@@ -53,7 +53,7 @@ class Nation:
     signer: LocalSigner = field(init=False)
 
     def __post_init__(self) -> None:
-        self.signer = LocalSigner(self.keys)
+        self.signer = LocalSigner(self.keys, self.code)
 
     @staticmethod
     def make(code: NationId, address: str, folder: Path) -> "Nation":
@@ -75,11 +75,15 @@ class Nation:
 
     def card(self, at: datetime, **changes: Any) -> bytes:
         """Return a card of this nation, signed with its key."""
+        witness_ed25519, witness_mldsa44 = self.keys.witness_public
         card = Card(
             nation=self.code,
             names={"en": f"Conformance nation {self.code}"},
             verify_key=self.keys.signing.verify_key,
             seal_key=self.keys.opening[0].seal_key,
+            log_key=self.keys.log_public,
+            witness_ed25519=witness_ed25519,
+            witness_mldsa44=witness_mldsa44,
             addresses=(self.address,),
             contact=f"duty@{self.code.lower()}.example",
             issued_at=at,
@@ -197,7 +201,8 @@ class Words:
         """Return the frame around an envelope, sealed to the node."""
         sender = header.get("sender", self.nation.code)
         recipient = header.get("recipient", self.node.nation)
-        return seal_frame(envelope, sender, recipient, sequence, header.get("key", self.node.seal_key))
+        key = header.get("key", self.node.seal_key)
+        return seal_frame(envelope, b"", sender, recipient, sequence, key)
 
     def frame(self, sequence: int, *objects: Mapping[str, Any], **changes: Any) -> bytes:
         """Return a whole frame with these objects."""

@@ -91,7 +91,7 @@ def cursor_that_is_none(bench: Bench) -> httpx.Response:
 
 def forged_receipt(bench: Bench) -> httpx.Response:
     """Confirm a release with a key that is not one's own."""
-    return _post_receipt(bench, _receipt(bench, LocalSigner(Keys.generate())))
+    return _post_receipt(bench, _receipt(bench, LocalSigner(Keys.generate(), bench.first.nation.code)))
 
 
 def receipt_of_nothing(bench: Bench) -> httpx.Response:

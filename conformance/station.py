@@ -88,7 +88,8 @@ class Station:
         if split.path == "/partner/v1/card":
             return _send(handler, 200, "application/json", self.nation.card_bytes)
         if split.path != "/partner/v1/releases":
-            self.strange.append(f"GET {handler.path}"[:200])
+            if not split.path.startswith("/partner/v1/"):
+                self.strange.append(f"GET {handler.path}"[:200])
             return _send(handler, 404, "application/problem+json", b"{}")
         asked = parse_qs(split.query)
         self.cursors.append(int(asked["after"][0]))

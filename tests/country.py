@@ -1,14 +1,18 @@
 """A whole nation's node for tests, without processes: real database, keys and services."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from mithaq.agreements.service import Agreements
 from mithaq.agreements.speaking import Statements
 from mithaq.exchange.context import Context
+from mithaq.exchange.errors import PartnerUnreachable
 from mithaq.exchange.frame import Unverified, split_frames
+from mithaq.exchange.log.flushing import Flusher
+from mithaq.exchange.log.service import ReleaseLog
+from mithaq.exchange.log.witnessing import Answer, Witnessing
 from mithaq.exchange.orders import Orders
 from mithaq.exchange.planning import Planning
 from mithaq.exchange.receipts import Receipts
@@ -21,6 +25,7 @@ from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.journal import Reader
 from mithaq.kernel.lane import ACTUAL, Lane
+from mithaq.nations.model import Partner
 from mithaq.nations.service import Partners
 from mithaq.standards import stix
 from mithaq.standards.pap import Pap
@@ -36,6 +41,8 @@ class Country:
     db: Database
     context: Context
     planner: Reader
+    neighbours: "dict[NationId, Country]" = field(default_factory=dict)
+    """The countries that answer as witnesses; one that is taken out is dead."""
 
     @staticmethod
     def found(nation: NationId, folder: Path, url: str | None = None) -> "Country":
@@ -49,8 +56,22 @@ class Country:
         """The services of a nation over a database that is there."""
         partners = Partners(db, nation)
         agreements = Agreements(db, nation, keys_of(nation).signing.verify_key, partners)
-        context = Context(db, nation, Holdings(db), agreements, partners, signer_of(nation))
-        return Country(nation, db, context, Planning(context).reader())
+        neighbours: dict[NationId, Country] = {}
+
+        def ask(partner: Partner, body: bytes, at: datetime) -> Answer:
+            """Reach a neighbour's witness without a socket."""
+            if partner.nation not in neighbours:
+                raise PartnerUnreachable("the node of %(nation)s does not answer", nation=partner.nation)
+            return neighbours[partner.nation].witness.add_checkpoint(body, at)
+
+        signer = signer_of(nation)
+        flusher = Flusher(db, ReleaseLog(db, nation, signer), partners, ask)
+        context = Context(db, nation, Holdings(db), agreements, partners, signer, flusher)
+        return Country(nation, db, context, Planning(context).reader(), neighbours)
+
+    @property
+    def witness(self) -> Witnessing:
+        return Witnessing(self.db, self.nation, self.context.partners, self.context.signer)
 
     @property
     def statements(self) -> Statements:
@@ -61,6 +82,7 @@ class Country:
             if other.nation != self.nation:
                 partner = self.context.partners.add(card_of(other.nation, at), at=at, actor="person--1")
                 self.context.partners.confirm(other.nation, partner.card.fingerprint, at=at, actor="person--1")
+                self.neighbours[other.nation] = other
 
     def add(self, number: int, at: datetime, *, to: ReleaseInstruction | None = None, **changes: object) -> str:
         """Store an own indicator and return its id."""

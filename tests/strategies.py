@@ -9,11 +9,22 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
+import msgspec
 from hypothesis import strategies as st
 
-from mithaq.agreements.model import Agreement, Document, Party, Reference
-from mithaq.agreements.terms import Onward, Terms
-from mithaq.agreements.vocabulary import LaneKind, Purpose, Words
+from mithaq.agreements.effective import agreed_terms, narrowed
+from mithaq.agreements.model import Agreement, Document, Party, Reference, Reservation
+from mithaq.agreements.terms import Baseline, Ceiling, Jurisdiction, Narrowing, Onward, Terms, Transform
+from mithaq.agreements.vocabulary import (
+    ContentClass,
+    FieldClass,
+    LaneKind,
+    PapName,
+    Purpose,
+    SeverityName,
+    TlpName,
+    Words,
+)
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL, TEST, Lane
@@ -219,3 +230,90 @@ def requests(draw: st.DrawFn, *, own: bool = False) -> Request:
     wild = draw(st.frozensets(st.sampled_from(sorted(unusual)), max_size=2))
     agreement = draw(agreements() | st.none()) if draw(st.booleans()) else _agreement(NATIONS, NATIONS, _GENEROUS)
     return replace(usual, agreement=agreement, **{name: draw(unusual[name]) for name in sorted(wild)})
+
+
+_TLP_NAMES, _PAP_NAMES = get_args(TlpName), get_args(PapName)
+_CAMPAIGNS = [f"campaign--00000000-0000-4000-8000-{number:012d}" for number in range(3)]
+
+
+def _any_of(values: Sequence[str]) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(values), unique=True, max_size=3)
+
+
+whole_terms = st.builds(
+    Terms,
+    kinds=_some(["indicator", "malware", "report", "note"]),
+    tlp_ceiling=st.sampled_from(_TLP_NAMES),
+    pap_ceiling=st.sampled_from(_PAP_NAMES),
+    purposes=_some(["defence", "warning", "research"]),
+    onward=st.builds(Onward, st.sampled_from(["none", "originator-consent", "parties"]), st.booleans()),
+    retention_days=st.integers(1, 90),
+    lanes=_some(get_args(LaneKind)),
+    ceilings=st.lists(
+        st.builds(
+            Ceiling,
+            st.sampled_from(_TLP_NAMES),
+            st.none() | nations,
+            st.none() | nations,
+            st.none() | st.sampled_from(_PAP_NAMES),
+        ),
+        max_size=2,
+    ),
+    sectors=_any_of(["energy", "water", "healthcare"]),
+    campaigns=_any_of(_CAMPAIGNS),
+    min_severity=st.none() | st.sampled_from(get_args(SeverityName)),
+    exclusions=_any_of(get_args(ContentClass)),
+    recipients=_any_of(NATIONS),
+    excluded_recipients=_any_of(NATIONS),
+    transforms=st.lists(st.builds(Transform, st.sampled_from(get_args(FieldClass)), st.just("drop")), max_size=2),
+    attribution=st.sampled_from(["may", "must-not"]),
+    two_person_from=st.none() | st.sampled_from(_TLP_NAMES),
+    baseline=st.none() | st.builds(Baseline, st.integers(1, 3)),
+    jurisdiction=st.none() | st.builds(Jurisdiction, _any_of(NATIONS)),
+)
+"""Terms in which everything that the gate prevents may be limited."""
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> Document:
+    """A text between all nations with roles, and reservations that only narrow, as the reading of a text demands."""
+    the_terms = draw(whole_terms)
+    roles = draw(
+        st.lists(st.sampled_from(["party", "party", "party", "associate", "observer"]), min_size=4, max_size=4)
+    )
+    named = [Party(nation, "0" * 64, {"en": nation}, role) for nation, role in zip(NATIONS, roles, strict=True)]
+    document = Document(
+        1, _REFERENCE.id, 1, None, {"en": "Joint defence"}, named, the_terms,
+        rfc3339(INSTANT - timedelta(days=30)), rfc3339(INSTANT + timedelta(days=30)),
+    )  # fmt: skip
+    reserved = draw(st.lists(st.tuples(nations, _narrowings(the_terms)), max_size=2))
+    agreed = agreed_terms(document)
+    allowed = [
+        Reservation(nation, narrows) for nation, narrows in reserved if not narrowed(agreed, narrows).wider_than(agreed)
+    ]
+    return msgspec.structs.replace(document, reservations=tuple(allowed))
+
+
+def _narrowings(of: Terms) -> st.SearchStrategy[Narrowing]:
+    return st.builds(
+        Narrowing,
+        kinds=st.none() | _some(of.kinds),
+        tlp_ceiling=st.none() | st.sampled_from(_TLP_NAMES),
+        pap_ceiling=st.none() | st.sampled_from(_PAP_NAMES),
+        purposes=st.none() | _some(of.purposes),
+        sectors=st.none() | _some(of.sectors or ["energy", "water"]),
+        exclusions=st.none() | _any_of(get_args(ContentClass)).map(lambda more: sorted({*of.exclusions, *more})),
+        excluded_recipients=st.none() | _any_of(NATIONS).map(lambda more: sorted({*of.excluded_recipients, *more})),
+        two_person_from=st.none() | st.sampled_from(_TLP_NAMES),
+    )
+
+
+def signed(document: Document) -> Agreement:
+    """The agreement of a text that all its parties have signed."""
+    begins, ends = INSTANT - timedelta(days=30), INSTANT + timedelta(days=30)
+    return Agreement(document, Envelope("", b"", ()), frozenset(NATIONS), begins, ends)
+
+
+def wide_agreement() -> Agreement:
+    """An agreement between all nations that limits little."""
+    return _agreement(NATIONS, NATIONS, _GENEROUS)

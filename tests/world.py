@@ -25,7 +25,7 @@ def keys_of(nation: NationId) -> Keys:
 
 
 def signer_of(nation: NationId) -> LocalSigner:
-    return LocalSigner(keys_of(nation))
+    return LocalSigner(keys_of(nation), nation)
 
 
 def card_of(nation: NationId, at: datetime, *, keys: Keys | None = None, address: str = "http://127.0.0.1:9") -> bytes:
@@ -36,6 +36,8 @@ def card_of(nation: NationId, at: datetime, *, keys: Keys | None = None, address
         {"en": f"Nation {nation}", "ar": f"الدولة {nation}", "fr": f"Nation {nation}"},
         keys.signing.verify_key,
         keys.opening[0].seal_key,
+        keys.log_public,
+        *keys.witness_public,
         (address,),
         f"duty@{nation.lower()}.example",
         at,

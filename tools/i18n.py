@@ -5,7 +5,7 @@ other placeholders than its original, `compile` writes the .mo files that the pr
 
 Message ids are found in Jinja templates (`{% trans %}`, `_()`), in calls of `msgid`, `gettext` and `ngettext`, and
 where they are born: the first argument of every subclass of the kernel's `Error`, and the sentences of `Reason`,
-`Clause` and `TermRule`.
+`Clause`, `TermRule` and `Sentence`.
 """
 
 import ast
@@ -33,6 +33,7 @@ SENTENCES = {
     "Clause": (2, 3),
     "TermRule": (2,),
     "Flaw": (2, 3),
+    "Sentence": (0,),
 }
 """Which positional arguments of a call are message ids."""
 

@@ -1,7 +1,8 @@
-"""Compare the reference pages with the program: error codes, refusals, the journal's kinds, the list of decisions.
+"""Compare the reference pages with the program: errors, refusals, clauses, the journal's kinds, the list of decisions.
 
 `python tools/reference.py check` says what differs; `write` brings `docs/errors.md` up to date and keeps the remedies
-that people wrote there for errors (a refusal carries its remedy in the program).
+that people wrote there for errors (a refusal carries its remedy in the program), and writes `docs/clauses.md` anew from
+the clause tree.
 """
 
 import ast
@@ -11,9 +12,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mithaq.agreements.term_rules import TERMS
+from mithaq.release.clauses import LOCAL_CLAUSES, NATION_CLAUSES, Clause
+from mithaq.release.expression import formula
+from mithaq.release.theorems import THEOREMS
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "mithaq"
 ERRORS = ROOT / "docs" / "errors.md"
+CLAUSES = ROOT / "docs" / "clauses.md"
 JOURNAL = ROOT / "docs" / "journal.md"
 DECISIONS = ROOT / "docs" / "adr"
 
@@ -37,6 +44,30 @@ Words in `%(…)s` are filled in. No remedy means that nothing would be right to
 
 | code | reason | what would mend it |
 |---|---|---|
+"""
+_CLAUSES_HEAD = """# The clauses of the gate
+
+Every clause must hold, or nothing leaves; all that do not hold are reported together. A condition speaks of facts: of
+the object, of the question, and of what the named agreement says for this direction. Labels compare by rank, from CLEAR
+to RED, and instants by time. What is not known has the strictest value.
+
+The last column names the terms of an agreement that a clause keeps. Words in `%(…)s` are filled in.
+
+This page is written from the clause tree by `tools/reference.py write`.
+"""
+_CLAUSES_TABLE = """
+## {title}
+
+| clause | holds when | said when it does not | what would mend it | terms kept |
+|---|---|---|---|---|
+"""
+_THEOREMS_HEAD = """
+## What is proved of every text
+
+`mithaq agreement prove` proves these from the same tree, for all objects, instants and directions between the parties.
+
+| theorem | in words |
+|---|---|
 """
 _KIND = re.compile(r"[a-z]+(?:\.[a-z]+(?:-[a-z]+)*)+")
 _ROW = re.compile(r"^\| `([^`]+)` \| (.*) \|$")
@@ -169,6 +200,23 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+def clauses_page() -> str:
+    """Return the page of all clauses, read from the tree."""
+    tables = {"Between nations": NATION_CLAUSES, "Inside the nation: constituents and sensors": LOCAL_CLAUSES}
+    clauses = "".join(
+        _CLAUSES_TABLE.format(title=title) + "".join(_clause_row(clause) for clause in table)
+        for title, table in tables.items()
+    )
+    theorems = "".join(f"| `{each.id}` | {each.words.text} |\n" for each in THEOREMS)
+    return _CLAUSES_HEAD + clauses + _THEOREMS_HEAD + theorems
+
+
+def _clause_row(clause: Clause) -> str:
+    kept = ", ".join(f"`{rule.name}`" for rule in TERMS if clause.id in rule.clauses)
+    cells = (f"`{clause.id}`", f"`{formula(clause.condition)}`", _cell(clause.message), _cell(clause.remedy), kept)
+    return f"| {' | '.join(cells)} |\n"
+
+
 def known_remedies() -> dict[str, str]:
     """Return the remedies that stand in the page."""
     page = ERRORS.read_text("utf-8").split("## Refusals")[0] if ERRORS.exists() else ""
@@ -178,6 +226,8 @@ def known_remedies() -> dict[str, str]:
 def faults() -> Iterator[str]:
     """Yield a sentence for everything in which the pages and the program differ."""
     yield from _faults_of_errors()
+    if not CLAUSES.exists() or CLAUSES.read_text("utf-8") != clauses_page():
+        yield "docs/clauses.md: out of date, run tools/reference.py write"
     yield from compare_kinds(journal_kinds(), set(rows(JOURNAL.read_text("utf-8"))))
     yield from compare_decisions(
         {path.name: path.read_text("utf-8") for path in DECISIONS.glob("[0-9]*.md")},
@@ -236,6 +286,7 @@ def main(argv: list[str]) -> int:
     """Run `check` or `write`."""
     if argv == ["write"]:
         ERRORS.write_text(errors_page(known_remedies()), encoding="utf-8")
+        CLAUSES.write_text(clauses_page(), encoding="utf-8")
         return 0
     if argv != ["check"]:
         print("usage: reference.py check|write", file=sys.stderr)

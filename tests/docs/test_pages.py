@@ -21,6 +21,7 @@ REQUIRED = (
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CHANGELOG.md",
+    "docs/clauses.md",
     "docs/errors.md",
     "docs/journal.md",
 )

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from mithaq.release.clauses import LOCAL_CLAUSES, NATION_CLAUSES
 from tools.reference import (
     ErrorClass,
+    clauses_page,
     compare_decisions,
     compare_kinds,
     duplicate_codes,
@@ -11,6 +13,7 @@ from tools.reference import (
     faults,
     journal_kinds,
     refusals,
+    rows,
 )
 
 APPENDS = """
@@ -33,6 +36,14 @@ NO = Clause("never", 1, "never", remedy="wait")
 
 def test_pages_and_program_agree() -> None:
     assert list(faults()) == []
+
+
+def test_every_clause_stands_on_its_page_with_its_condition_and_the_terms_it_keeps() -> None:
+    page = rows(clauses_page())
+    assert page["tlp-ceiling"][0] == "`tlp ≤ tlp_ceiling`"
+    assert page["status-stale"][0] == "`tlp < tlp_amber ∨ at < status_until`"
+    assert page["recipient-excluded"][-1] == "`excluded_recipients`"
+    assert {clause.id for clause in (*NATION_CLAUSES, *LOCAL_CLAUSES)} <= set(page)
 
 
 def test_kinds_are_found_however_they_are_named_and_an_unclear_one_is_told(tmp_path: Path) -> None:

@@ -34,8 +34,10 @@ TERMS = (
         ("unlabelled", "tlp-ceiling", "tlp-red-named"),
     ),
     TermRule("pap_ceiling", "prevent", "Nothing labelled above %(value)s is shared.", ("pap-ceiling",)),
-    TermRule("purposes", "prevent", "Objects serve these purposes and no other: %(value)s.", ("purpose",)),
-    TermRule("onward", "prevent", "", ("onward", "hops", "constituents")),
+    TermRule(
+        "purposes", "prevent", "Objects serve these purposes and no other: %(value)s.", ("purpose", "carried-purpose")
+    ),
+    TermRule("onward", "prevent", "", ("onward", "hops", "constituents", "audience")),
     TermRule(
         "retention_days",
         "oblige",
@@ -51,7 +53,12 @@ TERMS = (
     ),
     TermRule("exclusions", "prevent", "Content that is never shared: %(value)s.", ("excluded-content",)),
     TermRule("recipients", "prevent", "Only these nations receive objects: %(value)s.", ("recipient-unnamed",)),
-    TermRule("excluded_recipients", "prevent", "These nations receive no objects: %(value)s.", ("recipient-excluded",)),
+    TermRule(
+        "excluded_recipients",
+        "prevent",
+        "These nations receive no objects: %(value)s.",
+        ("recipient-excluded", "onward"),
+    ),
     TermRule(
         "permitted_actions", "prevent", "The widest action a recipient may take: %(value)s.", ("action-not-permitted",)
     ),

@@ -13,9 +13,11 @@ from mithaq.kernel.errors import Error
 
 COMMANDS = {
     "agreement": "mithaq.cli.agreement.group:agreement",
+    "audit": "mithaq.cli.audit:audit",
     "backup": "mithaq.cli.backup:backup",
     "blocklist": "mithaq.cli.blocklist:blocklist",
     "card": "mithaq.cli.partner:card",
+    "consent": "mithaq.cli.consent:consent",
     "demo": "mithaq.cli.demo:demo",
     "doctor": "mithaq.cli.doctor:doctor",
     "hit": "mithaq.cli.hit:hit",
@@ -84,9 +86,11 @@ class _Lazy(click.Group):
 
 _SUMMARIES = {
     "agreement": "Propose, sign, import, export, show and suspend agreements.",
+    "audit": "Check release logs from files alone, compare two nations' logs, gather evidence.",
     "backup": "Write a running node into one encrypted file.",
     "blocklist": "Build blocklists that are safe to use.",
     "card": "Show this nation's card and fingerprint.",
+    "consent": "Ask an originator that an object may be passed on, and answer who asks this nation.",
     "demo": "Three sovereign nodes on this machine, one attack, one agreement.",
     "doctor": "Say what is wrong with this node, and how to mend it.",
     "hit": "List, show, confirm and dismiss detections.",

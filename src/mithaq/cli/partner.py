@@ -69,7 +69,7 @@ def renew_own(session: Session, anyway: bool) -> None:
     node, at = session.node(), session.now()
     before = own_card(node.folder)
     if anyway:
-        issue_card(node.folder, node.settings, node.signer, before.seal_key, at)
+        issue_card(node.folder, node.settings, node.signer, before.online_keys, before.seal_key, at)
     renewed = anyway or renew_card(node.folder, node.signer, at)
     own = own_card(node.folder)
     session.emit(plain(_card_json(own)) | {"renewed": renewed}, lambda: _card_text(session, own))

@@ -14,6 +14,7 @@ from mithaq.cli.session import Session
 from mithaq.cli.why import why
 from mithaq.exchange import ledger
 from mithaq.exchange.ledger import Refusal, Sent
+from mithaq.exchange.proving import Proving
 from mithaq.kernel.ids import NationId
 from mithaq.node.composition import Node
 from mithaq.node.language import msgid
@@ -273,6 +274,20 @@ def _every(connection: Connection, nation: NationId) -> Iterable[Sent]:
 
 def _first(limit: int, found: Iterable[Sent]) -> list[Sent]:
     return [each for _, each in zip(range(limit), found, strict=False)]
+
+
+@release.command()
+@click.argument("subject", metavar="OBJECT_OR_RELEASE")
+@click.option("--reason", required=True, help="Why it cannot wait; the log keeps it and the recipient reads it.")
+@click.pass_obj
+def emergency(session: Session, subject: str, reason: str) -> None:
+    """Let a release that waits for witnesses go before they answer; the log says so, the proof is owed afterwards."""
+    node = session.node()
+    released = Proving(node.channel).order_emergency(subject, reason, at=session.now(), actor=session.actor)
+    session.emit(
+        {"releases": released, "reason": reason},
+        lambda: "\n".join(session.words.gettext("%(release)s goes at once.", release=each) for each in released),
+    )
 
 
 def _emit_orders(session: Session, node: Node) -> None:

@@ -10,8 +10,10 @@ from types import FrameType
 
 from mithaq.kernel import keystore
 from mithaq.kernel.errors import Error
+from mithaq.kernel.ids import NationId
 from mithaq.node.composition import Node, compose
 from mithaq.node.data_folder import DataFolder
+from mithaq.node.settings import read_settings
 from mithaq.node.supervisor import Role
 
 _log = logging.getLogger(__name__)
@@ -48,7 +50,8 @@ def _signer(root: Path, passphrase: Callable[[], bytes]) -> None:
 
     folder = DataFolder(root)
     os.umask(0o077)
-    with SignerServer(folder.run, keystore.read(folder.keys, passphrase())) as server:
+    nation = NationId(read_settings(folder.settings).nation)
+    with SignerServer(folder.run, keystore.read(folder.keys, passphrase()), nation) as server:
         server.serve_forever(poll_interval=0.5)
 
 

@@ -1,5 +1,6 @@
 """What every room of the exchange stands on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,16 +8,18 @@ from sqlalchemy import Connection
 
 from mithaq.agreements.service import Agreements
 from mithaq.exchange.gatekeeping import Gatekeeper
+from mithaq.exchange.log.flushing import Flusher
+from mithaq.exchange.log.service import ReleaseLog
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel.database import Database
-from mithaq.kernel.ids import NationId
+from mithaq.kernel.ids import NationId, new_id
 from mithaq.kernel.signing import Signer
 from mithaq.nations.service import Partners
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One node's services, as the exchange uses them."""
+    """One node's services, as the exchange uses them; `ids` draws the identifier of a release."""
 
     db: Database
     own: NationId
@@ -24,6 +27,13 @@ class Context:
     agreements: Agreements
     partners: Partners
     signer: Signer
+    flusher: Flusher
+    ids: Callable[[str], str] = new_id
+
+    @property
+    def log(self) -> ReleaseLog:
+        """Return this nation's release log."""
+        return self.flusher.log
 
     def gatekeeper(self, connection: Connection, at: datetime) -> Gatekeeper:
         """Return the gate over one view of the database."""

@@ -61,3 +61,21 @@ class NotReleasable(Error):
     """A release order that names something impossible."""
 
     code = "not-releasable"
+
+
+class BadRecord(Error):
+    """A record of the release log that cannot be read."""
+
+    code = "bad-record"
+
+
+class NotProven(Error):
+    """A release whose leaf no sufficiently cosigned checkpoint covers yet."""
+
+    code = "not-proven"
+
+
+class BadAudit(Error):
+    """An audit folder or an evidence file that is incomplete or malformed."""
+
+    code = "bad-audit"

@@ -1,7 +1,10 @@
 """A release on the wire: a clear header and the sealed envelope, bound to each other.
 
 A response is a row of frames. Each frame is two parts, each with four bytes of length: the canonical JSON header,
-then the HPKE ciphertext of the DSSE envelope. The header is the HPKE `info`, so that a changed header opens nothing.
+then the HPKE ciphertext. The header is the HPKE `info`, so that a changed header opens nothing. The plaintext is the
+DSSE envelope after four bytes of its length, then the proof that it was logged, nothing where that follows later.
+
+Format 2. Format 1 had no room for a proof and is refused.
 """
 
 import struct
@@ -18,8 +21,8 @@ from mithaq.nations.errors import BadCard
 from mithaq.nations.rules import nation_code
 
 FRAMES_TYPE = "application/vnd.mithaq.frames"
-FORMAT = 1
-_INFO = b"mithaq/release/1\0"
+FORMAT = 2
+_INFO = b"mithaq/release/2\0"
 _MAX_HEADER = 4096
 
 
@@ -54,19 +57,24 @@ class Unverified:
     header_bytes: bytes
     sealed: bytes
 
-    def open(self, signer: Signer) -> bytes:
-        """Return the DSSE envelope inside.
+    def open(self, signer: Signer) -> tuple[bytes, bytes]:
+        """Return the DSSE envelope inside, and the proof that came with it.
 
         Raises:
             BadSeal: it was sealed to somebody else, or header or body were changed.
+            BadFrame: the plaintext is cut off.
         """
-        return signer.open_sealed(self.sealed, _INFO + self.header_bytes)
+        plaintext = signer.open_sealed(self.sealed, _INFO + self.header_bytes)
+        envelope, position = _part(plaintext, 0, MAX_FRAME_BYTES)
+        return envelope, plaintext[position:]
 
 
-def seal_frame(envelope: bytes, sender: NationId, recipient: NationId, sequence: int, key: SealKey) -> bytes:
-    """Seal a signed release to its recipient and return the frame."""
+def seal_frame(
+    envelope: bytes, proof: bytes, sender: NationId, recipient: NationId, sequence: int, key: SealKey
+) -> bytes:
+    """Seal a signed release, and the proof that it was logged, to its recipient and return the frame."""
     header = Header(sender, recipient, sequence, key.key_id).encode()
-    sealed = sealing.seal(envelope, key, _INFO + header)
+    sealed = sealing.seal(struct.pack(">I", len(envelope)) + envelope + proof, key, _INFO + header)
     return struct.pack(">I", len(header)) + header + struct.pack(">I", len(sealed)) + sealed
 
 
@@ -104,7 +112,8 @@ def _read_header(data: bytes) -> Header:
     value = canonical.loads_canonical(data, max_bytes=_MAX_HEADER, subject="frame header")
     try:
         if value["format_version"] != FORMAT:
-            raise BadFrame("frame format %(found)s is not read here", found=str(value["format_version"])[:20])
+            found = str(value["format_version"])[:20]
+            raise BadFrame("frame format %(found)s is not read here, this node reads format 2", found=found)
         if value["suite"] != sealing.SUITE_ID:
             raise BadFrame("sealed with %(found)s, which is not accepted", found=str(value["suite"])[:80])
         if not isinstance(value["sequence"], int):

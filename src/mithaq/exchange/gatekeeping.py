@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 from mithaq.agreements.model import Agreement, State
 from mithaq.agreements.service import Agreements
 from mithaq.exchange import approvals, store
+from mithaq.exchange.consent import Passage
 from mithaq.exchange.settings import PROTOCOL_VERSION
 from mithaq.intelligence.indicators import identity_id
 from mithaq.intelligence.model import Provenance, StoredObject
@@ -50,6 +51,7 @@ class Gatekeeper:
         rows = connection.execute(select(store.vetoes.c.object_id, store.vetoes.c.recipient))
         self._vetoes = {(row.object_id, row.recipient) for row in rows}
         self._approvals = approvals.all_of(connection)
+        self._consents = _given(connection, own, at)
 
     def agreement(self, agreement_id: str) -> Agreement | None:
         """Return the version in force, else the newest, else nothing."""
@@ -94,6 +96,22 @@ class Gatekeeper:
         }
         return frozenset(instructed | approved.get(digest_of(stored), set())) if approved else frozenset(instructed)
 
+    def consent(self, stored: StoredObject, recipient: NationId, agreement_id: str, originator: NationId) -> bytes:
+        """Return an originator's signed consent to pass exactly this version on, empty where there is none."""
+        passage = Passage(
+            stored.stix.id, str(stored.lane), digest_of(stored), originator, self._own, recipient, agreement_id
+        )
+        return self._consents.get(passage, b"") if self._consents else b""
+
+    def _is_consented(self, stored: StoredObject, recipient: NationId, agreement_id: str) -> bool:
+        """Tell whether every originator who asks for it has consented."""
+        asking = {
+            terms.originator
+            for terms in item_of(stored, self._own).carried
+            if terms.onward == "originator-consent" and recipient not in terms.onward_parties
+        } if self._consents else set()  # fmt: skip
+        return bool(asking) and all(self.consent(stored, recipient, agreement_id, each) for each in asking)
+
     def knows(self, object_id: str, recipient: NationId, provenance: Sequence[Provenance] = ()) -> bool:
         """Tell whether a nation has an object already, because it sent it or was sent it."""
         if any(each.source == "partner" and each.nation == recipient for each in provenance):
@@ -117,6 +135,7 @@ class Gatekeeper:
             withheld_refs=self._withheld_refs(stored, recipient, agreement_id, purpose, seen),
             vetoed=bool({(stored.stix.id, recipient), (stored.stix.id, "*")} & self._vetoes),
             status_at=partner.card.issued_at if partner else None,
+            consented=self._is_consented(stored, recipient, agreement_id),
             approvals=len(self.approved_by(stored, recipient, agreement_id)),
             protocol=PROTOCOL_VERSION,
         )
@@ -147,6 +166,18 @@ class Gatekeeper:
             request = self._request(versions[0], recipient, agreement_id, purpose, seen)
             count += not judge(request, self._at, self._facts(request)).allowed
         return count
+
+
+def _given(connection: Connection, own: NationId, at: datetime) -> dict[Passage, bytes]:
+    """Return the consents that this nation holds and may still use."""
+    table = store.consents
+    query = select(table).where(table.c.holder == own, table.c.answer == "given", table.c.until > at)
+    return {
+        Passage(
+            row.object_id, row.lane, row.digest, row.originator, row.holder, row.recipient, row.agreement_id
+        ): bytes(row.envelope)
+        for row in connection.execute(query)
+    }
 
 
 def _newest(agreements: Sequence[Agreement], at: datetime) -> dict[str, Agreement]:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from mithaq.exchange import store
+from mithaq.exchange.log.store import proofs
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.reason import Reason
 
@@ -40,6 +41,12 @@ class Channel:
     unreceipted_since: datetime | None
     trouble: Reason | None
     trouble_at: datetime | None
+    unwitnessed: int = 0
+    unwitnessed_since: datetime | None = None
+    proofs_owed: int = 0
+    proofs_overdue_since: datetime | None = None
+    witness_trouble: Reason | None = None
+    witness_trouble_at: datetime | None = None
 
     def state(self, at: datetime) -> ChannelState:
         """Return how the exchange goes at an instant; the worst that holds."""
@@ -51,7 +58,8 @@ class Channel:
 
     def lag(self, at: datetime) -> timedelta:
         """Return for how long the oldest news has waited for the partner or for its receipt."""
-        since = [each for each in (self.waiting_since, self.unreceipted_since) if each is not None]
+        times = (self.waiting_since, self.unreceipted_since, self.proofs_overdue_since)
+        since = [each for each in times if each is not None]
         return max(at - min(since), timedelta()) if since else timedelta()
 
 
@@ -106,6 +114,14 @@ def channels(connection: Connection, partners: Sequence[NationId]) -> list[Chann
     rows = {row.partner: row for row in connection.execute(select(store.channels))}
     waiting = _counts(connection, store.outbox.c.recipient, store.outbox.c.decided_at)
     open_ = _counts(connection, store.sent.c.recipient, store.sent.c.sent_at, store.sent.c.receipt.is_(None))
+    unwitnessed = _counts(
+        connection,
+        store.sent.c.recipient,
+        store.sent.c.sent_at,
+        store.sent.c.frame == b"",
+        store.sent.c.receipt.is_(None),
+    )
+    owed = _counts(connection, proofs.c.sender, proofs.c.due_at, proofs.c.proof.is_(None))
     newest = select(store.sent.c.recipient, func.max(store.sent.c.sequence)).group_by(store.sent.c.recipient)
     sent = {row[0]: int(row[1]) for row in connection.execute(newest)}
     nothing: tuple[int, datetime | None] = (0, None)
@@ -122,6 +138,12 @@ def channels(connection: Connection, partners: Sequence[NationId]) -> list[Chann
             unreceipted_since=open_.get(partner, nothing)[1],
             trouble=Reason.of_json(row.trouble) if row and row.trouble else None,
             trouble_at=row.trouble_at if row else None,
+            unwitnessed=unwitnessed.get(partner, nothing)[0],
+            unwitnessed_since=unwitnessed.get(partner, nothing)[1],
+            proofs_owed=owed.get(partner, nothing)[0],
+            proofs_overdue_since=owed.get(partner, nothing)[1],
+            witness_trouble=Reason.of_json(row.witness_trouble) if row and row.witness_trouble else None,
+            witness_trouble_at=row.witness_trouble_at if row else None,
         )
         for partner in partners
     ]

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -56,13 +57,12 @@ class Letter:
 class Letters:
     """What waits for each partner, and what to do with what a partner posts."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, further: Mapping[str, Taker] = MappingProxyType({})) -> None:
+        """Read agreements and statements, and the `further` kinds of letter that somebody else takes."""
         self._context = context
         self._statements = Statements(context.db, context.own, context.agreements)
-        self._takers: Mapping[str, Taker] = {
-            AGREEMENT_TYPE: self._take_agreement,
-            STATEMENT_TYPE: self._take_statement,
-        }
+        own = {AGREEMENT_TYPE: self._take_agreement, STATEMENT_TYPE: self._take_statement}
+        self._takers: Mapping[str, Taker] = {**own, **further}
 
     def reader(self) -> Reader:
         """Return the journal reader that posts this nation's statements to the other parties."""

@@ -4,20 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 
 from mithaq.exchange import approvals, store
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import NotReleasable
 from mithaq.exchange.gatekeeping import digest_of
+from mithaq.exchange.log.record import record_of_release
+from mithaq.exchange.release_document import read_release
 from mithaq.exchange.sending import LOST, last_sequence
 from mithaq.intelligence.errors import NotHeld
 from mithaq.intelligence.model import StoredObject
 from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL, Lane
+from mithaq.kernel.signing import read_envelope
 from mithaq.nations.people.rules import another_person
 from mithaq.release.model import Verdict
+
+_WAITING = select(store.sent).where(store.sent.c.frame == b"", store.sent.c.leaf.is_not(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +143,27 @@ class Orders:
             if claimed <= last:
                 raise NotReleasable("this partner claims no more than it was sent", subject=partner)
             tx.execute(store.sent.insert(), [_lost(partner, number, at) for number in range(last + 1, claimed + 1)])
+            self._log_anew(tx)
             _said(tx, partner, actor, order="resume")
         return last + 1, claimed
+
+    def begin_log_anew(self, *, at: datetime, actor: str) -> None:
+        """Begin a new log this year: partners have cosigned more of the old one than is here.
+
+        So it is after the restore of a backup. What still waits for witnesses goes into the new log.
+        """
+        with self._context.db.write(at) as tx:
+            self._log_anew(tx)
+            _said(tx, self._context.own, actor, order="log anew")
+
+    def _log_anew(self, tx: Transaction) -> None:
+        """Begin a new log, and put what still waits for witnesses into it: the old one has leaves unknown here."""
+        self._context.log.begin_anew(tx)
+        for row in tx.connection.execute(_WAITING).all():
+            document = read_release(read_envelope(bytes(row.envelope)).payload)
+            (place,) = self._context.log.append(tx, [record_of_release(document, row.digest)])
+            here = (store.sent.c.recipient == row.recipient, store.sent.c.sequence == row.sequence)
+            tx.execute(update(store.sent).where(*here).values(log=place.log, leaf=place.leaf))
 
     def why(
         self, connection: Connection, stored: StoredObject, partner: NationId, purpose: str, at: datetime

@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from mithaq.exchange import store
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import BadReceipt
+from mithaq.exchange.log.record import record_of_receipt
 from mithaq.exchange.receipt import RECEIPT_TYPE, Receipt, read_receipt
 from mithaq.kernel.database import Transaction
 from mithaq.kernel.ids import NationId
@@ -37,7 +38,9 @@ class Receipts:
         if (receipt.sender, receipt.recipient) != (self._context.own, partner):
             raise BadReceipt("it is not about a release from here to its signer", subject=receipt.release_id[:80])
         with self._context.db.write(at) as tx:
-            _keep(tx, receipt, envelope)
+            lane = _keep(tx, receipt, envelope)
+            if lane is not None:
+                self._context.log.append(tx, [record_of_receipt(receipt, lane, "receipt-taken")])
         return receipt
 
     def due(self, sender: NationId) -> list[Receipt]:
@@ -77,13 +80,14 @@ class Receipts:
         )
 
 
-def _keep(tx: Transaction, receipt: Receipt, envelope: bytes) -> None:
+def _keep(tx: Transaction, receipt: Receipt, envelope: bytes) -> Lane | None:
+    """Keep a receipt and return the lane it belongs to; nothing where it was kept before."""
     here = (store.sent.c.recipient == receipt.recipient, store.sent.c.sequence == receipt.sequence)
     row = tx.execute(select(store.sent).where(*here)).one_or_none()
     if row is None or (row.release_id, row.digest) != (receipt.release_id, receipt.digest):
         raise BadReceipt("it matches no release that this nation sent", subject=receipt.release_id[:80])
     if row.receipt is not None:
-        return
+        return None
     refused = [{"object": name, "reasons": [each.as_json() for each in reasons]} for name, reasons in receipt.refused]
     tx.execute(
         update(store.sent)
@@ -97,3 +101,4 @@ def _keep(tx: Transaction, receipt: Receipt, envelope: bytes) -> None:
         actor=f"nation:{receipt.recipient}",
         detail={"outcome": receipt.outcome, "sequence": receipt.sequence},
     )
+    return Lane(row.lane)

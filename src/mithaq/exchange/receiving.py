@@ -1,7 +1,7 @@
 """Take a partner's releases: verify, admit or quarantine with reasons, and owe a receipt."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,19 +10,23 @@ from sqlalchemy import Connection, func, select
 
 from mithaq.agreements.model import Agreement
 from mithaq.exchange import store
+from mithaq.exchange.consent import Passage, permits, read_consent
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import BadFrame, OutOfSequence
 from mithaq.exchange.frame import Unverified
-from mithaq.exchange.receipt import Outcome
+from mithaq.exchange.log.attached import MISSING
+from mithaq.exchange.log.record import record_of_receipt
+from mithaq.exchange.owed import Owed, Proven
+from mithaq.exchange.proving import must_wait
+from mithaq.exchange.receipt import Outcome, Receipt
 from mithaq.exchange.release_document import RELEASE_TYPE, ReleasedObject, ReleaseDocument, read_release
-from mithaq.exchange.sending import set_channel
 from mithaq.exchange.settings import MAX_QUARANTINE_BYTES_PER_PARTNER, PROTOCOL_VERSION, SIGNATURE_WINDOW_S
 from mithaq.intelligence.model import NewObject, Provenance
 from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.reason import Reason
-from mithaq.kernel.signing import verify
+from mithaq.kernel.signing import VerifyKey, verify
 from mithaq.nations.model import Partner
 from mithaq.release.facts import AgreementFacts, agreement_facts
 from mithaq.release.model import Item, Recipient, Request
@@ -42,6 +46,7 @@ class Verified:
 
     document: ReleaseDocument
     envelope: bytes
+    attached: bytes
 
     @property
     def digest(self) -> str:
@@ -65,6 +70,7 @@ class Admitted:
     verified: Verified
     objects: tuple[NewObject, ...]
     quarantined: tuple[Quarantined, ...]
+    proven: Proven
 
 
 class Receiving:
@@ -72,6 +78,7 @@ class Receiving:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._owed = Owed(context)
 
     def cursor(self, sender: NationId) -> int:
         """Return the number of the last release taken from a partner."""
@@ -103,7 +110,7 @@ class Receiving:
         trouble = {"code": error.code, "message": error.message, "params": error.params} if error else None
         if trouble != known:
             with self._context.db.write(at) as tx:
-                set_channel(tx, sender, trouble=trouble, trouble_at=at)
+                store.set_channel(tx, sender, trouble=trouble, trouble_at=at)
 
     def _verify(self, partner: Partner, frame: Unverified) -> Verified:
         header, own = frame.header, self._context.own
@@ -113,14 +120,14 @@ class Receiving:
             )
         if header.recipient != own:
             raise BadFrame("the frame is meant for %(recipient)s, not for this nation", recipient=header.recipient)
-        envelope = frame.open(self._context.signer)
+        envelope, attached = frame.open(self._context.signer)
         payload = verify(envelope, partner.card.verify_key, RELEASE_TYPE, subject=f"release of {partner.nation}")
         document = read_release(payload)
         if (document.sender, document.recipient, document.sequence) != (partner.nation, own, header.sequence):
             raise BadFrame(
                 "the signed release names other parties or another number than its frame", subject=document.id
             )
-        return Verified(document, envelope)
+        return Verified(document, envelope, attached)
 
     def _was_taken(self, verified: Verified) -> bool:
         document = verified.document
@@ -147,21 +154,23 @@ class Receiving:
 
     def _admit(self, partner: Partner, verified: Verified, at: datetime) -> Admitted:
         document = verified.document
-        if document.action != "release":
-            return Admitted(verified, (), ())
         with self._context.db.read() as connection:
             reference = document.agreement
             agreement = (
                 self._context.agreements.find(connection, reference.id, reference.version) if reference else None
             )
-        whole = _against_the_whole(document, agreement, at)
-        admission = _Admission(partner, document, agreement, at, whole)
+            keys = self._context.agreements.keys(connection)
+        proven = self._owed.verify(partner, document, verified.digest, verified.attached, agreement, at)
+        if document.action != "release":
+            return Admitted(verified, (), (), proven)
+        whole = _against_the_whole(document, agreement, at) + proven.against
+        admission = _Admission(partner, document, agreement, at, whole, bool(verified.attached), keys)
         objects: list[NewObject] = []
         quarantined: list[Quarantined] = []
         for place, each in enumerate(document.objects, 1):
             outcome = admission.of(each, place)
             (objects if isinstance(outcome, NewObject) else quarantined).append(outcome)  # type: ignore[arg-type]
-        return Admitted(verified, tuple(objects), tuple(quarantined))
+        return Admitted(verified, tuple(objects), tuple(quarantined), proven)
 
     def _keep(self, tx: Transaction, admitted: Admitted) -> Outcome | None:
         verified, document = admitted.verified, admitted.verified.document
@@ -179,8 +188,11 @@ class Receiving:
             {"object": each.object_id, "reasons": [reason.as_json() for reason in each.reasons]} for each in quarantined
         ]
         tx.execute(store.received.insert().values(**_received_row(verified, outcome, refused, tx.at)))
+        self._owed.note(tx, document, admitted.proven)
+        receipt = _receipt(verified, outcome, refused, tx.at)
+        self._context.log.append(tx, [record_of_receipt(receipt, document.lane, "receipt-given")])
         _keep_quarantined(tx, document, quarantined)
-        set_channel(tx, document.sender, received_sequence=document.sequence, fetched_at=tx.at)
+        store.set_channel(tx, document.sender, received_sequence=document.sequence, fetched_at=tx.at)
         tx.append(
             "exchange.quarantined" if outcome == "quarantined" else "exchange.admitted",
             subject=document.id,
@@ -236,12 +248,16 @@ class _Admission:
         agreement: Agreement | None,
         at: datetime,
         whole: tuple[Reason, ...],
+        came_with_proof: bool,
+        keys: Mapping[NationId, VerifyKey],
     ) -> None:
         self._partner = partner
         self._document = document
         self._agreement = agreement
         self._at = at
         self._whole = whole
+        self._came_with_proof = came_with_proof
+        self._keys = keys
         self._agreed: AgreementFacts | None = None
 
     def of(self, released: ReleasedObject, place: int) -> NewObject | Quarantined:
@@ -280,12 +296,35 @@ class _Admission:
             purpose=document.purpose,
             status_at=self._at,
             approvals=_APPROVED_THERE,
-            consented=True,
+            consented=self._is_consented(released, parsed),
             protocol=PROTOCOL_VERSION,
         )
         if self._agreed is None:
             self._agreed = agreement_facts(self._agreement, document.sender, request.recipient)
-        return judge(request, min(document.at, self._at), self._agreed).reasons
+        reasons = judge(request, min(document.at, self._at), self._agreed).reasons
+        if not self._came_with_proof and item.tlp is not None and must_wait("release", item.tlp):
+            return reasons if MISSING in self._whole else (*reasons, MISSING)  # labelled so by the object alone
+        return reasons
+
+    def _is_consented(self, released: ReleasedObject, parsed: stix.StixObject) -> bool:
+        """Tell whether the originator's own signed consent to exactly this came with the object."""
+        document, originator = self._document, released.terms.originator
+        key = self._keys.get(originator)
+        if key is None or not released.consent or document.agreement is None:
+            return False
+        passage = Passage(
+            parsed.id,
+            str(document.lane),
+            hashlib.sha256(released.body).hexdigest(),
+            originator,
+            document.sender,
+            document.recipient,
+            document.agreement.id,
+        )
+        try:
+            return permits(read_consent(released.consent, originator, key), passage, min(document.at, self._at))
+        except Error:
+            return False
 
     def _new(self, released: ReleasedObject, parsed: stix.StixObject) -> NewObject:
         document = self._document
@@ -313,6 +352,20 @@ def _outcome(document: ReleaseDocument, quarantined: int) -> Outcome:
     if not quarantined:
         return "admitted"
     return "quarantined" if quarantined >= len(document.objects) else "partly-admitted"
+
+
+def _receipt(verified: Verified, outcome: Outcome, refused: Sequence[Any], at: datetime) -> Receipt:
+    document = verified.document
+    return Receipt(
+        sender=document.sender,
+        recipient=document.recipient,
+        release_id=document.id,
+        sequence=document.sequence,
+        digest=verified.digest,
+        outcome=outcome,
+        at=at,
+        refused=tuple((each["object"], tuple(map(Reason.of_json, each["reasons"]))) for each in refused),
+    )
 
 
 def _received_row(verified: Verified, outcome: Outcome, refused: Sequence[Any], at: datetime) -> dict[str, Any]:

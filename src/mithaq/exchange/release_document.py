@@ -26,11 +26,15 @@ Action = Literal["release", "withdraw", "void"]
 
 @dataclass(frozen=True, slots=True)
 class ReleasedObject:
-    """One object in a release: its original bytes, the terms it carries and the digest of the decision."""
+    """One object in a release: its original bytes, the terms it carries and the digest of the decision.
+
+    `consent`: the originator's signed consent that it is passed on, where its terms ask for one.
+    """
 
     body: bytes
     terms: Carried
     decision: str
+    consent: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ class ReleaseDocument:
                 last, place = each.terms, places.setdefault(each.terms, len(terms))
                 if place == len(terms):
                     terms.append(each.terms)
-            objects.append({"body": each.body.decode(), "terms": place, "decision": each.decision})
+            value = {"body": each.body.decode(), "terms": place, "decision": each.decision}
+            objects.append(value | ({"consent": each.consent.decode()} if each.consent else {}))
         return canonical.dumps(
             {
                 "format_version": FORMAT,
@@ -86,23 +91,23 @@ class ReleaseDocument:
 
 def objects_under(
     agreement: Agreement,
-    released: Iterable[tuple[bytes, Released[Item]]],
+    released: Iterable[tuple[bytes, Released[Item], bytes]],
     sender: NationId,
     recipient: NationId,
     at: datetime,
 ) -> tuple[ReleasedObject, ...]:
-    """Return what the gate handed out, each with its original bytes, under the terms that it carries."""
+    """Return what the gate handed out, each with its original bytes and consent, under the terms that it carries."""
     known: dict[tuple[object, ...], Carried] = {}
     last: tuple[object, ...] | None = None
     terms: Carried | None = None
     objects = []
-    for body, decision in released:
+    for body, decision, consent in released:
         item = decision.value
         alike = (item.originator, item.tlp, item.pap, item.carried)
         if terms is None or alike != last:  # most are as the one before: comparing costs a tenth of hashing
             terms = known[alike] = known.get(alike) or carried_terms(item, agreement, sender, recipient, at)
             last = alike
-        objects.append(ReleasedObject(body, terms, decision.decision))
+        objects.append(ReleasedObject(body, terms, decision.decision, consent))
     return tuple(objects)
 
 
@@ -147,7 +152,12 @@ def _document(value: dict[str, Any]) -> ReleaseDocument:
         else None,
         purpose=_text(value["purpose"]),
         objects=tuple(
-            ReleasedObject(each["body"].encode(), terms[_whole(each["terms"])], _text(each["decision"]))
+            ReleasedObject(
+                each["body"].encode(),
+                terms[_whole(each["terms"])],
+                _text(each["decision"]),
+                each.get("consent", "").encode(),
+            )
             for each in value["objects"]
         ),
         withdrawn=tuple(_text(each) for each in value["withdrawn"]),

@@ -1,10 +1,9 @@
-"""Hand a partner what waits for it: judged again, numbered, signed and sealed at the instant it is fetched."""
+"""Hand a partner what waits for it: judged again, numbered, signed, logged and sealed when it is fetched."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
@@ -14,9 +13,11 @@ from mithaq.agreements.model import Agreement
 from mithaq.exchange import store
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import OutOfSequence
-from mithaq.exchange.frame import seal_frame
 from mithaq.exchange.gatekeeping import Gatekeeper
+from mithaq.exchange.log.record import label_of, record_of_release
+from mithaq.exchange.log.service import Place
 from mithaq.exchange.planning import keep_withheld
+from mithaq.exchange.proving import Proving, must_wait
 from mithaq.exchange.release_document import RELEASE_TYPE, ReleaseDocument, objects_under
 from mithaq.exchange.settings import (
     MAX_FRAMES_PER_RESPONSE,
@@ -26,7 +27,7 @@ from mithaq.exchange.settings import (
 )
 from mithaq.intelligence.model import StoredObject
 from mithaq.kernel.database import Transaction, insert_ignore
-from mithaq.kernel.ids import NationId, new_id
+from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.release.model import Item, Released, Withheld
 from mithaq.release.rules import retract
@@ -46,6 +47,7 @@ class _Batch:
     agreement: Agreement | None
     released: Sequence[tuple[Any, StoredObject, Released[Item]]]
     refused: Sequence[dict[str, Any]]
+    consents: Mapping[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Sending:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._proving = Proving(context)
 
     def waiting(self, recipient: NationId, after: int, at: datetime) -> bool:
         """Tell whether a partner that has taken everything up to `after` would get something now.
@@ -81,18 +84,17 @@ class Sending:
     def frames(self, recipient: NationId, after: int, at: datetime) -> list[bytes]:
         """Return the sealed releases after a sequence number, oldest first.
 
-        New ones are made one at a time, so that the sender serves others while this recipient takes it in.
+        New ones are made one at a time, so that the sender serves others while this recipient takes it in. One that
+        waits for witnesses holds back what follows it, for numbers have no gaps; it is flushed again at each fetch.
 
         Raises:
             OutOfSequence: the partner claims to have more than it was ever sent.
             UnknownPartner: there is no card of that nation.
         """
-        self._checked_claim(recipient, after, at)
-        frames = self._again(recipient, after, at)
-        if not frames:
-            frame = self._next(recipient, at)
-            frames = [] if frame is None else [frame]
-        return frames
+        last = self._checked_claim(recipient, after, at)
+        if last > after:
+            return self._again(recipient, after, at)
+        return self._next(recipient, at)
 
     def _checked_claim(self, recipient: NationId, after: int, at: datetime) -> int:
         """Return the number of the last release to a partner that says it has everything up to `after`.
@@ -119,7 +121,7 @@ class Sending:
             known = connection.execute(query).scalar_one_or_none()
         if known != after:
             with self._context.db.write(at) as tx:
-                set_channel(tx, recipient, asked_after=after, asked_at=at)
+                store.set_channel(tx, recipient, asked_after=after, asked_at=at)
 
     def _again(self, recipient: NationId, after: int, at: datetime) -> list[bytes]:
         query = (
@@ -132,10 +134,14 @@ class Sending:
             rows = connection.execute(query).all()
             gate = self._context.gatekeeper(connection, at)
             judged = {row.sequence: self._judged_again(connection, gate, row, at) for row in rows}
+        self._proving.flush([row for row in rows if judged[row.sequence].may_go], at)
         frames: list[bytes] = []
         for row in rows:
             again = judged[row.sequence]
-            frames.append(bytes(row.frame) if again.may_go else self._void(row, again, at))
+            frame = self._proving.frame_of(row, at) if again.may_go else self._void(row, again, at)
+            if frame is None:
+                break
+            frames.append(frame)
             if sum(map(len, frames)) > MAX_RESPONSE_BYTES // 2:
                 break
         return frames
@@ -174,10 +180,16 @@ class Sending:
         document = ReleaseDocument(
             row.release_id, self._context.own, recipient, row.sequence, at, "void", Lane(row.lane), None, "withdrawal"
         )
-        frame, digest = self._seal(document)
+        envelope, digest = self._sign(document)
+        frame = self._proving.seal(document.recipient, document.sequence, envelope, b"")
         here = (store.sent.c.recipient == recipient, store.sent.c.sequence == row.sequence)
         with self._context.db.write(at) as tx:
-            tx.execute(update(store.sent).where(*here).values(action="void", frame=frame, digest=digest, sent_at=at))
+            logged = _logged(self._context.log.append(tx, [record_of_release(document, digest)])[0], document, envelope)
+            tx.execute(
+                update(store.sent)
+                .where(*here)
+                .values(action="void", frame=frame, digest=digest, sent_at=at, emergency_leaf=None, **logged)
+            )
             tx.execute(
                 delete(store.sent_objects).where(
                     store.sent_objects.c.recipient == recipient, store.sent_objects.c.sequence == row.sequence
@@ -187,14 +199,14 @@ class Sending:
             keep_withheld(tx, again.refused)
         return frame
 
-    def _next(self, recipient: NationId, at: datetime) -> bytes | None:
-        """Make the next release out of the outbox, or return nothing when it is empty."""
+    def _next(self, recipient: NationId, at: datetime) -> list[bytes]:
+        """Make the next release out of the outbox; nothing when it is empty, or waits for witnesses."""
         while True:
             with self._context.db.read() as connection:
                 batch = self._batch(connection, recipient, at)
                 sequence = last_sequence(connection, recipient) + 1
             if not batch.rows:
-                return None
+                return []
             if not batch.released and batch.rows[0].action == "release":
                 self._drop(batch, at)
                 continue
@@ -202,45 +214,75 @@ class Sending:
             if document is None:
                 self._drop(batch, at)
                 continue
-            frame, digest = self._seal(document)
             try:
-                self._keep_sent(batch, document, frame, digest, at)
+                self._keep_sent(batch, document, at)
             except (IntegrityError, _Overtaken):  # this number was taken, or a decision taken back: judge again
                 continue
-            return frame
+            return self._numbered(recipient, sequence, at)
+
+    def _numbered(self, recipient: NationId, sequence: int, at: datetime) -> list[bytes]:
+        """Return what was numbered just now, once enough others have seen that it was logged."""
+        here = (store.sent.c.recipient == recipient, store.sent.c.sequence == sequence)
+        with self._context.db.read() as connection:
+            row = connection.execute(select(store.sent).where(*here)).one()
+        self._proving.flush([row], at)
+        frame = self._proving.frame_of(row, at)
+        return [] if frame is None else [frame]
 
     def _batch(self, connection: Connection, recipient: NationId, at: datetime) -> _Batch:
-        query = select(store.outbox).where(store.outbox.c.recipient == recipient).order_by(store.outbox.c.row)
-        rows = connection.execute(query.limit(MAX_OBJECTS_PER_RELEASE)).all()
-        alike = list(takewhile(lambda row: _label(row) == _label(rows[0]), rows))
-        if not alike or alike[0].action == "withdraw":
-            return _Batch(alike, None, (), ())
+        """Gather from the outbox what may travel next in one release.
+
+        What is refused by now is passed over as if it were not there: neither how many objects a release holds nor
+        where it ends tells of it.
+        """
         gate = self._context.gatekeeper(connection, at)
-        held = {each.row: each for each in self._context.holdings.rows(connection, [row.object_row for row in alike])}
-        taken: list[Any] = []
+        going: list[Any] = []
         released: list[tuple[Any, StoredObject, Released[Item]]] = []
         refused: list[dict[str, Any]] = []
+        spent: list[Any] = []
         size = 0
-        for row in alike:
-            stored = held.get(row.object_row)
-            size += len(stored.body) if stored else 0
-            if taken and size > MAX_RELEASE_BODY_BYTES:
+        for row, stored in self._queued(connection, recipient):
+            decision = None
+            if row.action != "withdraw":
+                decision = gate.decide(stored, recipient, row.agreement_id, row.purpose) if stored else None
+                if stored is None or isinstance(decision, Withheld):
+                    spent.append(row)
+                    refused += [_refusal(_question(row), decision, at)] if isinstance(decision, Withheld) else []
+                    continue
+                size += len(stored.body)
+            full = len(going) == MAX_OBJECTS_PER_RELEASE or size > MAX_RELEASE_BODY_BYTES
+            if going and (full or _label(row) != _label(going[0])):
                 break
-            taken.append(row)
-            if stored is None:
-                continue
-            decision = gate.decide(stored, recipient, row.agreement_id, row.purpose)
-            if isinstance(decision, Withheld):
-                question = {name: getattr(row, name) for name in _OF_QUESTION}
-                refused.append(_refusal(question, decision, at))
-            else:
+            going.append(row)
+            if stored and isinstance(decision, Released):
                 released.append((row, stored, decision))
-        return _Batch(taken, gate.agreement(alike[0].agreement_id), released, refused)
+        if going and not released:  # withdrawals; what was passed over is taken out when its turn comes
+            return _Batch(going, None, (), ())
+        rows = [*going, *spent]
+        agreement = gate.agreement(rows[0].agreement_id) if rows else None
+        consents = {
+            stored.row: gate.consent(stored, recipient, row.agreement_id, decision.value.carried[-1].originator)
+            for row, stored, decision in released
+            if decision.value.carried
+        }
+        return _Batch(rows, agreement, released, refused, consents)
+
+    def _queued(self, connection: Connection, recipient: NationId) -> Iterator[tuple[Any, StoredObject | None]]:
+        """Yield what waits for a partner with the objects it is about, oldest first."""
+        after = 0
+        query = select(store.outbox).where(store.outbox.c.recipient == recipient).order_by(store.outbox.c.row)
+        while rows := connection.execute(query.where(store.outbox.c.row > after).limit(MAX_OBJECTS_PER_RELEASE)).all():
+            held = {
+                each.row: each for each in self._context.holdings.rows(connection, [row.object_row for row in rows])
+            }
+            for row in rows:
+                yield row, held.get(row.object_row)
+            after = rows[-1].row
 
     def _document(self, batch: _Batch, recipient: NationId, sequence: int, at: datetime) -> ReleaseDocument | None:
         first = batch.rows[0]
         document = ReleaseDocument(
-            new_id("release"),
+            self._context.ids("release"),
             self._context.own,
             recipient,
             sequence,
@@ -256,7 +298,9 @@ class Sending:
         agreement = batch.agreement
         if agreement is None:
             return None
-        released = ((stored.body, decision) for _, stored, decision in batch.released)
+        released = (
+            (stored.body, decision, batch.consents.get(stored.row, b"")) for _, stored, decision in batch.released
+        )
         objects = objects_under(agreement, released, self._context.own, recipient, at)
         return replace(document, agreement=agreement.reference, objects=objects)
 
@@ -280,20 +324,22 @@ class Sending:
                     names.append(word.value.object_id)
         return tuple(names)
 
-    def _seal(self, document: ReleaseDocument) -> tuple[bytes, str]:
-        with self._context.db.read() as connection:
-            card = self._context.partners.get(connection, document.recipient).card
+    def _sign(self, document: ReleaseDocument) -> tuple[bytes, str]:
         envelope = self._context.signer.sign(RELEASE_TYPE, document.encode())
-        frame = seal_frame(envelope, document.sender, document.recipient, document.sequence, card.seal_key)
-        return frame, hashlib.sha256(envelope).hexdigest()
+        return envelope, hashlib.sha256(envelope).hexdigest()
 
     def _drop(self, batch: _Batch, at: datetime) -> None:
         with self._context.db.write(at) as tx:
             _empty(tx, batch)
 
-    def _keep_sent(self, batch: _Batch, document: ReleaseDocument, frame: bytes, digest: str, at: datetime) -> None:
+    def _keep_sent(self, batch: _Batch, document: ReleaseDocument, at: datetime) -> None:
+        envelope, digest = self._sign(document)
+        waits = must_wait(document.action, label_of(document))
+        frame = b"" if waits else self._proving.seal(document.recipient, document.sequence, envelope, b"")
+        record = record_of_release(document, digest)
         with self._context.db.write(at) as tx:
-            tx.execute(store.sent.insert().values(**_sent_row(batch, document, frame, digest)))
+            logged = _logged(self._context.log.append(tx, [record])[0], document, envelope)
+            tx.execute(store.sent.insert().values(**_sent_row(batch, document, frame, digest), **logged))
             objects = _sent_objects(batch, document)
             if objects:
                 tx.execute(store.sent_objects.insert(), objects)
@@ -313,13 +359,6 @@ class Sending:
             )
 
 
-def set_channel(tx: Transaction, partner: NationId, **values: Any) -> None:
-    """Change what is known of a partner's channel, which begins at number 0."""
-    changed = tx.execute(update(store.channels).where(store.channels.c.partner == partner).values(**values))
-    if not changed.rowcount:
-        tx.execute(store.channels.insert().values(**({"partner": partner, "received_sequence": 0} | values)))
-
-
 def last_sequence(connection: Connection, recipient: NationId) -> int:
     """Return the number of the last release to a partner, 0 before the first."""
     query = select(func.coalesce(func.max(store.sent.c.sequence), 0)).where(store.sent.c.recipient == recipient)
@@ -328,6 +367,10 @@ def last_sequence(connection: Connection, recipient: NationId) -> int:
 
 def _label(row: Any) -> tuple[str, str, str, str]:
     return (row.action, row.agreement_id, row.purpose, row.lane)
+
+
+def _question(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in _OF_QUESTION}
 
 
 def _refusal(question: dict[str, Any], decision: Withheld, at: datetime) -> dict[str, Any]:
@@ -339,6 +382,10 @@ def _empty(tx: Transaction, batch: _Batch) -> int:
     taken = tx.execute(delete(store.outbox).where(store.outbox.c.row.in_([row.row for row in batch.rows])))
     keep_withheld(tx, batch.refused)
     return int(taken.rowcount)
+
+
+def _logged(place: Place, document: ReleaseDocument, envelope: bytes) -> dict[str, Any]:
+    return {"log": place.log, "leaf": place.leaf, "label": label_of(document).label, "envelope": envelope}
 
 
 def _sent_row(batch: _Batch, document: ReleaseDocument, frame: bytes, digest: str) -> dict[str, Any]:

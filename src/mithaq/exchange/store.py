@@ -1,8 +1,22 @@
 """The tables of the exchange."""
 
-from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+from typing import Any
 
-from mithaq.kernel.database import Json, Timestamp, metadata, row_id
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    update,
+)
+
+from mithaq.kernel.database import Json, Timestamp, Transaction, metadata, row_id
+from mithaq.kernel.ids import NationId
 
 standing_orders = Table(
     "exchange_standing_orders",
@@ -35,6 +49,28 @@ approvals = Table(
     Column("at", Timestamp, nullable=False),
 )
 """Who approved the release of exactly this version of an object under an agreement."""
+
+consents = Table(
+    "exchange_consents",
+    metadata,
+    row_id(),
+    Column("object_id", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("originator", Text, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("agreement_id", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("at", Timestamp, nullable=False),
+    Column("until", Timestamp, nullable=True),
+    Column("envelope", LargeBinary, nullable=True),
+    UniqueConstraint(
+        "object_id", "lane", "digest", "originator", "holder", "recipient", "agreement_id",
+        name="exchange_consents_once",
+    ),
+)  # fmt: skip
+"""What originators were asked to let pass on, by this nation or of it, with the signed answers."""
 
 outbox = Table(
     "exchange_outbox",
@@ -72,8 +108,18 @@ sent = Table(
     Column("receipt", LargeBinary, nullable=True),
     Column("receipted_at", Timestamp, nullable=True),
     Column("refused", Json, nullable=True),
+    Column("label", Text, nullable=False, server_default=""),
+    Column("envelope", LargeBinary, nullable=True),
+    Column("log", BigInteger, nullable=True),
+    Column("leaf", BigInteger, nullable=True),
+    Column("emergency_log", BigInteger, nullable=True),
+    Column("emergency_leaf", BigInteger, nullable=True),
 )
-"""What was released, with its sealed bytes for a retry and the recipient's receipt."""
+"""What was released, with its sealed bytes for a retry, its leaf in the log and the recipient's receipt.
+
+The frame is empty while the release waits for witnesses. The signed envelope stays for a dispute; it is deleted with
+the record of its leaf.
+"""
 
 sent_objects = Table(
     "exchange_sent_objects",
@@ -133,8 +179,18 @@ channels = Table(
     Column("asked_after", Integer, nullable=True),
     Column("trouble", Json, nullable=True),
     Column("trouble_at", Timestamp, nullable=True),
+    Column("witness_trouble", Json, nullable=True),
+    Column("witness_trouble_at", Timestamp, nullable=True),
 )
-"""How far each partner's releases were taken, and what stands in the way."""
+"""How far each partner's releases were taken, what stands in the way, and what keeps it from witnessing this log."""
+
+
+def set_channel(tx: Transaction, partner: NationId, **values: Any) -> None:
+    """Change what is known of a partner's channel, which begins at number 0."""
+    changed = tx.execute(update(channels).where(channels.c.partner == partner).values(**values))
+    if not changed.rowcount:
+        tx.execute(channels.insert().values(**({"partner": partner, "received_sequence": 0} | values)))
+
 
 received = Table(
     "exchange_received",

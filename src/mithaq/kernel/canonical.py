@@ -1,7 +1,7 @@
 """Canonical JSON (RFC 8785) and the strict reading of foreign JSON.
 
 `rfc8785` is the obviously right writer and `json` the obviously strict reader. For plain values, which nearly all are,
-msgspec writes the same bytes and reads the same values more than ten times as fast; whatever is not plain goes the slow way.
+msgspec writes the same bytes and reads the same values more than ten times as fast; the others go the slow way.
 """
 
 import json

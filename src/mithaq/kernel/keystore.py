@@ -5,6 +5,8 @@ from pathlib import Path
 
 import msgspec
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
@@ -12,7 +14,8 @@ from mithaq.kernel.errors import Error
 from mithaq.kernel.sealing import OpenKey
 from mithaq.kernel.signing import SigningKey
 
-_MAGIC = b"mithaq-keys-1\n"
+_MAGIC = b"mithaq-keys-2\n"
+_EARLIER = b"mithaq-keys-1\n"
 _SALT_BYTES = 16
 _NONCE_BYTES = 12
 _SCRYPT_N = 2**15
@@ -26,17 +29,32 @@ class KeystoreLocked(Error):
 
 
 class Keys(msgspec.Struct, frozen=True):
-    """All private keys of one node; `open_keys` is newest first, older ones open what was sealed before."""
+    """All private keys of one node, one for each use.
+
+    `open_keys` is newest first, older ones open what was sealed before.
+
+    Shapes: every signing key is a seed of 32 bytes.
+    """
 
     signing_ed25519: bytes
     signing_mldsa65: bytes
+    log_ed25519: bytes
+    witness_ed25519: bytes
+    witness_mldsa44: bytes
     open_keys: list[tuple[bytes, bytes]]
 
     @staticmethod
     def generate() -> "Keys":
         """Draw a nation's first keys."""
         signing, opening = SigningKey.generate(), OpenKey.generate()
-        return Keys(signing.ed25519_seed, signing.mldsa65_seed, [(opening.mlkem768_seed, opening.x25519_private)])
+        return Keys(
+            signing_ed25519=signing.ed25519_seed,
+            signing_mldsa65=signing.mldsa65_seed,
+            log_ed25519=Ed25519PrivateKey.generate().private_bytes_raw(),
+            witness_ed25519=Ed25519PrivateKey.generate().private_bytes_raw(),
+            witness_mldsa44=MLDSA44PrivateKey.generate().private_bytes_raw(),
+            open_keys=[(opening.mlkem768_seed, opening.x25519_private)],
+        )
 
     @property
     def signing(self) -> SigningKey:
@@ -47,6 +65,19 @@ class Keys(msgspec.Struct, frozen=True):
     def opening(self) -> tuple[OpenKey, ...]:
         """Return the sealing keys, newest first."""
         return tuple(OpenKey(*pair) for pair in self.open_keys)
+
+    @property
+    def log_public(self) -> bytes:
+        """Return the public half of the log key: 32 bytes of Ed25519."""
+        return Ed25519PrivateKey.from_private_bytes(self.log_ed25519).public_key().public_bytes_raw()
+
+    @property
+    def witness_public(self) -> tuple[bytes, bytes]:
+        """Return the public halves of the witness keys: 32 bytes of Ed25519, 1,312 bytes of ML-DSA-44."""
+        return (
+            Ed25519PrivateKey.from_private_bytes(self.witness_ed25519).public_key().public_bytes_raw(),
+            MLDSA44PrivateKey.from_seed_bytes(self.witness_mldsa44).public_key().public_bytes_raw(),
+        )
 
     def __repr__(self) -> str:
         return "Keys(<secret>)"
@@ -82,6 +113,11 @@ def read(path: Path, passphrase: bytes) -> Keys:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise KeystoreLocked("there is no key file; run `mithaq init` first", private=str(path)) from error
+    if data.startswith(_EARLIER):
+        raise KeystoreLocked(
+            "the key file was made before nodes had keys for their log and as witnesses; found the node anew",
+            private=str(path),
+        )
     if not data.startswith(_MAGIC):
         raise KeystoreLocked("the key file is of an unknown format", private=str(path))
     rest = data[len(_MAGIC) :]

@@ -107,6 +107,18 @@ class Signer(Protocol):
         """Return the plaintext that was sealed to this nation."""
         ...
 
+    def sign_checkpoint(self, text: str) -> bytes:
+        """Return a checkpoint of one of this nation's logs, signed as a note."""
+        ...
+
+    def cosign(self, text: str, time_s: int) -> str:
+        """Return this nation's lines of cosignature on a partner's checkpoint, at seconds since 1970."""
+        ...
+
+    def note_keys(self) -> tuple[bytes, bytes, bytes]:
+        """Return the public halves that sign notes: the log's Ed25519, the witness's Ed25519 and ML-DSA-44."""
+        ...
+
 
 def _b64(data: bytes) -> str:
     return base64.b64encode(data).decode()

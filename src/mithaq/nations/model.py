@@ -23,6 +23,19 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class OnlineKeys:
+    """The public keys a running node signs with, one for each use: statements and requests, its log, as a witness.
+
+    Shapes: log and witness Ed25519 32 bytes each, witness ML-DSA-44 1,312 bytes.
+    """
+
+    verify_key: VerifyKey
+    log_key: bytes
+    witness_ed25519: bytes
+    witness_mldsa44: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """A nation's verified statement about itself."""
 
@@ -30,10 +43,18 @@ class Card:
     names: dict[str, str]
     verify_key: VerifyKey
     seal_key: SealKey
+    log_key: bytes
+    witness_ed25519: bytes
+    witness_mldsa44: bytes
     addresses: tuple[str, ...]
     contact: str
     issued_at: datetime
     expires_at: datetime
+
+    @property
+    def online_keys(self) -> OnlineKeys:
+        """Return the keys this nation's node signs with."""
+        return OnlineKeys(self.verify_key, self.log_key, self.witness_ed25519, self.witness_mldsa44)
 
     @property
     def fingerprint(self) -> str:

@@ -1,17 +1,21 @@
 """Pure decisions about cards."""
 
+import base64
 import re
 from datetime import datetime
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
 from mithaq.kernel import canonical
 from mithaq.kernel.clock import from_rfc3339, rfc3339
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.sealing import SealKey
-from mithaq.kernel.signing import VerifyKey, read_envelope
+from mithaq.kernel.signing import Envelope, VerifyKey, read_envelope
 from mithaq.nations.errors import BadCard, FingerprintDiffers, KeyChanged
-from mithaq.nations.model import CARD_FORMAT, CARD_TYPE, Card
+from mithaq.nations.model import CARD_FORMAT, CARD_TYPE, Card, OnlineKeys
 
 _CODE = re.compile(r"[A-Z]{2}")
 MAX_CARD_BYTES = 64 * 1024
@@ -35,7 +39,7 @@ def card_payload(card: Card) -> bytes:
             "format_version": CARD_FORMAT,
             "nation": card.nation,
             "names": card.names,
-            "keys": {"signing": card.verify_key.as_json(), "sealing": card.seal_key.as_json()},
+            "keys": {**online_keys_json(card.online_keys), "sealing": card.seal_key.as_json()},
             "addresses": list(card.addresses),
             "contact": card.contact,
             "issued_at": rfc3339(card.issued_at),
@@ -61,26 +65,85 @@ def read_card(data: bytes, at: datetime) -> Card:
         raise
     except Error as error:
         raise BadCard(str(error), subject="card") from error
-    if not envelope.holds_for(card.verify_key):
-        raise BadCard("the card is not signed by the key it carries", subject=card.nation)
+    _refuse_unsigned(envelope, card)
     if at >= card.expires_at:
         raise BadCard("the card expired on %(when)s", subject=card.nation, when=rfc3339(card.expires_at))
     return card
 
 
+def card_of_payload(envelope: Envelope) -> Card:
+    """Read a card whatever its age: signed by the key it carries, for what was said while it was valid.
+
+    Raises:
+        BadCard, BadJson: it is none.
+    """
+    if envelope.payload_type != CARD_TYPE:
+        raise BadCard("this is no nation's card", subject="card")
+    try:
+        card = _card(canonical.loads_canonical(envelope.payload, max_bytes=MAX_CARD_BYTES, subject="card"))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadCard("a field of the card is missing or malformed: %(detail)s", detail=str(error)[:80]) from error
+    _refuse_unsigned(envelope, card)
+    return card
+
+
+def _refuse_unsigned(envelope: Envelope, card: Card) -> None:
+    if not envelope.holds_for(card.verify_key):
+        raise BadCard("the card is not signed by the key it carries", subject=card.nation)
+
+
 def _card(value: dict[str, Any]) -> Card:
     if value["format_version"] != CARD_FORMAT:
         raise BadCard("card format %(found)s is newer than this node reads", found=str(value["format_version"])[:20])
+    online = read_online_keys(value["keys"])
     return Card(
         nation=nation_code(value["nation"]),
         names={str(language): str(name) for language, name in value["names"].items()},
-        verify_key=VerifyKey.of_json(value["keys"]["signing"]),
+        verify_key=online.verify_key,
         seal_key=SealKey.of_json(value["keys"]["sealing"]),
+        log_key=online.log_key,
+        witness_ed25519=online.witness_ed25519,
+        witness_mldsa44=online.witness_mldsa44,
         addresses=tuple(_address(each) for each in value["addresses"]),
         contact=str(value["contact"]),
         issued_at=from_rfc3339(value["issued_at"]),
         expires_at=from_rfc3339(value["expires_at"]),
     )
+
+
+def online_keys_json(keys: OnlineKeys) -> dict[str, dict[str, str]]:
+    """Return the keys of a running node as JSON values, by use."""
+    return {
+        "signing": keys.verify_key.as_json(),
+        "log": {"ed25519": _b64(keys.log_key)},
+        "witness": {"ed25519": _b64(keys.witness_ed25519), "ml-dsa-44": _b64(keys.witness_mldsa44)},
+    }
+
+
+def read_online_keys(value: dict[str, Any]) -> OnlineKeys:
+    """Read the keys of a running node from their JSON values, by use.
+
+    Raises:
+        BadSignature: the signing key is unusable.
+        KeyError, TypeError, ValueError: another key is missing, unusable, or serves two uses.
+    """
+    keys = OnlineKeys(
+        VerifyKey.of_json(value["signing"]),
+        base64.b64decode(value["log"]["ed25519"], validate=True),
+        base64.b64decode(value["witness"]["ed25519"], validate=True),
+        base64.b64decode(value["witness"]["ml-dsa-44"], validate=True),
+    )
+    ed25519 = (keys.verify_key.ed25519, keys.log_key, keys.witness_ed25519)
+    for each in ed25519:
+        Ed25519PublicKey.from_public_bytes(each)
+    MLDSA44PublicKey.from_public_bytes(keys.witness_mldsa44)
+    if len(set(ed25519)) != len(ed25519):
+        raise ValueError("one key for two uses")
+    return keys
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _address(text: Any) -> str:

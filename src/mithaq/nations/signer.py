@@ -16,11 +16,16 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mithaq.kernel.errors import Error
+from mithaq.kernel.ids import NationId
 from mithaq.kernel.keystore import Keys
 from mithaq.kernel.sealing import BadSeal, open_with
 from mithaq.kernel.signing import VerifyKey, sign_with
+from mithaq.kernel.tlog.checkpoint import Checkpoint, cosign, sign_checkpoint
+from mithaq.kernel.tlog.note import Note
+from mithaq.kernel.tlog.vkey import KeyType, NoteKey
 from mithaq.kernel.wake import short_path
 from mithaq.nations.errors import SignerRefused, SignerUnreachable
+from mithaq.nations.names import LogName, witness_name
 
 SOCKET_NAME = "signer.sock"
 _TYPES = "application/vnd.mithaq."
@@ -31,8 +36,10 @@ _TIMEOUT_S = 30.0
 class LocalSigner:
     """Private keys in this very process: the signer itself, and offline commands."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, nation: NationId) -> None:
         self._keys = keys
+        self._nation = nation
+        self._signed: dict[str, Checkpoint] = {}
         self._request_key = Ed25519PrivateKey.from_private_bytes(keys.signing_ed25519)
         self.verify_key = keys.signing.verify_key
 
@@ -69,6 +76,44 @@ class LocalSigner:
                 continue
         raise BadSeal("sealed to another key, under another context, or changed on the way")
 
+    def sign_checkpoint(self, text: str) -> bytes:
+        """Sign a checkpoint of one of this nation's own logs; never two roots for one size.
+
+        Raises:
+            BadNote: the text is no checkpoint.
+            SignerRefused: it is of another nation's log, or contradicts what was signed before.
+        """
+        checkpoint = Checkpoint.of(Note(text, ()))
+        if LogName.parse(checkpoint.origin).nation != self._nation:
+            raise SignerRefused("the signer signs checkpoints of this nation's own logs only")
+        before = self._signed.get(checkpoint.origin, checkpoint)
+        if before.size == checkpoint.size and before.root != checkpoint.root:
+            raise SignerRefused("the signer signed another root for this size of the log")
+        self._signed[checkpoint.origin] = max(before, checkpoint, key=lambda each: each.size)
+        key = NoteKey(checkpoint.origin, KeyType.ED25519, self._keys.log_ed25519)
+        return sign_checkpoint(checkpoint, key).encode()
+
+    def cosign(self, text: str, time_s: int) -> str:
+        """Cosign a partner's checkpoint with both witness keys.
+
+        Raises:
+            BadNote: the text is no checkpoint.
+            SignerRefused: it is of this nation's own log, which it cannot witness.
+        """
+        checkpoint = Checkpoint.of(Note(text, ()))
+        if LogName.parse(checkpoint.origin).nation == self._nation:
+            raise SignerRefused("a nation is no witness of its own log")
+        name = witness_name(self._nation)
+        keys = (
+            NoteKey(name, KeyType.COSIGNATURE_ED25519, self._keys.witness_ed25519),
+            NoteKey(name, KeyType.COSIGNATURE_MLDSA44, self._keys.witness_mldsa44),
+        )
+        return "".join(cosign(checkpoint, key, time_s).line for key in keys)
+
+    def note_keys(self) -> tuple[bytes, bytes, bytes]:
+        """Return the public halves of the log key and of both witness keys."""
+        return (self._keys.log_public, *self._keys.witness_public)
+
 
 class RemoteSigner:
     """Ask the signer process; one connection a thread."""
@@ -77,6 +122,7 @@ class RemoteSigner:
         self._path = run_dir / SOCKET_NAME
         self._local = threading.local()
         self._verify_key: VerifyKey | None = None
+        self._note_keys: tuple[bytes, bytes, bytes] | None = None
 
     @property
     def verify_key(self) -> VerifyKey:
@@ -97,6 +143,21 @@ class RemoteSigner:
     def open_sealed(self, sealed: bytes, info: bytes) -> bytes:
         """Return the plaintext that was sealed to this nation."""
         return self._ask({"op": "open", "data": sealed, "info": info})
+
+    def sign_checkpoint(self, text: str) -> bytes:
+        """Return a checkpoint of one of this nation's logs, signed as a note."""
+        return self._ask({"op": "sign_checkpoint", "text": text})
+
+    def cosign(self, text: str, time_s: int) -> str:
+        """Return this nation's lines of cosignature on a partner's checkpoint."""
+        return self._ask({"op": "cosign", "text": text, "time_s": time_s}).decode()
+
+    def note_keys(self) -> tuple[bytes, bytes, bytes]:
+        """Return the public halves of the log key and of both witness keys."""
+        if self._note_keys is None:
+            halves = self._ask({"op": "note_keys"})
+            self._note_keys = (halves[:32], halves[32:64], halves[64:])
+        return self._note_keys
 
     def is_reachable(self) -> bool:
         """Tell whether a signer answers on this node's socket; a socket left behind by a dead one does not."""
@@ -198,6 +259,12 @@ class _Handler(socketserver.BaseRequestHandler):
                     return {"ok": signer.sign_request(bytes(request["data"]))}
                 case "open":
                     return {"ok": signer.open_sealed(bytes(request["data"]), bytes(request["info"]))}
+                case "sign_checkpoint":
+                    return {"ok": signer.sign_checkpoint(str(request["text"]))}
+                case "cosign":
+                    return {"ok": signer.cosign(str(request["text"]), int(request["time_s"])).encode()}
+                case "note_keys":
+                    return {"ok": b"".join(signer.note_keys())}
                 case "verify_key":
                     return {"ok": signer.verify_key.ed25519 + signer.verify_key.mldsa65}
                 case _:
@@ -211,8 +278,8 @@ class SignerServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
     daemon_threads = True
 
-    def __init__(self, run_dir: Path, keys: Keys) -> None:
-        self.signer = LocalSigner(keys)
+    def __init__(self, run_dir: Path, keys: Keys, nation: NationId) -> None:
+        self.signer = LocalSigner(keys, nation)
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = run_dir / SOCKET_NAME
         path.unlink(missing_ok=True)

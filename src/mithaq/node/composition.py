@@ -7,8 +7,12 @@ from pathlib import Path
 from mithaq.agreements.service import Agreements
 from mithaq.agreements.speaking import Statements
 from mithaq.detection.service import Detection
+from mithaq.exchange.channel.client import WitnessClients
+from mithaq.exchange.consents import Consents
 from mithaq.exchange.context import Context
 from mithaq.exchange.letters import Letters
+from mithaq.exchange.log.flushing import Flusher
+from mithaq.exchange.log.service import ReleaseLog
 from mithaq.exchange.orders import Orders
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.warninglists import WarningLists
@@ -91,7 +95,18 @@ class Node:
     @cached_property
     def channel(self) -> Context:
         """Return what the exchange stands on."""
-        return Context(self.db, self.nation, self.holdings, self.agreements, self.partners, self.signer)
+        return Context(self.db, self.nation, self.holdings, self.agreements, self.partners, self.signer, self.flusher)
+
+    @cached_property
+    def flusher(self) -> Flusher:
+        """Return this nation's release log, with the way to its witnesses."""
+        log = ReleaseLog(self.db, self.nation, self.signer)
+        return Flusher(self.db, log, self.partners, self.witnesses.ask)
+
+    @cached_property
+    def witnesses(self) -> WitnessClients:
+        """Return the connections to partners as witnesses."""
+        return WitnessClients(self.nation, self.signer, self.clock)
 
     @cached_property
     def exchange(self) -> Orders:
@@ -102,6 +117,11 @@ class Node:
     def letters(self) -> Letters:
         """Return the papers that travel between nations beside intelligence."""
         return Letters(self.channel)
+
+    @cached_property
+    def consents(self) -> Consents:
+        """Return what originators were asked to let pass on."""
+        return Consents(self.channel)
 
     @cached_property
     def telemetry(self) -> Telemetry:
@@ -124,7 +144,8 @@ class Node:
         return self.folder.card.read_bytes()
 
     def close(self) -> None:
-        """Close the database, and the way to the signer."""
+        """Close the database, the connections to witnesses, and the way to the signer."""
+        self.witnesses.close()
         self.db.close()
         if isinstance(self.signer, RemoteSigner):
             self.signer.close()
@@ -143,11 +164,11 @@ def compose(root: Path, *, passphrase: bytes | None = None, clock: Clock | None 
     settings = read_settings(folder.settings)
     folder.prepare()
     db = Database.open(database_url(folder, settings), run_dir=folder.run)
-    return Node(folder, settings, db, clock or SystemClock(), _signer(folder, passphrase))
+    return Node(folder, settings, db, clock or SystemClock(), _signer(folder, NationId(settings.nation), passphrase))
 
 
-def _signer(folder: DataFolder, passphrase: bytes | None) -> Signer:
+def _signer(folder: DataFolder, nation: NationId, passphrase: bytes | None) -> Signer:
     remote = RemoteSigner(folder.run)
     if passphrase is None or remote.is_reachable():
         return remote
-    return LocalSigner(keystore.read(folder.keys, passphrase))
+    return LocalSigner(keystore.read(folder.keys, passphrase), nation)

@@ -10,7 +10,7 @@ from mithaq.kernel.errors import Error
 from mithaq.kernel.keystore import Keys
 from mithaq.kernel.sealing import SealKey
 from mithaq.kernel.signing import Signer
-from mithaq.nations.model import CARD_TYPE, Card
+from mithaq.nations.model import CARD_TYPE, Card, OnlineKeys
 from mithaq.nations.rules import card_payload, nation_code, read_card
 from mithaq.nations.signer import LocalSigner
 from mithaq.node.data_folder import DataFolder
@@ -40,16 +40,24 @@ def found(folder: DataFolder, settings: Settings, passphrase: bytes, at: datetim
     keystore.write(folder.keys, keys, passphrase)
     write_settings(folder.settings, settings)
     migrate(database_url(folder, settings))
-    return issue_card(folder, settings, LocalSigner(keys), keys.opening[0].seal_key, at)
+    online = OnlineKeys(keys.signing.verify_key, keys.log_public, *keys.witness_public)
+    return issue_card(
+        folder, settings, LocalSigner(keys, nation_code(settings.nation)), online, keys.opening[0].seal_key, at
+    )
 
 
-def issue_card(folder: DataFolder, settings: Settings, signer: Signer, seal_key: SealKey, at: datetime) -> Card:
+def issue_card(
+    folder: DataFolder, settings: Settings, signer: Signer, online: OnlineKeys, seal_key: SealKey, at: datetime
+) -> Card:
     """Sign this nation's card anew, for instance after an address has changed, and keep it."""
     card = Card(
         nation=nation_code(settings.nation),
         names=settings.names,
-        verify_key=signer.verify_key,
+        verify_key=online.verify_key,
         seal_key=seal_key,
+        log_key=online.log_key,
+        witness_ed25519=online.witness_ed25519,
+        witness_mldsa44=online.witness_mldsa44,
         addresses=(settings.partner_url,),
         contact=settings.contact,
         issued_at=at,
@@ -76,7 +84,7 @@ def renew_card(folder: DataFolder, signer: Signer, at: datetime, *, within_days:
     current = replace(card, addresses=(settings.partner_url,), contact=settings.contact, names=settings.names)
     if current == card and card.expires_at - at > timedelta(days=within_days):
         return False
-    issue_card(folder, settings, signer, card.seal_key, at)
+    issue_card(folder, settings, signer, card.online_keys, card.seal_key, at)
     return True
 
 

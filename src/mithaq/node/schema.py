@@ -2,6 +2,7 @@
 
 import mithaq.agreements.store
 import mithaq.detection.store
+import mithaq.exchange.log.store
 import mithaq.exchange.store
 import mithaq.intelligence.store
 import mithaq.nations.people.store

@@ -136,3 +136,42 @@ def facts_in(condition: Condition) -> tuple[str, ...]:
             return tuple(name for each in conditions for name in facts_in(each))
         case _:
             assert_never(condition)
+
+
+def formula(condition: Condition) -> str:
+    """Write the condition in the signs of set theory and logic, for a page that people read.
+
+    >>> formula(AnyOf((AtMost(Fact("a"), Fact("b")), Not(In(Fact("c"), Fact("d"))))))
+    'a ≤ b ∨ ¬ (c ∈ d)'
+    """
+    match condition:
+        case AtMost(left, right):
+            return f"{left.name} ≤ {right.name}"
+        case Before(left, right):
+            return f"{left.name} < {right.name}"
+        case In(member, group):
+            return f"{member.name} ∈ {group.name}"
+        case Within(part, whole):
+            return f"∅ ≠ {part.name} ⊆ {whole.name}"
+        case Disjoint(left, right):
+            return f"{left.name} ∩ {right.name} = ∅"
+        case Equal(left, right):
+            return f"{left.name} = {right.name}"
+        case Holds(fact):
+            return fact.name
+        case Not(Holds(fact)):
+            return f"¬ {fact.name}"
+        case Not(Equal(left, right)):
+            return f"{left.name} ≠ {right.name}"
+        case Not(inner):
+            return f"¬ ({formula(inner)})"
+        case AnyOf(conditions):
+            return " ∨ ".join(_part(each) for each in conditions)
+        case AllOf(conditions):
+            return " ∧ ".join(_part(each) for each in conditions)
+        case _:
+            assert_never(condition)
+
+
+def _part(condition: Condition) -> str:
+    return f"({formula(condition)})" if isinstance(condition, AnyOf | AllOf) else formula(condition)

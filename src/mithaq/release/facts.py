@@ -1,6 +1,8 @@
 """The flat typed record that clauses look at."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,6 +16,7 @@ from mithaq.standards.tlp import Tlp
 
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_AMBER, _TLP_RED, _PAP_RED = Tlp.AMBER, Tlp.RED, Pap.RED  # Python 3.11 looks a member up by a slow descriptor
 _NOTHING: frozenset[str] = frozenset()
 _NOBODY: frozenset[NationId] = frozenset()
 
@@ -167,8 +170,9 @@ def facts_of(request: Request, at: datetime, agreed: AgreementFacts | None = Non
     """
     if agreed is None:
         agreed = agreement_facts(request.agreement, request.holder, request.recipient)
-    item, carried = request.item, request.item.carried
-    ceilings = [terms.constituents_tlp for terms in carried if terms.constituents_tlp is not None]
+    item = request.item
+    passing = _strictest(item.carried, request, at) if item.carried else _NOT_CARRIED
+    lane = item.lane
     return Facts(
         *msgspec.structs.astuple(agreed),
         at=at,
@@ -181,9 +185,9 @@ def facts_of(request: Request, at: datetime, agreed: AgreementFacts | None = Non
         agreement_known=request.agreement is not None,
         kind=item.kind,
         labelled=item.tlp is not None,
-        tlp=Tlp.RED if item.tlp is None else item.tlp,
-        pap=max((Pap.RED if item.pap is None else item.pap, *(terms.pap for terms in carried))),
-        lane_kind="exercise" if item.lane.is_exercise else item.lane.value,
+        tlp=_TLP_RED if item.tlp is None else item.tlp,
+        pap=max(_PAP_RED if item.pap is None else item.pap, passing.pap),
+        lane_kind="exercise" if lane.is_exercise else lane.value,
         sectors=item.scope.sectors,
         campaigns=item.scope.campaigns,
         severity=item.scope.severity,
@@ -191,20 +195,55 @@ def facts_of(request: Request, at: datetime, agreed: AgreementFacts | None = Non
         exposes=request.exposes,
         approvals=request.approvals,
         originator=item.originator,
-        onward_allowed=bool(carried) and all(_may_pass(terms, request, at) for terms in carried),
-        local_allowed=bool(carried) and len(ceilings) == len(carried),
-        local_ceiling=min((Tlp.AMBER, *ceilings)),
-        hops=max((terms.hops for terms in carried), default=0),
-        max_hops=min((terms.max_hops for terms in carried), default=1),
+        onward_allowed=passing.onward_allowed,
+        local_allowed=passing.local_allowed,
+        local_ceiling=passing.local_ceiling,
+        hops=passing.hops,
+        max_hops=passing.max_hops,
         action=request.action,
-        permitted_action=min((terms.permitted_action for terms in carried), default=WIDEST_ACTION),
-        carried_tlp=max((terms.tlp for terms in carried), default=Tlp.CLEAR),
-        carried_purposes=frozenset.intersection(*(terms.purposes for terms in carried)) if carried else _NOTHING,
-        delete_after=min((terms.delete_after for terms in carried), default=_NEVER),
+        permitted_action=passing.permitted_action,
+        carried_tlp=passing.tlp,
+        carried_purposes=passing.purposes,
+        delete_after=passing.delete_after,
         named_recipients=item.named_recipients,
         withdrawn=item.is_withdrawn,
         withheld_refs=request.withheld_refs,
         vetoed=request.vetoed,
+    )
+
+
+class _Passing(NamedTuple):
+    """What all originators of an item allow together."""
+
+    onward_allowed: bool
+    local_allowed: bool
+    local_ceiling: Tlp
+    pap: Pap
+    tlp: Tlp
+    purposes: frozenset[str]
+    delete_after: datetime
+    hops: int
+    max_hops: int
+    permitted_action: int
+
+
+_NOT_CARRIED = _Passing(False, False, _AMBER, Pap.CLEAR, Tlp.CLEAR, _NOTHING, _NEVER, 0, 1, WIDEST_ACTION)
+"""Of an item without an originator's terms: nothing limits its own nation, and nobody else may pass it on."""
+
+
+def _strictest(carried: Sequence[Carried], request: Request, at: datetime) -> _Passing:
+    ceilings = [terms.constituents_tlp for terms in carried if terms.constituents_tlp is not None]
+    return _Passing(
+        onward_allowed=all(_may_pass(terms, request, at) for terms in carried),
+        local_allowed=len(ceilings) == len(carried),
+        local_ceiling=min([_AMBER, *ceilings]),
+        pap=max([terms.pap for terms in carried]),
+        tlp=max([terms.tlp for terms in carried]),
+        purposes=frozenset.intersection(*[terms.purposes for terms in carried]),
+        delete_after=min([terms.delete_after for terms in carried]),
+        hops=max([terms.hops for terms in carried]),
+        max_hops=min([terms.max_hops for terms in carried]),
+        permitted_action=min([terms.permitted_action for terms in carried]),
     )
 
 

@@ -19,7 +19,7 @@ class Tlp(IntEnum):
     @property
     def label(self) -> str:
         """Return the label as it is written on a document, `TLP:AMBER+STRICT`."""
-        return f"TLP:{self.name.replace('_', '+')}"
+        return _LABELS[self]
 
     @property
     def marking_id(self) -> str:
@@ -48,6 +48,7 @@ _OLDER: Final = {
     "826578e1-40ad-459f-bc73-ede076f81f37": Tlp.AMBER_STRICT,
     "5e57c739-391a-4eb3-b6be-7d15ca92d5ed": Tlp.RED,
 }
+_LABELS: Final = tuple(f"TLP:{tlp.name.replace('_', '+')}" for tlp in Tlp)
 _BY_NAME: Final = {tlp.name: tlp for tlp in Tlp} | {"WHITE": Tlp.CLEAR}
 _BY_MARKING: Final = {f"marking-definition--{uuid}": tlp for tlp, uuid in _TLP2.items()} | {
     f"marking-definition--{uuid}": tlp for uuid, tlp in _OLDER.items()

@@ -95,6 +95,11 @@ STATEMENTS = {
     "because-resolved": msgid("it is resolved"),
     "because-other": msgid("another reason"),
 }
+CONSENTS = {
+    "consent-asked": msgid("not answered yet"),
+    "consent-given": msgid("given"),
+    "consent-refused": msgid("refused"),
+}
 CHANNEL_STATES = {
     "in-step": msgid("In step"),
     "behind": msgid("Behind"),
@@ -113,6 +118,13 @@ RELEASES = {
     "outcome-void": msgid("Void"),
     "outcome-lost": msgid("Forgotten by a restore"),
 }
+DIFFERENCES = {
+    "difference-not-sent": msgid("Acknowledged, but not in the sender's log"),
+    "difference-not-acknowledged": msgid("Sent, but not acknowledged in the recipient's log"),
+    "difference-other-content": msgid("Other content on both sides"),
+    "difference-receipt-not-held": msgid("Receipt given, but not in the sender's log"),
+    "difference-receipt-not-given": msgid("Receipt held, but not in the recipient's log"),
+}
 HIT_STATES = {
     "hit-new": msgid("To decide"),
     "hit-confirmed": msgid("Confirmed"),
@@ -128,8 +140,10 @@ LABELS = {
     **AGREEMENT_STATES,
     **TERM_WORDS,
     **STATEMENTS,
+    **CONSENTS,
     **CHANNEL_STATES,
     **RELEASES,
+    **DIFFERENCES,
     **HIT_STATES,
     **PURPOSES,
     **WORD_STANDINGS,

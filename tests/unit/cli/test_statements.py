@@ -52,3 +52,20 @@ def test_what_the_agreement_does_not_provide_for_is_said_plainly(xa: Desk, agree
 
 def test_an_agreement_is_sent_to_the_other_parties(xa: Desk, agreed: str) -> None:
     assert xa.one("agreement", "send", agreed) == {"id": agreed, "to": ["XB"]}
+
+
+def test_the_console_is_one_person(xa: Desk, xb: Desk, agreed: str) -> None:
+    added = xa.one("indicator", "add", "198.51.100.7", "--tlp", "green", "--agreement", agreed)
+    again = xa("release", "approve", added["id"], "--agreement", agreed)
+    assert (again.code, "it takes another person" in again.err) == (4, True)
+    (answer,) = xa.one("why", added["id"], "XB")["agreements"]
+    assert answer["approved_by"] == ["operator"]
+
+
+def test_who_originated_an_object_asks_nobody_for_consent(xa: Desk, xb: Desk, agreed: str) -> None:
+    added = xa.one("indicator", "add", "198.51.100.7", "--tlp", "green")
+    said = xa("consent", "ask", added["id"], "--to", "XB", "--agreement", agreed)
+    assert (said.code, "nobody has to consent" in said.err) == (4, True)
+    assert xa.json("consent", "list") == []
+    assert "nobody has asked this nation" in xa("consent", "give", "3").err
+    assert "nobody has asked this nation" in xa("consent", "refuse", "3").err

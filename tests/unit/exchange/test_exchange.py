@@ -239,9 +239,9 @@ def test_a_release_signed_by_another_key_is_refused(three: list[Country], at: da
     a, b, _ = three
     a.add(1, at)
     (frame,) = fetch(a, b, at)
-    payload = read_envelope(frame.open(signer_of(XB))).payload
+    payload = read_envelope(frame.open(signer_of(XB))[0]).payload
     forged = sign_with(keys_of(XC).signing, RELEASE_TYPE, payload)
-    (fake,) = split_frames(seal_frame(forged, XA, XB, 1, keys_of(XB).opening[0].seal_key))
+    (fake,) = split_frames(seal_frame(forged, b"", XA, XB, 1, keys_of(XB).opening[0].seal_key))
     with pytest.raises(BadSignature):
         Receiving(b.context).take(XA, fake, at)
     with pytest.raises(UnknownPartner):
@@ -250,9 +250,9 @@ def test_a_release_signed_by_another_key_is_refused(three: list[Country], at: da
 
 
 def resigned(frame: Unverified, **changes: Any) -> Unverified:
-    document = replace(read_release(read_envelope(frame.open(signer_of(XB))).payload), **changes)
+    document = replace(read_release(read_envelope(frame.open(signer_of(XB))[0]).payload), **changes)
     envelope = sign_with(keys_of(XA).signing, RELEASE_TYPE, document.encode())
-    return split_frames(seal_frame(envelope, XA, XB, document.sequence, keys_of(XB).opening[0].seal_key))[0]
+    return split_frames(seal_frame(envelope, b"", XA, XB, document.sequence, keys_of(XB).opening[0].seal_key))[0]
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_one_bad_object_is_quarantined_and_the_rest_of_the_release_is_admitted(
     a, b, _ = three
     good = a.add(1, at)
     (frame,) = fetch(a, b, at)
-    document = read_release(read_envelope(frame.open(signer_of(XB))).payload)
+    document = read_release(read_envelope(frame.open(signer_of(XB))[0]).payload)
     (whole,) = document.objects
     broken = [replace(whole, body=body) for body in (b'{"type":"indicator"}', b'{"id":1,"id":2}', b"<script>")]
     taken = Receiving(b.context).take(XA, resigned(frame, objects=(*broken, whole)), at)
@@ -319,7 +319,7 @@ def test_receipts_that_match_nothing_are_refused(three: list[Country], at: datet
 
 
 def test_a_partner_cut_off_in_mid_transfer_is_noticed() -> None:
-    frame = seal_frame(b"x", XA, XB, 1, keys_of(XB).opening[0].seal_key)
+    frame = seal_frame(b"x", b"", XA, XB, 1, keys_of(XB).opening[0].seal_key)
     for cut in (3, 50, len(frame) - 1):
         with pytest.raises(BadFrame, match="cut off"):
             split_frames(frame[:cut])

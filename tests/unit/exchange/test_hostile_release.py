@@ -91,7 +91,7 @@ def test_a_signed_release_that_breaks_the_protocol_is_refused_by_name(two: list[
     a, b = two
     a.add(1, at)
     (true,) = fetch(a, b, at)
-    payload = read_envelope(true.open(signer_of(XB))).payload
+    payload = read_envelope(true.open(signer_of(XB))[0]).payload
     for name, change in PROTOCOL.items():
         document = canonical.loads(payload)
         change(document)
@@ -119,7 +119,7 @@ def test_what_a_release_may_not_carry_is_quarantined_with_reasons(two: list[Coun
     a, b = two
     a.add(1, at)
     (true,) = fetch(a, b, at)
-    document = canonical.loads(read_envelope(true.open(signer_of(XB))).payload)
+    document = canonical.loads(read_envelope(true.open(signer_of(XB))[0]).payload)
     CONTENT[name](document)
     outcome = Receiving(b.context).take(XA, _sealed(canonical.dumps(document)), at)
     if name == "a name of zero bytes":
@@ -135,4 +135,4 @@ def test_what_a_release_may_not_carry_is_quarantined_with_reasons(two: list[Coun
 
 def _sealed(payload: bytes) -> Any:
     envelope = sign_with(keys_of(XA).signing, RELEASE_TYPE, payload)
-    return split_frames(seal_frame(envelope, XA, XB, 1, keys_of(XB).opening[0].seal_key))[0]
+    return split_frames(seal_frame(envelope, b"", XA, XB, 1, keys_of(XB).opening[0].seal_key))[0]

@@ -25,7 +25,7 @@ class Interrupted(LocalSigner):
     """A signer during whose work something else happens, once."""
 
     def __init__(self, country: Country, meanwhile: Callable[[], object]) -> None:
-        super().__init__(keys_of(country.nation))
+        super().__init__(keys_of(country.nation), country.nation)
         self._meanwhile = [meanwhile]
 
     def sign(self, payload_type: str, payload: bytes) -> bytes:

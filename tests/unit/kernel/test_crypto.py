@@ -112,3 +112,13 @@ def test_a_key_file_opens_with_its_passphrase_alone(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(KeystoreLocked, match="changed"):
         keystore.read(path, b"correct horse battery")
+    path.write_bytes(b"mithaq-keys-1\n" + path.read_bytes()[14:])
+    with pytest.raises(KeystoreLocked, match="as witnesses"):
+        keystore.read(path, b"correct horse battery")
+
+
+def test_every_use_has_a_key_of_its_own() -> None:
+    keys = Keys.generate()
+    public = [keys.signing.verify_key.ed25519, keys.log_public, *keys.witness_public, keys.opening[0].seal_key.x25519]
+    assert len(set(public)) == len(public)
+    assert [len(key) for key in public] == [32, 32, 32, 1312, 32]

@@ -72,6 +72,29 @@ def test_a_malformed_card_says_what_is_wrong(at: datetime, change: dict[str, obj
         read_card(data, at)
 
 
+@pytest.mark.parametrize(
+    ("use", "keys"),
+    [
+        ("log", {"ed25519": "AAAA"}),
+        ("witness", {"ed25519": "AAAA", "ml-dsa-44": "AAAA"}),
+        ("witness", {}),
+        ("log", None),
+    ],
+)
+def test_a_card_without_a_usable_key_for_each_use_is_refused(at: datetime, use: str, keys: object) -> None:
+    value = canonical.loads(read_envelope(card_of(XB, at)).payload)
+    value["keys"][use] = keys
+    with pytest.raises(BadCard, match="missing or malformed"):
+        read_card(sign_with(keys_of(XB).signing, CARD_TYPE, canonical.dumps(value)), at)
+
+
+def test_a_card_with_one_key_for_two_uses_is_refused(at: datetime) -> None:
+    value = canonical.loads(read_envelope(card_of(XB, at)).payload)
+    value["keys"]["log"]["ed25519"] = value["keys"]["signing"]["ed25519"]
+    with pytest.raises(BadCard, match="two uses"):
+        read_card(sign_with(keys_of(XB).signing, CARD_TYPE, canonical.dumps(value)), at)
+
+
 def test_a_card_signed_by_another_key_is_refused(at: datetime) -> None:
     payload = read_envelope(card_of(XB, at)).payload
     with pytest.raises(BadCard, match="not signed by the key it carries"):

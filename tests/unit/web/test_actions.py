@@ -11,6 +11,7 @@ from httpx import Response
 from starlette.testclient import TestClient
 
 from mithaq.agreements.model import Official, Passkey, Signatories
+from mithaq.agreements.statement import Draft
 from mithaq.detection.model import HitState
 from mithaq.detection.record import record_hits
 from mithaq.exchange import ledger
@@ -128,9 +129,23 @@ def test_a_director_suspends_an_agreement_and_takes_it_up_again(
     post(client, f"/agreements/{AGREEMENT}/suspend", suspended="yes")
     with node.db.read() as connection:
         assert node.agreements.get(connection, AGREEMENT).suspended
+    assert "Said since it was signed" in client.get(f"/agreements/{AGREEMENT}").text
     post(client, f"/agreements/{AGREEMENT}/suspend")
     with node.db.read() as connection:
         assert not node.agreements.get(connection, AGREEMENT).suspended
+
+
+def test_a_page_counts_who_wants_a_party_suspended(
+    signed_in: SignIn, node: Node, countries: list[Country], at: datetime
+) -> None:
+    terms = msgspec.structs.replace(Treaty(at).terms, suspension_by=2)
+    treaty = Treaty(at, terms=terms, agreement_id="agreement--88888888-8888-4888-8888-888888888888")
+    countries[0].context.agreements.receive(treaty.envelope.encode(), at=at, actor="person--1")
+    draft = Draft("suspend", "material-breach", target=XB)
+    node.statements.say(treaty.agreement_id, draft, node.signer, at=at, actor="person--1")
+    page = signed_in(Role.ANALYST).get(f"/agreements/{treaty.agreement_id}").text
+    assert "1 of 2 parties that it takes have suspended XB." in page
+    assert "a material breach" in page
 
 
 def test_a_director_signs_what_this_nation_has_not_signed(
@@ -139,6 +154,7 @@ def test_a_director_signs_what_this_nation_has_not_signed(
     draft = Treaty(at, agreement_id="agreement--22222222-2222-4222-8222-222222222222", signers=(XB,))
     node.agreements.receive(draft.envelope.encode(), at=at, actor="person--1")
     client = signed_in(Role.DIRECTOR)
+    assert "Said since" not in client.get(f"/agreements/{draft.agreement_id}").text
     assert "Sign for this nation" in client.get(f"/agreements/{draft.agreement_id}").text
     assert "Sign for this nation" not in client.get(f"/agreements/{AGREEMENT}").text
     post(client, f"/agreements/{draft.agreement_id}/sign")

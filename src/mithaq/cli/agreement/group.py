@@ -5,6 +5,7 @@ import click
 from mithaq.cli.agreement.compare import counter, diff, lint_
 from mithaq.cli.agreement.draft import draft, templates
 from mithaq.cli.agreement.official import official, sign_offline
+from mithaq.cli.agreement.prove import prove
 from mithaq.cli.agreement.reading import list_, show
 from mithaq.cli.agreement.signing import export, import_, propose, sign
 from mithaq.cli.agreement.standing import object_, resume, send, suspend, withdraw
@@ -27,6 +28,7 @@ agreement.add_command(list_)
 agreement.add_command(object_)
 agreement.add_command(official)
 agreement.add_command(propose)
+agreement.add_command(prove)
 agreement.add_command(resume)
 agreement.add_command(send)
 agreement.add_command(show)

@@ -46,7 +46,7 @@ TITLE = {
 }
 
 
-def treaty(cards: list[Card], at: datetime) -> Document:
+def treaty(cards: list[Card], at: datetime, *, witnesses: int = 1) -> Document:
     """Return the agreement of the coalition: indicators and sightings up to TLP:AMBER, for defence and warning."""
     return Document(
         format_version=1,
@@ -70,6 +70,7 @@ def treaty(cards: list[Card], at: datetime) -> Document:
             onward=Onward("none", constituents=True),
             retention_days=90,
             lanes=["actual", "exercise"],
+            witnesses=witnesses,
         ),
         not_before=rfc3339(at - timedelta(minutes=1)),
         not_after=rfc3339(at + timedelta(days=365)),

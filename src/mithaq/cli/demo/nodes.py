@@ -62,7 +62,7 @@ class DemoNode:
         return compose(self.root, passphrase=self.passphrase_file.read_bytes().strip())
 
 
-def found_coalition(root: Path, at: datetime) -> list[DemoNode]:
+def found_coalition(root: Path, at: datetime, *, witnesses: int = 1) -> list[DemoNode]:
     """Found three nodes that trust each other and have all signed one agreement, each by its own hand."""
     nodes = [_found(nation, root, at) for nation in COALITION]
     opened = [node.open() for node in nodes]
@@ -73,7 +73,7 @@ def found_coalition(root: Path, at: datetime) -> list[DemoNode]:
             if other != place:
                 partner = partners.add(card, at=at, actor=ORDERED_BY)
                 partners.confirm(partner.nation, partner.card.fingerprint, at=at, actor=ORDERED_BY)
-    _sign_treaty(opened, at)
+    _sign_treaty(opened, at, witnesses)
     for node, demo in zip(opened, nodes, strict=True):
         _equip(node, demo, at)
         node.close()
@@ -97,10 +97,10 @@ def _found(nation: DemoNation, root: Path, at: datetime) -> DemoNode:
     return DemoNode(nation, folder, port, secret)
 
 
-def _sign_treaty(opened: Sequence[Node], at: datetime) -> None:
+def _sign_treaty(opened: Sequence[Node], at: datetime, witnesses: int) -> None:
     from mithaq.node.founding import own_card
 
-    document = treaty([own_card(node.folder) for node in opened], at)
+    document = treaty([own_card(node.folder) for node in opened], at, witnesses=witnesses)
     first, *others = opened
     envelope = first.agreements.propose(document, first.signer, at=at, actor=ORDERED_BY).envelope.encode()
     for node in others:

@@ -2,18 +2,21 @@
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 
 import httpx
 
 from mithaq.exchange.channel.http_signature import sign_request
 from mithaq.exchange.errors import BadFrame, PartnerRefused, PartnerUnreachable
 from mithaq.exchange.frame import FRAMES_TYPE, Unverified, split_frames
-from mithaq.exchange.settings import MAX_RESPONSE_BYTES, MIN_BYTES_PER_S, PATIENCE_S
+from mithaq.exchange.log.witnessing import Answer
+from mithaq.exchange.settings import MAX_RESPONSE_BYTES, MIN_BYTES_PER_S, PATIENCE_S, WITNESS_PATIENCE_S
 from mithaq.kernel import canonical
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import Signer
+from mithaq.nations.model import Partner
 from mithaq.nations.rules import MAX_CARD_BYTES
 
 _CONNECT_S = 5.0
@@ -66,6 +69,28 @@ class PartnerClient:
         """
         self._ask("POST", "/partner/v1/receipts", receipt_envelope, wait_s=0, media_type="application/json")
 
+    def fetch_proof(self, sequence: int) -> Unverified:
+        """Return the sealed proof of a release that came without one.
+
+        Raises:
+            PartnerUnreachable, PartnerRefused: it cannot be had yet; it stays owed.
+            BadFrame, BadJson: the answer is no frame.
+        """
+        target = f"/partner/v1/log/proof?sequence={sequence}"
+        frames = split_frames(self._ask("GET", target, b"", wait_s=0, media_type=FRAMES_TYPE))
+        if len(frames) != 1:
+            raise BadFrame("one proof was asked for, and %(count)s came", count=len(frames))
+        return frames[0]
+
+    def add_checkpoint(self, request: bytes) -> Answer:
+        """Ask the partner to cosign a checkpoint; return its answer, whatever its status.
+
+        Raises:
+            PartnerUnreachable: no answer, or one that breaks off.
+        """
+        response, answer = self._exchange("POST", "/partner/v1/log/add-checkpoint", request, wait_s=0)
+        return Answer(response.status_code, answer, _media_type(response))
+
     def send_letter(self, envelope: bytes) -> None:
         """Give the partner a signed agreement, or a statement about one.
 
@@ -75,6 +100,19 @@ class PartnerClient:
         self._ask("POST", "/partner/v1/agreements", envelope, wait_s=0, media_type="application/json")
 
     def _ask(self, method: str, target: str, body: bytes, *, wait_s: int, media_type: str) -> bytes:
+        response, answer = self._exchange(method, target, body, wait_s=wait_s)
+        if response.is_error or response.is_redirect:
+            raise PartnerRefused(
+                "the node of %(nation)s refused with %(status)s: %(detail)s",
+                nation=self._partner,
+                status=response.status_code,
+                detail=_detail(_media_type(response), answer),
+            )
+        if _media_type(response) != media_type:
+            raise BadFrame("the node of %(nation)s answered in another media type", nation=self._partner)
+        return answer
+
+    def _exchange(self, method: str, target: str, body: bytes, *, wait_s: int) -> tuple[httpx.Response, bytes]:
         headers = sign_request(
             self._signer,
             sender=self._own,
@@ -95,16 +133,38 @@ class PartnerClient:
             raise PartnerUnreachable(
                 "the node of %(nation)s does not answer", nation=self._partner, private=str(error)
             ) from error
-        if response.is_error or response.is_redirect:
-            raise PartnerRefused(
-                "the node of %(nation)s refused with %(status)s: %(detail)s",
-                nation=self._partner,
-                status=response.status_code,
-                detail=_detail(_media_type(response), answer),
+        return response, answer
+
+
+class WitnessClients:
+    """Ask partners for cosignatures, over one connection to each."""
+
+    def __init__(self, own: NationId, signer: Signer, clock: Clock) -> None:
+        self._own = own
+        self._signer = signer
+        self._clock = clock
+        self._clients: dict[tuple[NationId, str], PartnerClient] = {}
+
+    def ask(self, partner: Partner, request: bytes, at: datetime) -> Answer:
+        """Give a partner a request for its cosignature and return its answer.
+
+        Raises:
+            PartnerUnreachable: it publishes no address, or does not answer in time.
+        """
+        del at
+        if not partner.card.addresses:
+            raise PartnerUnreachable("the node of %(nation)s does not answer", nation=partner.nation)
+        place = (partner.nation, partner.card.addresses[0])
+        if place not in self._clients:
+            self._clients[place] = PartnerClient(
+                self._own, *place, self._signer, self._clock, patience_s=WITNESS_PATIENCE_S
             )
-        if _media_type(response) != media_type:
-            raise BadFrame("the node of %(nation)s answered in another media type", nation=self._partner)
-        return answer
+        return self._clients[place].add_checkpoint(request)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients.values():
+            client.close()
 
 
 def fetch_card(address: str, *, patience_s: float = PATIENCE_S) -> bytes:

@@ -1,41 +1,31 @@
-"""The doors that partners knock at: Starlette routes, thin over `sending`."""
+"""The doors that partners knock at: Starlette routes, thin over `sending`, `receipts` and the release log."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from mithaq.agreements.errors import MissingStatement, NotAParty, UnknownAgreement
+from mithaq.exchange.channel.answers import bounded_body, problem, refusal, whole
 from mithaq.exchange.channel.http_signature import RequestVerifier
+from mithaq.exchange.channel.log_doors import LogDoors
+from mithaq.exchange.consents import Consents, takers
 from mithaq.exchange.context import Context
-from mithaq.exchange.errors import BadRequestSignature, ClockSkew, OutOfSequence
 from mithaq.exchange.frame import FRAMES_TYPE
 from mithaq.exchange.letters import Letters
 from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.sending import Sending
 from mithaq.exchange.settings import MAX_LETTER_BYTES, MAX_OPEN_REQUESTS_PER_PARTNER, MAX_RECEIPT_BYTES, MAX_WAIT_S
-from mithaq.intelligence.errors import TooMuch
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import VerifyKey
 from mithaq.kernel.wake import WakeListener
 
-_STATUS: dict[type[Error], int] = {
-    BadRequestSignature: 401,
-    ClockSkew: 401,
-    NotAParty: 403,
-    UnknownAgreement: 404,
-    OutOfSequence: 409,
-    MissingStatement: 409,
-    TooMuch: 413,
-}
 _RECOVERY_S = 5.0
 
 
@@ -49,7 +39,8 @@ class PartnerDoors:
         self._run_dir = run_dir
         self._sending = Sending(context)
         self._receipts = Receipts(context)
-        self._letters = Letters(context)
+        self._log_doors = LogDoors(context, clock, self._nation)
+        self._letters = Letters(context, takers(Consents(context)))
         self._verifier = RequestVerifier(context.own)
         self._open: Counter[NationId] = Counter()
         self._turns: dict[NationId, asyncio.Lock] = {}
@@ -60,6 +51,7 @@ class PartnerDoors:
             Route("/partner/v1/card", self._get_card, methods=["GET"]),
             Route("/partner/v1/releases", self._get_releases, methods=["GET"]),
             Route("/partner/v1/receipts", self._post_receipt, methods=["POST"]),
+            *self._log_doors.routes(),
             Route("/partner/v1/agreements", self._post_letter, methods=["POST"]),
         ]
 
@@ -70,22 +62,22 @@ class PartnerDoors:
     async def _get_releases(self, request: Request) -> Response:
         try:
             nation = await self._nation(request, b"")
-            after, wait_s = _whole(request, "after", 0), min(_whole(request, "wait", 0), MAX_WAIT_S)
+            after, wait_s = whole(request, "after", 0), min(whole(request, "wait", 0), MAX_WAIT_S)
             if self._open[nation] >= MAX_OPEN_REQUESTS_PER_PARTNER:
-                return _problem(429, "too-many-requests", "too many open requests of this nation")
+                return problem(429, "too-many-requests", "too many open requests of this nation")
             self._open[nation] += 1
             try:
                 body = await self._frames(request, nation, after, wait_s)
             finally:
                 self._open[nation] -= 1
         except Error as error:
-            return _refusal(error)
+            return refusal(error)
         return Response(body, media_type=FRAMES_TYPE)
 
     async def _frames(self, request: Request, nation: NationId, after: int, wait_s: int) -> bytes:
         """Return frames as soon as there are any, nothing when the wait is over or the partner hangs up."""
         deadline = asyncio.get_running_loop().time() + wait_s
-        with WakeListener(self._run_dir, f"partner-{nation}", ("exchange.planned",)) as listener:
+        with WakeListener(self._run_dir, f"partner-{nation}", ("exchange.planned", "exchange.emergency")) as listener:
             while True:
                 if await anyio.to_thread.run_sync(self._sending.waiting, nation, after, self._clock.now()):
                     async with self._turns.setdefault(nation, asyncio.Lock()):
@@ -100,29 +92,29 @@ class PartnerDoors:
 
     async def _post_receipt(self, request: Request) -> Response:
         try:
-            body = await _bounded_body(request, MAX_RECEIPT_BYTES)
+            body = await bounded_body(request, MAX_RECEIPT_BYTES)
             nation = await self._nation(request, body)
             receipt = await anyio.to_thread.run_sync(self._receipts.accept, nation, body, self._clock.now())
         except Error as error:
-            return _refusal(error)
+            return refusal(error)
         return JSONResponse({"release_id": receipt.release_id}, status_code=202)
 
     async def _post_letter(self, request: Request) -> Response:
         try:
-            body = await _bounded_body(request, MAX_LETTER_BYTES)
+            body = await bounded_body(request, MAX_LETTER_BYTES)
             nation = await self._nation(request, body)
             kind = await anyio.to_thread.run_sync(self._letters.take, nation, body, self._clock.now())
         except Error as error:
-            return _refusal(error)
+            return refusal(error)
         return JSONResponse({"taken": kind}, status_code=202)
 
-    async def _nation(self, request: Request, body: bytes) -> NationId:
+    async def _nation(self, request: Request, body: bytes, limiter: anyio.CapacityLimiter | None = None) -> NationId:
         return self._verifier.nation_of(
             method=request.method,
             target=_target(request),
             headers=dict(request.headers),
             body=body,
-            keys=await anyio.to_thread.run_sync(self._keys),
+            keys=await anyio.to_thread.run_sync(self._keys, limiter=limiter),
             at=self._clock.now(),
         )
 
@@ -136,31 +128,3 @@ def _target(request: Request) -> str:
     """Return path and query as they were asked for; Starlette's `url` would let the `Host` header change them."""
     path, query = request.scope["raw_path"], request.scope["query_string"]
     return bytes(path + b"?" + query if query else path).decode("latin-1")
-
-
-def _whole(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name, str(default))
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise OutOfSequence("%(name)s is no whole number", name=name)
-    return int(text)
-
-
-async def _bounded_body(request: Request, limit: int) -> bytes:
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > limit:
-            raise TooMuch("the body is larger than %(limit)s bytes", limit=limit)
-    return bytes(body)
-
-
-def _refusal(error: Error) -> Response:
-    status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 400)
-    return _problem(status, error.code, str(error), params=error.params)
-
-
-def _problem(status: int, code: str, detail: str, *, params: Mapping[str, Any] | None = None) -> Response:
-    body = {"type": f"urn:mithaq:error:{code}", "title": code, "status": status, "detail": detail}
-    if params:
-        body["params"] = dict(params)
-    return JSONResponse(body, status_code=status, media_type="application/problem+json")

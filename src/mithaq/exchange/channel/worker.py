@@ -12,6 +12,7 @@ from mithaq.exchange.channel.client import PartnerClient
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import PartnerRefused, PartnerUnreachable
 from mithaq.exchange.letters import Letters
+from mithaq.exchange.owed import Owed
 from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.receiving import Receiving
 from mithaq.exchange.settings import FIRST_RETRY_S, LONGEST_RETRY_S, WAIT_S
@@ -81,6 +82,7 @@ class _Channel:
         self._link = link
         self._receiving = Receiving(context)
         self._receipts = Receipts(context)
+        self._owed = Owed(context)
         self._letters = Letters(context)
         self.stop = threading.Event()
 
@@ -131,10 +133,21 @@ class _Channel:
         with WakeListener(self._run_dir, f"receipts-{self._link.nation}", _TO_POST) as listener:
 
             def step(client: PartnerClient) -> None:
-                if not self._deliver(client):
+                if not self._deliver(client) and not self._ask_for_proofs(client):
                     listener.wait(_RECOVERY_S)
 
             self._again_and_again(step, lambda error: _log.info("post to %s: %s", self._link.nation, error))
+
+    def _ask_for_proofs(self, client: PartnerClient) -> int:
+        """Ask for what the partner still owes; return how many proofs came and hold."""
+        came = 0
+        for sequence in self._owed.due(self._link.nation):
+            try:
+                self._owed.take(self._link.nation, sequence, client.fetch_proof(sequence), self._clock.now())
+                came += 1
+            except Error as error:  # it stays owed, and the ledger says so
+                _log.info("proof of %s %s: %s", self._link.nation, sequence, error)
+        return came
 
     def _deliver(self, client: PartnerClient) -> int:
         due = self._receipts.due(self._link.nation)

@@ -114,6 +114,7 @@ def _partner(partner: Partner, channel: Channel, at: datetime) -> Iterator[Findi
         return
     yield from _partner_card(partner, at)
     yield _channel(channel, at, params)
+    yield from _witness(channel, at, params)
 
 
 def _partner_card(partner: Partner, at: datetime) -> Iterator[Finding]:
@@ -139,6 +140,29 @@ def _channel(channel: Channel, at: datetime, params: Params) -> Finding:
         sentence = msgid("%(nation)s is behind: the oldest news has waited for %(seconds)s seconds")
         return Finding(level, Reason("channel", sentence, waits, "call its duty officer; nothing is lost meanwhile"))
     return Finding(Level.FINE, Reason("channel", "the exchange with %(nation)s is in step", params))
+
+
+def _witness(channel: Channel, at: datetime, params: Params) -> Iterator[Finding]:
+    """Say which partner does not witness this nation's log, what waits for that, and which proofs are overdue."""
+    if channel.witness_trouble is not None:
+        lasting = at - (channel.witness_trouble_at or at)
+        detail = params | {"detail": channel.witness_trouble.sentence()[:200], "seconds": int(lasting.total_seconds())}
+        sentence = msgid("%(nation)s has not witnessed this nation's log for %(seconds)s seconds: %(detail)s")
+        remedy = msgid("see whether its address can be reached; what is TLP:AMBER or stricter may have to wait for it")
+        yield Finding(Level.WARNING, Reason("witness", sentence, detail, remedy))
+    if channel.unwitnessed_since is not None and at - channel.unwitnessed_since > ledger.BEHIND_AFTER:
+        waits = params | {
+            "count": channel.unwitnessed,
+            "seconds": int((at - channel.unwitnessed_since).total_seconds()),
+        }
+        sentence = msgid("%(count)s releases to %(nation)s wait for witnesses, the oldest for %(seconds)s seconds")
+        remedy = msgid("mend the witnesses; where lives are at stake: mithaq release emergency RELEASE --reason “…”")
+        yield Finding(Level.WRONG, Reason("witness", sentence, waits, remedy))
+    if channel.proofs_overdue_since is not None and at > channel.proofs_overdue_since:
+        overdue = params | {"count": channel.proofs_owed}
+        sentence = msgid("%(nation)s owes the proof of %(count)s releases beyond its time")
+        remedy = msgid("ask its duty officer why its log does not show what it released")
+        yield Finding(Level.WARNING, Reason("proofs", sentence, overdue, remedy))
 
 
 def _trouble(trouble: Reason, lasting: timedelta, params: Params) -> Finding:

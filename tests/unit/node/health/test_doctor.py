@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from mithaq.exchange import store as exchange_store
 from mithaq.exchange.errors import ClockSkew, PartnerRefused, PartnerUnreachable
+from mithaq.exchange.log import store as log_store
 from mithaq.exchange.receiving import Receiving
 from mithaq.kernel import keystore
 from mithaq.kernel.errors import Error
@@ -134,7 +135,7 @@ def test_the_file_system_of_a_path_is_that_of_its_nearest_mount() -> None:
 
 @contextmanager
 def signing(node: Node, keys: Keys) -> Iterator[None]:
-    with SignerServer(node.run_dir, keys) as server:
+    with SignerServer(node.run_dir, keys, node.nation) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
@@ -282,6 +283,23 @@ def test_trouble_that_began_a_moment_ago_only_warns(node: Node, at: datetime) ->
     Receiving(node.channel).note_trouble(XB, GONE, at)
     (found,) = partner_findings(node, at + timedelta(seconds=30))
     assert (found.level, found.reason.params["seconds"]) == (Level.WARNING, 30)
+
+
+def test_a_missing_witness_what_waits_for_it_and_overdue_proofs_are_said(node: Node, at: datetime) -> None:
+    trust(node, at)
+    trouble = {"code": GONE.code, "message": GONE.message, "params": GONE.params}
+    sent = {
+        "recipient": XB, "sequence": 1, "release_id": "release--1", "action": "release", "lane": "actual",
+        "agreement_id": "a", "agreement_version": 1, "purpose": "defence", "digest": "", "frame": b"", "sent_at": at,
+    }  # fmt: skip
+    owed = {"sender": XB, "sequence": 1, "release_id": "r", "emergency": "", "due_at": at, "refused": ""}
+    with node.db.write(at) as tx:
+        exchange_store.set_channel(tx, XB, witness_trouble=trouble, witness_trouble_at=at, asked_at=at)
+        tx.execute(exchange_store.sent.insert().values(**sent))
+        tx.execute(log_store.proofs.insert().values(**owed))
+    found = partner_findings(node, at + timedelta(minutes=2))
+    assert [each.level for each in found if each.code == "witness"] == [Level.WARNING, Level.WRONG]
+    assert one(found, "proofs").reason.params == {"nation": XB, "count": 1}
 
 
 @pytest.mark.parametrize(("minutes", "level"), [(0, Level.FINE), (5, Level.WARNING), (20, Level.WRONG)])

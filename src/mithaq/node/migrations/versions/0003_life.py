@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002_life"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
@@ -45,6 +45,26 @@ def upgrade() -> None:
         _timestamp("at"),
         sa.PrimaryKeyConstraint("object_id", "lane", "digest", "agreement_id", "person", name="pk_exchange_approvals"),
     )
+    op.create_table(
+        "exchange_consents",
+        _row("row"),
+        _text("object_id"),
+        _text("lane"),
+        _text("digest"),
+        _text("originator"),
+        _text("holder"),
+        _text("recipient"),
+        _text("agreement_id"),
+        _text("answer"),
+        _timestamp("at"),
+        _timestamp("until", nullable=True),
+        sa.Column("envelope", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("row", name="pk_exchange_consents"),
+        sa.UniqueConstraint(
+            "object_id", "lane", "digest", "originator", "holder", "recipient", "agreement_id",
+            name="exchange_consents_once",
+        ),
+    )  # fmt: skip
     op.add_column("object_instructions", sa.Column("given_by", sa.Text(), nullable=True))
     op.create_index("exchange_letters_due", "exchange_letters", ["recipient", "delivered_at"])
 

@@ -1,0 +1,1 @@
+"""Audits from files alone: export, verify, reconcile, evidence."""

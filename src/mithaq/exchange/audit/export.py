@@ -1,0 +1,123 @@
+"""Write a log of this node, and what an auditor may see of its records, into a folder."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from mithaq.exchange import ledger
+from mithaq.exchange.audit.folder import ProofLine, ReceiptLine, RecordLine
+from mithaq.exchange.context import Context
+from mithaq.exchange.errors import BadAudit
+from mithaq.exchange.log import store
+from mithaq.exchange.log.attached import read_attached
+from mithaq.exchange.log.policy import keys_of, policy_of
+from mithaq.kernel.tlog.checkpoint import Checkpoint, verified
+from mithaq.kernel.tlog.lines import encode
+from mithaq.kernel.tlog.tiles import bundles_of, tiles_of
+from mithaq.nations.names import LogName
+from mithaq.nations.store import partners as partner_cards
+
+_BATCH = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written."""
+
+    origin: str
+    size: int
+    records: int
+
+
+def export_log(context: Context, own_card: bytes, folder: Path, origin: str | None = None) -> Exported:
+    """Write one log, the newest where none is named, into a folder that does not exist or is empty.
+
+    Raises:
+        BadAudit: there is something in the folder, or no such log.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise BadAudit("the folder is not empty; nothing was written")
+    with context.db.read() as connection:
+        row = _log(connection, origin)
+        note = context.log.newest_cosigned(connection, row.log)
+    note = note or context.log.checkpoint(row.log)
+    checkpoint = Checkpoint.of(note)
+    with context.db.read() as connection:
+        for tile in (*tiles_of(checkpoint.size), *bundles_of(checkpoint.size)):
+            path = folder / "tile" / tile.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(store.read_tile(connection, row.log, tile))
+        records = _lines(folder / "records.ndjson", _records(connection, row.log, checkpoint.size))
+        _lines(folder / "receipts.ndjson", _receipts(connection))
+        _lines(folder / "proofs.ndjson", _proofs(connection))
+        _cards(connection, context, own_card, folder / "cards")
+        witnesses = {each.nation: keys_of(each.card) for each in context.partners.all(connection)}
+    log_key, _, _ = context.signer.note_keys()
+    name = LogName.parse(row.origin)
+    signed = verified(note, [key for keys in witnesses.values() for key in keys])
+    needed = min(1, sum(all(key in signed for key in keys) for keys in witnesses.values()))
+    (folder / "policy").write_bytes(policy_of(name.key(log_key), witnesses, needed).encode())
+    (folder / "checkpoint").write_bytes(note.encode())
+    return Exported(row.origin, checkpoint.size, records)
+
+
+def _log(connection: Connection, origin: str | None) -> store.LogRow:
+    if origin is None:
+        row = store.newest_log(connection)
+    else:
+        found = connection.execute(select(store.logs).where(store.logs.c.origin == origin)).one_or_none()
+        row = store.log_row(found) if found else None
+    if row is None:
+        raise BadAudit("there is no such log here yet")
+    return row
+
+
+def _records(connection: Connection, log: int, size: int) -> Iterator[RecordLine]:
+    table = store.records
+    for start in range(0, size, _BATCH):
+        part = (table.c.log == log, table.c.leaf >= start, table.c.leaf < min(size, start + _BATCH))
+        for row in connection.execute(select(table).where(*part).order_by(table.c.leaf)):
+            yield RecordLine(row.leaf, encode(bytes(row.salt)), bytes(row.record).decode())
+
+
+def _receipts(connection: Connection) -> Iterator[ReceiptLine]:
+    for nation, envelope in ledger.receipts(connection):
+        yield ReceiptLine(nation, envelope.decode())
+
+
+def _proofs(connection: Connection) -> Iterator[ProofLine]:
+    table = store.proofs
+    query = select(table).where(table.c.proof.is_not(None)).order_by(table.c.sender, table.c.sequence)
+    for row in connection.execute(query):
+        attached = read_attached(bytes(row.proof))
+        yield ProofLine(row.sender, row.sequence, attached.proof.encode().decode(), attached.record.decode())
+
+
+def _cards(connection: Connection, context: Context, own_card: bytes, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{context.own}.json").write_bytes(own_card)
+    for row in connection.execute(select(partner_cards)):
+        (folder / f"{row.nation}.json").write_bytes(bytes(row.card))
+
+
+def _lines(path: Path, lines: Iterator[RecordLine] | Iterator[ReceiptLine] | Iterator[ProofLine]) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    count = 0
+    encoder = msgspec.json.Encoder()
+    with path.open("wb") as file:
+        batch: list[RecordLine | ReceiptLine | ProofLine] = []
+        for line in lines:
+            batch.append(line)
+            count += 1
+            if len(batch) >= _BATCH:
+                file.write(_encoded(encoder, batch))
+                batch.clear()
+        file.write(_encoded(encoder, batch))
+    return count
+
+
+def _encoded(encoder: msgspec.json.Encoder, lines: Sequence[RecordLine | ReceiptLine | ProofLine]) -> bytes:
+    return encoder.encode_lines(lines)

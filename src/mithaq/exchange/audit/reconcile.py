@@ -1,0 +1,117 @@
+"""Compare what one nation's log says it sent with what another's says it got; name every difference."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mithaq.exchange.audit.folder import AuditFolder
+from mithaq.exchange.log.record import Record, read_record
+from mithaq.nations.names import LogName
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One number from a sender to a recipient on which the two logs do not agree.
+
+    `kind` is `not-acknowledged` (sent, and the recipient's log has no receipt), `not-sent` (acknowledged, and the
+    sender's log has no such release), `other-content` (both name the number, with other bytes), `receipt-not-held`
+    (the recipient gave a receipt that the sender's log does not have) or `receipt-not-given` (the reverse).
+    """
+
+    kind: str
+    sender: str
+    recipient: str
+    sequence: int
+    release_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """How many numbers were compared, and what does not agree."""
+
+    first: str
+    second: str
+    compared: int
+    differences: tuple[Difference, ...]
+
+
+def reconcile(first: Path, second: Path) -> Reconciled:
+    """Compare two audit folders in both directions; verify each of them before.
+
+    Raises:
+        BadAudit, BadNote, BadJson, BadRecord: a file is missing or malformed.
+    """
+    one, other = _Book.of(first), _Book.of(second)
+    compared = 0
+    differences: list[Difference] = []
+    for sender, recipient in ((one, other), (other, one)):
+        said = _Said(
+            sender.sent_to(recipient.nation), recipient.given_to(sender.nation), sender.taken_from(recipient.nation)
+        )
+        for number in said.numbers:
+            compared += 1
+            differences += _compare(sender.nation, recipient.nation, number, said)
+    return Reconciled(one.nation, other.nation, compared, tuple(differences))
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What both logs say of one direction, by number: sent, receipts given for it, receipts taken for it."""
+
+    sent: dict[int, Record]
+    given: dict[int, Record]
+    taken: dict[int, Record]
+
+    @property
+    def numbers(self) -> list[int]:
+        return sorted(self.sent.keys() | self.given.keys() | self.taken.keys())
+
+
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """The records of one nation's log."""
+
+    nation: str
+    records: tuple[Record, ...]
+
+    @staticmethod
+    def of(folder: Path) -> "_Book":
+        audit = AuditFolder(folder)
+        nation = LogName.parse(audit.checkpoint()[0].origin).nation
+        return _Book(nation, tuple(read_record(line.record.encode()) for line in audit.records()))
+
+    def sent_to(self, other: str) -> dict[int, Record]:
+        """Return the last word under each number; a void release takes the place of the one it was."""
+        return _by_number(each for each in self._of("release", "withdraw", "void") if each.recipient == other)
+
+    def given_to(self, other: str) -> dict[int, Record]:
+        return _by_number(each for each in self._of("receipt-given") if each.sender == other)
+
+    def taken_from(self, other: str) -> dict[int, Record]:
+        return _by_number(each for each in self._of("receipt-taken") if each.recipient == other)
+
+    def _of(self, *actions: str) -> Iterator[Record]:
+        return (each for each in self.records if each.action in actions)
+
+
+def _by_number(records: Iterable[Record]) -> dict[int, Record]:
+    return {each.sequence: each for each in records}
+
+
+def _compare(sender: str, recipient: str, number: int, said: _Said) -> Iterator[Difference]:
+    sent, given, taken = said.sent.get(number), said.given.get(number), said.taken.get(number)
+
+    def difference(kind: str) -> Difference:
+        known = sent or given or taken
+        return Difference(kind, sender, recipient, number, known.release_id if known else "")
+
+    if sent is None:
+        yield difference("not-sent")
+    elif given is None:
+        yield difference("not-acknowledged")
+    elif (sent.release_id, sent.digest) != (given.release_id, given.decisions):
+        yield difference("other-content")
+    if given is not None and (taken is None or taken.digest != given.digest):
+        yield difference("receipt-not-held")
+    if taken is not None and given is None:
+        yield difference("receipt-not-given")

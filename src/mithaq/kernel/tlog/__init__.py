@@ -1,0 +1,1 @@
+"""Transparency logs in the formats of C2SP: trees, tiles, notes, checkpoints, cosignatures, proofs, policies."""
