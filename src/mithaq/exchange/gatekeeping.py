@@ -1,12 +1,14 @@
 """Put a question to the gate: gather the facts about one held object and one recipient."""
 
 import hashlib
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from copy import copy
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
-from mithaq.agreements.model import Agreement, State
+from mithaq.agreements.model import AGREEMENT_TYPE, Agreement, Document, State
+from mithaq.agreements.rules import payload_of
 from mithaq.agreements.service import Agreements
 from mithaq.exchange import approvals, store
 from mithaq.exchange.consent import Passage
@@ -16,6 +18,7 @@ from mithaq.intelligence.model import Provenance, StoredObject
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.ids import NationId
+from mithaq.kernel.signing import Envelope
 from mithaq.nations.model import Partner
 from mithaq.nations.service import Partners
 from mithaq.release.facts import AgreementFacts, agreement_facts
@@ -25,6 +28,7 @@ from mithaq.release.scope import scope_of
 from mithaq.standards.tlp import Tlp, tlp_of
 
 _MAX_CLOSURE = 200
+_MOMENT = timedelta(seconds=1)
 
 
 class Gatekeeper:
@@ -52,6 +56,18 @@ class Gatekeeper:
         self._vetoes = {(row.object_id, row.recipient) for row in rows}
         self._approvals = approvals.all_of(connection)
         self._consents = _given(connection, own, at)
+
+    def as_if_in_force(self, document: Document) -> Callable[[StoredObject, NationId, str], Verdict]:
+        """Return how this gate would judge if every party had signed a draft and it were in force now.
+
+        The answer is a verdict and nothing else: what the supposition allows cannot be handed to a transport.
+        """
+        everybody = frozenset(NationId(party.nation) for party in document.parties)
+        unsigned = Envelope(AGREEMENT_TYPE, payload_of(document), ())
+        supposed = Agreement(document, unsigned, everybody, self._at - _MOMENT, self._at + _MOMENT)
+        twin = copy(self)
+        twin._agreements, twin._agreed = {document.id: supposed}, {}  # noqa: SLF001  # its own class
+        return lambda stored, recipient, purpose: twin.judge(stored, recipient, document.id, purpose)
 
     def agreement(self, agreement_id: str) -> Agreement | None:
         """Return the version in force, else the newest, else nothing."""

@@ -52,6 +52,10 @@ class Holdings:
         """Return objects by their rows, as the journal names them, in row order."""
         return [item for chunk in _chunks(row_ids) for item in store.by_rows(conn, chunk)]
 
+    def since(self, conn: Connection, at: datetime, after_row: int, limit: int) -> list[StoredObject]:
+        """Return objects of every lane that came in at `at` or later, in row order after `after_row`."""
+        return store.since(conn, at, after_row, limit)
+
     def search(self, conn: Connection, query: str, lane: Lane, after: int | None, limit: int) -> Page:
         """Return one page of the objects a search finds, newest first; `after` is the page's `next` before.
 

@@ -166,6 +166,12 @@ def by_rows(connection: Connection, rows: Sequence[int]) -> list[StoredObject]:
     return load(connection, select(objects).where(objects.c.row.in_(list(rows))).order_by(objects.c.row))
 
 
+def since(connection: Connection, at: datetime, after_row: int, limit: int) -> list[StoredObject]:
+    """Return objects stored at `at` or later, in row order after `after_row`."""
+    query = select(objects).where(objects.c.row > after_row, objects.c.stored_at >= at)
+    return load(connection, query.order_by(objects.c.row).limit(limit))
+
+
 def active_indicators(connection: Connection, at: datetime, after_row: int, limit: int) -> list[StoredObject]:
     """Return the indicators that stand, can be matched, and have not expired, in row order."""
     query = (

@@ -60,3 +60,14 @@ def test_an_amendment_shows_what_it_changes_before_it_is_signed(
     assert "more passes" in xa("agreement", "diff", f"{agreed}@1", agreed).out
     assert xa("agreement", "sign", agreed, "--yes").code == 0
     assert xa.one("agreement", "show", agreed)["missing"] == []
+
+
+def test_a_draft_is_tried_on_what_came_in_lately(xa: Desk, xb: Desk, agreed: str, tmp_path: Path) -> None:
+    assert xa("indicator", "add", "evil.example", "--tlp", "amber", "--pap", "green").code == 0
+    stricter = str(tmp_path / "stricter")
+    xa("agreement", "counter", stricter, "--from", agreed, "--set", "tlp_ceiling=TLP:GREEN")
+    (row,) = xa.json("agreement", "simulate", stricter, "--since", "7d")
+    assert (row["recipient"], row["more"], row["less"]) == ("XB", 0, 1)
+    assert [each["code"] for each in row["reasons"]] == ["tlp-ceiling"]
+    assert "goes today, and would not" in xa("agreement", "simulate", stricter).out
+    assert xa("agreement", "simulate", stricter, "--since", "soon").code == 2

@@ -8,6 +8,7 @@ from mithaq.cli.agreement.official import official, sign_offline
 from mithaq.cli.agreement.prove import prove
 from mithaq.cli.agreement.reading import list_, show
 from mithaq.cli.agreement.signing import export, import_, propose, sign
+from mithaq.cli.agreement.simulating import simulate_
 from mithaq.cli.agreement.standing import object_, resume, send, suspend, withdraw
 from mithaq.cli.agreement.statements import statement, statements
 from mithaq.cli.agreement.text import text
@@ -34,6 +35,7 @@ agreement.add_command(send)
 agreement.add_command(show)
 agreement.add_command(sign)
 agreement.add_command(sign_offline)
+agreement.add_command(simulate_)
 agreement.add_command(statement)
 agreement.add_command(statements)
 agreement.add_command(suspend)
