@@ -130,12 +130,26 @@ HIT_STATES = {
     "hit-confirmed": msgid("Confirmed"),
     "hit-dismissed": msgid("Dismissed"),
 }
+ONWARD = {
+    "onward-none": msgid("to nobody"),
+    "onward-originator-consent": msgid("only where the originator consents"),
+    "onward-parties": msgid("to the parties"),
+}
+FLAWS = {
+    "flaw-error": msgid("Error"),
+    "flaw-warning": msgid("Warning"),
+}
 PARTY_ROLES = {
     "role-associate": msgid("Associate: receives only"),
     "role-observer": msgid("Observer: no objects"),
 }
 LABELS = {
     **vocabulary.KINDS,
+    **vocabulary.CONTENTS,
+    **{f"lane-{name}": text for name, text in vocabulary.LANES.items()},
+    **{f"permitted-{name}": text for name, text in vocabulary.ACTIONS.items()},
+    **ONWARD,
+    **FLAWS,
     **PARTY_ROLES,
     **AGREEMENT_STATES,
     **TERM_WORDS,
