@@ -3,7 +3,7 @@
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,10 @@ from mithaq.kernel.ids import NationId, new_id
 from mithaq.kernel.keystore import Keys
 from mithaq.kernel.lane import ACTUAL
 from mithaq.kernel.signing import Envelope, read_envelope, sign_with
-from mithaq.nations.model import CARD_TYPE, Card
+from mithaq.nations.keys import root_file
+from mithaq.nations.keys import rules as key_rules
+from mithaq.nations.keys.card_file import with_statements
+from mithaq.nations.model import CARD_TYPE, Card, OnlineKeys
 from mithaq.nations.rules import card_payload, read_card
 from mithaq.nations.signer import LocalSigner
 from mithaq.release.model import Item, Scope
@@ -61,7 +64,7 @@ class Nation:
         keys, at = Keys.generate(), now()
         keystore.write(folder / f"{code}.keys", keys, _PASSPHRASE)
         nation = Nation(code, keys, address, b"")
-        nation.card_bytes = nation.card(at)
+        nation.card_bytes = nation._card(at)
         (folder / f"{code}.card").write_bytes(nation.card_bytes)
         (folder / f"{code}.json").write_text(json.dumps({"address": address}))
         return nation
@@ -73,23 +76,38 @@ class Nation:
         address = json.loads((folder / f"{code}.json").read_text())["address"]
         return Nation(code, keys, address, (folder / f"{code}.card").read_bytes())
 
-    def card(self, at: datetime, **changes: Any) -> bytes:
-        """Return a card of this nation, signed with its key."""
+    def _card(self, at: datetime) -> bytes:
+        """Return the file of this nation's card, with the statement of its one root official beside it."""
         witness_ed25519, witness_mldsa44 = self.keys.witness_public
+        online = OnlineKeys(self.keys.signing.verify_key, self.keys.log_public, witness_ed25519, witness_mldsa44)
+        official = root_file.draw("Conformance")
+        statement = key_rules.draft(
+            None,
+            nation=self.code,
+            roots=[official.root],
+            threshold=1,
+            online=online,
+            revoked=(),
+            at=at,
+            expires_at=at + _VALID,
+        )
         card = Card(
             nation=self.code,
             names={"en": f"Conformance nation {self.code}"},
-            verify_key=self.keys.signing.verify_key,
+            verify_key=online.verify_key,
             seal_key=self.keys.opening[0].seal_key,
-            log_key=self.keys.log_public,
+            log_key=online.log_key,
             witness_ed25519=witness_ed25519,
             witness_mldsa44=witness_mldsa44,
             addresses=(self.address,),
             contact=f"duty@{self.code.lower()}.example",
             issued_at=at,
             expires_at=at + _VALID,
+            root_hash=key_rules.root_hash(statement),
+            seal_expires_at=at + _VALID,
         )
-        return sign_with(self.keys.signing, CARD_TYPE, card_payload(replace(card, **changes)))
+        signed = root_file.sign(key_rules.unsigned(statement), official)
+        return with_statements(sign_with(self.keys.signing, CARD_TYPE, card_payload(card)), [signed])
 
     def request(self, node: NationId, method: str, target: str, body: bytes, **changes: Any) -> dict[str, str]:
         """Return the headers that sign a request to the node."""

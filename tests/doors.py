@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from mithaq.exchange.channel.server import PartnerDoors
 from mithaq.exchange.channel.worker import ChannelWorker
+from mithaq.exchange.context import Context
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.wake import Waker
 from tests.country import Country
@@ -35,10 +36,20 @@ class ShiftedClock:
 @contextmanager
 def serving(country: Country, run_dir: Path, clock: Clock, port: int = 0) -> Iterator[str]:
     """Serve a country's partner doors until the block ends; yield their address."""
+    card = b""
+    with open_doors(country.context, lambda: card, clock, run_dir, port) as address:
+        card = card_of(country.nation, clock.now(), address=address)
+        yield address
+
+
+@contextmanager
+def open_doors(
+    context: Context, card: Callable[[], bytes], clock: Clock, run_dir: Path, port: int = 0
+) -> Iterator[str]:
+    """Serve the partner doors over a node's services until the block ends; yield their address."""
     with listening(port) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        card = card_of(country.nation, clock.now(), address=address)
-        app = Starlette(routes=PartnerDoors(country.context, lambda: card, clock, run_dir).routes())
+        app = Starlette(routes=PartnerDoors(context, card, clock, run_dir).routes())
         config = uvicorn.Config(app, log_level="critical", ws="none", timeout_graceful_shutdown=1, lifespan="off")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -66,8 +77,15 @@ def listening(port: int = 0) -> Iterator[socket.socket]:
 @contextmanager
 def channels_of(country: Country, run_dir: Path, clock: Clock) -> Iterator[None]:
     """Run a country's channels to all its partners until the block ends."""
+    with open_channels(country.context, run_dir, clock, None):
+        yield
+
+
+@contextmanager
+def open_channels(context: Context, run_dir: Path, clock: Clock, card: Callable[[], bytes] | None) -> Iterator[None]:
+    """Run the channels to all partners over a node's services until the block ends."""
     stop = threading.Event()
-    thread = threading.Thread(target=ChannelWorker(country.context, clock, run_dir, stop).run, daemon=True)
+    thread = threading.Thread(target=ChannelWorker(context, clock, run_dir, stop, card).run, daemon=True)
     thread.start()
     try:
         yield

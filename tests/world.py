@@ -1,7 +1,7 @@
 """Small worlds for tests: fictional nations with real keys, cards and signed agreements."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from mithaq.agreements import rules as agreement_rules
@@ -11,7 +11,12 @@ from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.keystore import Keys
 from mithaq.kernel.signing import Envelope, read_envelope, sign_with
-from mithaq.nations.model import CARD_TYPE, Card
+from mithaq.nations.keys import root_file
+from mithaq.nations.keys import rules as key_rules
+from mithaq.nations.keys.card_file import with_statements
+from mithaq.nations.keys.model import Signed, Statement
+from mithaq.nations.keys.root_file import RootKey
+from mithaq.nations.model import CARD_TYPE, Card, OnlineKeys
 from mithaq.nations.rules import card_payload
 from mithaq.nations.signer import LocalSigner
 
@@ -28,8 +33,61 @@ def signer_of(nation: NationId) -> LocalSigner:
     return LocalSigner(keys_of(nation), nation)
 
 
+@cache
+def root_of(nation: NationId, name: str = "Layla") -> RootKey:
+    """One official's root key, drawn once for the whole test run."""
+    return root_file.draw(name)
+
+
+_FIRST: dict[tuple[bytes, datetime], Signed] = {}
+_GRID, _PERIOD = datetime(2026, 11, 9, tzinfo=UTC), timedelta(days=28)
+
+
+def first_statement(nation: NationId, at: datetime, keys: Keys | None = None) -> Signed:
+    """A nation's first key statement: the same one for all instants of four weeks, and never stale in them."""
+    keys = keys or keys_of(nation)
+    root = root_of(nation) if keys == keys_of(nation) else root_file.draw("Somebody")
+    issued_at = _GRID + (at - _GRID) // _PERIOD * _PERIOD
+    place = (keys.signing_ed25519, issued_at)
+    if place not in _FIRST:
+        _FIRST[place] = signed_statement(
+            key_rules.draft(
+                None,
+                nation=nation,
+                roots=[root.root],
+                threshold=1,
+                online=online_of(keys),
+                revoked=(),
+                at=issued_at,
+                expires_at=issued_at + timedelta(days=400),
+            ),
+            root,
+        )
+    return _FIRST[place]
+
+
+def signed_statement(statement: Statement, *officials: RootKey) -> Signed:
+    """A statement signed by officials; nothing is verified."""
+    envelope = key_rules.unsigned(statement)
+    for official in officials:
+        envelope = root_file.sign(envelope, official)
+    return Signed(statement, key_rules.hash_of(key_rules.payload_of(statement)), envelope)
+
+
+def online_of(keys: Keys) -> OnlineKeys:
+    return OnlineKeys(keys.signing.verify_key, keys.log_public, *keys.witness_public)
+
+
 def card_of(nation: NationId, at: datetime, *, keys: Keys | None = None, address: str = "http://127.0.0.1:9") -> bytes:
-    """A signed card of a nation, valid for a year."""
+    """A signed card of a nation, valid for a year, in a file with its first key statement."""
+    first = first_statement(nation, at, keys)
+    return with_statements(bare_card(nation, at, first, keys=keys, address=address), [first.envelope])
+
+
+def bare_card(
+    nation: NationId, at: datetime, first: Signed, *, keys: Keys | None = None, address: str = "http://127.0.0.1:9"
+) -> bytes:
+    """A signed card of a nation that stands on these first roots, without its statements."""
     keys = keys or keys_of(nation)
     card = Card(
         nation,
@@ -42,6 +100,8 @@ def card_of(nation: NationId, at: datetime, *, keys: Keys | None = None, address
         f"duty@{nation.lower()}.example",
         at,
         at + timedelta(days=365),
+        key_rules.root_hash(first.statement),
+        at + timedelta(days=14),
     )
     return sign_with(keys.signing, CARD_TYPE, card_payload(card))
 

@@ -32,8 +32,8 @@ SENTENCES = {
     "Reason": (1, 3),
     "Clause": (2, 3),
     "TermRule": (2,),
-    "Flaw": (2, 3),
     "Sentence": (0,),
+    "Flaw": (2, 3),
 }
 """Which positional arguments of a call are message ids."""
 

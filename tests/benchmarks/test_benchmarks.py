@@ -40,9 +40,16 @@ def test_sealing_for_57_nations_is_compared_with_the_signatures_nobody_can_avoid
     assert figures["open_per_s"] > 0
 
 
+def test_the_release_logs_appends_audit_and_receipt_are_measured_beside_a_peer() -> None:
+    shown = measured("log")
+    assert set(shown["figures"]) == {"appends_per_s", "audit_1m_s", "receipt_bytes"}
+    assert all(figure > 0 for figure in shown["figures"].values())
+    assert shown["peers"]["pymerkle"]["appends_per_s"] > 0
+
+
 def test_all_benchmarks_are_listed_and_an_unknown_one_is_refused() -> None:
     listed = run("--list").stdout.split()
-    assert {"judge", "seal"} <= set(listed)
+    assert {"judge", "log", "seal"} <= set(listed)
     assert listed == sorted(listed)
     unknown = run("nonsense")
     assert (unknown.returncode, unknown.stdout) == (2, "")

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from mithaq.agreements import rules, store
 from mithaq.agreements.errors import NotAParty, UnknownAgreement
@@ -15,10 +15,11 @@ from mithaq.agreements.model import AGREEMENT_TYPE, Agreement, Document, State
 from mithaq.agreements.signatures import assertion_signature
 from mithaq.agreements.statement import Statement
 from mithaq.agreements.statements import read_statement, with_statements
-from mithaq.kernel.database import Database, Transaction
+from mithaq.kernel.database import Database, Transaction, journal
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL
 from mithaq.kernel.signing import Envelope, Signer, VerifyKey, read_envelope
+from mithaq.nations.keys.rules import counts
 from mithaq.nations.service import Partners
 
 
@@ -45,10 +46,10 @@ class Agreements:
             BadJson, BadSignature, BadAgreement: the copy is refused, what was known stays as it was.
             NotAParty: this nation is no party to it, or the sender has not signed it.
         """
-        new = self._read(envelope)
+        new, keys = self._read(envelope)
         if sender is not None and sender not in new.signed_by:
             raise NotAParty("%(nation)s has not signed the agreement", subject=new.document.id, nation=sender)
-        rules.refuse_unheld_signatures(new, self._keys())
+        rules.refuse_unheld_signatures(new, keys)
         if self._own not in new.parties:
             raise NotAParty("this nation is no party to the agreement", subject=new.document.id)
         with self._db.write(at) as tx:
@@ -106,8 +107,8 @@ class Agreements:
 
     def all(self, connection: Connection) -> list[Agreement]:
         """Return every version of every agreement."""
-        keys, said = tuple(sorted(self._keys(connection).items())), _statements(connection)
-        return [self._with(row, keys, said[row.id]) for row in store.all_rows(connection)]
+        known, said = self.keys(connection), _statements(connection)
+        return [self._with(connection, row, known, said[row.id]) for row in store.all_rows(connection)]
 
     def versions(self, connection: Connection, agreement_id: str) -> list[Agreement]:
         """Return every version of one agreement, newest first."""
@@ -115,7 +116,8 @@ class Agreements:
 
     def keys(self, connection: Connection) -> Mapping[NationId, VerifyKey]:
         """Return the keys under which signatures count here: this nation's, and those that were compared."""
-        return self._keys(connection)
+        partners = (each for each in self._partners.all(connection) if each.was_compared)
+        return {each.nation: each.card.verify_key for each in partners} | {self._own: self._own_key}
 
     def current(self, connection: Connection, at: datetime) -> list[Agreement]:
         """Return the newest version in force of each agreement."""
@@ -148,24 +150,57 @@ class Agreements:
         )
         return kept
 
-    def _keys(self, connection: Connection | None = None) -> Mapping[NationId, VerifyKey]:
-        if connection is None:
-            with self._db.read() as fresh:
-                return self._keys(fresh)
-        partners = self._partners.all(connection)
-        return {partner.nation: partner.card.verify_key for partner in partners if partner.was_compared} | {
-            self._own: self._own_key
-        }
+    def _bound(
+        self, connection: Connection, document: Document, known_keys: Mapping[NationId, VerifyKey]
+    ) -> Mapping[NationId, VerifyKey]:
+        """Return the key of each party whose signature counts under this document.
 
-    def _read(self, envelope: bytes) -> Agreement:
-        return rules.agreement_of(read_envelope(envelope, subject="agreement"), self._keys())
+        That is the key the document binds it to, where the party's root officials ever authorised it, rotated away or
+        not; of those that were revoked since, only what this node held before the compromise counts.
+        """
+        bound = {NationId(party.nation): party.key_id for party in document.parties}
+        keys = dict(known_keys)
+        for known in self._partners.keys_by_id(connection, bound.values()):
+            nation = known.nation
+            if bound.get(nation) != known.key.key_id or nation not in keys:
+                continue
+            keys[nation] = known.key
+            if not counts(known, None) and not counts(known, self._held_since(connection, document, nation)):
+                del keys[nation]
+        return keys
+
+    def _held_since(self, connection: Connection, document: Document, nation: NationId) -> datetime | None:
+        """Return when this node first held a party's signature under a version, as its journal says."""
+        kinds = (journal.c.kind == "agreements.changed", journal.c.subject == document.id)
+        for row in connection.execute(select(journal.c.at, journal.c.detail).where(*kinds).order_by(journal.c.seq)):
+            if row.detail.get("version") == document.version and nation in row.detail.get("signed_by", ()):
+                at: datetime = row.at
+                return at
+        return None
+
+    def _read(self, data: bytes) -> tuple[Agreement, Mapping[NationId, VerifyKey]]:
+        envelope = read_envelope(data, subject="agreement")
+        if envelope.payload_type != AGREEMENT_TYPE:
+            return rules.agreement_of(envelope, {}), {}
+        with self._db.read() as connection:
+            keys = self._bound(connection, rules.read_document(envelope.payload), self.keys(connection))
+        return rules.agreement_of(envelope, keys), keys
 
     def _of_row(self, connection: Connection, row: Any) -> Agreement:
-        keys = tuple(sorted(self._keys(connection).items()))
-        return self._with(row, keys, _statements(connection, row.id)[row.id])
+        return self._with(connection, row, self.keys(connection), _statements(connection, row.id)[row.id])
 
-    def _with(self, row: Any, keys: tuple[tuple[NationId, VerifyKey], ...], said: Sequence[Statement]) -> Agreement:
-        return with_statements(replace(_verified(bytes(row.envelope), keys), suspended=row.suspended), said, self._own)
+    def _with(
+        self, connection: Connection, row: Any, known: Mapping[NationId, VerifyKey], said: Sequence[Statement]
+    ) -> Agreement:
+        envelope = bytes(row.envelope)
+        keys = tuple(sorted(self._bound(connection, _document(envelope), known).items()))
+        return with_statements(replace(_verified(envelope, keys), suspended=row.suspended), said, self._own)
+
+
+@lru_cache(maxsize=1024)
+def _document(envelope: bytes) -> Document:
+    """Read a stored agreement's document once in this process."""
+    return rules.read_document(read_envelope(envelope, subject="agreement").payload)
 
 
 def _statements(connection: Connection, agreement_id: str | None = None) -> Mapping[str, Sequence[Statement]]:

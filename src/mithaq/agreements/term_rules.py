@@ -7,6 +7,10 @@ impossible. *Oblige*: the node does it or runs a clock on it. *Audit*: the node 
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
+from mithaq.agreements.terms import Terms
+
 KeptBy = Literal["prevent", "oblige", "audit"]
 
 
@@ -108,3 +112,9 @@ TERMS = (
     TermRule("dispute", "audit", ""),
     TermRule("no_warranty", "audit", ""),
 )
+
+
+def agreed_rules(terms: Terms) -> list[TermRule]:
+    """Return the rules of the terms that an agreement has, in the order of the vocabulary."""
+    written = msgspec.to_builtins(terms)
+    return [rule for rule in TERMS if rule.name in written]

@@ -5,7 +5,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import Scope
 
 from mithaq import __version__
-from mithaq.api import detection, events, health, intelligence, release, telemetry
+from mithaq.api import detection, duties, events, health, intelligence, release, telemetry
 from mithaq.api.cursors import Cursors
 from mithaq.api.problems import explain, too_large
 from mithaq.node.body_limit import BodyLimit
@@ -31,6 +31,7 @@ def create_api(node: Node, feed: Feed | None = None) -> FastAPI:
     api.include_router(detection.router(node, feed))
     api.include_router(telemetry.router(node))
     api.include_router(release.router(node))
+    api.include_router(duties.router(node))
     api.add_middleware(BodyLimit, limit_of=_limit, answer=too_large)
     return api
 

@@ -10,7 +10,9 @@ import click
 
 from mithaq.cli.files import read_input, unusable
 from mithaq.cli.options import LANE, PAP, TLP, instruction_of, nations_of
+from mithaq.cli.protect import protect
 from mithaq.cli.session import EXIT_FAILED, EXIT_NOT_FOUND, Session
+from mithaq.exchange.recalling import take_back
 from mithaq.intelligence.imports.bundle import import_bundle
 from mithaq.intelligence.imports.misp import import_misp
 from mithaq.intelligence.imports.text import FoundValue, IndicatorTerms, look_up, own_indicators
@@ -29,6 +31,9 @@ _SEARCHED = ("stored", "type", "name", "tlp", "from", "id")
 @click.group("object")
 def object_() -> None:
     """Import, search, show and withdraw STIX objects."""
+
+
+object_.add_command(protect)
 
 
 @object_.command("import")
@@ -133,7 +138,7 @@ def withdraw(ctx: click.Context, object_id: str, reason: str, lane: Lane) -> Non
         session.say("this nation never gave its word for %(object)s", object=object_id)
         ctx.exit(EXIT_NOT_FOUND)
     with node.db.write(session.now()) as tx:
-        rows = node.holdings.withdraw(tx, object_id, lane, node.nation, reason)
+        rows = take_back(tx, node.holdings, object_id, lane, node.nation, reason)
     session.emit({"id": object_id, "withdrawn": bool(rows), "versions": len(rows)})
 
 

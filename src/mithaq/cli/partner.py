@@ -12,9 +12,10 @@ from mithaq.exchange import ledger
 from mithaq.exchange.ledger import Channel
 from mithaq.kernel.ids import NationId
 from mithaq.nations.model import Card, Partner, Standing
-from mithaq.nations.rules import MAX_CARD_BYTES, read_card
+from mithaq.nations.rules import MAX_CARD_FILE_BYTES, read_card
 from mithaq.node.composition import Node
-from mithaq.node.founding import issue_card, own_card, renew_card
+from mithaq.node.founding import own_card
+from mithaq.node.key_care import settle
 from mithaq.node.language import msgid
 
 
@@ -66,11 +67,8 @@ def renew_own(session: Session, anyway: bool) -> None:
 
     The keys stay the same, and so does the fingerprint. Partners take the new card with: mithaq partner add.
     """
-    node, at = session.node(), session.now()
-    before = own_card(node.folder)
-    if anyway:
-        issue_card(node.folder, node.settings, node.signer, before.online_keys, before.seal_key, at)
-    renewed = anyway or renew_card(node.folder, node.signer, at)
+    node = session.node()
+    renewed = settle(node, session.now(), anyway=anyway)
     own = own_card(node.folder)
     session.emit(plain(_card_json(own)) | {"renewed": renewed}, lambda: _card_text(session, own))
     if renewed:
@@ -187,7 +185,7 @@ def _card_bytes(source: str) -> bytes:
         from mithaq.exchange.channel import client
 
         return client.fetch_card(source)
-    return read_input(source, MAX_CARD_BYTES)
+    return read_input(source, MAX_CARD_FILE_BYTES)
 
 
 def _with_channels(node: Node) -> list[tuple[Partner, Channel]]:

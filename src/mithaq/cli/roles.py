@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 
-from mithaq.kernel import keystore
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.node.composition import Node, compose
@@ -46,12 +45,14 @@ def preload() -> None:
 
 
 def _signer(root: Path, passphrase: Callable[[], bytes]) -> None:
+    from mithaq.nations.keys.keyring import FileKeyring
     from mithaq.nations.signer import SignerServer
 
     folder = DataFolder(root)
     os.umask(0o077)
     nation = NationId(read_settings(folder.settings).nation)
-    with SignerServer(folder.run, keystore.read(folder.keys, passphrase()), nation) as server:
+    keyring = FileKeyring.open(folder.keys, nation, passphrase())
+    with SignerServer(folder.run, keyring.keys, nation, keyring) as server:
         server.serve_forever(poll_interval=0.5)
 
 

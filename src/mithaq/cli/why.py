@@ -58,6 +58,8 @@ def _why_json(session: Session, answer: Why) -> dict[str, Any]:
         "allowed": answer.verdict.allowed,
         "reasons": reasons_json(session, answer.verdict.reasons),
         "approved_by": sorted(answer.approved_by),
+        "protected_version": answer.protected_id or None,
+        "protected_version_went": answer.protected_went,
     }
 
 
@@ -76,7 +78,16 @@ def _why_text(session: Session, answers: Sequence[Why], agreements: Sequence[Agr
         lines += ["", _heading(session, answer, known), *reason_lines(session, answer.verdict.reasons, "  ")]
         if answer.waits_for_a_person and answer.approved_by:
             lines.append("  " + words("Approved by: %(persons)s", persons=", ".join(sorted(answer.approved_by))))
+        lines += [f"  {line}" for line in _instead(session, answer)]
     return "\n".join(lines)
+
+
+def _instead(session: Session, answer: Why) -> list[str]:
+    if not answer.protected_id:
+        return []
+    if answer.protected_went:
+        return [session.words.gettext("A protected version went instead: %(object)s", object=answer.protected_id)]
+    return [session.words.gettext("A protected version is there instead: %(object)s", object=answer.protected_id)]
 
 
 def _heading(session: Session, answer: Why, known: Agreement | None) -> str:

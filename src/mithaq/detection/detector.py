@@ -77,6 +77,10 @@ class Detector:
             with self._db.read() as connection:
                 taken = self._watchlist.refresh(connection, part)
             self.hunts.asked(part, taken, at)
+        gone = self._news.take_gone()
+        if gone:
+            with self._db.read() as connection:
+                self._watchlist.forget(connection, gone)
         changed = self._news.take_sources_changed()
         if changed:
             self._open_sources()

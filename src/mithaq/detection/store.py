@@ -66,6 +66,9 @@ hunts = Table(
     Column("done_at", Timestamp, index=True),
 )
 
+REDACTED = "[erased]"
+"""Stands where a hit named a value whose object was deleted."""
+
 _PART = 500
 _ANSWERS_KEPT = 1_000
 
@@ -129,6 +132,13 @@ def decide(tx: Transaction, wanted: str, state: HitState, by: str, sighting_id: 
     values = {"state": state.value, "decided_by": by, "decided_at": tx.at, "sighting_id": sighting_id}
     new = (hits.c.hit_id == wanted, hits.c.state == HitState.NEW.value)
     return tx.execute(hits.update().where(*new).values(**values)).rowcount == 1
+
+
+def redact_hits(tx: Transaction, object_rows: Sequence[int]) -> None:
+    """Erase the values in hits on objects that are no longer held; that, when and by whose word there was one stays."""
+    values = {"raw": b"", "seen_value": REDACTED, "matched_value": REDACTED}
+    for start in range(0, len(object_rows), _PART):
+        tx.execute(hits.update().where(hits.c.object_row.in_(object_rows[start : start + _PART])).values(**values))
 
 
 def request_hunts(tx: Transaction, object_rows: Iterable[int]) -> None:

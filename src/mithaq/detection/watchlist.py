@@ -37,6 +37,12 @@ class Watchlist:
         self._origins.clear()
         return self._take(connection, self._holdings.rows(connection, rows))
 
+    def forget(self, connection: Connection, gone: Iterable[tuple[str, Lane]]) -> None:
+        """Look no more for objects of which a version was erased, unless another version stands."""
+        self._origins.clear()
+        for stix_id, lane in gone:
+            self._take_newest(connection, stix_id, lane)
+
     def hits(self, connection: Connection, matches: Iterable[Match], at: datetime, *, retro: bool) -> list[Hit]:
         """Turn matches into hits that say who spoke of the indicator; one that no longer stands gives none."""
         found = list(matches)
@@ -82,9 +88,18 @@ class Watchlist:
 
 
 def indicator_of(stored: StoredObject) -> Indicator | None:
-    """Return what to look for, or None for an object that does not stand, is revoked, or names nothing to match."""
+    """Return what to look for, or None for an object that does not stand, is revoked, or names nothing to match.
+
+    A protected version is for a partner: here its original is looked for.
+    """
     stix = stored.stix
-    if stix.type != "indicator" or not stored.stands or stix.revoked or not stix.observables:
+    if (
+        stored.made_for is not None
+        or stix.type != "indicator"
+        or not stored.stands
+        or stix.revoked
+        or not stix.observables
+    ):
         return None
     return Indicator(
         row=stored.row,

@@ -10,6 +10,7 @@ from mithaq.agreements.service import Agreements
 from mithaq.exchange.gatekeeping import Gatekeeper
 from mithaq.exchange.log.flushing import Flusher
 from mithaq.exchange.log.service import ReleaseLog
+from mithaq.exchange.protecting import Protecting
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId, new_id
@@ -34,6 +35,11 @@ class Context:
     def log(self) -> ReleaseLog:
         """Return this nation's release log."""
         return self.flusher.log
+
+    @property
+    def protecting(self) -> Protecting:
+        """Return the maker of protected versions."""
+        return Protecting(self.own, self.holdings)
 
     def gatekeeper(self, connection: Connection, at: datetime) -> Gatekeeper:
         """Return the gate over one view of the database."""

@@ -45,6 +45,12 @@ class ClockSkew(Error):
     code = "clock-skew"
 
 
+class CardWanted(Error):
+    """A partner whose newer card is needed before anything is sealed to it."""
+
+    code = "card-wanted"
+
+
 class PartnerUnreachable(Error):
     """A partner's node that does not answer."""
 

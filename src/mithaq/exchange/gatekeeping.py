@@ -3,13 +3,16 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from copy import copy
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import get_args
 
 from sqlalchemy import Connection, select
 
 from mithaq.agreements.model import AGREEMENT_TYPE, Agreement, Document, State
 from mithaq.agreements.rules import payload_of
 from mithaq.agreements.service import Agreements
+from mithaq.agreements.vocabulary import Sector
 from mithaq.exchange import approvals, store
 from mithaq.exchange.consent import Passage
 from mithaq.exchange.settings import PROTOCOL_VERSION
@@ -21,6 +24,7 @@ from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import Envelope
 from mithaq.nations.model import Partner
 from mithaq.nations.service import Partners
+from mithaq.release.exposure import Policy, exposed, policy_of
 from mithaq.release.facts import AgreementFacts, agreement_facts
 from mithaq.release.model import Carried, Item, Recipient, Released, Request, Verdict, Withheld
 from mithaq.release.rules import decide, judge
@@ -29,6 +33,9 @@ from mithaq.standards.tlp import Tlp, tlp_of
 
 _MAX_CLOSURE = 200
 _MOMENT = timedelta(seconds=1)
+_SECTORS = frozenset(get_args(Sector))
+NAMED_BY_TERMS = frozenset({"source-identity"})
+"""What a foreign object shows by its very terms: they name the originator."""
 
 
 class Gatekeeper:
@@ -52,6 +59,8 @@ class Gatekeeper:
         self._agreements = _newest(agreements.all(connection), at)
         self._agreed: dict[tuple[str, str], AgreementFacts] = {}
         self._item: tuple[StoredObject, Item] | None = None
+        self._policies: dict[str, Policy] = {}
+        self._exposed: dict[tuple[str, int], frozenset[str]] = {}
         rows = connection.execute(select(store.vetoes.c.object_id, store.vetoes.c.recipient))
         self._vetoes = {(row.object_id, row.recipient) for row in rows}
         self._approvals = approvals.all_of(connection)
@@ -67,6 +76,7 @@ class Gatekeeper:
         supposed = Agreement(document, unsigned, everybody, self._at - _MOMENT, self._at + _MOMENT)
         twin = copy(self)
         twin._agreements, twin._agreed = {document.id: supposed}, {}  # noqa: SLF001  # its own class
+        twin._policies, twin._exposed = {}, {}  # noqa: SLF001
         return lambda stored, recipient, purpose: twin.judge(stored, recipient, document.id, purpose)
 
     def agreement(self, agreement_id: str) -> Agreement | None:
@@ -137,11 +147,30 @@ class Gatekeeper:
         )
         return self._connection.execute(had.limit(1)).first() is not None
 
+    def policy(self, agreement_id: str) -> Policy:
+        """Return what an agreement protects and how, with the names that are known here."""
+        if agreement_id not in self._policies:
+            agreement, policy = self._agreements.get(agreement_id), Policy()
+            if agreement is not None:
+                policy = policy_for(agreement.document, self._own)
+                if "victim-identity" in policy.operations:
+                    victims = self._holdings.names(self._connection, "identity") - _SECTORS
+                    policy = Policy(policy.operations, {**policy.known, "victim-identity": victims})
+            self._policies[agreement_id] = policy
+        return self._policies[agreement_id]
+
+    def exposes(self, stored: StoredObject, agreement_id: str) -> frozenset[str]:
+        """Return which classes of fields an object shows, as an agreement protects them."""
+        key = (agreement_id, stored.row)
+        if key not in self._exposed:
+            self._exposed[key] = exposed(stored.body, self.policy(agreement_id))
+        return self._exposed[key]
+
     def _request(
         self, stored: StoredObject, recipient: NationId, agreement_id: str, purpose: str, seen: set[str]
     ) -> Request:
         partner = self._partners.get(recipient)
-        return Request(
+        request = Request(
             item=self.item(stored),
             holder=self._own,
             recipient=Recipient("nation", recipient),
@@ -150,11 +179,16 @@ class Gatekeeper:
             purpose=purpose,
             withheld_refs=self._withheld_refs(stored, recipient, agreement_id, purpose, seen),
             vetoed=bool({(stored.stix.id, recipient), (stored.stix.id, "*")} & self._vetoes),
-            status_at=partner.card.issued_at if partner else None,
+            status_at=partner.status_at if partner else None,
             consented=self._is_consented(stored, recipient, agreement_id),
             approvals=len(self.approved_by(stored, recipient, agreement_id)),
             protocol=PROTOCOL_VERSION,
         )
+        agreed = self._facts(request)
+        if agreed is None or not agreed.protected:
+            return request
+        shown = self.exposes(stored, agreement_id)
+        return replace(request, exposes=shown | NAMED_BY_TERMS if request.item.carried else shown)
 
     def _facts(self, request: Request) -> AgreementFacts | None:
         if request.agreement is None:
@@ -203,6 +237,12 @@ def _newest(agreements: Sequence[Agreement], at: datetime) -> dict[str, Agreemen
         if known is None or (known.state(at) is not State.IN_FORCE and agreement.state(at) is State.IN_FORCE):
             chosen[agreement.document.id] = agreement
     return chosen
+
+
+def policy_for(document: Document, sender: NationId) -> Policy:
+    """Return what is done to what a nation gives under an agreement; it is known by its names and its identity."""
+    names = {name for party in document.parties if party.nation == sender for name in party.names.values()}
+    return policy_of(document.terms, {"source-identity": frozenset({identity_id(sender), *names})})
 
 
 def item_of(stored: StoredObject, own: NationId) -> Item:

@@ -322,6 +322,10 @@ def receipts(connection: Connection) -> list[tuple[NationId, bytes]]:
 
 
 def received_envelopes(connection: Connection) -> list[bytes]:
-    """Return every release this node got, unsealed and signed, as it came."""
-    query = select(store.received.c.envelope).order_by(store.received.c.sender, store.received.c.sequence)
+    """Return every release this node got, unsealed and signed, as it came; not those whose bytes were erased."""
+    query = (
+        select(store.received.c.envelope)
+        .where(store.received.c.envelope != b"")
+        .order_by(store.received.c.sender, store.received.c.sequence)
+    )
     return [bytes(envelope) for (envelope,) in connection.execute(query)]

@@ -11,6 +11,7 @@ from mithaq.exchange.context import Context
 from mithaq.exchange.errors import NotReleasable
 from mithaq.exchange.gatekeeping import digest_of
 from mithaq.exchange.log.record import record_of_release
+from mithaq.exchange.protecting import versions_of
 from mithaq.exchange.release_document import read_release
 from mithaq.exchange.sending import LOST, last_sequence
 from mithaq.intelligence.errors import NotHeld
@@ -27,7 +28,10 @@ _WAITING = select(store.sent).where(store.sent.c.frame == b"", store.sent.c.leaf
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The gate's answer about one object, one partner and one agreement."""
+    """The gate's answer about one object, one partner and one agreement.
+
+    `protected_id`: the newest protected version that was made of the object for this agreement, if any was.
+    """
 
     object_id: str
     partner: NationId
@@ -36,6 +40,8 @@ class Why:
     verdict: Verdict
     already_has_it: bool
     approved_by: frozenset[str] = frozenset()
+    protected_id: str = ""
+    protected_went: bool = False
 
     @property
     def waits_for_a_person(self) -> bool:
@@ -175,18 +181,23 @@ class Orders:
             for agreement in self._context.agreements.all(connection)
             if partner in agreement.parties and self._context.own in agreement.parties
         ]
-        return [
-            Why(
-                stored.stix.id,
-                partner,
-                agreement_id,
-                purpose,
-                gate.judge(stored, partner, agreement_id, purpose),
-                gate.knows(stored.stix.id, partner, stored.provenance),
-                gate.approved_by(stored, partner, agreement_id),
+        answers = []
+        for agreement_id in dict.fromkeys(shared or [""]):
+            made = versions_of(connection, stored.stix.id, stored.lane, agreement_id)
+            answers.append(
+                Why(
+                    stored.stix.id,
+                    partner,
+                    agreement_id,
+                    purpose,
+                    gate.judge(stored, partner, agreement_id, purpose),
+                    gate.knows(stored.stix.id, partner, stored.provenance),
+                    gate.approved_by(stored, partner, agreement_id),
+                    made[-1] if made else "",
+                    bool(made) and gate.knows(made[-1], partner),
+                )
             )
-            for agreement_id in dict.fromkeys(shared or [""])
-        ]
+        return answers
 
 
 def _lost(partner: NationId, number: int, at: datetime) -> dict[str, object]:

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from mithaq.exchange import store
 from mithaq.exchange.context import Context
 from mithaq.exchange.gatekeeping import Gatekeeper, version_of
-from mithaq.intelligence.model import StoredObject
+from mithaq.intelligence.model import ReleaseInstruction, StoredObject
 from mithaq.kernel.database import Transaction, insert_ignore, upsert
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.journal import Entry, Reader
@@ -37,6 +37,7 @@ class Planning:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._protecting = context.protecting
 
     def reader(self) -> Reader:
         """Return the journal reader that plans releases."""
@@ -52,6 +53,7 @@ class Planning:
                 self._decide(tx, gate, self._orders(tx, gate, held))
             else:
                 self._withdraw(tx, held)
+                self._protecting.withdraw(tx, held)
         if any(entry.kind in _RETHINK for entry in entries):
             self._reconsider(tx, gate)
 
@@ -65,7 +67,7 @@ class Planning:
                     named = None if asked.recipients is None else frozenset(asked.recipients)
                     recipients = gate.parties(asked.agreement_id) if named is None else named
                     yield _Order(stored, recipients, asked.agreement_id, asked.purpose)
-            else:
+            elif stored.made_for is None:  # a protected version goes to those alone for whom it was asked
                 for agreement_id, purpose in standing:
                     recipients = gate.parties(agreement_id)
                     yield _Order(stored, self._reachable(gate.item(stored), recipients), agreement_id, purpose)
@@ -89,7 +91,11 @@ class Planning:
                 if verdict.allowed:
                     out.append(row | {"action": "release", "decided_at": tx.at})
                 else:
-                    kept.append(row | {"at": tx.at, "reasons": [reason.as_json() for reason in verdict.reasons]})
+                    reasons = verdict.reasons
+                    if self._protecting.is_called_for(gate, order.stored, order.agreement_id, verdict):
+                        asked = ReleaseInstruction(order.agreement_id, (recipient,), order.purpose)
+                        reasons += self._protecting.keep(tx, gate, order.stored, asked)
+                    kept.append(row | {"at": tx.at, "reasons": [reason.as_json() for reason in reasons]})
         insert_ignore(tx, store.outbox, out)
         _tell_planned(tx, out)
         keep_withheld(tx, kept)

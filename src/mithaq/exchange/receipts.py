@@ -10,11 +10,13 @@ from mithaq.exchange.context import Context
 from mithaq.exchange.errors import BadReceipt
 from mithaq.exchange.log.record import record_of_receipt
 from mithaq.exchange.receipt import RECEIPT_TYPE, Receipt, read_receipt
+from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.database import Transaction
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.reason import Reason
 from mithaq.kernel.signing import verify
+from mithaq.nations.keys.authority import demand_authorised
 
 _AT_ONCE = 100
 
@@ -30,10 +32,13 @@ class Receipts:
 
         Raises:
             BadJson, BadSignature: it is not signed by the partner.
+            KeysExpired: the partner's root officials do not authorise the key on its card, or no longer.
             BadReceipt: it speaks of a release that this partner was never sent, or of other bytes.
         """
         with self._context.db.read() as connection:
-            key = self._context.partners.get(connection, partner).card.verify_key
+            known = self._context.partners.get(connection, partner)
+        demand_authorised(known, at)
+        key = known.card.verify_key
         receipt = read_receipt(verify(envelope, key, RECEIPT_TYPE, subject=f"receipt of {partner}"))
         if (receipt.sender, receipt.recipient) != (self._context.own, partner):
             raise BadReceipt("it is not about a release from here to its signer", subject=receipt.release_id[:80])
@@ -99,6 +104,6 @@ def _keep(tx: Transaction, receipt: Receipt, envelope: bytes) -> Lane | None:
         subject=receipt.release_id,
         lane=Lane(row.lane),
         actor=f"nation:{receipt.recipient}",
-        detail={"outcome": receipt.outcome, "sequence": receipt.sequence},
+        detail={"outcome": receipt.outcome, "sequence": receipt.sequence, "dated": rfc3339(receipt.at)},
     )
     return Lane(row.lane)

@@ -14,20 +14,25 @@ from mithaq.exchange.consent import Passage, permits, read_consent
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import BadFrame, OutOfSequence
 from mithaq.exchange.frame import Unverified
+from mithaq.exchange.gatekeeping import NAMED_BY_TERMS, policy_for
 from mithaq.exchange.log.attached import MISSING
 from mithaq.exchange.log.record import record_of_receipt
 from mithaq.exchange.owed import Owed, Proven
 from mithaq.exchange.proving import must_wait
+from mithaq.exchange.recalling import take_back
 from mithaq.exchange.receipt import Outcome, Receipt
 from mithaq.exchange.release_document import RELEASE_TYPE, ReleasedObject, ReleaseDocument, read_release
 from mithaq.exchange.settings import MAX_QUARANTINE_BYTES_PER_PARTNER, PROTOCOL_VERSION, SIGNATURE_WINDOW_S
 from mithaq.intelligence.model import NewObject, Provenance
+from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.reason import Reason
 from mithaq.kernel.signing import VerifyKey, verify
+from mithaq.nations.keys.authority import demand_authorised
 from mithaq.nations.model import Partner
+from mithaq.release.exposure import Policy, exposed
 from mithaq.release.facts import AgreementFacts, agreement_facts
 from mithaq.release.model import Item, Recipient, Request
 from mithaq.release.rules import judge
@@ -90,11 +95,12 @@ class Receiving:
 
         Raises:
             BadFrame, BadSeal, BadSignature, BadJson, BadRelease: it is not what the partner released to this nation.
+            KeysExpired: its root officials do not authorise the key on its card, or no longer.
             OutOfSequence: a release before it is missing, or it repeats a number with other bytes.
         """
         with self._context.db.read() as connection:
             partner = self._context.partners.get(connection, sender)
-        verified = self._verify(partner, frame)
+        verified = self._verify(partner, frame, at)
         if self._was_taken(verified):
             return None
         admitted = self._admit(partner, verified, at)
@@ -112,7 +118,7 @@ class Receiving:
             with self._context.db.write(at) as tx:
                 store.set_channel(tx, sender, trouble=trouble, trouble_at=at)
 
-    def _verify(self, partner: Partner, frame: Unverified) -> Verified:
+    def _verify(self, partner: Partner, frame: Unverified, at: datetime) -> Verified:
         header, own = frame.header, self._context.own
         if header.sender != partner.nation:
             raise BadFrame(
@@ -120,6 +126,7 @@ class Receiving:
             )
         if header.recipient != own:
             raise BadFrame("the frame is meant for %(recipient)s, not for this nation", recipient=header.recipient)
+        demand_authorised(partner, at)
         envelope, attached = frame.open(self._context.signer)
         payload = verify(envelope, partner.card.verify_key, RELEASE_TYPE, subject=f"release of {partner.nation}")
         document = read_release(payload)
@@ -182,7 +189,7 @@ class Receiving:
             Quarantined(object_id, bodies[object_id], (reason,)) for object_id, reason in report.refused
         )
         for object_id in document.withdrawn:
-            self._context.holdings.withdraw(tx, object_id, document.lane, document.sender, "withdrawn by its sender")
+            take_back(tx, self._context.holdings, object_id, document.lane, document.sender, "withdrawn by its sender")
         outcome = _outcome(document, len(quarantined))
         refused = [
             {"object": each.object_id, "reasons": [reason.as_json() for reason in each.reasons]} for each in quarantined
@@ -203,6 +210,7 @@ class Receiving:
                 "sequence": document.sequence,
                 "objects": len(document.objects) + len(document.withdrawn),
                 "quarantined": len(quarantined),
+                "dated": rfc3339(document.at),
             },
         )
         return outcome
@@ -259,6 +267,7 @@ class _Admission:
         self._came_with_proof = came_with_proof
         self._keys = keys
         self._agreed: AgreementFacts | None = None
+        self._policy: Policy | None = None
 
     def of(self, released: ReleasedObject, place: int) -> NewObject | Quarantined:
         """Return the object ready to be stored, or why it may not be; `place` names one that has no id."""
@@ -301,6 +310,11 @@ class _Admission:
         )
         if self._agreed is None:
             self._agreed = agreement_facts(self._agreement, document.sender, request.recipient)
+        if self._agreed.protected and self._agreement is not None:
+            if self._policy is None:
+                self._policy = policy_for(self._agreement.document, document.sender)
+            shown = exposed(released.body, self._policy)
+            request = replace(request, exposes=shown | NAMED_BY_TERMS if item.carried else shown)
         reasons = judge(request, min(document.at, self._at), self._agreed).reasons
         if not self._came_with_proof and item.tlp is not None and must_wait("release", item.tlp):
             return reasons if MISSING in self._whole else (*reasons, MISSING)  # labelled so by the object alone

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
@@ -13,6 +13,7 @@ from mithaq.agreements.model import Agreement
 from mithaq.exchange import store
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import OutOfSequence
+from mithaq.exchange.frame import split_frames
 from mithaq.exchange.gatekeeping import Gatekeeper
 from mithaq.exchange.log.record import label_of, record_of_release
 from mithaq.exchange.log.service import Place
@@ -29,11 +30,15 @@ from mithaq.intelligence.model import StoredObject
 from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
+from mithaq.nations.keys.settings import SUB_KEY_VALID
 from mithaq.release.model import Item, Released, Withheld
 from mithaq.release.rules import retract
 
 LOST = "lost"
 """The action of a number that was used before a backup was restored: nobody here knows for what."""
+
+_KEY_CHANGE = timedelta(minutes=10)
+"""How long after a statement a node may still sign with the key before, should it be killed in between."""
 
 _OF_OBJECT = ("object_row", "object_id", "version", "lane")
 _OF_QUESTION = ("recipient", *_OF_OBJECT, "agreement_id", "purpose")
@@ -148,28 +153,43 @@ class Sending:
 
     def _judged_again(self, connection: Connection, gate: Gatekeeper, row: Any, at: datetime) -> _Again:
         """Judge a numbered release again before it is repeated."""
-        if row.action != "release":
-            return _Again(row.action != LOST, (), ())
+        is_outdated = self._is_outdated(connection, row, at)
+        if row.action not in ("release", "withdraw") or (row.action == "withdraw" and not is_outdated):
+            return _Again(row.action != LOST and not is_outdated, (), ())
         inside = select(store.sent_objects).where(
             store.sent_objects.c.recipient == row.recipient, store.sent_objects.c.sequence == row.sequence
         )
         rows = connection.execute(inside).all()
+        if row.action == "withdraw":
+            return _Again(
+                False, [_question_again(row, each) | {"action": "withdraw", "decided_at": at} for each in rows], ()
+            )
         held = {each.row: each for each in self._context.holdings.rows(connection, [each.object_row for each in rows])}
         allowed: list[dict[str, Any]] = []
         refused: list[dict[str, Any]] = []
         for each in rows:
             if (stored := held.get(each.object_row)) is None:
                 continue
-            question = {name: getattr(each, name) for name in ("recipient", *_OF_OBJECT)} | {
-                "agreement_id": row.agreement_id,
-                "purpose": row.purpose,
-            }
+            question = _question_again(row, each)
             decision = gate.decide(stored, NationId(row.recipient), row.agreement_id, row.purpose)
             if isinstance(decision, Withheld):
                 refused.append(_refusal(question, decision, at))
             else:
                 allowed.append(question | {"action": "release", "decided_at": at})
-        return _Again(len(allowed) == len(rows), allowed, refused)
+        return _Again(len(allowed) == len(rows) and not is_outdated, allowed, refused)
+
+    def _is_outdated(self, connection: Connection, row: Any, at: datetime) -> bool:
+        """Tell whether a kept frame is under an earlier signing key, or sealed to a sub-key that died long ago.
+
+        The recipient would refuse it for ever: its number becomes void, and what it carried takes the next one.
+        """
+        since = self._context.partners.key_in_use_since(connection)
+        if since is not None and row.sent_at < since + _KEY_CHANGE:
+            return True
+        if row.action == LOST or not row.frame or at - row.sent_at < SUB_KEY_VALID:
+            return False
+        card = self._context.partners.get(connection, NationId(row.recipient)).card
+        return all(frame.header.key_id != card.seal_key.key_id for frame in split_frames(bytes(row.frame)))
 
     def _void(self, row: Any, again: _Again, at: datetime) -> bytes:
         """Fill the number of a release that may no longer go with a signed word of exactly that.
@@ -371,6 +391,14 @@ def _label(row: Any) -> tuple[str, str, str, str]:
 
 def _question(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in _OF_QUESTION}
+
+
+def _question_again(row: Any, each: Any) -> dict[str, Any]:
+    """Return what was asked of the gate for one object of a numbered release."""
+    return {name: getattr(each, name) for name in ("recipient", *_OF_OBJECT)} | {
+        "agreement_id": row.agreement_id,
+        "purpose": row.purpose,
+    }
 
 
 def _refusal(question: dict[str, Any], decision: Withheld, at: datetime) -> dict[str, Any]:

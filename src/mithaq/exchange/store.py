@@ -152,6 +152,27 @@ letters = Table(
 )
 """Signed papers on their way to partners; they are no intelligence and carry no object."""
 
+protection_secrets = Table(
+    "exchange_protection_secrets",
+    metadata,
+    Column("agreement_id", Text, primary_key=True),
+    Column("secret", LargeBinary, nullable=False),
+    Column("made_at", Timestamp, nullable=False),
+)
+"""What the pseudonyms of one agreement are made with; never leaves the node but in a sealed backup."""
+
+protected = Table(
+    "exchange_protected",
+    metadata,
+    Column("object_id", Text, primary_key=True),
+    Column("agreement_id", Text, primary_key=True),
+    Column("lane", Text, primary_key=True),
+    Column("protected_id", Text, primary_key=True),
+    Column("made_at", Timestamp, nullable=False),
+    Index("exchange_protected_version", "protected_id"),
+)
+"""Which protected version was made of which own object; nothing of it is ever sent."""
+
 withheld = Table(
     "exchange_withheld",
     metadata,

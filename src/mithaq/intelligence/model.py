@@ -84,6 +84,39 @@ class StoredObject:
     provenance: tuple[Provenance, ...]
     instructions: tuple[ReleaseInstruction, ...]
 
+    @property
+    def made_for(self) -> str | None:
+        """Return the agreement for which this is a protected version of an own object, None for any other object."""
+        found = {word.agreement_id if word.source == "own" else None for word in self.provenance}
+        return found.pop() if len(found) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldWord:
+    """One nation's word for one version, as an erasure names it."""
+
+    row: int
+    nation: NationId
+    release_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenWord:
+    """One version that a release gave, and the originator's terms as they came with it."""
+
+    row: int
+    object_id: str
+    modified: datetime | None
+    carried: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What an erasure came to: versions that are gone, as (row, id, lane), and rows that another word still holds."""
+
+    erased: tuple[tuple[int, str, Lane], ...]
+    kept: tuple[int, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

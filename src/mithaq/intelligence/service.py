@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from mithaq.intelligence import store
-from mithaq.intelligence.model import NewObject, Page, StoredObject, StoreReport
+from mithaq.intelligence import erasing, store
+from mithaq.intelligence.model import Erasure, GivenWord, HeldWord, NewObject, Page, StoredObject, StoreReport
 from mithaq.intelligence.rules import identity_of, plan
 from mithaq.intelligence.search import parse_query
 from mithaq.intelligence.settings import CHUNK_OBJECTS, MAX_SEARCH_LIMIT
@@ -56,6 +56,10 @@ class Holdings:
         """Return objects of every lane that came in at `at` or later, in row order after `after_row`."""
         return store.since(conn, at, after_row, limit)
 
+    def names(self, conn: Connection, object_type: str) -> frozenset[str]:
+        """Return the names of every standing object of a type."""
+        return store.names(conn, object_type)
+
     def search(self, conn: Connection, query: str, lane: Lane, after: int | None, limit: int) -> Page:
         """Return one page of the objects a search finds, newest first; `after` is the page's `next` before.
 
@@ -95,6 +99,33 @@ class Holdings:
                 "intelligence.withdrawn", subject=stix_id, lane=lane, actor=f"nation:{by_nation}", detail={"rows": rows}
             )
         return tuple(rows)
+
+    def words_of(self, conn: Connection, nation: NationId, release_id: str) -> list[GivenWord]:
+        """Return what one release of a partner gave, with the terms it carries."""
+        return erasing.words_of(conn, nation, release_id)
+
+    def erase(self, tx: Transaction, words: Sequence[HeldWord]) -> Erasure:
+        """Delete nations' words for good, and every version that no other word holds; at most a chunk at a time.
+
+        The entry `intelligence.erased` names what is gone and what stays under another word, so that whoever keeps
+        a copy of a value erases it too.
+        """
+        store.lock(tx)
+        done = erasing.erase(tx, words)
+        gone: dict[Lane, list[tuple[int, str]]] = {}
+        for row, stix_id, lane in done.erased:
+            gone.setdefault(lane, []).append((row, stix_id))
+        kept = erasing.kept_in_lanes(tx.connection, done.kept)
+        for lane in sorted({*gone, *kept}, key=str):
+            pairs = gone.get(lane, [])
+            detail = {
+                "rows": [row for row, _ in pairs],
+                "objects": [stix_id for _, stix_id in pairs],
+                "kept": kept.get(lane, []),
+            }
+            subject = pairs[0][1] if pairs else words[0].release_id
+            tx.append("intelligence.erased", subject=subject, lane=lane, actor="node", detail=detail)
+        return done
 
     def keep_original(self, tx: Transaction, media_type: str, body: bytes) -> str:
         """Keep a foreign file from which objects are converted; return the name for `Provenance.original`."""

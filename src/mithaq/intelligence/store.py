@@ -24,7 +24,7 @@ from sqlalchemy import (
 from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction, Standing, StoredObject
 from mithaq.intelligence.rules import Identity, Plan, Version, Word
 from mithaq.intelligence.search import Query, indexed_text
-from mithaq.intelligence.tables import instructions, objects, observables, originals, provenance
+from mithaq.intelligence.tables import instructions, objects, observables, originals, provenance, tombstones
 from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
@@ -47,7 +47,9 @@ def lock(tx: Transaction) -> None:
 
 def next_row(connection: Connection) -> int:
     """Return the row number of the next object."""
-    return int(connection.scalar(select(func.coalesce(func.max(objects.c.row), 0))) or 0) + 1
+    held = connection.scalar(select(func.max(objects.c.row))) or 0
+    erased = connection.scalar(select(func.max(tombstones.c.row))) or 0
+    return int(max(held, erased)) + 1
 
 
 def held_versions(connection: Connection, identities: Iterable[Identity]) -> dict[Identity, list[Version]]:
@@ -170,6 +172,12 @@ def since(connection: Connection, at: datetime, after_row: int, limit: int) -> l
     """Return objects stored at `at` or later, in row order after `after_row`."""
     query = select(objects).where(objects.c.row > after_row, objects.c.stored_at >= at)
     return load(connection, query.order_by(objects.c.row).limit(limit))
+
+
+def names(connection: Connection, object_type: str) -> frozenset[str]:
+    """Return the names of the standing objects of a type."""
+    query = select(objects.c.name).where(objects.c.type == object_type, objects.c.stands, objects.c.name != "")
+    return frozenset(connection.scalars(query.distinct()))
 
 
 def active_indicators(connection: Connection, at: datetime, after_row: int, limit: int) -> list[StoredObject]:

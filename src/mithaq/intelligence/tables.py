@@ -81,6 +81,16 @@ observables = Table(
     # True: seeing it makes the indicator's pattern true. False: the object only names it.
     Column("sufficient", Boolean, nullable=False),
 )
+tombstones = Table(
+    "object_tombstones",
+    metadata,
+    # The number of a row that was erased is never given out again: the journal still names it.
+    Column("row", _Big, primary_key=True, autoincrement=False),
+    Column("stix_id", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("erased_at", Timestamp, nullable=False),
+    Index("object_tombstones_object", "stix_id", "lane"),
+)
 originals = Table(
     "originals",
     metadata,

@@ -204,6 +204,18 @@ class Database:
         """Close all connections."""
         self.engine.dispose()
 
+    def wipe_log(self) -> bool:
+        """Take what was deleted out of the write-ahead log too; tell whether that was possible.
+
+        SQLite copies the log into the database, whose freed places are zeros, and empties it; a reader that is still
+        open stands in its way, and it is tried again another time. PostgreSQL recycles its log by itself.
+        """
+        if self.dialect != "sqlite":
+            return True
+        with self.engine.connect() as connection:
+            (busy, _, _) = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+        return not busy
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a consistent view for reading.
@@ -261,6 +273,7 @@ def _sqlite_engine(url: str) -> Engine:
             "synchronous=FULL",
             "foreign_keys=ON",
             f"busy_timeout={_BUSY_TIMEOUT_MS}",
+            "secure_delete=ON",  # what an agreement tells to delete is overwritten with zeros
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 

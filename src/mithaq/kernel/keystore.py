@@ -1,6 +1,7 @@
 """Private keys at rest: one file, encrypted under a passphrase (scrypt, AES-256-GCM)."""
 
 import os
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -31,9 +32,11 @@ class KeystoreLocked(Error):
 class Keys(msgspec.Struct, frozen=True):
     """All private keys of one node, one for each use.
 
-    `open_keys` is newest first, older ones open what was sealed before.
+    `open_keys` is newest first, older ones open what was sealed before. `prepared` waits for the root officials' word.
 
-    Shapes: every signing key is a seed of 32 bytes.
+    Shapes: every signing key is a seed of 32 bytes. An open key is a 64-byte ML-KEM seed, 32 bytes of X25519, and when
+        it was made. Prepared keys are the five signing seeds in the order of the fields.
+    Units: seconds since 1970.
     """
 
     signing_ed25519: bytes
@@ -41,11 +44,12 @@ class Keys(msgspec.Struct, frozen=True):
     log_ed25519: bytes
     witness_ed25519: bytes
     witness_mldsa44: bytes
-    open_keys: list[tuple[bytes, bytes]]
+    open_keys: list[tuple[bytes, bytes, float]]
+    prepared: tuple[bytes, bytes, bytes, bytes, bytes] | None = None
 
     @staticmethod
-    def generate() -> "Keys":
-        """Draw a nation's first keys."""
+    def generate(at: datetime | None = None) -> "Keys":
+        """Draw a nation's first keys; without an instant the sealing key is due for its successor at once."""
         signing, opening = SigningKey.generate(), OpenKey.generate()
         return Keys(
             signing_ed25519=signing.ed25519_seed,
@@ -53,7 +57,7 @@ class Keys(msgspec.Struct, frozen=True):
             log_ed25519=Ed25519PrivateKey.generate().private_bytes_raw(),
             witness_ed25519=Ed25519PrivateKey.generate().private_bytes_raw(),
             witness_mldsa44=MLDSA44PrivateKey.generate().private_bytes_raw(),
-            open_keys=[(opening.mlkem768_seed, opening.x25519_private)],
+            open_keys=[(opening.mlkem768_seed, opening.x25519_private, at.timestamp() if at else 0.0)],
         )
 
     @property
@@ -64,7 +68,7 @@ class Keys(msgspec.Struct, frozen=True):
     @property
     def opening(self) -> tuple[OpenKey, ...]:
         """Return the sealing keys, newest first."""
-        return tuple(OpenKey(*pair) for pair in self.open_keys)
+        return tuple(OpenKey(mlkem768, x25519) for mlkem768, x25519, _ in self.open_keys)
 
     @property
     def log_public(self) -> bytes:
@@ -91,16 +95,31 @@ def _cipher(passphrase: bytes, salt: bytes) -> AESGCM:
 
 def write(path: Path, keys: Keys, passphrase: bytes) -> None:
     """Encrypt the keys into a file that only its owner may read; replaces it whole."""
+    write_encrypted(path, _MAGIC, msgspec.msgpack.encode(keys), passphrase)
+
+
+def write_encrypted(path: Path, magic: bytes, secret: bytes, passphrase: bytes) -> None:
+    """Encrypt a secret into a file that only its owner may read; replaces it whole, also through a crash."""
     salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
-    body = _cipher(passphrase, salt).encrypt(nonce, msgspec.msgpack.encode(keys), _MAGIC)
+    body = _cipher(passphrase, salt).encrypt(nonce, secret, magic)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_suffix(".new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(_MAGIC + salt + nonce + body)
+        file.write(magic + salt + nonce + body)
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, so that a renamed file is found after a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read(path: Path, passphrase: bytes) -> Keys:
@@ -120,13 +139,25 @@ def read(path: Path, passphrase: bytes) -> Keys:
         )
     if not data.startswith(_MAGIC):
         raise KeystoreLocked("the key file is of an unknown format", private=str(path))
-    rest = data[len(_MAGIC) :]
+    try:
+        return msgspec.msgpack.decode(decrypted(data, _MAGIC, passphrase), type=Keys)
+    except msgspec.DecodeError as error:
+        raise KeystoreLocked("the passphrase is wrong or the key file was changed") from error
+
+
+def decrypted(data: bytes, magic: bytes, passphrase: bytes) -> bytes:
+    """Return the secret of an encrypted file that begins with `magic`.
+
+    Raises:
+        KeystoreLocked: the passphrase is wrong, or the bytes were changed.
+    """
+    rest = data[len(magic) :]
     salt, nonce, body = (
         rest[:_SALT_BYTES],
         rest[_SALT_BYTES : _SALT_BYTES + _NONCE_BYTES],
         rest[_SALT_BYTES + _NONCE_BYTES :],
     )
     try:
-        return msgspec.msgpack.decode(_cipher(passphrase, salt).decrypt(nonce, body, _MAGIC), type=Keys)
-    except (InvalidTag, msgspec.DecodeError) as error:
+        return _cipher(passphrase, salt).decrypt(nonce, body, magic)
+    except InvalidTag as error:
         raise KeystoreLocked("the passphrase is wrong or the key file was changed") from error

@@ -10,7 +10,7 @@ class BadCard(Error):
 
 
 class KeyChanged(Error):
-    """A card whose signing key is not the one that was compared by voice."""
+    """A card whose keys are not authorised by the root officials that were compared by voice."""
 
     code = "key-changed"
 

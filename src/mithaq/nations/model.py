@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from mithaq.kernel.ids import NationId
@@ -37,7 +37,11 @@ class OnlineKeys:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A nation's verified statement about itself."""
+    """A nation's verified statement about itself.
+
+    `root_hash` is the SHA-256 (hexadecimal) over its first root set; `seal_expires_at` is when the sealing key gives
+    way to its successor.
+    """
 
     nation: NationId
     names: dict[str, str]
@@ -50,6 +54,8 @@ class Card:
     contact: str
     issued_at: datetime
     expires_at: datetime
+    root_hash: str
+    seal_expires_at: datetime
 
     @property
     def online_keys(self) -> OnlineKeys:
@@ -60,22 +66,28 @@ class Card:
     def fingerprint(self) -> str:
         """Return forty digits in groups of five, to be compared by voice.
 
-        132 bits of the SHA-256 over the nation's code and both halves of its signing key.
+        132 bits of the SHA-256 over the nation's code and its first root keys: they outlast every rotation since.
         """
-        digest = hashlib.sha256(
-            b"mithaq-fingerprint-1\0" + self.nation.encode() + self.verify_key.ed25519 + self.verify_key.mldsa65
-        ).digest()
+        digest = hashlib.sha256(b"mithaq-fingerprint-2\0" + self.nation.encode() + self.root_hash.encode()).digest()
         digits = str(int.from_bytes(digest, "big") % 10 ** (_GROUPS * _GROUP_DIGITS)).zfill(_GROUPS * _GROUP_DIGITS)
         return " ".join(digits[place : place + _GROUP_DIGITS] for place in range(0, len(digits), _GROUP_DIGITS))
 
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """A nation whose card this node has."""
+    """A nation whose card this node has.
+
+    `status_at` is when its root officials last spoke: the issue of the newest key statement accepted here, which
+    authorises `authorised_key` (Ed25519 and ML-DSA-65, 1,984 bytes).
+    """
 
     card: Card
     standing: Standing
     added_at: datetime
+    status_at: datetime | None = None
+    status_expires_at: datetime | None = None
+    statement_version: int = 0
+    authorised_key: bytes = b""
 
     @property
     def nation(self) -> NationId:
@@ -86,6 +98,15 @@ class Partner:
     def is_trusted(self) -> bool:
         """Tell whether anything may be exchanged."""
         return self.standing is Standing.TRUSTED
+
+    def is_stale(self, at: datetime, max_age: timedelta) -> bool:
+        """Tell whether its officials have not spoken for longer than that, so that a stolen key may be at work."""
+        return self.status_at is None or at - self.status_at > max_age
+
+    def may_sign(self, at: datetime) -> bool:
+        """Tell whether what its card's key signs now counts: the newest statement authorises it and has not expired."""
+        key = self.card.verify_key.ed25519 + self.card.verify_key.mldsa65
+        return key == self.authorised_key and self.status_expires_at is not None and at < self.status_expires_at
 
     @property
     def was_compared(self) -> bool:

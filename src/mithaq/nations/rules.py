@@ -19,6 +19,8 @@ from mithaq.nations.model import CARD_FORMAT, CARD_TYPE, Card, OnlineKeys
 
 _CODE = re.compile(r"[A-Z]{2}")
 MAX_CARD_BYTES = 64 * 1024
+MAX_CARD_FILE_BYTES = 8 * 1024 * 1024
+"""A card's file: the card, and beside it the row of key statements that authorises its keys."""
 
 
 def nation_code(text: str) -> NationId:
@@ -40,6 +42,8 @@ def card_payload(card: Card) -> bytes:
             "nation": card.nation,
             "names": card.names,
             "keys": {**online_keys_json(card.online_keys), "sealing": card.seal_key.as_json()},
+            "sealing_expires_at": rfc3339(card.seal_expires_at),
+            "root_hash": card.root_hash,
             "addresses": list(card.addresses),
             "contact": card.contact,
             "issued_at": rfc3339(card.issued_at),
@@ -51,11 +55,13 @@ def card_payload(card: Card) -> bytes:
 def read_card(data: bytes, at: datetime) -> Card:
     """Verify a card: strict JSON, signed by the key it carries, valid now.
 
+    Whether the root officials authorised that key is not judged here; `Partners.add` does.
+
     Raises:
         BadCard: names the nation, where it could be read, and the rule that was broken.
     """
     try:
-        envelope = read_envelope(data, subject="card", max_bytes=MAX_CARD_BYTES)
+        envelope = read_envelope(data, subject="card", max_bytes=MAX_CARD_FILE_BYTES)
         if envelope.payload_type != CARD_TYPE:
             raise BadCard("this is no nation's card", subject="card")
         card = _card(canonical.loads_canonical(envelope.payload, max_bytes=MAX_CARD_BYTES, subject="card"))
@@ -108,7 +114,15 @@ def _card(value: dict[str, Any]) -> Card:
         contact=str(value["contact"]),
         issued_at=from_rfc3339(value["issued_at"]),
         expires_at=from_rfc3339(value["expires_at"]),
+        root_hash=_sha256(value["root_hash"]),
+        seal_expires_at=from_rfc3339(value["sealing_expires_at"]),
     )
+
+
+def _sha256(text: Any) -> str:
+    if not isinstance(text, str) or not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise ValueError("no SHA-256")
+    return text
 
 
 def online_keys_json(keys: OnlineKeys) -> dict[str, dict[str, str]]:
@@ -156,17 +170,22 @@ def check_successor(known: Card, new: Card) -> None:
     """Refuse a card that may not take a known card's place.
 
     Raises:
-        KeyChanged: the signing key differs from the one that was compared.
+        KeyChanged: it stands on other root officials than those whose fingerprint was compared.
         BadCard: the new card is older than the known one.
     """
-    if new.verify_key != known.verify_key:
-        raise KeyChanged(
-            "the card carries another signing key than the one known here; nothing was changed. "
-            "Call the partner, then remove and add it anew",
-            subject=new.nation,
-        )
+    if new.root_hash != known.root_hash:
+        raise keys_changed(new.nation)
     if new.issued_at < known.issued_at:
         raise BadCard("the card is older than the one known here", subject=new.nation)
+
+
+def keys_changed(nation: NationId) -> KeyChanged:
+    """Return the refusal of keys that nobody who was compared by voice has authorised."""
+    return KeyChanged(
+        "the card carries keys that its known root officials did not authorise; nothing was changed. "
+        "Call the partner; only where its officials have lost their keys, remove and add it anew",
+        subject=nation,
+    )
 
 
 def check_fingerprint(card: Card, digits: str) -> None:

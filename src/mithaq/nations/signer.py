@@ -10,7 +10,7 @@ import socketserver
 import struct
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -37,9 +37,13 @@ class LocalSigner:
     """Private keys in this very process: the signer itself, and offline commands."""
 
     def __init__(self, keys: Keys, nation: NationId) -> None:
-        self._keys = keys
         self._nation = nation
         self._signed: dict[str, Checkpoint] = {}
+        self.use(keys)
+
+    def use(self, keys: Keys) -> None:
+        """Sign and open with these keys from now on."""
+        self._keys = keys
         self._request_key = Ed25519PrivateKey.from_private_bytes(keys.signing_ed25519)
         self.verify_key = keys.signing.verify_key
 
@@ -121,16 +125,12 @@ class RemoteSigner:
     def __init__(self, run_dir: Path) -> None:
         self._path = run_dir / SOCKET_NAME
         self._local = threading.local()
-        self._verify_key: VerifyKey | None = None
-        self._note_keys: tuple[bytes, bytes, bytes] | None = None
 
     @property
     def verify_key(self) -> VerifyKey:
-        """Return the public half of the signing key."""
-        if self._verify_key is None:
-            halves = self._ask({"op": "verify_key"})
-            self._verify_key = VerifyKey(halves[:32], halves[32:])
-        return self._verify_key
+        """Return the public half of the signing key, which another process may have rotated since it was last asked."""
+        halves = self._ask({"op": "verify_key"})
+        return VerifyKey(halves[:32], halves[32:])
 
     def sign(self, payload_type: str, payload: bytes) -> bytes:
         """Return a DSSE envelope around the payload."""
@@ -154,10 +154,12 @@ class RemoteSigner:
 
     def note_keys(self) -> tuple[bytes, bytes, bytes]:
         """Return the public halves of the log key and of both witness keys."""
-        if self._note_keys is None:
-            halves = self._ask({"op": "note_keys"})
-            self._note_keys = (halves[:32], halves[32:64], halves[64:])
-        return self._note_keys
+        halves = self._ask({"op": "note_keys"})
+        return halves[:32], halves[32:64], halves[64:]
+
+    def keyring(self, request: dict[str, Any]) -> bytes:
+        """Ask for something that changes keys or tells of them (`nations.keys.keyring`)."""
+        return self._ask({"op": "keyring"} | request)
 
     def is_reachable(self) -> bool:
         """Tell whether a signer answers on this node's socket; a socket left behind by a dead one does not."""
@@ -265,6 +267,8 @@ class _Handler(socketserver.BaseRequestHandler):
                     return {"ok": signer.cosign(str(request["text"]), int(request["time_s"])).encode()}
                 case "note_keys":
                     return {"ok": b"".join(signer.note_keys())}
+                case "keyring" if self.server.keyring:
+                    return {"ok": self.server.keyring.answer(request)}
                 case "verify_key":
                     return {"ok": signer.verify_key.ed25519 + signer.verify_key.mldsa65}
                 case _:
@@ -273,13 +277,24 @@ class _Handler(socketserver.BaseRequestHandler):
             return {"error": error.code, "message": error.message % error.params if error.params else error.message}
 
 
+class Answering(Protocol):
+    """Who changes the key file; lives in the signer's process."""
+
+    signer: LocalSigner
+
+    def answer(self, request: dict[str, Any]) -> bytes:
+        """Do what is asked and return the public outcome."""
+        ...
+
+
 class SignerServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     """Serve a node's keys to its own processes."""
 
     daemon_threads = True
 
-    def __init__(self, run_dir: Path, keys: Keys, nation: NationId) -> None:
-        self.signer = LocalSigner(keys, nation)
+    def __init__(self, run_dir: Path, keys: Keys, nation: NationId, keyring: "Answering | None" = None) -> None:
+        self.signer = keyring.signer if keyring else LocalSigner(keys, nation)
+        self.keyring = keyring
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = run_dir / SOCKET_NAME
         path.unlink(missing_ok=True)

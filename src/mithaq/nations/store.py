@@ -4,10 +4,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Column, Connection, LargeBinary, Table, Text, delete, insert, select, update
+from sqlalchemy import Column, Connection, LargeBinary, Select, Table, Text, and_, delete, func, insert, select, update
 
 from mithaq.kernel.database import Timestamp, Transaction, metadata
 from mithaq.kernel.ids import NationId
+from mithaq.nations.keys.store import signing_keys, statements
 from mithaq.nations.model import Card, Partner, Standing
 from mithaq.nations.rules import read_card
 
@@ -24,13 +25,13 @@ partners = Table(
 
 def find(connection: Connection, nation: NationId) -> Partner | None:
     """Return one partner."""
-    row = connection.execute(select(partners).where(partners.c.nation == nation)).one_or_none()
+    row = connection.execute(_with_status().where(partners.c.nation == nation)).one_or_none()
     return _partner(row) if row else None
 
 
 def all_partners(connection: Connection) -> list[Partner]:
     """Return every partner by code."""
-    return [_partner(row) for row in connection.execute(select(partners).order_by(partners.c.nation))]
+    return [_partner(row) for row in connection.execute(_with_status().order_by(partners.c.nation))]
 
 
 def save(tx: Transaction, partner: Partner, card: bytes, *, is_new: bool) -> None:
@@ -52,8 +53,37 @@ def remove(tx: Transaction, nation: NationId) -> None:
     tx.execute(delete(partners).where(partners.c.nation == nation))
 
 
+def _with_status() -> Select[Any]:
+    """Select partners, each with its newest key statement."""
+    newest = (
+        select(statements.c.nation, func.max(statements.c.version).label("version"))
+        .group_by(statements.c.nation)
+        .subquery()
+    )
+    same = and_(statements.c.nation == newest.c.nation, statements.c.version == newest.c.version)
+    status = select(statements).join(newest, same).subquery()
+    current = and_(signing_keys.c.nation == partners.c.nation, signing_keys.c.retired_at.is_(None))
+    whole = partners.outerjoin(status, partners.c.nation == status.c.nation).outerjoin(signing_keys, current)
+    return select(
+        partners,
+        signing_keys.c.public.label("authorised_key"),
+        status.c.issued_at.label("status_at"),
+        status.c.expires_at.label("status_expires_at"),
+        status.c.version.label("statement_version"),
+    ).select_from(whole)
+
+
 def _partner(row: Any) -> Partner:
-    return Partner(_known_card(bytes(row.card), row.issued_at), Standing(row.standing), row.added_at)
+    card = _known_card(bytes(row.card), row.issued_at)
+    return Partner(
+        card,
+        Standing(row.standing),
+        row.added_at,
+        row.status_at,
+        row.status_expires_at,
+        row.statement_version or 0,
+        bytes(row.authorised_key or b""),
+    )
 
 
 @lru_cache(maxsize=512)

@@ -10,20 +10,22 @@ from mithaq.detection.service import Detection
 from mithaq.exchange.channel.client import WitnessClients
 from mithaq.exchange.consents import Consents
 from mithaq.exchange.context import Context
+from mithaq.exchange.duties.service import Duties
 from mithaq.exchange.letters import Letters
 from mithaq.exchange.log.flushing import Flusher
 from mithaq.exchange.log.service import ReleaseLog
 from mithaq.exchange.orders import Orders
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.warninglists import WarningLists
-from mithaq.kernel import keystore
 from mithaq.kernel.clock import Clock, SystemClock
 from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import Signer
+from mithaq.nations.keys.keyring import FileKeyring, Keyring, RemoteKeyring
+from mithaq.nations.keys.service import OwnKeys
 from mithaq.nations.people.service import People
 from mithaq.nations.service import Partners
-from mithaq.nations.signer import LocalSigner, RemoteSigner
+from mithaq.nations.signer import RemoteSigner
 from mithaq.node.data_folder import DataFolder
 from mithaq.node.founding import database_url, own_card
 from mithaq.node.settings import Settings, read_settings
@@ -41,6 +43,7 @@ class Node:
     db: Database
     clock: Clock
     signer: Signer
+    keyring: Keyring | None = None
 
     @property
     def nation(self) -> NationId:
@@ -66,6 +69,11 @@ class Node:
     def partners(self) -> Partners:
         """Return the nations this node knows."""
         return Partners(self.db, self.nation)
+
+    @cached_property
+    def own_keys(self) -> OwnKeys:
+        """Return this nation's key statements."""
+        return OwnKeys(self.db, self.nation)
 
     @cached_property
     def agreements(self) -> Agreements:
@@ -124,6 +132,11 @@ class Node:
         return Consents(self.channel)
 
     @cached_property
+    def duties(self) -> Duties:
+        """Return what is owed under agreements, in both directions."""
+        return Duties(self.channel)
+
+    @cached_property
     def telemetry(self) -> Telemetry:
         """Return the sources of telemetry."""
         return Telemetry(self.db, self.data)
@@ -164,11 +177,8 @@ def compose(root: Path, *, passphrase: bytes | None = None, clock: Clock | None 
     settings = read_settings(folder.settings)
     folder.prepare()
     db = Database.open(database_url(folder, settings), run_dir=folder.run)
-    return Node(folder, settings, db, clock or SystemClock(), _signer(folder, NationId(settings.nation), passphrase))
-
-
-def _signer(folder: DataFolder, nation: NationId, passphrase: bytes | None) -> Signer:
     remote = RemoteSigner(folder.run)
     if passphrase is None or remote.is_reachable():
-        return remote
-    return LocalSigner(keystore.read(folder.keys, passphrase), nation)
+        return Node(folder, settings, db, clock or SystemClock(), remote, RemoteKeyring(remote))
+    keyring = FileKeyring.open(folder.keys, NationId(settings.nation), passphrase)
+    return Node(folder, settings, db, clock or SystemClock(), keyring.signer, keyring)

@@ -26,6 +26,11 @@ class DataFolder:
         return self.root / "keys" / "node.keys"
 
     @property
+    def first_root(self) -> Path:
+        """Return the root key a node is founded with, until it is taken offline."""
+        return self.root / "keys" / "root-1.key"
+
+    @property
     def card(self) -> Path:
         """Return this nation's signed card."""
         return self.root / "card.json"

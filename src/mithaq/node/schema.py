@@ -2,9 +2,11 @@
 
 import mithaq.agreements.store
 import mithaq.detection.store
+import mithaq.exchange.duties.store
 import mithaq.exchange.log.store
 import mithaq.exchange.store
 import mithaq.intelligence.store
+import mithaq.nations.keys.store
 import mithaq.nations.people.store
 import mithaq.nations.store
 import mithaq.response.store

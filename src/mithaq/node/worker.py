@@ -3,7 +3,9 @@
 import logging
 import threading
 
+from mithaq.detection.model import READER as DETECTION
 from mithaq.exchange.channel.worker import ChannelWorker
+from mithaq.exchange.duties.worker import DutyWorker
 from mithaq.exchange.letters import Letters
 from mithaq.exchange.planning import Planning
 from mithaq.kernel import journal
@@ -12,22 +14,46 @@ from mithaq.kernel.journal import Reader
 from mithaq.kernel.notify import forward_notifications
 from mithaq.kernel.wake import WakeListener
 from mithaq.node.composition import Node
+from mithaq.node.key_care import settle
 
 _log = logging.getLogger(__name__)
 _RECOVERY_S = 5.0
 _RETRY_S = 1.0
+_CARE_S = 600.0
+KEEPERS = (DETECTION,)
+"""Readers that keep copies of values of their own; a deletion is attested once they have erased them."""
 
 
 def run(node: Node, stop: threading.Event) -> None:
     """Work until stopped."""
-    channels = ChannelWorker(node.channel, node.clock, node.run_dir, stop)
+    duties = DutyWorker(node.channel, node.clock, node.run_dir, KEEPERS)
+    try:
+        duties.step()  # before any channel opens: a restored backup deletes again what it must not hold
+    except Error as error:
+        _log.error("duties: %s (%s)", error, error.private)
+    threading.Thread(target=duties.run, args=(stop,), name="duties", daemon=True).start()
+    channels = ChannelWorker(node.channel, node.clock, node.run_dir, stop, node.card_bytes)
     threading.Thread(target=channels.run, name="channels", daemon=True).start()
+    threading.Thread(target=care, args=(node, stop), name="keys", daemon=True).start()
     if node.db.dialect == "postgresql" and node.db.waker:
         listening = (node.db, node.db.waker, stop)
         threading.Thread(target=forward_notifications, args=listening, name="notifications", daemon=True).start()
     letters = (node, Letters(node.channel).reader(), stop)
     threading.Thread(target=follow, args=letters, name="letters", daemon=True).start()
     follow(node, Planning(node.channel).reader(), stop)
+
+
+def care(node: Node, stop: threading.Event) -> None:
+    """Keep keys and card in line with the officials' newest statement and the calendar, until stopped."""
+    with WakeListener(node.run_dir, "key-care", ("nations.statement",)) as listener:
+        while not stop.is_set():
+            try:
+                if settle(node, node.clock.now()):
+                    _log.info("this nation's card was issued anew")
+                listener.wait(_CARE_S)
+            except Error as error:
+                _log.error("keys and card: %s (%s)", error, error.private)
+                stop.wait(_RETRY_S)
 
 
 def follow(node: Node, reader: Reader, stop: threading.Event) -> None:

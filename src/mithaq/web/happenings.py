@@ -76,6 +76,9 @@ TELLINGS: Mapping[str, Telling] = {
     "nations.card": Telling(
         msgid("Partner"), "info", msgid("The card of %(nation)s was taken"), Verb.NODE_READ, "/exchange/"
     ),
+    "nations.statement": Telling(
+        msgid("Keys"), "warn", msgid("The root officials of %(nation)s made a new key statement"), Verb.NODE_READ
+    ),
     "nations.standing": Telling(
         msgid("Partner"), "info", msgid("The standing of %(nation)s changed"), Verb.NODE_READ, "/exchange/"
     ),

@@ -22,9 +22,9 @@ def test_a_backup_is_written_rehearsed_and_restored(xa: Desk, tmp_path: Path, se
     xa("indicator", "add", "evil.example", "--tlp", "green")
     file, again = str(tmp_path / "xa.backup"), str(tmp_path / "again")
     made = xa.one("backup", file, "--backup-passphrase-file", secret)
-    assert (made["journal"], made["bytes"]) == (1, Path(file).stat().st_size)
+    assert (made["journal"], made["bytes"]) == (2, Path(file).stat().st_size)
     rehearsed = xa.one("restore", file, "--rehearse", "--backup-passphrase-file", secret)
-    assert (rehearsed["nation"], rehearsed["journal"], rehearsed["rows"]) == ("XA", 1, made["rows"])
+    assert (rehearsed["nation"], rehearsed["journal"], rehearsed["rows"]) == ("XA", 2, made["rows"])
     restored = run("--lang", "en", "restore", file, "--data", again, "--backup-passphrase-file", secret)
     assert f"The node of XA is in {again}" in restored.out
     assert f"mithaq --data {again} serve" in restored.err

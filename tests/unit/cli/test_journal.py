@@ -20,7 +20,7 @@ def busy(xa: Desk) -> Desk:
 
 def test_entries_are_shown_in_order_and_can_be_paged_from_either_end(busy: Desk) -> None:
     whole = busy.json("journal", "show")
-    assert [row["seq"] for row in whole] == [1, 2, 3, 4]
+    assert [row["seq"] for row in whole] == [1, 2, 3, 4, 5]
     assert [row["seq"] for row in busy.json("journal", "show", "--after", "1", "--limit", "2")] == [2, 3]
     assert [row["seq"] for row in busy.json("journal", "show", "--before", "4", "--limit", "2")] == [2, 3]
     assert busy("journal", "show", "--after", "1", "--before", "3").code == 2
@@ -40,7 +40,7 @@ def test_people_see_when_what_and_who(busy: Desk) -> None:
 
 @pytest.fixture
 def following(busy: Desk) -> Iterator[subprocess.Popen[str]]:
-    line = ["--data", str(busy.root), "--json", "journal", "follow", "--after", "3", "--kind", "exchange.orders"]
+    line = ["--data", str(busy.root), "--json", "journal", "follow", "--after", "4", "--kind", "exchange.orders"]
     command = [sys.executable, "-c", "from mithaq.cli.main import main; main()", *line]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     yield process
@@ -50,8 +50,8 @@ def following(busy: Desk) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_follower_sees_an_entry_the_moment_it_is_committed(busy: Desk, following: subprocess.Popen[str]) -> None:
     assert following.stdout is not None
-    assert json.loads(following.stdout.readline())["seq"] == 4
+    assert json.loads(following.stdout.readline())["seq"] == 5
     busy("indicator", "add", "other.example", "--tlp", "green")
     busy("release", "veto", "indicator--2")
     told = json.loads(following.stdout.readline())
-    assert (told["seq"], told["subject"]) == (6, "indicator--2")
+    assert (told["seq"], told["subject"]) == (7, "indicator--2")

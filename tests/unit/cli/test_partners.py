@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mithaq.kernel.clock import from_rfc3339
-from mithaq.nations.rules import read_card
+from mithaq.nations.rules import MAX_CARD_FILE_BYTES, read_card
 from tests.unit.cli.conftest import Desk, befriend
 
 
@@ -58,7 +58,7 @@ def test_a_nation_without_a_card_is_not_found(xa: Desk, verb: str) -> None:
 
 def test_what_is_no_card_is_refused_by_name(xa: Desk, tmp_path: Path) -> None:
     (tmp_path / "broken").write_text("{}")
-    (tmp_path / "huge").write_bytes(b"x" * 70_000)
+    (tmp_path / "huge").write_bytes(b"x" * (MAX_CARD_FILE_BYTES + 1))
     assert "card" in xa("partner", "add", str(tmp_path / "broken")).err
     assert "larger than the limit" in xa("partner", "add", str(tmp_path / "huge")).err
     assert "there is no such file" in xa("partner", "add", str(tmp_path / "absent")).err

@@ -1,6 +1,7 @@
 """`mithaq agreement official`, `sign-offline`: officials who sign with a key of their own, away from the node."""
 
 import base64
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from mithaq.agreements.signatures import Signatory, hybrid_key, signatories
 from mithaq.cli.agreement.shown import digest_of, sentence_lines
 from mithaq.cli.files import FileUnusable, read_input, write_output
 from mithaq.cli.session import Session
-from mithaq.kernel import canonical, keystore
-from mithaq.kernel.keystore import Keys
+from mithaq.kernel import canonical
 from mithaq.kernel.signing import Envelope, SigningKey, read_envelope, sign_with
+from mithaq.nations.keys import root_file
+from mithaq.nations.keys.settings import MAX_ROOT_FILE_BYTES
 
 
 @click.group()
@@ -38,9 +40,9 @@ def new(session: Session, keyfile: Path, name: str, office: str) -> None:
     if secret is None:
         asked = session.words.gettext("Passphrase of the key file")
         secret = click.prompt(asked, hide_input=True, confirmation_prompt=True, err=True).encode()
-    key = SigningKey.generate()
-    keystore.write(keyfile, Keys(key.ed25519_seed, key.mldsa65_seed, []), secret)
-    _print(session, Official(id_of(name), name, office, hybrid_key(key.verify_key)))
+    key = root_file.draw(name)
+    root_file.write(keyfile, key, secret)
+    _print(session, Official(id_of(name), name, office, hybrid_key(key.root.key)))
     session.say("The key stays in its file. Name the official in a draft: mithaq agreement draft --official FILE")
 
 
@@ -75,7 +77,7 @@ def sign_offline(session: Session, file: str, keyfile: Path, out: str, yes: bool
     document = read_document(envelope.payload)
     if not keyfile.exists():
         raise FileUnusable("there is no such file or folder", subject=str(keyfile))
-    key = keystore.read(keyfile, session.passphrase()).signing
+    key = root_file.read(read_input(str(keyfile), MAX_ROOT_FILE_BYTES), session.passphrase()).signing
     signatory = _named(envelope, key)
     for line in sentence_lines(session, document):
         click.echo(line, err=True)
@@ -97,8 +99,6 @@ def id_of(name: str) -> str:
     >>> id_of("Amina Ould-Baba"), id_of("أمينة")
     ('amina-ould-baba', 'official-da806712')
     """
-    import hashlib
-
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:64]
     return plain or f"official-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 

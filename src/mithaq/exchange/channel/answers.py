@@ -7,17 +7,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from mithaq.agreements.errors import MissingStatement, NotAParty, UnknownAgreement
-from mithaq.exchange.errors import BadRequestSignature, ClockSkew, NotProven, OutOfSequence
+from mithaq.exchange.errors import BadRequestSignature, CardWanted, ClockSkew, NotProven, OutOfSequence
 from mithaq.intelligence.errors import TooMuch
 from mithaq.kernel.errors import Error
+from mithaq.nations.errors import UnknownPartner
 
 _STATUS: dict[type[Error], int] = {
     BadRequestSignature: 401,
     ClockSkew: 401,
     NotAParty: 403,
     UnknownAgreement: 404,
+    UnknownPartner: 404,
     OutOfSequence: 409,
     MissingStatement: 409,
+    CardWanted: 409,
     TooMuch: 413,
     NotProven: 503,
 }

@@ -10,16 +10,24 @@ from mithaq.exchange.channel.http_signature import sign_request
 from mithaq.exchange.errors import BadFrame, PartnerRefused, PartnerUnreachable
 from mithaq.exchange.frame import FRAMES_TYPE, Unverified, split_frames
 from mithaq.exchange.log.witnessing import Answer
-from mithaq.exchange.settings import MAX_RESPONSE_BYTES, MIN_BYTES_PER_S, PATIENCE_S, WITNESS_PATIENCE_S
+from mithaq.exchange.settings import (
+    CARD_HEADER,
+    MAX_RESPONSE_BYTES,
+    MAX_TAG,
+    MIN_BYTES_PER_S,
+    PATIENCE_S,
+    WITNESS_PATIENCE_S,
+)
 from mithaq.kernel import canonical
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import Signer
 from mithaq.nations.model import Partner
-from mithaq.nations.rules import MAX_CARD_BYTES
+from mithaq.nations.rules import MAX_CARD_BYTES, MAX_CARD_FILE_BYTES
 
 _CONNECT_S = 5.0
+_AT_ONCE_S = 0.5
 _PROBLEM = "application/problem+json"
 _MAX_SHOWN = 300
 
@@ -43,23 +51,42 @@ class PartnerClient:
         self._signer = signer
         self._clock = clock
         self._patience_s = patience_s
+        self.shown_card = ""
         self._http = httpx.Client(trust_env=False, follow_redirects=False, timeout=_CONNECT_S)
 
     def close(self) -> None:
         """Close the connection."""
         self._http.close()
 
-    def fetch(self, after: int, wait_s: int) -> Sequence[Unverified]:
+    def fetch(self, after: int, wait_s: int, card: str = "") -> Sequence[Unverified]:
         """Return what the partner releases after a sequence number, waiting for news at most `wait_s` seconds.
+
+        `card` names this nation's newest card; `shown_card` is then what the partner says of its own.
 
         Raises:
             PartnerUnreachable: no answer, or one that breaks off.
             PartnerRefused: the partner's node refused, with its reason.
             BadFrame, BadJson: the answer is no row of frames.
         """
-        target = f"/partner/v1/releases?after={after}&wait={wait_s}"
+        target = f"/partner/v1/releases?after={after}&wait={wait_s}" + (f"&card={card}" if card else "")
         body = self._ask("GET", target, b"", wait_s=wait_s, media_type=FRAMES_TYPE)
         return split_frames(body)
+
+    def send_card(self, card_file: bytes) -> None:
+        """Give the partner this nation's newest card with its statements; they prove themselves.
+
+        Raises:
+            PartnerUnreachable, PartnerRefused: it was not taken.
+        """
+        self._ask("POST", "/partner/v1/card", card_file, wait_s=0, media_type="application/json")
+
+    def fetch_card(self, version: int) -> bytes:
+        """Return the partner's card with its statements after a version; nothing in it is believed yet.
+
+        Raises:
+            PartnerUnreachable, PartnerRefused: there is none to be had.
+        """
+        return self._ask("GET", f"/partner/v1/card?after={version}", b"", wait_s=0, media_type="application/json")
 
     def send_receipt(self, receipt_envelope: bytes) -> None:
         """Give the partner this nation's signed receipt.
@@ -99,6 +126,14 @@ class PartnerClient:
         """
         self._ask("POST", "/partner/v1/agreements", envelope, wait_s=0, media_type="application/json")
 
+    def send_attestation(self, envelope: bytes) -> None:
+        """Give the partner this nation's signed attestation of a deletion or a recall.
+
+        Raises:
+            PartnerUnreachable, PartnerRefused: it was not taken; it stays due.
+        """
+        self._ask("POST", "/partner/v1/attestations", envelope, wait_s=0, media_type="application/json")
+
     def _ask(self, method: str, target: str, body: bytes, *, wait_s: int, media_type: str) -> bytes:
         response, answer = self._exchange(method, target, body, wait_s=wait_s)
         if response.is_error or response.is_redirect:
@@ -107,6 +142,7 @@ class PartnerClient:
                 nation=self._partner,
                 status=response.status_code,
                 detail=_detail(_media_type(response), answer),
+                refusal=_refusal(_media_type(response), answer),
             )
         if _media_type(response) != media_type:
             raise BadFrame("the node of %(nation)s answered in another media type", nation=self._partner)
@@ -129,6 +165,7 @@ class PartnerClient:
                 method, self._address + target, content=body, headers=headers, timeout=timeout
             ) as response:
                 answer = _bounded(response, MAX_RESPONSE_BYTES, patience_s)
+                self.shown_card = response.headers.get(CARD_HEADER, "")[:MAX_TAG]
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise PartnerUnreachable(
                 "the node of %(nation)s does not answer", nation=self._partner, private=str(error)
@@ -159,7 +196,13 @@ class WitnessClients:
             self._clients[place] = PartnerClient(
                 self._own, *place, self._signer, self._clock, patience_s=WITNESS_PATIENCE_S
             )
-        return self._clients[place].add_checkpoint(request)
+        began = time.monotonic()
+        try:
+            return self._clients[place].add_checkpoint(request)
+        except PartnerUnreachable:
+            if time.monotonic() - began > _AT_ONCE_S:
+                raise
+            return self._clients[place].add_checkpoint(request)  # a kept connection had just been closed
 
     def close(self) -> None:
         """Close all connections."""
@@ -178,7 +221,7 @@ def fetch_card(address: str, *, patience_s: float = PATIENCE_S) -> bytes:
             httpx.Client(trust_env=False, follow_redirects=False, timeout=min(_CONNECT_S, patience_s)) as http,
             http.stream("GET", f"{address.rstrip('/')}/partner/v1/card") as response,
         ):
-            body = _bounded(response, MAX_CARD_BYTES, patience_s)
+            body = _bounded(response, MAX_CARD_FILE_BYTES, patience_s)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise PartnerUnreachable("no node answers at %(address)s", address=address[:200], private=str(error)) from error
     if response.status_code != httpx.codes.OK:
@@ -206,6 +249,17 @@ def _bounded(response: httpx.Response, limit: int, patience_s: float) -> bytes:
 
 def _media_type(response: httpx.Response) -> str:
     return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
+
+
+def _refusal(media_type: str, answer: bytes) -> str:
+    """Return the stable code of a refusal, where it is a problem document."""
+    if media_type != _PROBLEM:
+        return ""
+    try:
+        problem = canonical.loads(answer, max_bytes=MAX_CARD_BYTES)
+    except Error:
+        return ""
+    return str(problem.get("title", ""))[:80] if isinstance(problem, dict) else ""
 
 
 def _detail(media_type: str, answer: bytes) -> str:

@@ -12,21 +12,34 @@ from starlette.routing import Route
 
 from mithaq.exchange.channel.answers import bounded_body, problem, refusal, whole
 from mithaq.exchange.channel.http_signature import RequestVerifier
+from mithaq.exchange.channel.introductions import Introductions
 from mithaq.exchange.channel.log_doors import LogDoors
 from mithaq.exchange.consents import Consents, takers
 from mithaq.exchange.context import Context
+from mithaq.exchange.duties.attestations import Attestations
+from mithaq.exchange.errors import CardWanted
 from mithaq.exchange.frame import FRAMES_TYPE
 from mithaq.exchange.letters import Letters
+from mithaq.exchange.log.flushing import COSIGNED
 from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.sending import Sending
-from mithaq.exchange.settings import MAX_LETTER_BYTES, MAX_OPEN_REQUESTS_PER_PARTNER, MAX_RECEIPT_BYTES, MAX_WAIT_S
+from mithaq.exchange.settings import (
+    CARD_HEADER,
+    MAX_LETTER_BYTES,
+    MAX_OPEN_REQUESTS_PER_PARTNER,
+    MAX_RECEIPT_BYTES,
+    MAX_WAIT_S,
+    WITNESS_RETRY_S,
+)
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import VerifyKey
 from mithaq.kernel.wake import WakeListener
+from mithaq.nations.keys.card_file import card_tag, is_newer, tag_of_file
 
 _RECOVERY_S = 5.0
+_NEWS = ("exchange.planned", "exchange.emergency", COSIGNED)
 
 
 class PartnerDoors:
@@ -41,6 +54,7 @@ class PartnerDoors:
         self._receipts = Receipts(context)
         self._log_doors = LogDoors(context, clock, self._nation)
         self._letters = Letters(context, takers(Consents(context)))
+        self._attestations = Attestations(context)
         self._verifier = RequestVerifier(context.own)
         self._open: Counter[NationId] = Counter()
         self._turns: dict[NationId, asyncio.Lock] = {}
@@ -48,21 +62,19 @@ class PartnerDoors:
     def routes(self) -> list[Route]:
         """Return the routes, to be mounted by the web process."""
         return [
-            Route("/partner/v1/card", self._get_card, methods=["GET"]),
+            *Introductions(self._context, self._card, self._clock).routes(),
             Route("/partner/v1/releases", self._get_releases, methods=["GET"]),
             Route("/partner/v1/receipts", self._post_receipt, methods=["POST"]),
             *self._log_doors.routes(),
             Route("/partner/v1/agreements", self._post_letter, methods=["POST"]),
+            Route("/partner/v1/attestations", self._post_attestation, methods=["POST"]),
         ]
-
-    async def _get_card(self, request: Request) -> Response:
-        del request
-        return Response(await anyio.to_thread.run_sync(self._card), media_type="application/json")
 
     async def _get_releases(self, request: Request) -> Response:
         try:
             nation = await self._nation(request, b"")
             after, wait_s = whole(request, "after", 0), min(whole(request, "wait", 0), MAX_WAIT_S)
+            await anyio.to_thread.run_sync(self._demand_card, nation, request.query_params.get("card", ""))
             if self._open[nation] >= MAX_OPEN_REQUESTS_PER_PARTNER:
                 return problem(429, "too-many-requests", "too many open requests of this nation")
             self._open[nation] += 1
@@ -72,14 +84,30 @@ class PartnerDoors:
                 self._open[nation] -= 1
         except Error as error:
             return refusal(error)
-        return Response(body, media_type=FRAMES_TYPE)
+        shown = tag_of_file(await anyio.to_thread.run_sync(self._card))
+        return Response(body, media_type=FRAMES_TYPE, headers={CARD_HEADER: shown})
+
+    def _demand_card(self, nation: NationId, named: str) -> None:
+        """Refuse to seal to a card when its nation names a newer one.
+
+        Raises:
+            CardWanted: with the number of its newest statement that is known here.
+        """
+        with self._context.db.read() as connection:
+            partner = self._context.partners.get(connection, nation)
+        if is_newer(named, card_tag(partner.card, partner.statement_version)):
+            raise CardWanted(
+                "a newer card of %(nation)s is needed here first", nation=nation, statement=partner.statement_version
+            )
 
     async def _frames(self, request: Request, nation: NationId, after: int, wait_s: int) -> bytes:
         """Return frames as soon as there are any, nothing when the wait is over or the partner hangs up."""
         deadline = asyncio.get_running_loop().time() + wait_s
-        with WakeListener(self._run_dir, f"partner-{nation}", ("exchange.planned", "exchange.emergency")) as listener:
+        with WakeListener(self._run_dir, f"partner-{nation}", _NEWS) as listener:
             while True:
+                pause_s = _RECOVERY_S
                 if await anyio.to_thread.run_sync(self._sending.waiting, nation, after, self._clock.now()):
+                    pause_s = WITNESS_RETRY_S  # what is not handed out now waits for witnesses
                     async with self._turns.setdefault(nation, asyncio.Lock()):
                         frames = await anyio.to_thread.run_sync(self._sending.frames, nation, after, self._clock.now())
                     if frames:
@@ -88,7 +116,7 @@ class PartnerDoors:
                 left = deadline - asyncio.get_running_loop().time()
                 if left <= 0 or await request.is_disconnected():
                     return b""
-                await listener.wait_async(min(left, _RECOVERY_S))
+                await listener.wait_async(min(left, pause_s))
 
     async def _post_receipt(self, request: Request) -> Response:
         try:
@@ -98,6 +126,15 @@ class PartnerDoors:
         except Error as error:
             return refusal(error)
         return JSONResponse({"release_id": receipt.release_id}, status_code=202)
+
+    async def _post_attestation(self, request: Request) -> Response:
+        try:
+            body = await bounded_body(request, MAX_RECEIPT_BYTES)
+            nation = await self._nation(request, body)
+            word = await anyio.to_thread.run_sync(self._attestations.accept, nation, body, self._clock.now())
+        except Error as error:
+            return refusal(error)
+        return JSONResponse({"attestation": word.id}, status_code=202)
 
     async def _post_letter(self, request: Request) -> Response:
         try:
@@ -119,9 +156,14 @@ class PartnerDoors:
         )
 
     def _keys(self) -> Mapping[NationId, VerifyKey]:
+        at = self._clock.now()
         with self._context.db.read() as connection:
             partners = self._context.partners.all(connection)
-        return {partner.nation: partner.card.verify_key for partner in partners if partner.is_trusted}
+        return {
+            partner.nation: partner.card.verify_key
+            for partner in partners
+            if partner.is_trusted and partner.may_sign(at)
+        }
 
 
 def _target(request: Request) -> str:

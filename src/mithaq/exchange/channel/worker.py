@@ -8,8 +8,10 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from mithaq.exchange.channel.acquaintance import Acquaintance
 from mithaq.exchange.channel.client import PartnerClient
 from mithaq.exchange.context import Context
+from mithaq.exchange.duties.attestations import Attestations
 from mithaq.exchange.errors import PartnerRefused, PartnerUnreachable
 from mithaq.exchange.letters import Letters
 from mithaq.exchange.owed import Owed
@@ -24,7 +26,7 @@ from mithaq.kernel.wake import WakeListener
 _log = logging.getLogger(__name__)
 _RECOVERY_S = 5.0
 _PARTNERS_CHANGED = ("nations.card", "nations.standing", "nations.removed")
-_TO_POST = ("exchange.admitted", "exchange.quarantined", "exchange.letter")
+_TO_POST = ("exchange.admitted", "exchange.quarantined", "exchange.letter", "exchange.duty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,16 @@ class _Link:
 class ChannelWorker:
     """Run one channel for each trusted partner that publishes an address."""
 
-    def __init__(self, context: Context, clock: Clock, run_dir: Path, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        context: Context,
+        clock: Clock,
+        run_dir: Path,
+        stop: threading.Event,
+        card: Callable[[], bytes] | None = None,
+    ) -> None:
         self._context = context
+        self._card = card
         self._clock = clock
         self._run_dir = run_dir
         self._stop = stop
@@ -68,15 +78,18 @@ class ChannelWorker:
         for link in self._channels.keys() - wanted:
             self._channels.pop(link).stop.set()
         for link in wanted - self._channels.keys():
-            self._channels[link] = _Channel(self._context, self._clock, self._run_dir, link)
+            self._channels[link] = _Channel(self._context, self._clock, self._run_dir, link, self._card)
             self._channels[link].start()
 
 
 class _Channel:
     """The two loops of one partner: fetching its releases, and posting receipts and letters to it."""
 
-    def __init__(self, context: Context, clock: Clock, run_dir: Path, link: _Link) -> None:
+    def __init__(
+        self, context: Context, clock: Clock, run_dir: Path, link: _Link, card: Callable[[], bytes] | None
+    ) -> None:
         self._context = context
+        self._acquaintance = Acquaintance(context, clock, link.nation, card)
         self._clock = clock
         self._run_dir = run_dir
         self._link = link
@@ -84,6 +97,7 @@ class _Channel:
         self._receipts = Receipts(context)
         self._owed = Owed(context)
         self._letters = Letters(context)
+        self._attestations = Attestations(context)
         self.stop = threading.Event()
 
     def start(self) -> None:
@@ -116,7 +130,7 @@ class _Channel:
         client.close()
 
     def _fetch_once(self, client: PartnerClient) -> None:
-        frames = client.fetch(self._receiving.cursor(self._link.nation), WAIT_S)
+        frames = self._acquaintance.fetch(client, self._receiving.cursor(self._link.nation), WAIT_S)
         for frame in frames:
             self._receiving.take(self._link.nation, frame, self._clock.now())
         self._receiving.note_trouble(self._link.nation, None, self._clock.now())
@@ -154,7 +168,14 @@ class _Channel:
         for receipt in due:
             client.send_receipt(self._receipts.signed(receipt))
             self._receipts.delivered(receipt, self._clock.now())
-        return len(due) + self._post(client)
+        return len(due) + self._post(client) + self._attest(client)
+
+    def _attest(self, client: PartnerClient) -> int:
+        attested = self._attestations.due(self._link.nation)
+        for row, envelope in attested:
+            client.send_attestation(envelope)
+            self._attestations.delivered(row, self._clock.now())
+        return len(attested)
 
     def _post(self, client: PartnerClient) -> int:
         """Post what waits; a refusal holds up that letter alone."""

@@ -29,6 +29,9 @@ from mithaq.nations.service import Partners
 Ask = Callable[[Partner, bytes, datetime], Answer]
 """Give one partner a request for its cosignature."""
 
+COSIGNED = "exchange.cosigned"
+"""What wakes those who wait for a cosignature; no journal entry, for nothing has changed that a reader acts on."""
+
 _log = logging.getLogger(__name__)
 _OK, _CONFLICT = 200, 409
 
@@ -148,6 +151,8 @@ class _Link:
             if time.monotonic() >= self._left_alone_until:
                 self._present(job)
                 self._say(job, None)
+                if self._db.waker:  # whoever gave up on this witness a moment ago need not wait any longer
+                    self._db.waker.wake({COSIGNED})
         except Error as error:
             self._left_alone_until = time.monotonic() + WITNESS_RETRY_S
             self._say(job, error)

@@ -9,7 +9,7 @@ from mithaq.agreements.model import Document, LegalText, Party, Reservation
 from mithaq.kernel.clock import from_rfc3339
 from mithaq.node.agreements_in_words import vocabulary as known
 from mithaq.node.agreements_in_words.effective import effective_sentence
-from mithaq.node.agreements_in_words.terms import Sentence, term_sentences
+from mithaq.node.agreements_in_words.terms import SaidTerm, term_sentences
 from mithaq.node.agreements_in_words.voice import Voice
 from mithaq.node.language import Translator, msgid
 
@@ -19,7 +19,7 @@ PRECEDENCE: Final = {
 }
 
 
-def sentences_of(words: Translator, document: Document) -> list[Sentence]:
+def sentences_of(words: Translator, document: Document) -> list[SaidTerm]:
     """Say everything that is agreed, in the order in which people read an agreement."""
     voice = Voice(words)
     return [
@@ -32,9 +32,9 @@ def sentences_of(words: Translator, document: Document) -> list[Sentence]:
     ]
 
 
-def _party(voice: Voice, party: Party) -> Iterator[Sentence]:
+def _party(voice: Voice, party: Party) -> Iterator[SaidTerm]:
     nation = party.nation
-    yield Sentence(
+    yield SaidTerm(
         "parties",
         "prevent",
         voice.say(
@@ -52,20 +52,20 @@ def _party(voice: Voice, party: Party) -> Iterator[Sentence]:
             count=party.signatories.threshold,
             officials=voice.listed(officials),
         )
-        yield Sentence("signatories", "prevent", said)
+        yield SaidTerm("signatories", "prevent", said)
     if party.stored_in:
         said = voice.say(
             "%(nation)s keeps objects in: %(nations)s.", nation=nation, nations=voice.listed(party.stored_in)
         )
-        yield Sentence("parties", "prevent", said)
+        yield SaidTerm("parties", "prevent", said)
     for purpose, contact in (party.contacts or {}).items():
         said = voice.say(
             "%(nation)s is reached at %(contact)s (%(purpose)s).", nation=nation, contact=contact, purpose=purpose
         )
-        yield Sentence("contacts", "audit", said)
+        yield SaidTerm("contacts", "audit", said)
 
 
-def _reservation(voice: Voice, document: Document, reservation: Reservation) -> Iterator[Sentence]:
+def _reservation(voice: Voice, document: Document, reservation: Reservation) -> Iterator[SaidTerm]:
     """Say what really holds for the nation, in each term that it narrows."""
     agreed = agreed_terms(document)
     holds = agreed.meet(narrowed(agreed, reservation.narrows))
@@ -76,17 +76,17 @@ def _reservation(voice: Voice, document: Document, reservation: Reservation) -> 
                 nation=reservation.nation,
                 sentence=effective_sentence(voice, holds, field.name),
             )
-            yield Sentence("reservations", "prevent", said)
+            yield SaidTerm("reservations", "prevent", said)
     if reservation.statement:
         said = voice.say(
             "%(nation)s states: %(statement)s",
             nation=reservation.nation,
             statement=voice.name(reservation.statement),  # type: ignore[arg-type]  # a Language is a str
         )
-        yield Sentence("reservations", "audit", said)
+        yield SaidTerm("reservations", "audit", said)
 
 
-def _entry(voice: Voice, document: Document) -> Iterator[Sentence]:
+def _entry(voice: Voice, document: Document) -> Iterator[SaidTerm]:
     entry = document.entry
     said = ""
     match entry.rule:
@@ -103,16 +103,16 @@ def _entry(voice: Voice, document: Document) -> Iterator[Sentence]:
                 count=entry.count or 0,
                 nation=entry.depositary or "",
             )
-    yield Sentence("entry", "prevent", said)
+    yield SaidTerm("entry", "prevent", said)
 
 
-def _validity(voice: Voice, document: Document) -> Iterator[Sentence]:
+def _validity(voice: Voice, document: Document) -> Iterator[SaidTerm]:
     said = voice.say(
         "The agreement is in force from %(start)s until %(end)s.",
         start=voice.words.moment(from_rfc3339(document.not_before)),
         end=voice.words.moment(from_rfc3339(document.not_after)),
     )
-    yield Sentence("validity", "prevent", said)
+    yield SaidTerm("validity", "prevent", said)
     if renewal := document.renewal:
         said = voice.say(
             "It goes on by itself for the same time again, at most so often: %(count)s, unless a party objects at "
@@ -120,14 +120,14 @@ def _validity(voice: Voice, document: Document) -> Iterator[Sentence]:
             count=renewal.times,
             time=voice.days(renewal.notice_days),
         )
-        yield Sentence("renewal", "oblige", said)
+        yield SaidTerm("renewal", "oblige", said)
 
 
-def _legal_text(voice: Voice, text: LegalText) -> Iterator[Sentence]:
+def _legal_text(voice: Voice, text: LegalText) -> Iterator[SaidTerm]:
     said = voice.say(
         "The legal text exists in these languages: %(languages)s. The text in %(prevailing)s prevails over the others.",
         languages=voice.each(known.LANGUAGES, text.hashes),
         prevailing=voice.word(known.LANGUAGES, text.prevailing),
     )
-    yield Sentence("legal_text", "audit", said)
-    yield Sentence("legal_text", "audit", voice.say(PRECEDENCE[text.precedence]))
+    yield SaidTerm("legal_text", "audit", said)
+    yield SaidTerm("legal_text", "audit", voice.say(PRECEDENCE[text.precedence]))

@@ -21,7 +21,7 @@ _EFFECTIVE_NAME: Final = {"permitted_actions": "permitted_action"}
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
+class SaidTerm:
     """One sentence of an agreement: the term it is about, how it is kept, and the text in the reader's language."""
 
     term: str
@@ -29,12 +29,12 @@ class Sentence:
     text: str
 
 
-def term_sentences(voice: Voice, document: Document) -> Iterator[Sentence]:
+def term_sentences(voice: Voice, document: Document) -> Iterator[SaidTerm]:
     """Yield every agreed term, in the order of the vocabulary."""
     agreed = agreed_terms(document)
     for rule in TERMS:
         for text in _said(voice, document.terms, agreed, rule.name):
-            yield Sentence(rule.name, rule.kept_by, text)
+            yield SaidTerm(rule.name, rule.kept_by, text)
 
 
 def _said(voice: Voice, terms: Terms, agreed: Effective, name: str) -> Iterator[str]:

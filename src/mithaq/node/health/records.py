@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 from mithaq.agreements.model import Agreement, State
 from mithaq.detection.readers import News
 from mithaq.exchange import ledger
+from mithaq.exchange.duties.readers import Bookkeeping
 from mithaq.exchange.ledger import Channel, ChannelState
 from mithaq.exchange.planning import Planning
 from mithaq.kernel.database import DatabaseFailed, cursors, journal
@@ -69,7 +70,7 @@ def clock(connection: Connection, at: datetime) -> Iterator[Finding]:
 
 def readers(node: Node, connection: Connection, at: datetime) -> Iterator[Finding]:
     """No reader leaves news lying that it should act on."""
-    for reader in (Planning(node.channel).reader(), News().reader):
+    for reader in (Planning(node.channel).reader(), News().reader, Bookkeeping(node.channel).reader()):
         count, since = _unread(connection, reader)
         waiting = at - since if since else timedelta()
         params: Params = {"reader": reader.name, "count": count, "seconds": int(waiting.total_seconds())}

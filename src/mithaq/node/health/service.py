@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from mithaq.kernel.errors import Error
 from mithaq.kernel.reason import Reason
 from mithaq.node.composition import Node, compose
 from mithaq.node.data_folder import DataFolder
 from mithaq.node.founding import own_card
-from mithaq.node.health import place, records, running
+from mithaq.node.health import keys, obligations, place, records, running
 from mithaq.node.health.model import Finding, Level, of_error
 from mithaq.node.language import msgid
 from mithaq.node.settings import BadSettings, read_settings
@@ -55,9 +57,21 @@ def _of_records(node: Node, at: datetime, *, is_running: bool) -> Iterator[Findi
     if any(finding.level is Level.WRONG for finding in looked):
         return
     with node.db.read() as connection:
+        yield from _of_keys(node, connection, at)
         yield from records.clock(connection, at)
         if is_running:
             yield from records.readers(node, connection, at)
         yield from records.partners(node, connection, at)
         yield from records.agreements(node.agreements.all(connection), at)
+        yield from obligations.duties(node, connection, at)
     yield from records.sources(node)
+
+
+def _of_keys(node: Node, connection: Connection, at: datetime) -> Iterator[Finding]:
+    row, known = node.own_keys.row(connection), node.partners.all(connection)
+    if row:
+        newest = row[-1].statement
+        yield from keys.roots(node.folder, newest)
+        yield from keys.statement(newest, own_card(node.folder), at)
+    yield from keys.partners(known, at)
+    yield from keys.compromised(node, connection, known)

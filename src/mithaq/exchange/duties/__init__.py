@@ -1,0 +1,1 @@
+"""Obligations that happen: deletion, recall, clocks and reminders."""

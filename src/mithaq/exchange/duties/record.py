@@ -1,0 +1,130 @@
+"""Write duties down, settle them, and say in the journal when one was not kept in time."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, or_, select, update
+
+from mithaq.exchange import store as exchange
+from mithaq.exchange.duties import store
+from mithaq.kernel.database import Transaction, insert_ignore
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import Lane
+from mithaq.release.obligations import Owed
+
+OPEN, FULFILLED, VOID = "open", "fulfilled", "void"
+DUTY = "exchange.duty"
+
+
+def owe(tx: Transaction, owed: Iterable[Owed]) -> None:
+    """Start the clocks of these duties; one that is known already goes on as it is."""
+    insert_ignore(tx, store.duties, [_row(each) for each in owed])
+
+
+def _row(owed: Owed) -> dict[str, Any]:
+    return {
+        "kind": owed.kind,
+        "term": owed.term,
+        "agreement_id": owed.agreement_id,
+        "agreement_version": owed.agreement_version,
+        "owed_by": owed.owed_by,
+        "owed_to": owed.owed_to,
+        "subject": owed.subject,
+        "reference": owed.reference,
+        "lane": str(owed.lane),
+        "started_at": owed.started_at,
+        "due_at": owed.due_at,
+        "state": OPEN,
+        "settled_at": None,
+        "settled_by": "",
+        "breached_at": None,
+        "onward_told": 0,
+        "onward_confirmed": 0,
+    }
+
+
+def settle(tx: Transaction, rows: Sequence[int], by: str, *, state: str = FULFILLED) -> int:
+    """Settle open duties; return how many were open."""
+    table = store.duties
+    open_ = (table.c.row.in_(rows), table.c.state == OPEN)
+    return int(tx.execute(update(table).where(*open_).values(state=state, settled_at=tx.at, settled_by=by)).rowcount)
+
+
+def breach(tx: Transaction, limit: int) -> int:
+    """Record the duties whose time is over at the transaction's instant, each once; return how many there were."""
+    table = store.duties
+    late = (table.c.state == OPEN, table.c.due_at <= tx.at, table.c.breached_at.is_(None))
+    rows = tx.execute(select(table).where(*late).order_by(table.c.due_at, table.c.row).limit(limit)).all()
+    for row in rows:
+        if row.kind in ("retention", "review") and not _was_given(tx.connection, row):
+            settle(tx, [row.row], "node", state=VOID)
+            continue
+        tx.execute(update(table).where(table.c.row == row.row).values(breached_at=tx.at))
+        detail = {
+            "event": "breached",
+            "duty": row.row,
+            "kind": row.kind,
+            "agreement": row.agreement_id,
+            "by": row.owed_by,
+            "to": row.owed_to,
+        }
+        tx.append(DUTY, subject=row.subject, lane=Lane(row.lane), actor="node", detail=detail)
+    return len(rows)
+
+
+def _was_given(connection: Connection, row: Any) -> bool:
+    """Tell whether the release that a duty is about really reached its recipient; a void one binds nobody."""
+    sent, received = exchange.sent, exchange.received
+    out = select(sent.c.sequence).where(
+        sent.c.release_id == row.subject, sent.c.recipient == row.owed_by, sent.c.action == "release"
+    )
+    came = select(received.c.sequence).where(received.c.release_id == row.subject, received.c.sender == row.owed_to)
+    return any(connection.execute(query.limit(1)).first() is not None for query in (out, came))
+
+
+def next_breach(connection: Connection) -> datetime | None:
+    """Return the instant at which the next open duty is late."""
+    table = store.duties
+    query = select(func.min(table.c.due_at)).where(table.c.state == OPEN, table.c.breached_at.is_(None))
+    found: datetime | None = connection.scalar(query)
+    return found
+
+
+def open_duties(
+    connection: Connection, *, until: datetime | None = None, lane: Lane | None = None, limit: int = 500
+) -> list[Any]:
+    """Return the rows of open duties, the earliest first; `until`: only those due by then."""
+    table = store.duties
+    query = select(table).where(table.c.state == OPEN).order_by(table.c.due_at.is_(None), table.c.due_at, table.c.row)
+    if until is not None:
+        query = query.where(table.c.due_at <= until)
+    if lane is not None:
+        query = query.where(table.c.lane == str(lane))
+    return list(connection.execute(query.limit(limit)))
+
+
+def fulfil_by_release(
+    tx: Transaction, recipient: NationId, lane: Lane, objects: Iterable[tuple[str, str | None]]
+) -> None:
+    """Settle what was owed to a recipient and is in a release to it: (object or what it reports on, stage or None)."""
+    table = store.duties
+    for subject, stage in objects:
+        kinds = ("feedback", "node-incident") if stage is None else (stage,)
+        open_ = (
+            table.c.owed_to == recipient,
+            table.c.subject == subject,
+            table.c.lane == str(lane),
+            table.c.state == OPEN,
+        )
+        rows = list(tx.connection.scalars(select(table.c.row).where(*open_, table.c.kind.in_(kinds))))
+        settle(tx, rows, "node")
+
+
+def overdue(connection: Connection, at: datetime, *, nation: NationId | None = None) -> list[Any]:
+    """Return the rows of open duties whose time is over, of one nation or of all; exercises are left out."""
+    table = store.duties
+    query = select(table).where(table.c.state == OPEN, table.c.due_at <= at, table.c.lane == "actual")
+    if nation is not None:
+        query = query.where(or_(table.c.owed_by == nation, table.c.owed_to == nation))
+    return list(connection.execute(query.order_by(table.c.due_at, table.c.row).limit(200)))
