@@ -12,7 +12,7 @@ from mithaq.kernel.ids import NationId
 from mithaq.nations.people.model import Verb
 from mithaq.node.agreements_in_words.difference import changes_of
 from mithaq.node.agreements_in_words.document import sentences_of
-from mithaq.node.agreements_in_words.terms import Sentence
+from mithaq.node.agreements_in_words.terms import SaidTerm
 from mithaq.node.language import LANGUAGES, msgid, translator
 from mithaq.web.agreements import STATEMENT_REASONS, passkey_officials
 from mithaq.web.clocks import clocks_of
@@ -37,7 +37,7 @@ class Group:
     name: str
     title: str
     explained: str
-    sentences: Sequence[Sentence]
+    sentences: Sequence[SaidTerm]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +138,15 @@ def version_in(versions: Iterable[Agreement], wanted: str, agreement_id: str) ->
     raise UnknownAgreement("no such agreement at this node", subject=agreement_id[:80])
 
 
-def grouped(sentences: Iterable[Sentence]) -> list[Group]:
+def grouped(sentences: Iterable[SaidTerm]) -> list[Group]:
     """Put sentences into groups by how they are kept; the agreement's frame and reservations stand apart."""
-    found: dict[str, list[Sentence]] = {name: [] for name in _GROUPS}
+    found: dict[str, list[SaidTerm]] = {name: [] for name in _GROUPS}
     for each in sentences:
         found[_group_of(each)].append(each)
     return [Group(name, *_GROUPS[name], sentences) for name, sentences in found.items() if sentences]
 
 
-def _group_of(sentence: Sentence) -> str:
+def _group_of(sentence: SaidTerm) -> str:
     if sentence.term in _FRAME:
         return "frame"
     return "reservations" if sentence.term == "reservations" else sentence.kept_by

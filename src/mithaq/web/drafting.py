@@ -1,4 +1,4 @@
-"""Draft an agreement: a form of closed lists, filled in from a template or an agreement, with findings and sentences."""
+"""Draft an agreement: closed lists, filled in from a template or an agreement, with findings and sentences beside."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
