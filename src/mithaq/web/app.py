@@ -28,6 +28,7 @@ from mithaq.web import (
     lookup,
     overview,
     people,
+    release_log,
     sign_in,
 )
 from mithaq.web.doors import enter, routes
@@ -41,6 +42,7 @@ DOORS = (
     *intelligence.DOORS,
     *lookup.DOORS,
     *detection.DOORS,
+    *release_log.DOORS,
     *exchange.DOORS,
     *agreements.DOORS,
     *drafting.DOORS,

@@ -9,9 +9,10 @@ import pytest
 from httpx import Response
 from starlette.testclient import TestClient
 
+from mithaq.agreements.templates import template_names
 from mithaq.nations.people.model import Role
 from mithaq.node.composition import Node
-from tests.country import Country
+from tests.country import Country, deliver
 from tests.world import Treaty
 
 SignIn = Callable[..., TestClient]
@@ -93,7 +94,9 @@ def test_a_withdrawal_says_from_when_on_it_counts(signed_in: SignIn, post: Post)
     assert post(client, f"{AGREEMENT}/object").status_code == 422
 
 
-@pytest.mark.parametrize("template", ["bilateral", "regional", "research-only", "exercise-only", "oic-cert-multilateral"])
+@pytest.mark.parametrize(
+    "template", ["bilateral", "regional", "research-only", "exercise-only", "oic-cert-multilateral"]
+)
 def test_every_template_fills_the_form(signed_in: SignIn, template: str) -> None:
     page = signed_in(Role.DIRECTOR).get(f"/agreements/draft?template={template}").text
     assert f'<option value="{template}" selected>' in page
@@ -156,3 +159,16 @@ def test_only_a_director_drafts_and_speaks_for_the_nation(signed_in: SignIn, pos
     assert client.get("/agreements/draft").status_code == 403
     for path in ("/agreements/draft/propose", "/agreements/draft/file", f"{AGREEMENT}/withdraw", f"{AGREEMENT}/object"):
         assert post(client, path, **FORM).status_code == 403
+
+
+def test_the_log_says_who_has_cosigned_it_and_how_far(
+    signed_in: SignIn, countries: list[Country], at: datetime
+) -> None:
+    client = signed_in(Role.AUDITOR)
+    assert "Nothing has been logged yet." in client.get("/exchange/log").text
+    countries[0].order(Treaty(at), at)
+    countries[0].add(1, at)
+    deliver(countries[0], countries[1], at)
+    page = client.get("/exchange/log").text
+    assert "No log shows two histories." in page
+    assert "Nothing has been logged yet." not in page
