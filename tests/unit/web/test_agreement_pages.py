@@ -9,9 +9,9 @@ import pytest
 from httpx import Response
 from starlette.testclient import TestClient
 
-from mithaq.agreements.templates import template_names
 from mithaq.nations.people.model import Role
 from mithaq.node.composition import Node
+from mithaq.web.rendering import sentence
 from tests.country import Country, deliver
 from tests.world import Treaty
 
@@ -172,3 +172,16 @@ def test_the_log_says_who_has_cosigned_it_and_how_far(
     page = client.get("/exchange/log").text
     assert "No log shows two histories." in page
     assert "Nothing has been logged yet." not in page
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\u2068XA\u2069 signs", "\u2068XA\u2069 signs"),
+        ("\u2068XA\u202e\u2069 signs", "\u2068XA\\u202e\u2069 signs"),
+        ("\u2068XA\u2069\u2069 signs", "\\u2068XA\\u2069\\u2069 signs"),
+        ("\u2068XA signs", "\\u2068XA signs"),
+    ],
+)
+def test_a_name_in_a_sentence_cannot_leave_its_isolate_or_override_a_direction(text: str, shown: str) -> None:
+    assert sentence(text) == shown

@@ -20,7 +20,7 @@ class Cosigned:
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """A proof that a partner still owes this nation for a release that it sent in an emergency."""
+    """A proof that a partner still owes this nation for a release that came before it."""
 
     nation: str
     release_id: str
