@@ -1,21 +1,23 @@
-"""Agreements: the list, and one agreement with its terms as sentences, its signatures and its state."""
+"""Agreements: the list, and what a person does with one: sign it, make a statement about it, give a standing order."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import cast, get_args
 
 from starlette.responses import JSONResponse, Response
 
-from mithaq.agreements.errors import BadAgreement
+from mithaq.agreements.errors import BadAgreement, BadStatement
 from mithaq.agreements.model import Agreement, Passkey
 from mithaq.agreements.signatures import Signatory, challenge_of, cose_of, signatories
-from mithaq.agreements.statement import Draft
-from mithaq.agreements.statements import callers
-from mithaq.kernel.clock import from_rfc3339
+from mithaq.agreements.statement import Draft, StatementReason
+from mithaq.agreements.vocabulary import Words
+from mithaq.kernel.ids import NationId
 from mithaq.nations.people.audit import audit
 from mithaq.nations.people.model import Verb
-from mithaq.node.agreements_in_words.document import sentences_of
 from mithaq.web.doors import Door, Visit
 from mithaq.web.sign_in import answer_of, begun_with, needed_party
+
+STATEMENT_REASONS = get_args(StatementReason)
+MAX_WORDS = 500
+"""Characters of a statement's own words, as the vocabulary of agreements has it."""
 
 
 def agreements(visit: Visit) -> Response:
@@ -26,31 +28,7 @@ def agreements(visit: Visit) -> Response:
     for agreement in known:
         newest.setdefault(agreement.document.id, agreement)
     return visit.page(
-        "agreements.html", agreements=[(each, words_of(visit, each.document.title)) for each in newest.values()]
-    )
-
-
-def agreement(visit: Visit) -> Response:
-    """Show one agreement."""
-    node, agreement_id = visit.site.node, visit.request.path_params["agreement_id"]
-    with node.db.read() as connection:
-        found = node.agreements.get(connection, agreement_id)
-        orders = dict(node.exchange.standing(connection))
-        said = [each.statement for each in node.statements.all(connection, agreement_id)]
-    document = found.document
-    return visit.page(
-        "agreement.html",
-        agreement=found,
-        title=words_of(visit, document.title),
-        terms=[(each.kept_by, each.text) for each in sentences_of(visit.words, document)],
-        parties=[
-            (party, words_of(visit, party.names), party.nation in found.signed_by, *found.officials_of(party.nation))
-            for party in document.parties
-        ],
-        passkey_officials=_passkey_officials(visit, found),
-        order=orders.get(agreement_id, ""),
-        said=[(each, from_rfc3339(each.at)) for each in sorted(said, key=lambda each: each.at)],
-        callers=sorted(callers(said).items()),
+        "agreements.html", agreements=[(each, visit.in_own_language(each.document.title)) for each in newest.values()]
     )
 
 
@@ -62,12 +40,47 @@ def sign(visit: Visit) -> Response:
 
 
 def suspend(visit: Visit) -> Response:
-    """Suspend an agreement for this nation at once, or end the suspension."""
-    agreement_id = visit.request.path_params["agreement_id"]
-    wanted = visit.field("suspended") == "yes"
-    node, draft = visit.site.node, Draft("suspend", "national-decision") if wanted else Draft("resume", "resolved")
+    """Suspend an agreement for this nation at once, or end the suspension; or ask that another party be suspended."""
+    target = NationId(visit.field("target")) if visit.field("target") else None
+    if visit.field("suspended") == "yes":
+        draft = Draft("suspend", _reason(visit, "national-decision"), target, words=_own_words(visit))
+        return _say(visit, draft, "agreement.suspend")
+    return _say(visit, Draft("resume", "resolved", target), "agreement.resume")
+
+
+def withdraw(visit: Visit) -> Response:
+    """Withdraw this nation from an agreement, after the notice that was agreed."""
+    draft = Draft("withdraw", _reason(visit, "national-decision"), words=_own_words(visit))
+    return _say(visit, draft, "agreement.withdraw")
+
+
+def object_to_renewal(visit: Visit) -> Response:
+    """Object to the next renewal of an agreement, so that it ends then."""
+    draft = Draft("object-to-renewal", _reason(visit, "national-decision"), words=_own_words(visit))
+    return _say(visit, draft, "agreement.object")
+
+
+def _say(visit: Visit, draft: Draft, action: str) -> Response:
+    node, agreement_id = visit.site.node, visit.request.path_params["agreement_id"]
     node.statements.say(agreement_id, draft, node.signer, at=visit.at, actor=visit.person.id)
-    return _done(visit, agreement_id, "agreement.suspend" if wanted else "agreement.resume")
+    return _done(visit, agreement_id, action)
+
+
+def _reason(visit: Visit, otherwise: StatementReason) -> StatementReason:
+    """Return the reason that was chosen.
+
+    Raises:
+        BadStatement: it is none of the closed list.
+    """
+    chosen = visit.field("reason", otherwise)
+    if chosen not in STATEMENT_REASONS:
+        raise BadStatement("choose one of the reasons that are offered")
+    return cast("StatementReason", chosen)
+
+
+def _own_words(visit: Visit) -> Words | None:
+    text = visit.field("words").strip()[:MAX_WORDS]
+    return cast("Words", {visit.words.language: text}) if text else None
 
 
 def order(visit: Visit) -> Response:
@@ -85,7 +98,7 @@ def official_options(visit: Visit) -> Response:
     agreement = _newest(visit)
     keys = [
         cose_of(each.official.key)
-        for each in _passkey_officials(visit, agreement)
+        for each in passkey_officials(visit, agreement)
         if isinstance(each.official.key, Passkey)
     ]
     options = visit.site.node.people.passkeys.approval_options(
@@ -113,7 +126,7 @@ def _newest(visit: Visit) -> Agreement:
         return node.agreements.get(connection, visit.request.path_params["agreement_id"])
 
 
-def _passkey_officials(visit: Visit, agreement: Agreement) -> list[Signatory]:
+def passkey_officials(visit: Visit, agreement: Agreement) -> list[Signatory]:
     """Return this nation's officials who sign with a passkey and have not done so yet."""
     return [
         each
@@ -130,16 +143,12 @@ def _done(visit: Visit, agreement_id: str, action: str) -> Response:
     return visit.go(f"/agreements/{agreement_id}")
 
 
-def words_of(visit: Visit, words: Mapping[Any, str]) -> str:
-    """Return a text that is kept in several languages in the reader's, else in English, else in any."""
-    return words.get(visit.words.language) or words.get("en") or next(iter(words.values()))
-
-
 DOORS = (
     Door("/agreements", agreements, Verb.AGREEMENT_READ),
-    Door("/agreements/{agreement_id}", agreement, Verb.AGREEMENT_READ),
     Door("/agreements/{agreement_id}/sign", sign, Verb.AGREEMENT_SIGN, "POST"),
     Door("/agreements/{agreement_id}/suspend", suspend, Verb.AGREEMENT_SIGN, "POST"),
+    Door("/agreements/{agreement_id}/withdraw", withdraw, Verb.AGREEMENT_SIGN, "POST"),
+    Door("/agreements/{agreement_id}/object", object_to_renewal, Verb.AGREEMENT_SIGN, "POST"),
     Door("/agreements/{agreement_id}/official", official, Verb.AGREEMENT_SIGN, "POST"),
     Door("/agreements/{agreement_id}/official/options", official_options, Verb.AGREEMENT_SIGN, "POST"),
     Door("/agreements/{agreement_id}/order", order, Verb.RELEASE_DECIDE, "POST"),

@@ -17,15 +17,18 @@ from mithaq.node.body_limit import BodyLimit
 from mithaq.node.composition import Node
 from mithaq.node.language import msgid
 from mithaq.web import (
+    agreement,
     agreements,
     audit,
     detection,
+    drafting,
     exchange,
     importing,
     intelligence,
     lookup,
     overview,
     people,
+    release_log,
     sign_in,
 )
 from mithaq.web.doors import enter, routes
@@ -39,8 +42,11 @@ DOORS = (
     *intelligence.DOORS,
     *lookup.DOORS,
     *detection.DOORS,
+    *release_log.DOORS,
     *exchange.DOORS,
     *agreements.DOORS,
+    *drafting.DOORS,
+    *agreement.DOORS,
     *sign_in.DOORS,
     *people.DOORS,
     *audit.DOORS,

@@ -3,7 +3,7 @@
 The function runs in a worker thread, so that neither the database nor a template ever holds the event loop.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -82,6 +82,10 @@ class Visit:
     def wants_fragment(self) -> bool:
         """Tell whether htmx asks for a part of the page."""
         return "hx-request" in self.request.headers
+
+    def in_own_language(self, texts: Mapping[Any, str]) -> str:
+        """Return a text that is kept in several languages in the reader's, else in English, else in any."""
+        return texts.get(self.words.language) or texts.get("en") or next(iter(texts.values()), "")
 
     def page(self, template: str, /, status: int = 200, **context: Any) -> HTMLResponse:
         """Render a template with everything that the layout needs."""

@@ -43,6 +43,9 @@ ACTIONS = {
     "agreement.official": msgid("Signed an agreement as an official"),
     "agreement.suspend": msgid("Suspended an agreement"),
     "agreement.resume": msgid("Ended the suspension of an agreement"),
+    "agreement.withdraw": msgid("Withdrew from an agreement"),
+    "agreement.object": msgid("Objected to the renewal of an agreement"),
+    "agreement.propose": msgid("Proposed an agreement"),
     "release.order": msgid("Gave a standing order"),
     "release.order-end": msgid("Ended a standing order"),
     "release.approve": msgid("Approved a release"),
@@ -127,7 +130,27 @@ HIT_STATES = {
     "hit-confirmed": msgid("Confirmed"),
     "hit-dismissed": msgid("Dismissed"),
 }
+ONWARD = {
+    "onward-none": msgid("to nobody"),
+    "onward-originator-consent": msgid("only where the originator consents"),
+    "onward-parties": msgid("to the parties"),
+}
+FLAWS = {
+    "flaw-error": msgid("Error"),
+    "flaw-warning": msgid("Warning"),
+}
+PARTY_ROLES = {
+    "role-associate": msgid("Associate: receives only"),
+    "role-observer": msgid("Observer: no objects"),
+}
 LABELS = {
+    **vocabulary.KINDS,
+    **vocabulary.CONTENTS,
+    **{f"lane-{name}": text for name, text in vocabulary.LANES.items()},
+    **{f"permitted-{name}": text for name, text in vocabulary.ACTIONS.items()},
+    **ONWARD,
+    **FLAWS,
+    **PARTY_ROLES,
     **AGREEMENT_STATES,
     **TERM_WORDS,
     **STATEMENTS,

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
-from mithaq.kernel.clock import rfc3339
+from mithaq.kernel.clock import from_rfc3339, rfc3339
 from mithaq.node.language import LANGUAGES
 from mithaq.web.labels import LABELS
 
@@ -52,6 +52,19 @@ def plain(text: str) -> str:
     return _OVERRIDES.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
+def sentence(text: str) -> str:
+    """Return a sentence of the node's own, in which foreign names stand in isolates (U+2068, U+2069).
+
+    Isolates that pair up stay, so that a name reorders nothing; whatever overrides a direction is written out.
+    """
+    depth = 0
+    for char in text:
+        depth += {"\u2068": 1, "\u2069": -1}.get(char, 0)
+        if depth < 0:
+            return plain(text)
+    return plain(text) if depth else "".join(each if each in "\u2068\u2069" else plain(each) for each in text)
+
+
 @lru_cache
 def static_url(name: str) -> str:
     """Return the address of a static file, with its digest so that browsers may keep it for good."""
@@ -72,8 +85,8 @@ def environment() -> Environment:
     )
     install = env.install_gettext_callables  # type: ignore[attr-defined]  # added by the i18n extension
     install(_gettext, _ngettext, newstyle=True)
-    env.globals.update(label=_label, static=static_url, languages=LANGUAGES, rfc3339=rfc3339)
-    env.filters.update(visible=visible, plain=plain)
+    env.globals.update(label=_label, static=static_url, languages=LANGUAGES, rfc3339=rfc3339, instant=from_rfc3339)
+    env.filters.update(visible=visible, plain=plain, sentence=sentence)
     return env
 
 

@@ -7,10 +7,10 @@ from typing import Any, get_args
 import click
 import msgspec
 
+from mithaq.agreements.drafting import MAX_TERMS_BYTES, Draft, terms_of_file
 from mithaq.agreements.errors import BadAgreement
 from mithaq.agreements.templates import template, template_names
 from mithaq.agreements.vocabulary import LaneKind, Language, ObjectKind, PapName, Purpose, TlpName
-from mithaq.cli.agreement.drafting import MAX_TERMS_BYTES, Draft, terms_of_file
 from mithaq.cli.agreement.find import resolve
 from mithaq.cli.agreement.official import read_official
 from mithaq.cli.agreement.text import legal_text_of
