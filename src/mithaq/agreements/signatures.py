@@ -15,10 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import webauthn
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
-from webauthn.helpers.exceptions import WebAuthnException
-
 from mithaq.agreements.errors import BadAgreement
 from mithaq.agreements.model import Document, HybridKey, Official, Passkey
 from mithaq.kernel import canonical
@@ -67,6 +63,9 @@ def cose_of(key: Passkey) -> bytes:
     Raises:
         BadSignature: they are no base64, or no key that signatures can be checked with.
     """
+    import webauthn
+    from webauthn.helpers.exceptions import WebAuthnException
+
     try:
         cose = base64.b64decode(key.cose, validate=True)
         webauthn.helpers.decode_credential_public_key(cose)
@@ -120,6 +119,8 @@ def assertion_signature(cose: bytes, credential: dict[str, Any]) -> tuple[str, b
     Raises:
         BadSignature: the answer lacks a part, or a part is no base64url.
     """
+    from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
+
     try:
         parts = {name: str(credential["response"][name]) for name in _PARTS}
         plain = {name: bytes_to_base64url(base64url_to_bytes(value)) for name, value in parts.items()}
@@ -143,6 +144,10 @@ def holds_for(envelope: Envelope, signatory: Signatory) -> bool:
 
 
 def _assertion_holds(sig: bytes, key: Passkey, challenge: bytes) -> bool:
+    import webauthn
+    from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
+    from webauthn.helpers.exceptions import WebAuthnException
+
     try:
         parts = canonical.loads_canonical(sig, max_bytes=_MAX_ASSERTION_BYTES, subject="assertion")
         client = canonical.loads(

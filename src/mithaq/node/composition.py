@@ -1,19 +1,21 @@
 """Put one node together: its services over one database. The only place that knows them all."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mithaq.agreements.service import Agreements
 from mithaq.agreements.speaking import Statements
 from mithaq.detection.service import Detection
-from mithaq.exchange.channel.client import WitnessClients
 from mithaq.exchange.consents import Consents
 from mithaq.exchange.context import Context
 from mithaq.exchange.duties.service import Duties
 from mithaq.exchange.letters import Letters
 from mithaq.exchange.log.flushing import Flusher
 from mithaq.exchange.log.service import ReleaseLog
+from mithaq.exchange.log.witnessing import Answer
 from mithaq.exchange.orders import Orders
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.warninglists import WarningLists
@@ -23,6 +25,7 @@ from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import Signer
 from mithaq.nations.keys.keyring import FileKeyring, Keyring, RemoteKeyring
 from mithaq.nations.keys.service import OwnKeys
+from mithaq.nations.model import Partner
 from mithaq.nations.people.service import People
 from mithaq.nations.service import Partners
 from mithaq.nations.signer import RemoteSigner
@@ -32,6 +35,9 @@ from mithaq.node.settings import Settings, read_settings
 from mithaq.response.service import Blocklists
 from mithaq.response.settings import BlocklistSettings
 from mithaq.telemetry.service import Telemetry
+
+if TYPE_CHECKING:
+    from mithaq.exchange.channel.client import WitnessClients
 
 
 @dataclass
@@ -109,11 +115,16 @@ class Node:
     def flusher(self) -> Flusher:
         """Return this nation's release log, with the way to its witnesses."""
         log = ReleaseLog(self.db, self.nation, self.signer)
-        return Flusher(self.db, log, self.partners, self.witnesses.ask)
+        return Flusher(self.db, log, self.partners, self._ask_witness)
+
+    def _ask_witness(self, partner: Partner, request: bytes, at: datetime) -> Answer:
+        return self.witnesses.ask(partner, request, at)
 
     @cached_property
-    def witnesses(self) -> WitnessClients:
-        """Return the connections to partners as witnesses."""
+    def witnesses(self) -> "WitnessClients":
+        """Return the connections to partners as witnesses; a process that never asks one loads no web client."""
+        from mithaq.exchange.channel.client import WitnessClients
+
         return WitnessClients(self.nation, self.signer, self.clock)
 
     @cached_property
@@ -158,7 +169,8 @@ class Node:
 
     def close(self) -> None:
         """Close the database, the connections to witnesses, and the way to the signer."""
-        self.witnesses.close()
+        if "witnesses" in self.__dict__:  # made only where one was asked
+            self.witnesses.close()
         self.db.close()
         if isinstance(self.signer, RemoteSigner):
             self.signer.close()
