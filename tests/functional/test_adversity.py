@@ -43,7 +43,10 @@ def test_an_agreement_that_too_few_have_signed_or_that_is_over_releases_nothing_
         question = {"object": object_id, "partner": "XB"}
         told = client.get("/api/v1/why", params=question, headers={"authorization": f"Bearer {secret}"}).json()
     said = {each["agreement"]: [reason["code"] for reason in each["reasons"]] for each in told["answers"]}
-    assert said == {unsigned.agreement_id: ["agreement-unsigned"], over.agreement_id: ["agreement-expired"]}
+    assert said == {
+        unsigned.agreement_id: ["agreement-unsigned", "party-unsigned"],
+        over.agreement_id: ["agreement-expired"],
+    }
     assert all(reason["remedy"] for each in told["answers"] for reason in each["reasons"])
     country.db.close()
     other.db.close()
@@ -59,7 +62,7 @@ def test_a_card_whose_key_changed_is_refused_by_its_address_too(tmp_path: Path) 
         said = console("partner", "add", there.address)
         assert said.code == 1
         assert "XB" in said.err
-        assert "another signing key" in said.err
+        assert "did not authorise" in said.err
         there.misbehave = showing(b'{"payload":' + b"[" * 100_000)
         assert console("partner", "add", there.address).code == 1
     known = console.one("partner", "show", "XB")

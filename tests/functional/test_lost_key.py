@@ -211,7 +211,7 @@ def forged(drill: Drill) -> Unverified:
     number = Receiving(drill.second.channel).cursor(XA) + 1
     document = ReleaseDocument(new_id("release"), XA, XB, number, CLOCK.now(), "void", ACTUAL, None, "withdrawal")
     envelope = drill.thief.sign(RELEASE_TYPE, document.encode())
-    (frame,) = split_frames(seal_frame(envelope, XA, XB, number, own_card(drill.second.folder).seal_key))
+    (frame,) = split_frames(seal_frame(envelope, b"", XA, XB, number, own_card(drill.second.folder).seal_key))
     return frame
 
 

@@ -13,7 +13,7 @@ from mithaq.nations.people.model import Verb
 from mithaq.node.agreements_in_words.difference import changes_of
 from mithaq.node.agreements_in_words.document import sentences_of
 from mithaq.node.agreements_in_words.terms import SaidTerm
-from mithaq.node.language import LANGUAGES, msgid, translator
+from mithaq.node.language import LANGUAGES, Translator, msgid, translator
 from mithaq.web.agreements import STATEMENT_REASONS, passkey_officials
 from mithaq.web.clocks import clocks_of
 from mithaq.web.doors import Door, Visit
@@ -68,7 +68,7 @@ def agreement(visit: Visit) -> Response:
         "agreement.html",
         agreement=found,
         title=visit.in_own_language(document.title),
-        groups=grouped(sentences_of(visit.words, document)),
+        groups=grouped(visit.words, sentences_of(visit.words, document)),
         parties=[_signing(visit, found, party) for party in document.parties],
         versions=versions,
         is_newest=found is versions[0],
@@ -138,12 +138,16 @@ def version_in(versions: Iterable[Agreement], wanted: str, agreement_id: str) ->
     raise UnknownAgreement("no such agreement at this node", subject=agreement_id[:80])
 
 
-def grouped(sentences: Iterable[SaidTerm]) -> list[Group]:
+def grouped(words: Translator, sentences: Iterable[SaidTerm]) -> list[Group]:
     """Put sentences into groups by how they are kept; the agreement's frame and reservations stand apart."""
     found: dict[str, list[SaidTerm]] = {name: [] for name in _GROUPS}
     for each in sentences:
         found[_group_of(each)].append(each)
-    return [Group(name, *_GROUPS[name], sentences) for name, sentences in found.items() if sentences]
+    return [
+        Group(name, *(words.gettext(each) for each in _GROUPS[name]), sentences)
+        for name, sentences in found.items()
+        if sentences
+    ]
 
 
 def _group_of(sentence: SaidTerm) -> str:

@@ -150,7 +150,7 @@ def _form(
         onward=_ONWARD,
         trouble=trouble,
         document=document,
-        groups=grouped(sentences_of(visit.words, document)) if document else [],
+        groups=grouped(visit.words, sentences_of(visit.words, document)) if document else [],
         findings=[_said_flaw(visit, flaw) for flaw in lint(document, visit.at)] if document else [],
         changes=changes_of(visit.words, earlier, document) if document and earlier else None,
     )

@@ -28,6 +28,7 @@ DOORS = [
     ("GET", "/api/v1/hits", Verb.DETECTION_READ),
     ("POST", "/api/v1/telemetry/zeek", Verb.TELEMETRY_PUSH),
     ("GET", "/api/v1/why?object=a&partner=XB", Verb.RELEASE_READ),
+    ("GET", "/api/v1/duties", Verb.AGREEMENT_READ),
     ("GET", "/metrics", Verb.NODE_READ),
     ("GET", "/events", Verb.EVENTS_READ),
 ]
