@@ -143,11 +143,8 @@ def grouped(words: Translator, sentences: Iterable[SaidTerm]) -> list[Group]:
     found: dict[str, list[SaidTerm]] = {name: [] for name in _GROUPS}
     for each in sentences:
         found[_group_of(each)].append(each)
-    return [
-        Group(name, *(words.gettext(each) for each in _GROUPS[name]), sentences)
-        for name, sentences in found.items()
-        if sentences
-    ]
+    said = {name: (words.gettext(title), words.gettext(explained)) for name, (title, explained) in _GROUPS.items()}
+    return [Group(name, *said[name], sentences) for name, sentences in found.items() if sentences]
 
 
 def _group_of(sentence: SaidTerm) -> str:
