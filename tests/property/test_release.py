@@ -178,7 +178,7 @@ def admission(request: Request, agreement: Agreement, at: datetime) -> set[str]:
         agreement.reference, request.purpose, (released,),
     )  # fmt: skip
     sender = Partner(card(request.holder), Standing.TRUSTED, at)
-    outcome = _Admission(sender, document, agreement, at, ()).of(released, 1)
+    outcome = _Admission(sender, document, agreement, at, (), True, {}).of(released, 1)
     return set() if isinstance(outcome, NewObject) else {reason.code for reason in outcome.reasons}
 
 

@@ -130,7 +130,7 @@ def ask(sender: Country, partner: Country, at: datetime) -> list[Any]:
     got: list[Any] = []
     while frames := fetch(sender, partner, at):
         for frame in frames:
-            envelope = frame.open(partner.context.signer)
+            envelope, _ = frame.open(partner.context.signer)
             document = verify(envelope, keys_of(XA).signing.verify_key, RELEASE_TYPE, subject="release")
             outcome = Receiving(partner.context).take(sender.nation, frame, at)
             got.append((document, len(frame.sealed), len(frame.header_bytes), frame.header.sequence, outcome))
