@@ -102,7 +102,7 @@ def opened(sender: Country, recipient: Country, at: datetime) -> list[dict[str, 
     told = []
     while frames := fetch(sender, recipient, at):
         for frame in frames:
-            envelope = frame.open(signer_of(recipient.nation))
+            envelope, _ = frame.open(signer_of(recipient.nation))
             told.append(json.loads(read_envelope(envelope).payload))
             Receiving(recipient.context).take(sender.nation, frame, at)
     return told
@@ -247,7 +247,7 @@ def test_a_recipient_does_not_admit_what_its_agreement_protects(three: list[Coun
     a, b, _ = three
     a.add(1, at)
     (frame,) = fetch(a, b, at)
-    release = json.loads(read_envelope(frame.open(signer_of(XB))).payload)
+    release = json.loads(read_envelope(frame.open(signer_of(XB))[0]).payload)
     release["objects"][0]["body"] = indicator(2, description="j.doe@hydra.example").decode()
     forged = forge(frame, release)
     assert Receiving(b.context).take(XA, forged, at) == "quarantined"
@@ -263,7 +263,7 @@ def forge(frame: Any, release: dict[str, Any]) -> Any:
     from tests.world import keys_of
 
     envelope = sign_with(keys_of(XA).signing, RELEASE_TYPE, canonical.dumps(release))
-    sealed = seal_frame(envelope, XA, XB, frame.header.sequence, keys_of(XB).opening[0].seal_key)
+    sealed = seal_frame(envelope, b"", XA, XB, frame.header.sequence, keys_of(XB).opening[0].seal_key)
     return next(iter(split_frames(sealed)))
 
 

@@ -19,7 +19,8 @@ AGAINST = Draft("suspend", "material-breach", target=XD)
 
 @pytest.fixture
 def treaty(at: datetime) -> Treaty:
-    terms = msgspec.structs.replace(DEFAULT_TERMS, suspension_by=2, status_max_age_days=5)
+    # the officials of this world spoke last two weeks before it begins
+    terms = msgspec.structs.replace(DEFAULT_TERMS, suspension_by=2, status_max_age_days=14 + 5)
     return Treaty(at, nations=(XA, XB, XC, XD), terms=terms)
 
 
