@@ -15,6 +15,8 @@ from mithaq.release.obligations import Owed
 
 OPEN, FULFILLED, VOID = "open", "fulfilled", "void"
 DUTY = "exchange.duty"
+_ANSWERED_BY_ANY = ("feedback", "node-incident")
+"""What any release about its subject answers, at whatever stage."""
 
 
 def owe(tx: Transaction, owed: Iterable[Owed]) -> None:
@@ -108,17 +110,15 @@ def fulfil_by_release(
     tx: Transaction, recipient: NationId, lane: Lane, objects: Iterable[tuple[str, str | None]]
 ) -> None:
     """Settle what was owed to a recipient and is in a release to it: (object or what it reports on, stage or None)."""
+    answered = {
+        (subject, kind) for subject, stage in objects for kind in (_ANSWERED_BY_ANY if stage is None else (stage,))
+    }
     table = store.duties
-    for subject, stage in objects:
-        kinds = ("feedback", "node-incident") if stage is None else (stage,)
-        open_ = (
-            table.c.owed_to == recipient,
-            table.c.subject == subject,
-            table.c.lane == str(lane),
-            table.c.state == OPEN,
-        )
-        rows = list(tx.connection.scalars(select(table.c.row).where(*open_, table.c.kind.in_(kinds))))
-        settle(tx, rows, "node")
+    open_ = (table.c.owed_to == recipient, table.c.lane == str(lane), table.c.state == OPEN)
+    kinds = sorted({kind for _, kind in answered})
+    rows = tx.execute(select(table.c.row, table.c.subject, table.c.kind).where(*open_, table.c.kind.in_(kinds)))
+    if found := [row.row for row in rows if (row.subject, row.kind) in answered]:
+        settle(tx, found, "node")
 
 
 def overdue(connection: Connection, at: datetime, *, nation: NationId | None = None) -> list[Any]:
