@@ -25,6 +25,8 @@ from mithaq.cli.demo.leaks import count_leaks
 from mithaq.cli.demo.nodes import DemoNode
 from mithaq.cli.demo.story import Stage, add_indicator
 from mithaq.kernel.clock import SystemClock
+from mithaq.kernel.ids import new_id
+from mithaq.kernel.lane import Lane
 from mithaq.web.app import create_app
 from tests.coalition import processes_naming
 from tests.country import Country, deliver
@@ -258,3 +260,12 @@ def test_material_that_lacks_a_part_is_refused_before_anything_is_founded(tmp_pa
     assert demo.process.returncode == 1
     assert "the material lacks combined_zeek.log" in demo.told
     assert not demo.folder.exists()
+
+
+def test_what_an_exercise_moved_would_be_seen(tmp_path: Path) -> None:
+    """What "an exercise moved nothing" is worth: the inject in the wrong lane is found where it does harm."""
+    with on_stage(VALDORE, tmp_path) as (stage, _):
+        add_indicator(stage.node, attack.INJECT, Lane(new_id("exercise")))
+        assert not stage.has_operational(attack.DRILL)
+        add_indicator(stage.node, attack.INJECT)
+        assert stage.has_operational(attack.DRILL)
