@@ -17,7 +17,7 @@ from mithaq.exchange.orders import Orders
 from mithaq.exchange.planning import Planning
 from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.receiving import Receiving
-from mithaq.exchange.sending import Sending
+from mithaq.exchange.sending.service import Sending
 from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction, StoredObject
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel import canonical, journal

@@ -19,7 +19,9 @@ from tests.world import card_of
 NAMES = {"ar": "قمر", "en": "Qamar", "fr": "Qamar"}
 
 
-def node_of(country: Country, folder: Path, clock: Clock, *, public_url: str = "", language: str = "") -> Node:
+def node_of(
+    country: Country, folder: Path, clock: Clock, *, public_url: str = "", language: str = "", rehearses: bool = False
+) -> Node:
     place = DataFolder(folder / f"node-{country.nation}")
     place.root.mkdir(parents=True, exist_ok=True)
     place.cache.symlink_to(_shared_cache(), target_is_directory=True)
@@ -27,7 +29,12 @@ def node_of(country: Country, folder: Path, clock: Clock, *, public_url: str = "
     country.db.waker = Waker(place.run)
     place.card.write_bytes(card_of(country.nation, clock.now()))
     settings = Settings(
-        nation=country.nation, names=NAMES, contact="duty@xa.example", public_url=public_url, language=language
+        nation=country.nation,
+        names=NAMES,
+        contact="duty@xa.example",
+        public_url=public_url,
+        language=language,
+        permit_documentation_ranges=rehearses,
     )
     return Node(place, settings, country.db, clock, country.context.signer)
 

@@ -15,7 +15,7 @@ PLANTED = {
     "a function nobody reads in one go": File("src/mithaq/release/rules.py", _LONG),
     "a class that does everything": File("src/mithaq/release/rules.py", _WIDE),
     "a service that reads a clock": File("src/mithaq/release/service.py", "at = datetime.now(UTC)\n"),
-    "a Released beside the gate": File("src/mithaq/exchange/sending.py", "Released(1)\n"),
+    "a Released beside the gate": File("src/mithaq/exchange/sending/service.py", "Released(1)\n"),
     "the gate's key in other hands": File("src/mithaq/web/pages.py", "from mithaq.release.model import _GATE\n"),
     "a path of one machine": File("docs/start.md", "run it in /root/mithaq\n"),
     "the host of a registry": File("README.md", "pip install -i https://pypi.org/simple mithaq\n"),

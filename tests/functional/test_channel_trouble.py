@@ -19,7 +19,7 @@ from mithaq.exchange.channel.client import PartnerClient, fetch_card
 from mithaq.exchange.errors import PartnerRefused, PartnerUnreachable
 from mithaq.exchange.frame import FRAMES_TYPE
 from mithaq.exchange.receiving import Receiving
-from mithaq.exchange.sending import Sending
+from mithaq.exchange.sending.service import Sending
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.nations.rules import read_card

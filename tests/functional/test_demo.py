@@ -187,7 +187,7 @@ def on_stage(nation: DemoNation, folder: Path) -> Iterator[tuple[Stage, Country]
     """A nation with its whole data folder and its pages, without processes."""
     root, clock = folder / f"node-{nation.code}", SystemClock()
     country = Country.found(nation.code, root, f"sqlite:///{root / 'mithaq.db'}")
-    node = node_of(country, folder, clock)
+    node = node_of(country, folder, clock, rehearses=True)
     with listening() as listener:
         server = uvicorn.Server(uvicorn.Config(create_app(node), log_level="critical", ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

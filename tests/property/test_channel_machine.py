@@ -24,7 +24,7 @@ from mithaq.exchange.errors import OutOfSequence
 from mithaq.exchange.frame import Unverified, split_frames
 from mithaq.exchange.orders import Orders
 from mithaq.exchange.receiving import Receiving
-from mithaq.exchange.sending import Sending
+from mithaq.exchange.sending.service import Sending
 from mithaq.kernel import journal
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.database import Database, Transaction

@@ -13,7 +13,7 @@ from mithaq.exchange.gatekeeping import digest_of
 from mithaq.exchange.log.record import record_of_release
 from mithaq.exchange.protecting import versions_of
 from mithaq.exchange.release_document import read_release
-from mithaq.exchange.sending import LOST, last_sequence
+from mithaq.exchange.sending.record import LOST, last_sequence
 from mithaq.intelligence.errors import NotHeld
 from mithaq.intelligence.model import StoredObject
 from mithaq.kernel.database import Transaction, insert_ignore

@@ -101,29 +101,14 @@ class Planning:
         keep_withheld(tx, kept)
 
     def _withdraw(self, tx: Transaction, held: Iterable[StoredObject]) -> None:
-        rows = []
         for stored in held:
             had = select(store.sent_objects.c.recipient).where(
                 store.sent_objects.c.object_id == stored.stix.id, store.sent_objects.c.lane == str(stored.lane)
             )
             waiting = store.outbox.c.object_row == stored.row
             tx.execute(delete(store.outbox).where(waiting, store.outbox.c.action == "release"))
-            rows += [
-                {
-                    "recipient": row.recipient,
-                    "action": "withdraw",
-                    "object_row": stored.row,
-                    "object_id": stored.stix.id,
-                    "version": version_of(stored),
-                    "lane": str(stored.lane),
-                    "agreement_id": "",
-                    "purpose": "withdrawal",
-                    "decided_at": tx.at,
-                }
-                for row in tx.connection.execute(had.distinct())
-            ]
-        insert_ignore(tx, store.outbox, rows)
-        _tell_planned(tx, rows)
+            for recipient in tx.connection.scalars(had.distinct()).all():
+                withdraw_from(tx, NationId(recipient), [stored])
 
     def _reconsider(self, tx: Transaction, gate: Gatekeeper) -> None:
         """Ask again about everything that was withheld: an agreement, a partner or an order has changed."""
@@ -133,6 +118,26 @@ class Planning:
             for stored in self._context.holdings.rows(tx.connection, [row.object_row])
         ]
         self._decide(tx, gate, orders)
+
+
+def withdraw_from(tx: Transaction, recipient: NationId, fallen: Iterable[StoredObject]) -> None:
+    """Let a nation that has these objects from here be told that they no longer stand."""
+    rows = [
+        {
+            "recipient": recipient,
+            "action": "withdraw",
+            "object_row": stored.row,
+            "object_id": stored.stix.id,
+            "version": version_of(stored),
+            "lane": str(stored.lane),
+            "agreement_id": "",
+            "purpose": "withdrawal",
+            "decided_at": tx.at,
+        }
+        for stored in fallen
+    ]
+    insert_ignore(tx, store.outbox, rows)
+    _tell_planned(tx, rows)
 
 
 def _sent_by(stored: StoredObject, recipient: NationId) -> bool:

@@ -10,6 +10,7 @@ from mithaq.exchange.context import Context
 from mithaq.exchange.errors import BadReceipt
 from mithaq.exchange.log.record import record_of_receipt
 from mithaq.exchange.receipt import RECEIPT_TYPE, Receipt, read_receipt
+from mithaq.exchange.sending import overtaken
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.database import Transaction
 from mithaq.kernel.ids import NationId
@@ -43,7 +44,7 @@ class Receipts:
         if (receipt.sender, receipt.recipient) != (self._context.own, partner):
             raise BadReceipt("it is not about a release from here to its signer", subject=receipt.release_id[:80])
         with self._context.db.write(at) as tx:
-            lane = _keep(tx, receipt, envelope)
+            lane = self._keep(tx, receipt, envelope)
             if lane is not None:
                 self._context.log.append(tx, [record_of_receipt(receipt, lane, "receipt-taken")])
         return receipt
@@ -69,6 +70,34 @@ class Receipts:
         with self._context.db.write(at) as tx:
             tx.execute(update(store.received).where(*here).values(receipt_due=False))
 
+    def _keep(self, tx: Transaction, receipt: Receipt, envelope: bytes) -> Lane | None:
+        """Keep a receipt and return the lane it belongs to; nothing where it was kept before."""
+        here = (store.sent.c.recipient == receipt.recipient, store.sent.c.sequence == receipt.sequence)
+        row = tx.execute(select(store.sent).where(*here)).one_or_none()
+        if row is None or row.release_id != receipt.release_id:
+            raise BadReceipt("it matches no release that this nation sent", subject=receipt.release_id[:80])
+        if row.digest != receipt.digest and not overtaken.restore(tx, receipt, self._context.holdings):
+            raise BadReceipt("it matches no release that this nation sent", subject=receipt.release_id[:80])
+        if row.receipt is not None:
+            return None
+        overtaken.forget(tx, receipt)
+        refused = [
+            {"object": name, "reasons": [each.as_json() for each in reasons]} for name, reasons in receipt.refused
+        ]
+        tx.execute(
+            update(store.sent)
+            .where(*here)
+            .values(outcome=receipt.outcome, receipt=envelope, receipted_at=tx.at, refused=refused)
+        )
+        tx.append(
+            "exchange.receipt",
+            subject=receipt.release_id,
+            lane=Lane(row.lane),
+            actor=f"nation:{receipt.recipient}",
+            detail={"outcome": receipt.outcome, "sequence": receipt.sequence, "dated": rfc3339(receipt.at)},
+        )
+        return Lane(row.lane)
+
     def _of(self, row: Any) -> Receipt:
         refused = tuple(
             (each["object"], tuple(Reason.of_json(reason) for reason in each["reasons"])) for each in row.refused
@@ -83,27 +112,3 @@ class Receipts:
             at=row.received_at,
             refused=refused,
         )
-
-
-def _keep(tx: Transaction, receipt: Receipt, envelope: bytes) -> Lane | None:
-    """Keep a receipt and return the lane it belongs to; nothing where it was kept before."""
-    here = (store.sent.c.recipient == receipt.recipient, store.sent.c.sequence == receipt.sequence)
-    row = tx.execute(select(store.sent).where(*here)).one_or_none()
-    if row is None or (row.release_id, row.digest) != (receipt.release_id, receipt.digest):
-        raise BadReceipt("it matches no release that this nation sent", subject=receipt.release_id[:80])
-    if row.receipt is not None:
-        return None
-    refused = [{"object": name, "reasons": [each.as_json() for each in reasons]} for name, reasons in receipt.refused]
-    tx.execute(
-        update(store.sent)
-        .where(*here)
-        .values(outcome=receipt.outcome, receipt=envelope, receipted_at=tx.at, refused=refused)
-    )
-    tx.append(
-        "exchange.receipt",
-        subject=receipt.release_id,
-        lane=Lane(row.lane),
-        actor=f"nation:{receipt.recipient}",
-        detail={"outcome": receipt.outcome, "sequence": receipt.sequence, "dated": rfc3339(receipt.at)},
-    )
-    return Lane(row.lane)

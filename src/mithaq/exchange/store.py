@@ -121,6 +121,25 @@ The frame is empty while the release waits for witnesses. The signed envelope st
 the record of its leaf.
 """
 
+overtaken = Table(
+    "exchange_overtaken",
+    metadata,
+    Column("recipient", Text, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("action", Text, nullable=False),
+    Column("frame", LargeBinary, nullable=False),
+    Column("sent_at", Timestamp, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("envelope", LargeBinary, nullable=True),
+    Column("log", BigInteger, nullable=True),
+    Column("leaf", BigInteger, nullable=True),
+    Column("emergency_log", BigInteger, nullable=True),
+    Column("emergency_leaf", BigInteger, nullable=True),
+    Column("objects", Json, nullable=False),
+)
+"""What a void number said before, until its recipient has confirmed one or the other."""
+
 sent_objects = Table(
     "exchange_sent_objects",
     metadata,

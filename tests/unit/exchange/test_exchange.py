@@ -17,7 +17,7 @@ from mithaq.exchange.receipt import RECEIPT_TYPE, Receipt
 from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.receiving import Receiving
 from mithaq.exchange.release_document import RELEASE_TYPE, read_release
-from mithaq.exchange.sending import Sending
+from mithaq.exchange.sending.service import Sending
 from mithaq.intelligence.model import ReleaseInstruction
 from mithaq.kernel import journal
 from mithaq.kernel.lane import Lane

@@ -9,12 +9,13 @@ import pytest
 from sqlalchemy import select
 
 from mithaq.exchange import store
+from mithaq.exchange.ledger import holders
 from mithaq.exchange.orders import Orders
 from mithaq.exchange.receiving import Receiving
-from mithaq.exchange.sending import Sending
+from mithaq.exchange.sending.service import Sending
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.nations.signer import LocalSigner
-from tests.country import Country, alliance, deliver, fetch
+from tests.country import Country, alliance, deliver, fetch, give_receipts
 from tests.world import XA, XB, Treaty, keys_of
 
 DRILL = Lane("exercise--11111111-1111-4111-8111-111111111111")
@@ -126,6 +127,42 @@ def test_a_release_that_became_void_under_a_suspension_goes_when_that_ends(two: 
     a.context.agreements.set_suspended(agreement_id, False, at=at, actor="person--director")
     assert deliver(a, b, at) == ["admitted"]
     assert stands(b, object_id)
+
+
+def test_an_answer_that_a_void_overtook_is_still_taken_confirmed_and_withdrawn(
+    two: list[Country], at: datetime
+) -> None:
+    """The first answer is slow; the recipient asks again, and then the first one arrives after all."""
+    a, b = two
+    fallen, free = a.add(1, at), a.add(2, at)
+    (slow,) = fetch(a, b, at)
+    withdraw(a, fallen, at)
+    assert len(fetch(a, b, at)) == 1
+    assert Receiving(b.context).take(XA, slow, at) == "admitted"
+    assert (stands(b, fallen), stands(b, free)) == (True, True)
+    give_receipts(a, b, at)
+    with a.db.read() as connection:
+        assert [each.version for each in holders(connection, fallen)] != []
+        assert [row.outcome for row in connection.execute(select(store.sent))] == ["admitted"]
+    assert sorted(deliver_all(a, b, at)) == ["admitted", "withdrawn"]
+    assert (stands(b, fallen), stands(b, free)) == (False, True)
+    with a.db.read() as connection:
+        assert connection.execute(select(store.overtaken)).all() == []
+
+
+def test_what_a_void_number_said_before_is_forgotten_once_the_void_is_confirmed(
+    two: list[Country], at: datetime
+) -> None:
+    a, b = two
+    withdrawn = a.add(1, at)
+    fetch(a, b, at)
+    withdraw(a, withdrawn, at)
+    fetch(a, b, at)
+    with a.db.read() as connection:
+        assert len(connection.execute(select(store.overtaken)).all()) == 1
+    assert deliver(a, b, at) == ["void"]
+    with a.db.read() as connection:
+        assert connection.execute(select(store.overtaken)).all() == []
 
 
 def test_two_channels_to_one_partner_take_each_release_once(two: list[Country], at: datetime) -> None:

@@ -58,7 +58,7 @@ def reconcile(first: Path, second: Path) -> Reconciled:
 class _Said:
     """What both logs say of one direction, by number: sent, receipts given for it, receipts taken for it."""
 
-    sent: dict[int, Record]
+    sent: dict[int, list[Record]]
     given: dict[int, Record]
     taken: dict[int, Record]
 
@@ -80,9 +80,13 @@ class _Book:
         nation = LogName.parse(audit.checkpoint()[0].origin).nation
         return _Book(nation, tuple(read_record(line.record.encode()) for line in audit.records()))
 
-    def sent_to(self, other: str) -> dict[int, Record]:
-        """Return the last word under each number; a void release takes the place of the one it was."""
-        return _by_number(each for each in self._of("release", "withdraw", "void") if each.recipient == other)
+    def sent_to(self, other: str) -> dict[int, list[Record]]:
+        """Return all that was said under each number: a void one takes the place of a release that was on its way."""
+        said: dict[int, list[Record]] = {}
+        for each in self._of("release", "withdraw", "void"):
+            if each.recipient == other:
+                said.setdefault(each.sequence, []).append(each)
+        return said
 
     def given_to(self, other: str) -> dict[int, Record]:
         return _by_number(each for each in self._of("receipt-given") if each.sender == other)
@@ -99,17 +103,17 @@ def _by_number(records: Iterable[Record]) -> dict[int, Record]:
 
 
 def _compare(sender: str, recipient: str, number: int, said: _Said) -> Iterator[Difference]:
-    sent, given, taken = said.sent.get(number), said.given.get(number), said.taken.get(number)
+    sent, given, taken = said.sent.get(number, []), said.given.get(number), said.taken.get(number)
 
     def difference(kind: str) -> Difference:
-        known = sent or given or taken
+        known = sent[-1] if sent else given or taken
         return Difference(kind, sender, recipient, number, known.release_id if known else "")
 
-    if sent is None:
+    if not sent:
         yield difference("not-sent")
     elif given is None:
         yield difference("not-acknowledged")
-    elif (sent.release_id, sent.digest) != (given.release_id, given.decisions):
+    elif (given.release_id, given.decisions) not in [(each.release_id, each.digest) for each in sent]:
         yield difference("other-content")
     if given is not None and (taken is None or taken.digest != given.digest):
         yield difference("receipt-not-held")

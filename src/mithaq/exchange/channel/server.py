@@ -22,7 +22,7 @@ from mithaq.exchange.frame import FRAMES_TYPE
 from mithaq.exchange.letters import Letters
 from mithaq.exchange.log.flushing import COSIGNED
 from mithaq.exchange.receipts import Receipts
-from mithaq.exchange.sending import Sending
+from mithaq.exchange.sending.service import Sending
 from mithaq.exchange.settings import (
     CARD_HEADER,
     MAX_LETTER_BYTES,

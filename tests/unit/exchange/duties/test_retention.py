@@ -23,7 +23,7 @@ from mithaq.exchange.duties.errors import BadAttestation
 from mithaq.exchange.duties.service import Duties
 from mithaq.exchange.receiving import Receiving
 from mithaq.exchange.release_document import read_release
-from mithaq.exchange.sending import Sending
+from mithaq.exchange.sending.service import Sending
 from mithaq.intelligence.model import ReleaseInstruction
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL, Lane

@@ -1,0 +1,1 @@
+"""Hand a partner what waits for it: judged again, numbered, signed, logged and sealed when it is fetched."""
