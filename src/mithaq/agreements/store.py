@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Connection, Integer, LargeBinary, Table, Text, insert, select, update
+from sqlalchemy import Boolean, Column, Connection, Integer, LargeBinary, Table, Text, bindparam, insert, select, update
 
 from mithaq.kernel.database import Timestamp, Transaction, metadata
 
@@ -28,18 +28,25 @@ statements = Table(
 )
 """What parties have said of agreements, each as its signed bytes; verified when it came."""
 
+_OF = select(agreements).where(agreements.c.id == bindparam("agreement_id"))
+_NEWEST = _OF.order_by(agreements.c.version.desc()).limit(1)
+_VERSION = _OF.where(agreements.c.version == bindparam("version"))
+_ALL = select(agreements).order_by(agreements.c.id, agreements.c.version.desc())
+_SAID = select(statements).order_by(statements.c.agreement_id, statements.c.nation, statements.c.sequence)
+_SAID_OF = _SAID.where(statements.c.agreement_id == bindparam("agreement_id"))
+
 
 def find(connection: Connection, agreement_id: str, version: int | None = None) -> Any | None:
     """Return the row of one version, or of the newest."""
-    query = select(agreements).where(agreements.c.id == agreement_id)
-    if version is not None:
-        query = query.where(agreements.c.version == version)
-    return connection.execute(query.order_by(agreements.c.version.desc()).limit(1)).one_or_none()
+    named: dict[str, Any] = {"agreement_id": agreement_id}
+    if version is None:
+        return connection.execute(_NEWEST, named).one_or_none()
+    return connection.execute(_VERSION, named | {"version": version}).one_or_none()
 
 
 def all_rows(connection: Connection) -> list[Any]:
     """Return every version of every agreement, newest version first."""
-    return list(connection.execute(select(agreements).order_by(agreements.c.id, agreements.c.version.desc())))
+    return list(connection.execute(_ALL))
 
 
 def save(tx: Transaction, agreement_id: str, version: int, envelope: bytes, *, is_new: bool) -> None:
@@ -70,10 +77,9 @@ def lock(tx: Transaction, agreement_id: str) -> None:
 
 def statement_rows(connection: Connection, agreement_id: str | None = None) -> list[Any]:
     """Return the statements about one agreement or about all, for each nation in the order of their numbers."""
-    query = select(statements).order_by(statements.c.agreement_id, statements.c.nation, statements.c.sequence)
-    if agreement_id is not None:
-        query = query.where(statements.c.agreement_id == agreement_id)
-    return list(connection.execute(query))
+    if agreement_id is None:
+        return list(connection.execute(_SAID))
+    return list(connection.execute(_SAID_OF, {"agreement_id": agreement_id}))
 
 
 def add_statement(tx: Transaction, agreement_id: str, nation: str, sequence: int, envelope: bytes) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    bindparam,
     exists,
     func,
     or_,
@@ -37,6 +38,20 @@ _STORE_LOCK: Final = 0x686F6C64
 _NAME_CHARS: Final = 500
 _KEY_CHARS: Final = 600
 """Longer values are indexed by their digest: a PostgreSQL index entry has room for about 2,700 bytes."""
+
+
+_BY_ROWS = select(objects).where(objects.c.row.in_(bindparam("rows", expanding=True))).order_by(objects.c.row)
+_VERSIONS = (
+    select(objects)
+    .where(objects.c.stix_id == bindparam("stix_id"), objects.c.lane == bindparam("lane"))
+    .order_by(objects.c.modified.desc(), objects.c.row.desc())
+)
+_WORDS = select(provenance).where(provenance.c.object.in_(bindparam("rows", expanding=True))).order_by(provenance.c.row)
+_GIVEN = (
+    select(instructions)
+    .where(instructions.c.object.in_(bindparam("rows", expanding=True)))
+    .order_by(instructions.c.row)
+)
 
 
 def lock(tx: Transaction) -> None:
@@ -159,13 +174,12 @@ def original(connection: Connection, digest: str) -> bytes | None:
 
 def versions(connection: Connection, stix_id: str, lane: Lane) -> list[StoredObject]:
     """Return every version of an object, newest first."""
-    query = select(objects).where(objects.c.stix_id == stix_id, objects.c.lane == str(lane))
-    return load(connection, query.order_by(objects.c.modified.desc(), objects.c.row.desc()))
+    return load(connection, _VERSIONS, {"stix_id": stix_id, "lane": str(lane)})
 
 
 def by_rows(connection: Connection, rows: Sequence[int]) -> list[StoredObject]:
     """Return objects by their rows, in row order."""
-    return load(connection, select(objects).where(objects.c.row.in_(list(rows))).order_by(objects.c.row))
+    return load(connection, _BY_ROWS, {"rows": list(rows)})
 
 
 def since(connection: Connection, at: datetime, after_row: int, limit: int) -> list[StoredObject]:
@@ -249,20 +263,16 @@ def _conditions(query: Query) -> list[Any]:
     return conditions
 
 
-def load(connection: Connection, query: Select[Any]) -> list[StoredObject]:
+def load(connection: Connection, query: Select[Any], named: Mapping[str, Any] | None = None) -> list[StoredObject]:
     """Run a query over `objects` and put each row's words and instructions beside it."""
-    rows = connection.execute(query).all()
+    rows = connection.execute(query, named).all()
     numbers = [row.row for row in rows]
     words: dict[int, list[Provenance]] = defaultdict(list)
     given: dict[int, list[ReleaseInstruction]] = defaultdict(list)
     if numbers:
-        for word in connection.execute(
-            select(provenance).where(provenance.c.object.in_(numbers)).order_by(provenance.c.row)
-        ):
+        for word in connection.execute(_WORDS, {"rows": numbers}):
             words[word.object].append(_provenance(word))
-        for row in connection.execute(
-            select(instructions).where(instructions.c.object.in_(numbers)).order_by(instructions.c.row)
-        ):
+        for row in connection.execute(_GIVEN, {"rows": numbers}):
             given[row.object].append(_instruction(row))
     return [_stored(row, words[row.row], given[row.row]) for row in rows]
 

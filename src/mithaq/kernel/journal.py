@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Integer, bindparam, func, select
 
 from mithaq.kernel.database import Database, Transaction, cursors, journal, upsert
 from mithaq.kernel.lane import Lane
@@ -41,14 +41,25 @@ class Reader:
     position: int = field(default=-1)
 
 
+_AFTER = (
+    select(journal)
+    .where(journal.c.seq > bindparam("after"))
+    .order_by(journal.c.seq)
+    .limit(bindparam("limit", type_=Integer))
+)
+_AFTER_OF_KINDS = _AFTER.where(journal.c.kind.in_(bindparam("kinds", expanding=True)))
+_LAST = select(func.coalesce(func.max(journal.c.seq), 0))
+_CURSOR = select(cursors.c.seq).where(cursors.c.reader == bindparam("reader"))
+
+
 def entries(
     connection: Connection, after: int, *, limit: int = BATCH, kinds: frozenset[str] | None = None
 ) -> list[Entry]:
     """Return the entries after a sequence number, oldest first."""
-    query = select(journal).where(journal.c.seq > after).order_by(journal.c.seq).limit(limit)
-    if kinds is not None:
-        query = query.where(journal.c.kind.in_(sorted(kinds)))
-    return [_entry(row) for row in connection.execute(query)]
+    asked: dict[str, Any] = {"after": after, "limit": limit}
+    if kinds is None:
+        return [_entry(row) for row in connection.execute(_AFTER, asked)]
+    return [_entry(row) for row in connection.execute(_AFTER_OF_KINDS, asked | {"kinds": sorted(kinds)})]
 
 
 def newest(
@@ -65,7 +76,7 @@ def newest(
 
 def last_seq(connection: Connection) -> int:
     """Return the newest sequence number, 0 for an empty journal."""
-    return connection.scalar(select(func.coalesce(func.max(journal.c.seq), 0))) or 0
+    return connection.scalar(_LAST) or 0
 
 
 def lag(connection: Connection, reader: str) -> int:
@@ -96,7 +107,7 @@ def run_once(db: Database, reader: Reader, at: datetime) -> int:
 
 
 def _cursor(connection: Connection, reader: str) -> int:
-    return connection.scalar(select(cursors.c.seq).where(cursors.c.reader == reader)) or 0
+    return connection.scalar(_CURSOR, {"reader": reader}) or 0
 
 
 def _move(transaction: Transaction, reader: str, seq: int) -> None:

@@ -4,7 +4,21 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Column, Connection, LargeBinary, Select, Table, Text, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    LargeBinary,
+    Select,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from mithaq.kernel.database import Timestamp, Transaction, metadata
 from mithaq.kernel.ids import NationId
@@ -25,13 +39,13 @@ partners = Table(
 
 def find(connection: Connection, nation: NationId) -> Partner | None:
     """Return one partner."""
-    row = connection.execute(_with_status().where(partners.c.nation == nation)).one_or_none()
+    row = connection.execute(_ONE, {"nation": nation}).one_or_none()
     return _partner(row) if row else None
 
 
 def all_partners(connection: Connection) -> list[Partner]:
     """Return every partner by code."""
-    return [_partner(row) for row in connection.execute(_with_status().order_by(partners.c.nation))]
+    return [_partner(row) for row in connection.execute(_ALL)]
 
 
 def save(tx: Transaction, partner: Partner, card: bytes, *, is_new: bool) -> None:
@@ -71,6 +85,11 @@ def _with_status() -> Select[Any]:
         status.c.expires_at.label("status_expires_at"),
         status.c.version.label("statement_version"),
     ).select_from(whole)
+
+
+_ONE = _with_status().where(partners.c.nation == bindparam("nation"))
+_ALL = _with_status().order_by(partners.c.nation)
+"""Asked for at every release, and long to put together: once in a process is enough."""
 
 
 def _partner(row: Any) -> Partner:

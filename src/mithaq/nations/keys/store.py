@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Index, Integer, LargeBinary, Table, Text, delete, insert, select
+from sqlalchemy import Column, Connection, Index, Integer, LargeBinary, Table, Text, bindparam, delete, insert, select
 
 from mithaq.kernel.database import Timestamp, Transaction, metadata
 from mithaq.kernel.ids import NationId
@@ -39,6 +39,17 @@ signing_keys = Table(
     Index("nation_signing_keys_id", "key_id"),
 )
 """A projection of the statements: each signing key a nation ever authorised."""
+
+
+_BY_ID = select(signing_keys).where(signing_keys.c.key_id.in_(bindparam("key_ids", expanding=True)))
+_IN_USE_SINCE = select(statements.c.accepted_at).where(
+    statements.c.nation == bindparam("nation"),
+    statements.c.version > 1,
+    statements.c.issued_at
+    == select(signing_keys.c.authorised_at)
+    .where(signing_keys.c.nation == bindparam("nation"), signing_keys.c.retired_at.is_(None))
+    .scalar_subquery(),
+)
 
 
 def row_of(connection: Connection, nation: NationId, after: int = 0) -> list[Signed]:
@@ -89,21 +100,12 @@ def keys_of(connection: Connection, nation: NationId) -> list[KnownKey]:
 
 def in_use_since(connection: Connection, nation: NationId) -> datetime | None:
     """Return when the statement was accepted here that brought the present signing key; nothing for the first key."""
-    first = select(signing_keys.c.authorised_at).where(
-        signing_keys.c.nation == nation, signing_keys.c.retired_at.is_(None)
-    )
-    query = select(statements.c.accepted_at).where(
-        statements.c.nation == nation,
-        statements.c.version > 1,
-        statements.c.issued_at == first.scalar_subquery(),
-    )
-    return connection.execute(query).scalar_one_or_none()
+    return connection.execute(_IN_USE_SINCE, {"nation": nation}).scalar_one_or_none()
 
 
 def keys_by_id(connection: Connection, key_ids: Iterable[str]) -> list[KnownKey]:
     """Return the known keys with these ids, of whatever nation."""
-    query = select(signing_keys).where(signing_keys.c.key_id.in_(list(key_ids)))
-    return [_key(row) for row in connection.execute(query)]
+    return [_key(row) for row in connection.execute(_BY_ID, {"key_ids": list(key_ids)})]
 
 
 def _values(each: Signed, tx: Transaction) -> dict[str, Any]:
