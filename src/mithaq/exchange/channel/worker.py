@@ -27,6 +27,9 @@ from mithaq.kernel.wake import WakeListener
 _log = logging.getLogger(__name__)
 _RECOVERY_S = 5.0
 _PROOF_RETRY_S = 30.0
+_PROOF_REST_S = 2.0
+"""How long proofs gather after a receipt: one checkpoint, cosigned once, then covers all of them."""
+
 _PARTNERS_CHANGED = ("nations.card", "nations.standing", "nations.removed")
 _TO_POST = ("exchange.admitted", "exchange.quarantined", "exchange.letter", "exchange.duty")
 
@@ -100,6 +103,7 @@ class _Channel:
         self._owed = Owed(context)
         self._letters = Letters(context)
         self._unproven: dict[int, float] = {}
+        self._proofs_at = 0.0
         self._attestations = Attestations(context)
         self.stop = threading.Event()
 
@@ -150,7 +154,12 @@ class _Channel:
         with WakeListener(self._run_dir, f"receipts-{self._link.nation}", _TO_POST) as listener:
 
             def step(client: PartnerClient) -> None:
-                if not self._deliver(client) and not self._ask_for_proofs(client):
+                now = time.monotonic()
+                if self._deliver(client):
+                    self._proofs_at = self._proofs_at if self._proofs_at > now else now + _PROOF_REST_S
+                elif now < self._proofs_at:
+                    listener.wait(self._proofs_at - now)
+                elif not self._ask_for_proofs(client):
                     listener.wait(_RECOVERY_S)
 
             self._again_and_again(step, lambda error: _log.info("post to %s: %s", self._link.nation, error))

@@ -20,6 +20,9 @@ _RETRY_S = 5.0
 _KEEPERS_S = 5.0
 """How long detection is given to erase its copies before the attestation is tried again."""
 
+_GATHER_S = 1.0
+"""How long news gathers before the books are kept again: no duty is due within a second, and releases go first."""
+
 _DOUBT = timedelta(minutes=1)
 """How soon a clock that was not believed is looked at again."""
 
@@ -47,6 +50,7 @@ class DutyWorker:
                     _log.error("duties: %s (%s)", error, error.private)
                     rest_s = _RETRY_S
                 listener.wait(rest_s)
+                stop.wait(_GATHER_S)
 
     def step(self) -> float:
         """Do everything that is due now; return for how many seconds nothing else is."""
