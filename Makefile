@@ -11,6 +11,8 @@ CHECKS := 'ruff check .' 'ruff format --check .' mypy 'lint-imports --no-cache -
 	'python tools/i18n.py check' 'python tools/vendor.py check' 'python tools/check_tree.py' \
 	'python tools/reference.py check'
 ARGS ?=
+JOBS ?= logical
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON_DOWNLOADS := never
@@ -29,11 +31,11 @@ setup: $(STAMP) ## Install everything into .venv; a second run finds it done
 demo: $(STAMP) ## Three nations, one attack, one agreement (ARGS="--once --lang fr")
 	$(BIN)/mithaq demo $(ARGS)
 
-test: $(STAMP) ## Run the tests (ARGS="-k journal")
-	$(BIN)/python -m pytest -m "not deep" $(ARGS)
+test: $(STAMP) ## Run the tests, on every core (ARGS="-k journal", JOBS=0 for one process)
+	$(PYTEST) -m "not deep" $(ARGS)
 
 test-deep: $(STAMP) ## Run the long campaigns too
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 check: $(STAMP) ## Style, types, floors, translations, vendored files, the house rules
 	@failed=0; for step in $(CHECKS); do echo "== $$step"; $(BIN)/$$step || failed=1; done; exit $$failed
