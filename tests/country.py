@@ -16,7 +16,7 @@ from mithaq.exchange.log.witnessing import Answer, Witnessing
 from mithaq.exchange.orders import Orders
 from mithaq.exchange.planning import Planning
 from mithaq.exchange.receipts import Receipts
-from mithaq.exchange.receiving import Receiving
+from mithaq.exchange.receiving.service import Receiving
 from mithaq.exchange.sending.service import Sending
 from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction, StoredObject
 from mithaq.intelligence.service import Holdings

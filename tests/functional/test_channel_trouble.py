@@ -18,7 +18,7 @@ from mithaq.exchange import store
 from mithaq.exchange.channel.client import PartnerClient, fetch_card
 from mithaq.exchange.errors import PartnerRefused, PartnerUnreachable
 from mithaq.exchange.frame import FRAMES_TYPE
-from mithaq.exchange.receiving import Receiving
+from mithaq.exchange.receiving.service import Receiving
 from mithaq.exchange.sending.service import Sending
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId

@@ -18,7 +18,7 @@ from mithaq.exchange.errors import PartnerRefused
 from mithaq.exchange.frame import Unverified, seal_frame, split_frames
 from mithaq.exchange.impact import received_since
 from mithaq.exchange.planning import Planning
-from mithaq.exchange.receiving import Receiving
+from mithaq.exchange.receiving.service import Receiving
 from mithaq.exchange.release_document import RELEASE_TYPE, ReleaseDocument
 from mithaq.intelligence.model import NewObject, Provenance
 from mithaq.kernel import journal, keystore

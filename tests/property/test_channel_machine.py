@@ -23,7 +23,7 @@ from mithaq.exchange import store
 from mithaq.exchange.errors import OutOfSequence
 from mithaq.exchange.frame import Unverified, split_frames
 from mithaq.exchange.orders import Orders
-from mithaq.exchange.receiving import Receiving
+from mithaq.exchange.receiving.service import Receiving
 from mithaq.exchange.sending.service import Sending
 from mithaq.kernel import journal
 from mithaq.kernel.clock import rfc3339

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mithaq.agreements.model import Agreement
-from mithaq.exchange.receiving import _Admission
+from mithaq.exchange.receiving.admission import Admission
 from mithaq.exchange.release_document import ReleasedObject, ReleaseDocument
 from mithaq.intelligence.model import NewObject
 from mithaq.kernel.ids import NationId
@@ -178,7 +178,7 @@ def admission(request: Request, agreement: Agreement, at: datetime) -> set[str]:
         agreement.reference, request.purpose, (released,),
     )  # fmt: skip
     sender = Partner(card(request.holder), Standing.TRUSTED, at)
-    outcome = _Admission(sender, document, agreement, at, (), True, {}).of(released, 1)
+    outcome = Admission(sender, document, agreement, at, (), True, {}).of(released, 1)
     return set() if isinstance(outcome, NewObject) else {reason.code for reason in outcome.reasons}
 
 

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from mithaq.exchange.orders import Orders
 from mithaq.exchange.receipts import Receipts
-from mithaq.exchange.receiving import Receiving
+from mithaq.exchange.receiving.service import Receiving
 from mithaq.exchange.release_document import RELEASE_TYPE
 from mithaq.intelligence.model import NewObject, Provenance
 from mithaq.kernel.lane import ACTUAL, TEST, Lane

@@ -15,7 +15,7 @@ from mithaq.exchange.frame import Header, Unverified, seal_frame, split_frames
 from mithaq.exchange.orders import Orders
 from mithaq.exchange.receipt import RECEIPT_TYPE, Receipt
 from mithaq.exchange.receipts import Receipts
-from mithaq.exchange.receiving import Receiving
+from mithaq.exchange.receiving.service import Receiving
 from mithaq.exchange.release_document import RELEASE_TYPE, read_release
 from mithaq.exchange.sending.service import Sending
 from mithaq.intelligence.model import ReleaseInstruction
@@ -345,7 +345,7 @@ def test_a_partner_that_fills_its_share_of_the_disk_leaves_reasons_only(
     a, b, _ = three
     a.add(1, at)
     (frame,) = fetch(a, b, at)
-    monkeypatch.setattr("mithaq.exchange.receiving.MAX_QUARANTINE_BYTES_PER_PARTNER", 100)
+    monkeypatch.setattr("mithaq.exchange.receiving.record.MAX_QUARANTINE_BYTES_PER_PARTNER", 100)
     assert Receiving(b.context).take(XA, resigned(frame, purpose="attribution"), at) == "quarantined"
     with b.db.read() as connection:
         (row,) = connection.execute(select(store.quarantine)).all()

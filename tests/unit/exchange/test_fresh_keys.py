@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mithaq.exchange.receiving import Receiving
+from mithaq.exchange.receiving.service import Receiving
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.keystore import Keys
 from mithaq.kernel.lane import ACTUAL

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from mithaq.exchange import store
 from mithaq.exchange.frame import seal_frame, split_frames
-from mithaq.exchange.receiving import Receiving
+from mithaq.exchange.receiving.service import Receiving
 from mithaq.exchange.release_document import RELEASE_TYPE
 from mithaq.kernel import canonical
 from mithaq.kernel.errors import Error

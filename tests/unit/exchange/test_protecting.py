@@ -18,7 +18,7 @@ from mithaq.exchange.gatekeeping import Gatekeeper
 from mithaq.exchange.orders import Orders
 from mithaq.exchange.protecting import secret_of, versions_of
 from mithaq.exchange.receipts import Receipts
-from mithaq.exchange.receiving import Receiving
+from mithaq.exchange.receiving.service import Receiving
 from mithaq.intelligence.indicators import identity_id
 from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction
 from mithaq.kernel import canonical

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from mithaq.exchange import store
 from mithaq.exchange.ledger import holders
 from mithaq.exchange.orders import Orders
-from mithaq.exchange.receiving import Receiving
+from mithaq.exchange.receiving.service import Receiving
 from mithaq.exchange.sending.service import Sending
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.nations.signer import LocalSigner

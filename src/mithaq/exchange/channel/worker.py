@@ -17,7 +17,7 @@ from mithaq.exchange.errors import PartnerRefused, PartnerUnreachable
 from mithaq.exchange.letters import Letters
 from mithaq.exchange.owed import Owed
 from mithaq.exchange.receipts import Receipts
-from mithaq.exchange.receiving import Receiving
+from mithaq.exchange.receiving.service import Receiving
 from mithaq.exchange.settings import FIRST_RETRY_S, LONGEST_RETRY_S, WAIT_S
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error

@@ -21,7 +21,7 @@ from mithaq.exchange.duties.attestation import ATTESTATION_TYPE, read_attestatio
 from mithaq.exchange.duties.attestations import Attestations
 from mithaq.exchange.duties.errors import BadAttestation
 from mithaq.exchange.duties.service import Duties
-from mithaq.exchange.receiving import Receiving
+from mithaq.exchange.receiving.service import Receiving
 from mithaq.exchange.release_document import read_release
 from mithaq.exchange.sending.service import Sending
 from mithaq.intelligence.model import ReleaseInstruction

@@ -21,7 +21,7 @@ from mithaq.exchange.log.service import Place
 from mithaq.exchange.orders import Orders
 from mithaq.exchange.owed import Owed
 from mithaq.exchange.proving import Proving
-from mithaq.exchange.receiving import Receiving
+from mithaq.exchange.receiving.service import Receiving
 from mithaq.exchange.release_document import ReleaseDocument, read_release
 from mithaq.kernel.signing import read_envelope
 from mithaq.kernel.tlog.checkpoint import Checkpoint

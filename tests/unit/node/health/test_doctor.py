@@ -16,7 +16,7 @@ from sqlalchemy import text
 from mithaq.exchange import store as exchange_store
 from mithaq.exchange.errors import ClockSkew, PartnerRefused, PartnerUnreachable
 from mithaq.exchange.log import store as log_store
-from mithaq.exchange.receiving import Receiving
+from mithaq.exchange.receiving.service import Receiving
 from mithaq.kernel import keystore
 from mithaq.kernel.errors import Error
 from mithaq.kernel.keystore import Keys

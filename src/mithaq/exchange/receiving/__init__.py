@@ -1,0 +1,1 @@
+"""Take a partner's releases: verify, admit or quarantine with reasons, and owe a receipt."""
