@@ -229,7 +229,7 @@ def requests(draw: st.DrawFn, *, own: bool = False) -> Request:
     }
     wild = draw(st.frozensets(st.sampled_from(sorted(unusual)), max_size=2))
     agreement = draw(agreements() | st.none()) if draw(st.booleans()) else _agreement(NATIONS, NATIONS, _GENEROUS)
-    return replace(usual, agreement=agreement, **{name: draw(unusual[name]) for name in sorted(wild)})
+    return msgspec.structs.replace(usual, agreement=agreement, **{name: draw(unusual[name]) for name in sorted(wild)})
 
 
 _TLP_NAMES, _PAP_NAMES = get_args(TlpName), get_args(PapName)

@@ -1,8 +1,11 @@
 """Small worlds for tests: fictional nations with real keys, cards and signed agreements."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any
+
+import msgspec
 
 from mithaq.agreements import rules as agreement_rules
 from mithaq.agreements.model import AGREEMENT_TYPE, Agreement, Document, Party
@@ -21,6 +24,11 @@ from mithaq.nations.rules import card_payload
 from mithaq.nations.signer import LocalSigner
 
 XA, XB, XC, XD = (NationId(code) for code in ("XA", "XB", "XC", "XD"))
+
+
+def changed(value: Any, **changes: Any) -> Any:
+    """Return a frozen value with other fields, whether it is a struct or a dataclass."""
+    return msgspec.structs.replace(value, **changes) if isinstance(value, msgspec.Struct) else replace(value, **changes)
 
 
 @cache

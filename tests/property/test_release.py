@@ -1,8 +1,8 @@
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from random import Random
 
+import msgspec
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -23,6 +23,7 @@ from mithaq.standards.tlp import Tlp, tlp_of
 from tests import strategies as some
 from tests import world
 from tests.country import indicator
+from tests.world import changed
 
 RECIPIENT_CANNOT_KNOW = {
     "carried-purpose", "carried-retention", "holder-not-party", "label-lowered", "onward", "recipient-untrusted",
@@ -58,7 +59,7 @@ def test_raising_the_tlp_of_an_object_never_opens_the_gate(request: Request, at:
     """Only a label lowered below the originator's is mended by raising it, up to the originator's and no further."""
     item = request.item
     assume(item.tlp is not None and item.tlp <= tlp)
-    raised = codes(replace(request, item=replace(item, tlp=tlp)), at)
+    raised = codes(changed(request, item=changed(item, tlp=tlp)), at)
     assert codes(request, at) - {"label-lowered"} <= raised
 
 
@@ -66,14 +67,14 @@ def test_raising_the_tlp_of_an_object_never_opens_the_gate(request: Request, at:
 def test_raising_the_pap_of_an_object_never_opens_the_gate(request: Request, at: datetime, pap: Pap) -> None:
     item = request.item
     assume(item.pap is not None and item.pap <= pap)
-    assert codes(request, at) <= codes(replace(request, item=replace(item, pap=pap)), at)
+    assert codes(request, at) <= codes(changed(request, item=changed(item, pap=pap)), at)
 
 
 @given(some.requests(), some.instants)
 def test_a_missing_label_is_the_strictest_label(request: Request, at: datetime) -> None:
-    red = replace(request.item, tlp=Tlp.RED, pap=Pap.RED)
-    none = replace(request.item, tlp=None, pap=None)
-    assert codes(replace(request, item=none), at) == codes(replace(request, item=red), at) | {"unlabelled"}
+    red = changed(request.item, tlp=Tlp.RED, pap=Pap.RED)
+    none = changed(request.item, tlp=None, pap=None)
+    assert codes(changed(request, item=none), at) == codes(changed(request, item=red), at) | {"unlabelled"}
 
 
 @given(some.requests(), some.instants)
@@ -81,14 +82,14 @@ def test_whatever_stands_against_a_release_is_said_alone_and_in_company(request:
     before = codes(request, at)
     item = request.item
     harder = [
-        replace(request, vetoed=True),
-        replace(request, item=replace(item, is_withdrawn=True)),
-        replace(request, recipient_trusted=False),
-        replace(request, withheld_refs=request.withheld_refs + 1),
+        changed(request, vetoed=True),
+        changed(request, item=changed(item, is_withdrawn=True)),
+        changed(request, recipient_trusted=False),
+        changed(request, withheld_refs=request.withheld_refs + 1),
     ]
     if request.agreement is not None:
-        harder.append(replace(request, agreement=replace(request.agreement, suspended=True)))
-        harder.append(replace(request, agreement=replace(request.agreement, signed_by=frozenset())))
+        harder.append(changed(request, agreement=changed(request.agreement, suspended=True)))
+        harder.append(changed(request, agreement=changed(request.agreement, signed_by=frozenset())))
     for question in harder:
         assert before <= codes(question, at)
     assert "veto" in codes(harder[0], at)
@@ -99,8 +100,8 @@ def test_one_more_originators_word_never_opens_the_gate(
     request: Request, at: datetime, known: list[Carried], more: Carried
 ) -> None:
     assume(known)
-    few = replace(request, item=replace(request.item, carried=tuple(known)))
-    many = replace(request, item=replace(request.item, carried=(*known, more)))
+    few = changed(request, item=changed(request.item, carried=tuple(known)))
+    many = changed(request, item=changed(request.item, carried=(*known, more)))
     assert codes(few, at) <= codes(many, at)
 
 
@@ -146,7 +147,7 @@ def test_terms_only_grow_stricter_on_their_way(item: Item, agreement: Agreement,
         assert terms.excluded >= earlier.excluded
         assert terms.permitted_action <= earlier.permitted_action
     again = carried_terms(
-        replace(item, carried=(*item.carried, terms)), agreement, some.NATIONS[0], some.NATIONS[1], at
+        changed(item, carried=(*item.carried, terms)), agreement, some.NATIONS[0], some.NATIONS[1], at
     )
     assert (again.tlp, again.pap, again.purposes, again.delete_after) == (
         terms.tlp,
@@ -171,7 +172,7 @@ def admission(request: Request, agreement: Agreement, at: datetime) -> set[str]:
     tlp, pap = item.tlp or Tlp.CLEAR, item.pap or Pap.CLEAR
     body = indicator(1, tlp=tlp, labels=[pap.label], object_marking_refs=[tlp.marking_id])
     to = NationId(request.recipient.id)
-    terms = carried_terms(replace(item, tlp=tlp, pap=pap), agreement, request.holder, to, at)
+    terms = carried_terms(changed(item, tlp=tlp, pap=pap), agreement, request.holder, to, at)
     released = ReleasedObject(body, terms, "0" * 64)
     document = ReleaseDocument(
         "release--1", request.holder, NationId(request.recipient.id), 1, at, "release", item.lane,
@@ -186,10 +187,12 @@ def admission(request: Request, agreement: Agreement, at: datetime) -> set[str]:
 def test_what_one_side_releases_the_other_admits_and_what_the_agreement_forbids_both_refuse(
     request: Request, agreement: Agreement, at: datetime
 ) -> None:
-    item = replace(request.item, kind="indicator", is_withdrawn=False)
+    item = changed(request.item, kind="indicator", is_withdrawn=False)
     assume(item.tlp is not None and item.pap is not None)
     to = Recipient("nation", some.NATIONS[1])
-    question = replace(request, item=item, agreement=agreement, recipient=to, vetoed=False, withheld_refs=0)
+    question = msgspec.structs.replace(
+        request, item=item, agreement=agreement, recipient=to, vetoed=False, withheld_refs=0
+    )
     sent, admitted = codes(question, at), admission(question, agreement, at)
     assert admitted <= sent
     assert sent - RECIPIENT_CANNOT_KNOW <= admitted

@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import get_args
 
+import msgspec
 from sqlalchemy import Connection, select
 
 from mithaq.agreements.model import AGREEMENT_TYPE, Agreement, Document, State
@@ -188,7 +188,7 @@ class Gatekeeper:
         if agreed is None or not agreed.protected:
             return request
         shown = self.exposes(stored, agreement_id)
-        return replace(request, exposes=shown | NAMED_BY_TERMS if request.item.carried else shown)
+        return msgspec.structs.replace(request, exposes=shown | NAMED_BY_TERMS if request.item.carried else shown)
 
     def _facts(self, request: Request) -> AgreementFacts | None:
         if request.agreement is None:

@@ -1,17 +1,17 @@
 """Why something was refused: a value, not an error."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+
+class Reason(msgspec.Struct, frozen=True, gc=False):
     """One reason for a refusal, with its remedy; both are message ids with `%(name)s` placeholders."""
 
     code: str
     message: str
-    params: dict[str, str | int] = field(default_factory=dict)
+    params: dict[str, str | int] = {}
     remedy: str = ""
 
     def sentence(self, translate: Callable[[str], str] = str) -> str:

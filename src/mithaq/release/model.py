@@ -134,8 +134,7 @@ class Item:
     scope: Scope = NO_SCOPE
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, gc=False):
     """May this item go to this recipient, under this agreement, for this purpose?
 
     `status_at`: when the recipient's keys were last confirmed by a statement of its root. `approvals`: how many

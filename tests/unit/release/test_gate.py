@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import product
 
@@ -16,7 +15,7 @@ from mithaq.release.rules import carried_terms, decide, judge, retract
 from mithaq.standards.pap import Pap
 from mithaq.standards.severity import Severity
 from mithaq.standards.tlp import Tlp
-from tests.world import DEFAULT_TERMS, XA, XB, XC, XD, Treaty
+from tests.world import DEFAULT_TERMS, XA, XB, XC, XD, Treaty, changed
 
 EXERCISE = Lane("exercise--11111111-1111-4111-8111-111111111111")
 ITEM = Item("indicator--1", "2026-11-23T12:00:00.000Z", "indicator", "0" * 64, Tlp.GREEN, Pap.GREEN, ACTUAL, XA)
@@ -25,7 +24,7 @@ ITEM = Item("indicator--1", "2026-11-23T12:00:00.000Z", "indicator", "0" * 64, T
 def request(at: datetime, *, terms: object = DEFAULT_TERMS, **changes: object) -> Request:
     agreement = Treaty(at, terms=terms).agreement  # type: ignore[arg-type]
     usual = Request(ITEM, XA, Recipient("nation", XB), True, agreement, "defence", status_at=at, protocol=1)
-    return replace(usual, **changes)
+    return changed(usual, **changes)
 
 
 def codes(question: Request, at: datetime) -> list[str]:
@@ -40,7 +39,7 @@ def test_what_the_agreement_allows_is_released(at: datetime) -> None:
 
 
 def test_every_failing_clause_is_reported_not_only_the_first(at: datetime) -> None:
-    item = replace(ITEM, kind="report", tlp=Tlp.RED, lane=TEST, is_withdrawn=True)
+    item = changed(ITEM, kind="report", tlp=Tlp.RED, lane=TEST, is_withdrawn=True)
     question = request(at, item=item, purpose="attribution", vetoed=True, recipient_trusted=False, withheld_refs=2)
     assert codes(question, at + timedelta(days=40)) == [
         "agreement-expired", "recipient-untrusted", "status-stale", "kind", "tlp-ceiling", "tlp-red-named", "purpose",
@@ -61,12 +60,12 @@ def test_every_failing_clause_is_reported_not_only_the_first(at: datetime) -> No
         ({"recipient": Recipient("nation", XA)}, "recipient-self"),
         ({"recipient_trusted": False}, "recipient-untrusted"),
         ({"purpose": "law-enforcement"}, "purpose"),
-        ({"item": replace(ITEM, kind="note")}, "kind"),
-        ({"item": replace(ITEM, tlp=None)}, "unlabelled"),
-        ({"item": replace(ITEM, tlp=Tlp.AMBER_STRICT)}, "tlp-ceiling"),
-        ({"item": replace(ITEM, lane=TEST)}, "lane"),
-        ({"item": replace(ITEM, originator=XC)}, "onward"),
-        ({"item": replace(ITEM, is_withdrawn=True)}, "withdrawn"),
+        ({"item": changed(ITEM, kind="note")}, "kind"),
+        ({"item": changed(ITEM, tlp=None)}, "unlabelled"),
+        ({"item": changed(ITEM, tlp=Tlp.AMBER_STRICT)}, "tlp-ceiling"),
+        ({"item": changed(ITEM, lane=TEST)}, "lane"),
+        ({"item": changed(ITEM, originator=XC)}, "onward"),
+        ({"item": changed(ITEM, is_withdrawn=True)}, "withdrawn"),
         ({"withheld_refs": 1}, "withheld-reference"),
         ({"vetoed": True}, "veto"),
     ],
@@ -78,14 +77,14 @@ def test_each_breach_is_named(at: datetime, change: dict[str, object], code: str
 def test_agreements_that_are_unsigned_suspended_or_out_of_time_release_nothing(at: datetime) -> None:
     partly = Treaty(at, signers=(XA, XB)).agreement
     assert codes(request(at, agreement=partly), at) == ["agreement-unsigned"]
-    suspended = replace(Treaty(at).agreement, suspended=True)
+    suspended = changed(Treaty(at).agreement, suspended=True)
     assert codes(request(at, agreement=suspended), at) == ["agreement-suspended"]
     assert codes(request(at), at - timedelta(days=2)) == ["agreement-not-yet"]
     assert codes(request(at), at + timedelta(days=30)) == ["agreement-expired"]
 
 
 def test_an_exercise_may_flow_where_the_agreement_covers_it(at: datetime) -> None:
-    item = replace(ITEM, lane=EXERCISE)
+    item = changed(ITEM, lane=EXERCISE)
     assert codes(request(at, item=item), at) == []
     narrow = msgspec.structs.replace(DEFAULT_TERMS, lanes=["actual"])
     assert codes(request(at, item=item, terms=narrow), at) == ["lane"]
@@ -93,26 +92,26 @@ def test_an_exercise_may_flow_where_the_agreement_covers_it(at: datetime) -> Non
 
 def test_red_goes_to_named_recipients_only(at: datetime) -> None:
     red = msgspec.structs.replace(DEFAULT_TERMS, tlp_ceiling="TLP:RED")
-    item = replace(ITEM, tlp=Tlp.RED)
+    item = changed(ITEM, tlp=Tlp.RED)
     assert codes(request(at, item=item, terms=red), at) == ["tlp-red-named"]
-    assert codes(request(at, item=replace(item, named_recipients=frozenset({XB})), terms=red), at) == []
+    assert codes(request(at, item=changed(item, named_recipients=frozenset({XB})), terms=red), at) == []
 
 
 def test_onward_release_is_judged_under_the_originators_terms(at: datetime) -> None:
     narrow = Treaty(at, nations=(XB, XA)).agreement
-    got = carried_terms(replace(ITEM, originator=XB), narrow, XB, XA, at)
-    foreign = replace(ITEM, originator=XB, carried=(got,))
+    got = carried_terms(changed(ITEM, originator=XB), narrow, XB, XA, at)
+    foreign = changed(ITEM, originator=XB, carried=(got,))
     wide = request(at, item=foreign, recipient=Recipient("nation", XC))
     assert codes(wide, at) == ["onward"]
     parties = msgspec.structs.replace(DEFAULT_TERMS, onward=Onward("parties"))
     open_terms = carried_terms(foreign, Treaty(at, terms=parties).agreement, XA, XC, at)
     assert open_terms.onward_parties == frozenset(), "a wider agreement never widens what was carried"
-    allowed = carried_terms(replace(ITEM, originator=XB), Treaty(at, terms=parties).agreement, XB, XA, at)
-    passed = replace(wide, item=replace(foreign, carried=(allowed,)))
+    allowed = carried_terms(changed(ITEM, originator=XB), Treaty(at, terms=parties).agreement, XB, XA, at)
+    passed = changed(wide, item=changed(foreign, carried=(allowed,)))
     assert codes(passed, at) == []
-    assert codes(replace(passed, purpose="warning"), at) == []
+    assert codes(changed(passed, purpose="warning"), at) == []
     assert codes(passed, at + timedelta(days=91)) == ["agreement-expired", "carried-retention"]
-    lowered = replace(passed, item=replace(passed.item, tlp=Tlp.CLEAR))
+    lowered = changed(passed, item=changed(passed.item, tlp=Tlp.CLEAR))
     assert codes(lowered, at) == ["label-lowered"]
 
 
@@ -147,14 +146,14 @@ def test_clauses_have_unique_ids_known_facts_and_end_with_the_veto() -> None:
 
 def test_no_clause_can_be_dropped_without_a_case_that_notices(at: datetime) -> None:
     """Mutation: for every clause some request fails on it alone or among others, so its loss is seen."""
-    item = replace(ITEM, kind="note", tlp=None, pap=None, lane=TEST, originator=XC, is_withdrawn=True)
+    item = changed(ITEM, kind="note", tlp=None, pap=None, lane=TEST, originator=XC, is_withdrawn=True)
     terms = msgspec.structs.replace(DEFAULT_TERMS, pap_ceiling="PAP:CLEAR", lanes=["actual"])
-    got = replace(carried_terms(item, Treaty(at).agreement, XC, XA, at), purposes=frozenset(), delete_after=at, hops=10)
-    lowered = replace(item, tlp=Tlp.CLEAR, carried=(replace(got, tlp=Tlp.RED),))
+    got = changed(carried_terms(item, Treaty(at).agreement, XC, XA, at), purposes=frozenset(), delete_after=at, hops=10)
+    lowered = changed(item, tlp=Tlp.CLEAR, carried=(changed(got, tlp=Tlp.RED),))
     worst = Request(item, XD, Recipient("nation", XD), False, None, "x", 1, True)
     bad = request(at, terms=terms, item=lowered, vetoed=True, withheld_refs=1, purpose="x")
     early, late = at - timedelta(days=9), at + timedelta(days=99)
-    partly = replace(bad, agreement=replace(Treaty(at, signers=(XA,)).agreement, suspended=True))
+    partly = changed(bad, agreement=changed(Treaty(at, signers=(XA,)).agreement, suspended=True))
     cases = [(worst, at), (bad, early), (bad, late), (partly, at), *every_narrow_term(at)]
     seen = {code for question, when in cases for code in codes(question, when)}
     assert {clause.id for clause in NATION_CLAUSES} <= seen
@@ -169,11 +168,11 @@ def every_narrow_term(at: datetime) -> list[tuple[Request, datetime]]:
         transforms=[Transform("victim-identity", "drop")], two_person_from="TLP:CLEAR",
         jurisdiction=Jurisdiction([XC]), baseline=Baseline(2), ceilings=[Ceiling("TLP:CLEAR", recipient=XB)],
     )  # fmt: skip
-    narrow = request(at, terms=terms, item=replace(ITEM, scope=content, tlp=Tlp.AMBER), status_at=None)
+    narrow = request(at, terms=terms, item=changed(ITEM, scope=content, tlp=Tlp.AMBER), status_at=None)
     treaty = Treaty(at).agreement
-    left = replace(treaty, leaving={XB: at}, suspended_parties=frozenset({XB}), signed_by=frozenset({XA}))
+    left = changed(treaty, leaving={XB: at}, suspended_parties=frozenset({XB}), signed_by=frozenset({XA}))
     observing = [msgspec.structs.replace(each, role="observer") for each in treaty.document.parties]
-    observed = replace(treaty, document=msgspec.structs.replace(treaty.document, parties=observing))
+    observed = changed(treaty, document=msgspec.structs.replace(treaty.document, parties=observing))
     return [(narrow, at), (request(at, agreement=left), at), (request(at, agreement=observed), at)]
 
 
@@ -200,48 +199,48 @@ def test_each_term_that_need_not_be_agreed_stops_what_it_names_and_nothing_else(
     at: datetime, terms: dict[str, object], item: dict[str, object], code: str
 ) -> None:
     narrow = msgspec.structs.replace(DEFAULT_TERMS, **terms)
-    assert codes(request(at, terms=narrow, item=replace(ITEM, **item)), at) == [code]
+    assert codes(request(at, terms=narrow, item=changed(ITEM, **item)), at) == [code]
 
 
 def test_a_ceiling_for_one_direction_leaves_the_others_alone(at: datetime) -> None:
     narrow = msgspec.structs.replace(DEFAULT_TERMS, ceilings=[Ceiling("TLP:CLEAR", sender=XB, recipient=XC)])
     assert codes(request(at, terms=narrow), at) == []
     assert codes(request(at, terms=narrow, holder=XB, recipient=Recipient("nation", XC),
-                         item=replace(ITEM, originator=XB)), at) == ["tlp-ceiling"]  # fmt: skip
+                         item=changed(ITEM, originator=XB)), at) == ["tlp-ceiling"]  # fmt: skip
 
 
 def test_keys_that_were_confirmed_too_long_ago_stop_amber_and_leave_green(at: datetime) -> None:
     stale = at - timedelta(days=DEFAULT_TERMS.status_max_age_days)
     assert codes(request(at, status_at=stale), at) == []
-    assert codes(request(at, status_at=stale, item=replace(ITEM, tlp=Tlp.AMBER)), at) == ["status-stale"]
+    assert codes(request(at, status_at=stale, item=changed(ITEM, tlp=Tlp.AMBER)), at) == ["status-stale"]
 
 
 def test_who_has_left_who_is_suspended_and_who_only_observes_gets_nothing(at: datetime) -> None:
     treaty = Treaty(at).agreement
-    assert codes(request(at, agreement=replace(treaty, leaving={XB: at})), at) == ["party-left"]
-    assert codes(request(at, agreement=replace(treaty, leaving={XC: at})), at) == []
-    assert codes(request(at, agreement=replace(treaty, leaving={XB: at + timedelta(days=1)})), at) == []
-    suspended = replace(treaty, suspended_parties=frozenset({XB}))
+    assert codes(request(at, agreement=changed(treaty, leaving={XB: at})), at) == ["party-left"]
+    assert codes(request(at, agreement=changed(treaty, leaving={XC: at})), at) == []
+    assert codes(request(at, agreement=changed(treaty, leaving={XB: at + timedelta(days=1)})), at) == []
+    suspended = changed(treaty, suspended_parties=frozenset({XB}))
     assert codes(request(at, agreement=suspended), at) == ["party-suspended"]
     roles = {XA: "party", XB: "observer", XC: "associate"}
     parties = [msgspec.structs.replace(each, role=roles[each.nation]) for each in treaty.document.parties]  # type: ignore[index]
-    mixed = replace(treaty, document=msgspec.structs.replace(treaty.document, parties=parties))
+    mixed = changed(treaty, document=msgspec.structs.replace(treaty.document, parties=parties))
     assert codes(request(at, agreement=mixed), at) == ["recipient-role"]
     assert codes(request(at, agreement=mixed, recipient=Recipient("nation", XC)), at) == []
-    assert codes(request(at, agreement=mixed, holder=XC, item=replace(ITEM, originator=XC),
+    assert codes(request(at, agreement=mixed, holder=XC, item=changed(ITEM, originator=XC),
                          recipient=Recipient("nation", XA)), at) == ["holder-role"]  # fmt: skip
 
 
 def test_consent_and_time_open_what_the_originator_keeps(at: datetime) -> None:
     terms = msgspec.structs.replace(DEFAULT_TERMS, onward=Onward("originator-consent", public_after_days=10))
-    got = carried_terms(replace(ITEM, originator=XB), Treaty(at, terms=terms).agreement, XB, XA, at)
-    passed = request(at, item=replace(ITEM, originator=XB, carried=(got,)), recipient=Recipient("nation", XC))
+    got = carried_terms(changed(ITEM, originator=XB), Treaty(at, terms=terms).agreement, XB, XA, at)
+    passed = request(at, item=changed(ITEM, originator=XB, carried=(got,)), recipient=Recipient("nation", XC))
     assert codes(passed, at) == ["onward"]
-    assert codes(replace(passed, consented=True), at) == []
+    assert codes(changed(passed, consented=True), at) == []
     assert codes(passed, at + timedelta(days=10)) == []
-    barred = replace(passed, item=replace(passed.item, carried=(replace(got, excluded=frozenset({XC})),)))
-    assert codes(replace(barred, consented=True), at) == ["onward"], "exclusion wins"
-    far = replace(passed, consented=True, item=replace(passed.item, carried=(replace(got, hops=got.max_hops),)))
+    barred = changed(passed, item=changed(passed.item, carried=(changed(got, excluded=frozenset({XC})),)))
+    assert codes(changed(barred, consented=True), at) == ["onward"], "exclusion wins"
+    far = changed(passed, consented=True, item=changed(passed.item, carried=(changed(got, hops=got.max_hops),)))
     assert codes(far, at) == ["hops"]
 
 
@@ -284,14 +283,14 @@ def local(at: datetime, item: Item) -> list[str]:
 
 def test_constituents_and_sensors_get_what_labels_and_originators_permit(at: datetime) -> None:
     assert local(at, ITEM) == []
-    assert local(at, replace(ITEM, tlp=Tlp.AMBER_STRICT)) == ["audience"]
-    assert local(at, replace(ITEM, pap=None)) == ["pap-blocking"]
-    assert local(at, replace(ITEM, lane=EXERCISE)) == ["lane-operational"]
-    carried = carried_terms(replace(ITEM, originator=XB), Treaty(at).agreement, XB, XA, at)
-    assert local(at, replace(ITEM, originator=XB, carried=(carried,))) == ["constituents"]
+    assert local(at, changed(ITEM, tlp=Tlp.AMBER_STRICT)) == ["audience"]
+    assert local(at, changed(ITEM, pap=None)) == ["pap-blocking"]
+    assert local(at, changed(ITEM, lane=EXERCISE)) == ["lane-operational"]
+    carried = carried_terms(changed(ITEM, originator=XB), Treaty(at).agreement, XB, XA, at)
+    assert local(at, changed(ITEM, originator=XB, carried=(carried,))) == ["constituents"]
     open_terms = msgspec.structs.replace(DEFAULT_TERMS, onward=Onward("none", constituents=True))
-    carried = carried_terms(replace(ITEM, originator=XB), Treaty(at, terms=open_terms).agreement, XB, XA, at)
-    assert local(at, replace(ITEM, originator=XB, carried=(carried,))) == []
+    carried = carried_terms(changed(ITEM, originator=XB), Treaty(at, terms=open_terms).agreement, XB, XA, at)
+    assert local(at, changed(ITEM, originator=XB, carried=(carried,))) == []
 
 
 def test_only_the_gate_makes_a_released(at: datetime) -> None:

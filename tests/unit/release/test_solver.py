@@ -77,7 +77,7 @@ def assert_read_alike(request: Request, document: Document, at: datetime) -> Non
     whole = some.signed(document)
     agreement = replace(request.agreement, document=document) if request.agreement else whole
     holder, recipient = request.holder, NationId(request.recipient.id)
-    facts = facts_of(replace(request, agreement=agreement), at)
+    facts = facts_of(msgspec.structs.replace(request, agreement=agreement), at)
     agreed = agreement_facts(agreement, holder, Recipient("nation", recipient))
     state = State(agreed, Direction(holder, recipient))
     pairs = values(state, facts)

@@ -55,13 +55,13 @@ def test_every_prevented_term_is_changed_here() -> None:
 def refusals(request: Request, document: Document, at: datetime) -> set[str]:
     """Everything that the gate says under a text: to the nation asked for, and of what that nation passes on."""
     agreement = some.signed(document)
-    first = replace(request, agreement=agreement)
+    first = msgspec.structs.replace(request, agreement=agreement)
     said = {reason.code for reason in judge(first, at).reasons}
     holder, recipient = first.holder, NationId(first.recipient.id)
     carried = carried_terms(first.item, agreement, holder, recipient, at)
     item = replace(first.item, originator=holder, carried=(carried,))
     for to in (Recipient("nation", "XC"), Recipient("sensor", "dns"), Recipient("constituent", "grid")):
-        onward = replace(first, item=item, holder=recipient, recipient=to, agreement=WIDE, action=3)
+        onward = msgspec.structs.replace(first, item=item, holder=recipient, recipient=to, agreement=WIDE, action=3)
         said |= {f"{to.kind}: {reason.code}" for reason in judge(onward, at + timedelta(days=20)).reasons}
     return said
 
@@ -92,7 +92,7 @@ def test_an_amendment_changes_the_decisions_of_the_terms_that_differ_and_of_no_o
     if document.terms.baseline != terms.baseline:
         differ.add("baseline")
     allowed = set().union(*(DECIDED_BY[name] for name in differ))
-    asked = [replace(request, agreement=some.signed(each)) for each in (document, amended)]
+    asked = [msgspec.structs.replace(request, agreement=some.signed(each)) for each in (document, amended)]
     said = [{reason.code for reason in judge(each, at).reasons} for each in asked]
     assert said[0] ^ said[1] <= allowed
     if not differ:

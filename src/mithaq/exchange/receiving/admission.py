@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import msgspec
+
 from mithaq.agreements.model import Agreement
 from mithaq.exchange.consent import Passage, permits, read_consent
 from mithaq.exchange.gatekeeping import NAMED_BY_TERMS, policy_for
@@ -125,7 +127,7 @@ class Admission:
             if self._policy is None:
                 self._policy = policy_for(self._agreement.document, document.sender)
             shown = exposed(released.body, self._policy)
-            request = replace(request, exposes=shown | NAMED_BY_TERMS if item.carried else shown)
+            request = msgspec.structs.replace(request, exposes=shown | NAMED_BY_TERMS if item.carried else shown)
         reasons = judge(request, min(document.at, self._at), self._agreed).reasons
         if not self._came_with_proof and item.tlp is not None and must_wait("release", item.tlp):
             return reasons if MISSING in self._whole else (*reasons, MISSING)  # labelled so by the object alone
