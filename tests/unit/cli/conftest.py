@@ -1,13 +1,17 @@
 """Two nations' operators at their consoles, each with a real node in a folder and no processes."""
 
+import atexit
 import contextlib
 import io
 import json
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +94,28 @@ def _read(stream: io.TextIOWrapper) -> str:
 
 
 def desk(folder: Path, nation: str) -> Desk:
-    root, secret = folder / nation, folder / f"{nation}.passphrase"
+    """A nation's console; its node was founded once in this run, and is copied."""
+    template = _founded(nation)
+    shutil.copytree(template.parent, folder, dirs_exist_ok=True)
+    return Desk(nation, folder / nation, folder / f"{nation}.passphrase")
+
+
+@cache
+def _founded(nation: str) -> Path:
+    folder = _template()
+    root = folder / nation
     settings = Settings(
         nation=nation, names={"en": f"Nation {nation}", "ar": f"الدولة {nation}"}, contact="duty@x.example"
     )
     found(DataFolder(root), settings, PASSPHRASE, datetime.now(UTC))
-    secret.write_bytes(PASSPHRASE + b"\n")
-    return Desk(nation, root, secret)
+    (folder / f"{nation}.passphrase").write_bytes(PASSPHRASE + b"\n")
+    return root
+
+
+def _template() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="mithaq-desks-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @pytest.fixture
@@ -121,9 +140,21 @@ def befriend(one: Desk, other: Desk) -> None:
 @pytest.fixture
 def agreed(xa: Desk, xb: Desk, tmp_path: Path) -> str:
     """An agreement in force between both, signed at both desks; its id."""
+    template, agreement_id = _agreed()
+    for each in (xa, xb):
+        shutil.rmtree(each.root)
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    return agreement_id
+
+
+@cache
+def _agreed() -> tuple[Path, str]:
+    """Two desks that agreed, at the work of their operators, once in this run."""
+    folder = _template()
+    xa, xb = desk(folder, "XA"), desk(folder, "XB")
     befriend(xa, xb)
     befriend(xb, xa)
-    draft, copy, back = (str(tmp_path / name) for name in ("draft.json", "xa.agreement", "xb.agreement"))
+    draft, copy, back = (str(folder / name) for name in ("draft.json", "xa.agreement", "xb.agreement"))
     assert xa("agreement", "draft", "--title-en", "Joint defence", "--title-ar", "الدفاع المشترك", draft).code == 0
     agreement_id: str = xa.one("agreement", "propose", draft)["id"]
     assert xa("agreement", "export", agreement_id, copy).code == 0
@@ -131,7 +162,7 @@ def agreed(xa: Desk, xb: Desk, tmp_path: Path) -> str:
     xb.one("agreement", "sign", agreement_id)
     assert xb("agreement", "export", agreement_id, back).code == 0
     assert xa.one("agreement", "import", back)["state"] == "in-force"
-    return agreement_id
+    return folder, agreement_id
 
 
 def exchange(sender: Desk, recipient: Desk) -> list[str]:
