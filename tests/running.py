@@ -22,6 +22,9 @@ from mithaq.node.data_folder import DataFolder
 from mithaq.node.founding import own_card
 
 _COMMAND = [sys.executable, "-c", "from mithaq.cli.main import main; main()"]
+START_S = 120
+"""A node needs about five seconds to answer; a machine on which much else runs is given time."""
+
 ROLES = ("signer", "web", "worker", "detector")
 
 
@@ -57,7 +60,7 @@ class RunningNode:
                 stderr=log,
                 env=_environment(),
             )
-        until(lambda: self.answers() and len(self.roles()) == len(ROLES), 40, self.log)
+        until(lambda: self.answers() and len(self.roles()) == len(ROLES), START_S, self.log)
 
     def answers(self) -> bool:
         try:
@@ -116,9 +119,10 @@ def founded(folder: Path, nation: str = "XA") -> RunningNode:
 @contextmanager
 def serving(node: RunningNode) -> Iterator[RunningNode]:
     """Run the node until the block ends; no process outlives it, whatever happens."""
-    node.start()
-    processes = node.processes()
+    processes: list[psutil.Process] = []
     try:
+        node.start()
+        processes = node.processes()
         yield node
     finally:
         assert node.supervisor is not None

@@ -10,7 +10,6 @@ from tools.reference import (
     compare_kinds,
     duplicate_codes,
     error_classes,
-    faults,
     journal_kinds,
     refusals,
     rows,
@@ -32,10 +31,6 @@ class Bad(Error):
 def refuse(): return Reason("no", "it is not so", {}, "make it so")
 NO = Clause("never", 1, "never", remedy="wait")
 """
-
-
-def test_pages_and_program_agree() -> None:
-    assert list(faults()) == []
 
 
 def test_every_clause_stands_on_its_page_with_its_condition_and_the_terms_it_keeps() -> None:
