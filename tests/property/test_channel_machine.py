@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
@@ -455,13 +456,17 @@ def _template() -> Path:
     return folder
 
 
-class TestChannel(Channel.TestCase):  # type: ignore[misc, name-defined]
-    settings = settings(
-        max_examples=25,
+def _runs(count: int) -> settings:
+    return settings(
+        max_examples=count,
         stateful_step_count=40,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
     )
+
+
+class TestChannel(Channel.TestCase):  # type: ignore[misc, name-defined]
+    settings = _runs(12)
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -472,3 +477,8 @@ class TestChannel(Channel.TestCase):  # type: ignore[misc, name-defined]
     def tearDownClass(cls) -> None:
         shutil.rmtree(Channel.template, ignore_errors=True)
         super().tearDownClass()
+
+
+@pytest.mark.deep
+class TestChannelAtLength(TestChannel):
+    settings = _runs(300)
