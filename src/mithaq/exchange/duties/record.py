@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, func, or_, select, update
 
 from mithaq.exchange import store as exchange
-from mithaq.exchange.duties import store
+from mithaq.exchange.duties import copies, store
 from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
@@ -61,6 +61,7 @@ def breach(tx: Transaction, limit: int) -> int:
     for row in rows:
         if row.kind in ("retention", "review") and not _was_given(tx.connection, row):
             settle(tx, [row.row], "node", state=VOID)
+            copies.close(tx, NationId(row.owed_by), row.subject, tx.at)
             continue
         tx.execute(update(table).where(table.c.row == row.row).values(breached_at=tx.at))
         detail = {
