@@ -271,7 +271,7 @@ def _partner_text(session: Session, found: Partner, channel: Channel) -> str:
             (words("channel"), word(session, str(channel.state(at)))),
             (words("trouble"), printable(trouble)),
             (words("releases sent"), str(channel.sent_sequence)),
-            (words("waits for witnesses, and holds back what follows"), holding),
+            (words(msgid("waits for witnesses, and holds back what follows")), holding),
             (words("waiting to be fetched"), str(channel.waiting)),
             (words("receipts missing"), str(channel.unreceipted)),
             (words("it last asked"), cell(session, channel.asked_at)),
