@@ -15,7 +15,8 @@ from sqlalchemy import func, select
 from mithaq.exchange import ledger, store
 from mithaq.exchange.channel.client import fetch_card
 from mithaq.exchange.channel.http_signature import sign_request
-from mithaq.exchange.settings import MAX_OPEN_REQUESTS_PER_PARTNER, MAX_RECEIPT_BYTES
+from mithaq.exchange.orders import Orders
+from mithaq.exchange.settings import EMPTY_STEP_S, MAX_OPEN_REQUESTS_PER_PARTNER, MAX_RECEIPT_BYTES
 from mithaq.kernel.ids import NationId
 from tests.channel import CLOCK, World, opened
 from tests.doors import ShiftedClock, channels_of
@@ -77,6 +78,32 @@ def test_with_nothing_to_give_the_answer_is_empty_when_the_wait_is_over(world: W
     began = time.monotonic()
     assert world.client(world.second).fetch(0, 1) == []
     assert 0.9 < time.monotonic() - began < 5
+
+
+def withhold(world: World, first: int, count: int) -> None:
+    """Let objects wait for the partner that the gate refuses once they are fetched."""
+    now = CLOCK.now()
+    ids = [world.first.add(number, now) for number in range(first, first + count)]
+    world.first.plan(now)
+    for object_id in ids:
+        Orders(world.first.context).veto(object_id, None, at=now, actor="person--director")
+
+
+@pytest.mark.parametrize("wait_s", [0, 1])
+def test_how_long_an_empty_answer_takes_tells_nothing_of_what_was_withheld(world: World, wait_s: int) -> None:
+    """The gate needs a while over what it withholds; both answers leave at the same step after the wait."""
+    client = world.client(world.second)
+    client.fetch(0, 0)
+    taken = []
+    for withheld in (False, True):
+        if withheld:
+            withhold(world, 1, 60)
+        began = time.monotonic()
+        assert client.fetch(0, wait_s) == []
+        taken.append(time.monotonic() - began)
+    with world.first.db.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(store.outbox)) == 60, "the third nation's wait"
+    assert all(wait_s + EMPTY_STEP_S <= each < wait_s + 2 * EMPTY_STEP_S for each in taken), taken
 
 
 def test_a_partner_that_was_down_resumes_from_its_cursor_and_loses_nothing(world: World) -> None:

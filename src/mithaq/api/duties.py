@@ -28,6 +28,7 @@ class DutyTold(BaseModel):
     started: str
     due: str | None
     state: str
+    overdue_since: str | None
     settled: str | None
     settled_by: str
     breached: str | None
@@ -45,11 +46,11 @@ def router(node: Node) -> APIRouter:
         lane: str = "actual",
         limit: Annotated[int, Query(ge=1, le=_LIMIT)] = _LIMIT,
     ) -> list[DutyTold]:
-        """Return open duties, the earliest due first; one whose time is over has the state `overdue`."""
+        """Return open duties, overdue ones first, then the earliest due; one whose time is over is `overdue`."""
         at = node.clock.now()
         until = None if due_within_hours is None else at + timedelta(hours=due_within_hours)
         with node.db.read() as connection:
-            found = node.duties.listed(connection, until=until, lane=Lane.parse(lane), limit=limit)
+            found = node.duties.listed(connection, at, until=until, lane=Lane.parse(lane), limit=limit)
         return [DutyTold(**each.as_json(at)) for each in found]
 
     return routes

@@ -25,6 +25,7 @@ _CHECKED = {
     "entries": msgid("entries checked"),
     "tiles": msgid("tiles checked"),
     "records": msgid("records checked"),
+    "erased": msgid("records erased, their time being over"),
     "receipts": msgid("receipts checked"),
     "proofs": msgid("proofs checked"),
 }
@@ -128,6 +129,8 @@ def reconcile(session: Session, first: Path, second: Path) -> None:
         count=found.compared,
         differences=len(found.differences),
     )
+    if found.erased:
+        session.say("%(count)s were compared by their digest alone: the record was erased.", count=found.erased)
     if found.differences:
         raise click.exceptions.Exit(EXIT_FAILED)
 

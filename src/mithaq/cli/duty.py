@@ -7,13 +7,25 @@ from typing import Any, get_args
 import click
 
 from mithaq.agreements.vocabulary import RequestKind, Sector, SeverityName, Urgency
+from mithaq.cli.layout import Column, show_rows
 from mithaq.cli.options import LANE
 from mithaq.cli.session import EXIT_FAILED, Session
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
+from mithaq.node.language import msgid
 
-_COLUMNS = ("duty", "kind", "by", "to", "due", "state", "subject")
+_COLUMNS = {
+    "duty": Column(msgid("duty")),
+    "kind": Column(msgid("kind")),
+    "by": Column(msgid("owed by")),
+    "to": Column(msgid("owed to")),
+    "overdue_since": Column(msgid("overdue since")),
+    "due": Column(msgid("due")),
+    "agreement": Column(msgid("agreement")),
+    "subject": Column(msgid("subject")),
+    "state": Column(msgid("state")),
+}
 _WITHIN = re.compile(r"([1-9][0-9]{0,3})([dh])")
 
 
@@ -44,20 +56,20 @@ def duty() -> None:
 @click.option("--limit", default=500, show_default=True, type=click.IntRange(1, 10_000))
 @click.pass_context
 def list_(ctx: click.Context, within: timedelta | None, settled: bool, lane: Lane, limit: int) -> None:
-    """List duties of both directions, the earliest due first, and what ends soon; ends with 1 where one is overdue."""
+    """List duties of both directions, overdue ones first, and what ends soon; ends with 1 where one is overdue."""
     session: Session = ctx.obj
     node, at = session.node(), session.now()
     until = None if within is None else at + within
     state = "any" if settled else "open"
     with node.db.read() as connection:
-        duties = node.duties.listed(connection, until=until, state=state, lane=lane, limit=limit)
+        duties = node.duties.listed(connection, at, until=until, state=state, lane=lane, limit=limit)
         endings = node.duties.endings(connection, at, at + (within or timedelta(days=90)))
     rows = [each.as_json(at) for each in duties]
     rows += [
         {"kind": f"{each.kind}-ends", "due": rfc3339(each.until), "state": "open", "subject": each.subject}
         for each in endings
     ]
-    session.emit_rows(rows, _COLUMNS)
+    show_rows(session, rows, _COLUMNS, empty=msgid("Nothing is owed, and nothing ends soon."))
     if any(each.is_overdue(at) for each in duties):
         ctx.exit(EXIT_FAILED)
 

@@ -251,12 +251,19 @@ def _channel(session: Session, channel: Channel) -> dict[str, Any]:
         "trouble": session.words.reason(trouble) if trouble else None,
         "trouble_code": trouble.code if trouble else None,
         "trouble_since": channel.trouble_at if trouble else None,
+        "unwitnessed": channel.unwitnessed_first.release_id if channel.unwitnessed_first else None,
+        "unwitnessed_label": channel.unwitnessed_first.label if channel.unwitnessed_first else None,
+        "unwitnessed_since": channel.unwitnessed_since,
     }
 
 
 def _partner_text(session: Session, found: Partner, channel: Channel) -> str:
     words, at = session.words.gettext, session.now()
     trouble = session.words.reason(channel.trouble) if channel.trouble else ""
+    first = channel.unwitnessed_first
+    holding = (
+        f"{printable(first.release_id)}, {first.label}, {cell(session, channel.unwitnessed_since)}" if first else ""
+    )
     return labelled(
         [
             *_card_lines(session, found.card),
@@ -264,6 +271,7 @@ def _partner_text(session: Session, found: Partner, channel: Channel) -> str:
             (words("channel"), word(session, str(channel.state(at)))),
             (words("trouble"), printable(trouble)),
             (words("releases sent"), str(channel.sent_sequence)),
+            (words(msgid("waits for witnesses, and holds back what follows")), holding),
             (words("waiting to be fetched"), str(channel.waiting)),
             (words("receipts missing"), str(channel.unreceipted)),
             (words("it last asked"), cell(session, channel.asked_at)),

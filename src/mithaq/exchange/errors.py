@@ -81,6 +81,12 @@ class NotProven(Error):
     code = "not-proven"
 
 
+class Erased(Error):
+    """A release whose signed bytes are gone because their time was over."""
+
+    code = "erased"
+
+
 class BadAudit(Error):
     """An audit folder or an evidence file that is incomplete or malformed."""
 

@@ -249,11 +249,12 @@ def item_of(stored: StoredObject, own: NationId) -> Item:
     """Return a held object as the gate sees it.
 
     Where this nation itself stands behind the object, it is the originator. Else the standing word of every partner
-    counts, and terms that cannot be read are terms that allow nothing.
+    counts, and terms that cannot be read are terms that allow nothing. A version for which nobody stands any more
+    stays whose it was, under the terms that it came with.
     """
-    standing = [each for each in stored.provenance if each.standing == "stands"]
-    foreign = [each for each in standing if each.source == "partner"]
-    if any(each.source != "partner" for each in standing) or not foreign:
+    words = _counting(stored.provenance)
+    foreign = [each for each in words if each.source == "partner"]
+    if any(each.source != "partner" for each in words) or not foreign:
         originator: NationId = own
         carried: tuple[Carried, ...] = ()
     else:
@@ -272,6 +273,14 @@ def item_of(stored: StoredObject, own: NationId) -> Item:
         is_withdrawn=not stored.stands,
         scope=scope_of(stored.stix),
     )
+
+
+def _counting(words: Sequence[Provenance]) -> Sequence[Provenance]:
+    """Return the words that say whose a version is: those that stand, else superseded ones, else partners' first."""
+    for standing in ("stands", "superseded"):
+        if found := [each for each in words if each.standing == standing]:
+            return found
+    return [each for each in words if each.source == "partner"] or words
 
 
 def version_of(stored: StoredObject) -> str:

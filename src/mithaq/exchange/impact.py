@@ -35,11 +35,15 @@ def received_since(connection: Connection, sender: NationId, since: datetime) ->
     )
     found = []
     for row in connection.execute(query):
-        release = read_release(read_envelope(bytes(row.envelope)).payload)
-        objects = [str(canonical.loads(each.body)["id"]) for each in release.objects]
-        names = tuple(dict.fromkeys([*objects, *release.withdrawn]))
+        names = _named_in(bytes(row.envelope)) if row.envelope else ()  # erased: nothing of it is held any more
         found.append(Touched(RECEIVED, sender, row.sequence, row.release_id, row.received_at, names))
     return found
+
+
+def _named_in(envelope: bytes) -> tuple[str, ...]:
+    release = read_release(read_envelope(envelope).payload)
+    objects = [str(canonical.loads(each.body)["id"]) for each in release.objects]
+    return tuple(dict.fromkeys([*objects, *release.withdrawn]))
 
 
 def sent_since(connection: Connection, since: datetime) -> list[Touched]:

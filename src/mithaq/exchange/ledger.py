@@ -27,6 +27,15 @@ class ChannelState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Unwitnessed:
+    """The oldest release to a partner that waits for witnesses; what waits to be fetched is held back by it."""
+
+    release_id: str
+    sequence: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
     """One partner: how far each side is, what waits, and what stands in the way."""
 
@@ -43,6 +52,7 @@ class Channel:
     trouble_at: datetime | None
     unwitnessed: int = 0
     unwitnessed_since: datetime | None = None
+    unwitnessed_first: Unwitnessed | None = None
     proofs_owed: int = 0
     proofs_overdue_since: datetime | None = None
     witness_trouble: Reason | None = None
@@ -114,13 +124,11 @@ def channels(connection: Connection, partners: Sequence[NationId]) -> list[Chann
     rows = {row.partner: row for row in connection.execute(select(store.channels))}
     waiting = _counts(connection, store.outbox.c.recipient, store.outbox.c.decided_at)
     open_ = _counts(connection, store.sent.c.recipient, store.sent.c.sent_at, store.sent.c.receipt.is_(None))
-    unwitnessed = _counts(
-        connection,
-        store.sent.c.recipient,
-        store.sent.c.sent_at,
-        store.sent.c.frame == b"",
-        store.sent.c.receipt.is_(None),
-    )
+    without_frame = (store.sent.c.frame == b"", store.sent.c.receipt.is_(None))
+    unwitnessed = _counts(connection, store.sent.c.recipient, store.sent.c.sent_at, *without_frame)
+    columns = (store.sent.c.recipient, store.sent.c.release_id, store.sent.c.sequence, store.sent.c.label)
+    oldest_last = select(*columns).where(*without_frame).order_by(store.sent.c.sequence.desc())
+    first = {row[0]: Unwitnessed(*row[1:]) for row in connection.execute(oldest_last)}
     owed = _counts(connection, proofs.c.sender, proofs.c.due_at, proofs.c.proof.is_(None))
     newest = select(store.sent.c.recipient, func.max(store.sent.c.sequence)).group_by(store.sent.c.recipient)
     sent = {row[0]: int(row[1]) for row in connection.execute(newest)}
@@ -140,6 +148,7 @@ def channels(connection: Connection, partners: Sequence[NationId]) -> list[Chann
             trouble_at=row.trouble_at if row else None,
             unwitnessed=unwitnessed.get(partner, nothing)[0],
             unwitnessed_since=unwitnessed.get(partner, nothing)[1],
+            unwitnessed_first=first.get(partner),
             proofs_owed=owed.get(partner, nothing)[0],
             proofs_overdue_since=owed.get(partner, nothing)[1],
             witness_trouble=Reason.of_json(row.witness_trouble) if row and row.witness_trouble else None,

@@ -23,7 +23,9 @@ from mithaq.kernel.signing import read_envelope
 from mithaq.nations.people.rules import another_person
 from mithaq.release.model import Verdict
 
-_WAITING = select(store.sent).where(store.sent.c.frame == b"", store.sent.c.leaf.is_not(None))
+_WAITING = select(store.sent).where(
+    store.sent.c.frame == b"", store.sent.c.leaf.is_not(None), store.sent.c.envelope.is_not(None)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,6 +159,7 @@ def _waiting(connection: Connection, subject: str) -> Sequence[Any]:
     query = select(sent).where(
         sent.c.frame == b"",
         sent.c.action == "release",
+        sent.c.envelope.is_not(None),
         sent.c.emergency_leaf.is_(None),
         (sent.c.release_id == subject) | with_object,
     )

@@ -114,6 +114,7 @@ sent = Table(
     Column("leaf", BigInteger, nullable=True),
     Column("emergency_log", BigInteger, nullable=True),
     Column("emergency_leaf", BigInteger, nullable=True),
+    Index("exchange_sent_release", "release_id"),
 )
 """What was released, with its sealed bytes for a retry, its leaf in the log and the recipient's receipt.
 

@@ -12,6 +12,7 @@ from mithaq.cli.demo.attack import Discovery
 from mithaq.cli.demo.nodes import SENSOR, DemoFailed, DemoNode
 from mithaq.detection.model import Hit
 from mithaq.exchange import ledger
+from mithaq.exchange.recalling import take_back
 from mithaq.exchange.receipt import RECEIPT_TYPE
 from mithaq.intelligence.imports.text import IndicatorTerms, own_indicators
 from mithaq.kernel.ids import NationId, new_id
@@ -206,7 +207,7 @@ class Story:
         for partner in self.partners:
             self.wait_for("the object at a partner", partial(self._holds, partner, indicator_id))
         with self.first.node.db.write(self.first.node.clock.now()) as tx:
-            self.first.node.holdings.withdraw(tx, indicator_id, ACTUAL, self.first.code, "false positive")
+            take_back(tx, self.first.node.holdings, indicator_id, ACTUAL, self.first.code, "false positive")
         self.tell("withdrawn", nation=self.first.code, value=attack.MISTAKE)
         for partner in self.partners:
             self.wait_for("the withdrawal", partial(self._fell, partner, indicator_id))

@@ -13,7 +13,7 @@ from mithaq.agreements.rules import agreement_of
 from mithaq.exchange import store
 from mithaq.exchange.audit.folder import read_stale_card
 from mithaq.exchange.context import Context
-from mithaq.exchange.errors import BadAudit
+from mithaq.exchange.errors import BadAudit, Erased
 from mithaq.exchange.log import store as log_store
 from mithaq.exchange.log.attached import check_attached, read_attached
 from mithaq.exchange.log.policy import keys_of, requirement
@@ -53,12 +53,13 @@ def gather(context: Context, own_card: bytes, release_id: str, at: datetime) -> 
     """Return the signed evidence about a release that this nation sent or received.
 
     Raises:
-        BadAudit: there is no such release here, its record was erased, or it has no proof yet.
+        Erased: it was erased because its time was over.
+        BadAudit: there is no such release here, or it has no proof yet.
     """
     with context.db.read() as connection:
         found = _sent(context, connection, release_id, at) or _received(connection, release_id)
         if found is None:
-            raise BadAudit("there is no release of that name here, or its record was erased", subject=release_id[:80])
+            raise BadAudit("there is no release of that name here, or no proof of it yet", subject=release_id[:80])
         document = read_release(read_envelope(found["release"].encode()).payload)
         reference = document.agreement
         agreement = context.agreements.find(connection, reference.id, reference.version) if reference else None
@@ -156,8 +157,10 @@ def _receipt(envelope: bytes, document: ReleaseDocument, digest: str, cards: Map
 
 def _sent(context: Context, connection: Connection, release_id: str, at: datetime) -> dict[str, Any] | None:
     row = connection.execute(select(store.sent).where(store.sent.c.release_id == release_id)).one_or_none()
-    if row is None or row.envelope is None:
+    if row is None or row.leaf is None:
         return None
+    if row.envelope is None:
+        raise _erased(row)
     attached = Proving(context).attached(row, at)
     receipts = [bytes(row.receipt).decode()] if row.receipt else []
     return {"release": bytes(row.envelope).decode(), "proof": attached.decode(), "receipts": receipts}
@@ -166,8 +169,18 @@ def _sent(context: Context, connection: Connection, release_id: str, at: datetim
 def _received(connection: Connection, release_id: str) -> dict[str, Any] | None:
     inside, proofs = store.received, log_store.proofs
     same = (inside.c.sender == proofs.c.sender) & (inside.c.sequence == proofs.c.sequence)
-    query = select(inside.c.envelope, proofs.c.proof).join(proofs, same).where(inside.c.release_id == release_id)
+    query = select(inside, proofs.c.proof).outerjoin(proofs, same).where(inside.c.release_id == release_id)
     row = connection.execute(query).one_or_none()
+    if row is not None and not row.envelope:
+        raise _erased(row)
     if row is None or row.proof is None:
         return None
     return {"release": bytes(row.envelope).decode(), "proof": bytes(row.proof).decode(), "receipts": []}
+
+
+def _erased(row: Any) -> Erased:
+    return Erased(
+        "this release was erased when its time was over; what stays is its digest %(digest)s, the receipt and the leaf",
+        subject=row.release_id,
+        digest=row.digest,
+    )

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from sqlalchemy import Connection, select
 
 from mithaq.exchange import ledger
-from mithaq.exchange.audit.folder import ProofLine, ReceiptLine, RecordLine
+from mithaq.exchange import store as exchange
+from mithaq.exchange.audit.folder import ErasedLine, ProofLine, ReceiptLine, RecordLine
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import BadAudit
 from mithaq.exchange.log import store
@@ -21,6 +23,7 @@ from mithaq.nations.names import LogName
 from mithaq.nations.store import partners as partner_cards
 
 _BATCH = 5_000
+_Line = TypeVar("_Line", RecordLine, ErasedLine, ReceiptLine, ProofLine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ def export_log(context: Context, own_card: bytes, folder: Path, origin: str | No
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(store.read_tile(connection, row.log, tile))
         records = _lines(folder / "records.ndjson", _records(connection, row.log, checkpoint.size))
+        _lines(folder / "erased.ndjson", _erased(connection, row.log, checkpoint.size))
         _lines(folder / "receipts.ndjson", _receipts(connection))
         _lines(folder / "proofs.ndjson", _proofs(connection))
         _cards(connection, context, own_card, folder / "cards")
@@ -83,6 +87,15 @@ def _records(connection: Connection, log: int, size: int) -> Iterator[RecordLine
             yield RecordLine(row.leaf, encode(bytes(row.salt)), bytes(row.record).decode())
 
 
+def _erased(connection: Connection, log: int, size: int) -> Iterator[ErasedLine]:
+    for kept in (exchange.sent, exchange.overtaken):
+        here = (kept.c.log == log, kept.c.leaf < size, kept.c.action == "release", kept.c.envelope.is_(None))
+        both = (kept.c.recipient == exchange.sent.c.recipient, kept.c.sequence == exchange.sent.c.sequence)
+        query = select(kept.c.leaf, kept.c.recipient, kept.c.sequence, exchange.sent.c.release_id, kept.c.digest)
+        for row in connection.execute(query.where(*here, *both).order_by(kept.c.leaf)):
+            yield ErasedLine(row.leaf, row.recipient, row.sequence, row.release_id, row.digest)
+
+
 def _receipts(connection: Connection) -> Iterator[ReceiptLine]:
     for nation, envelope in ledger.receipts(connection):
         yield ReceiptLine(nation, envelope.decode())
@@ -103,12 +116,12 @@ def _cards(connection: Connection, context: Context, own_card: bytes, folder: Pa
         (folder / f"{row.nation}.json").write_bytes(bytes(row.card))
 
 
-def _lines(path: Path, lines: Iterator[RecordLine] | Iterator[ReceiptLine] | Iterator[ProofLine]) -> int:
+def _lines(path: Path, lines: Iterator[_Line]) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     encoder = msgspec.json.Encoder()
     with path.open("wb") as file:
-        batch: list[RecordLine | ReceiptLine | ProofLine] = []
+        batch: list[_Line] = []
         for line in lines:
             batch.append(line)
             count += 1
@@ -119,5 +132,5 @@ def _lines(path: Path, lines: Iterator[RecordLine] | Iterator[ReceiptLine] | Ite
     return count
 
 
-def _encoded(encoder: msgspec.json.Encoder, lines: Sequence[RecordLine | ReceiptLine | ProofLine]) -> bytes:
+def _encoded(encoder: msgspec.json.Encoder, lines: Sequence[_Line]) -> bytes:
     return encoder.encode_lines(lines)

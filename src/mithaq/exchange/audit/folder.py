@@ -5,6 +5,7 @@
 | `checkpoint`, `tile/...` | the log, as c2sp.org/tlog-tiles v0.1.0 names them |
 | `policy` | the log's key and its witnesses, as c2sp.org/tlog-policy |
 | `records.ndjson` | a line a record that was not erased: `leaf`, `salt`, `record` (its canonical bytes as text) |
+| `erased.ndjson` | a line a release whose record was erased: `leaf`, `recipient`, `sequence`, `release_id`, `digest` |
 | `receipts.ndjson` | a line a receipt that partners signed: `signer`, `envelope` |
 | `proofs.ndjson` | a line a proof that partners gave: `sender`, `sequence`, `proof`, `record` |
 | `cards/XX.json` | the signed card of each nation |
@@ -36,6 +37,19 @@ class RecordLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     leaf: int
     salt: str
     record: str
+
+
+class ErasedLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One release whose record was erased because its time was over; nothing but the sender's word binds it to a leaf.
+
+    `digest` is the SHA-256 of the signed release, which the recipient's receipt names too.
+    """
+
+    leaf: int
+    recipient: str
+    sequence: int
+    release_id: str
+    digest: str
 
 
 class ReceiptLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,6 +107,14 @@ class AuditFolder:
             BadAudit: a line is malformed.
         """
         return self._lines("records.ndjson", RecordLine)
+
+    def erased(self) -> Iterator[ErasedLine]:
+        """Yield what the log's nation says of releases whose record was erased.
+
+        Raises:
+            BadAudit: a line is malformed.
+        """
+        return self._lines("erased.ndjson", ErasedLine)
 
     def receipts(self) -> Iterator[ReceiptLine]:
         """Yield the receipts of partners.

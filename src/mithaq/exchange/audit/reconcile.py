@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mithaq.exchange.audit.folder import AuditFolder
+from mithaq.exchange.audit.folder import AuditFolder, ErasedLine
 from mithaq.exchange.log.record import Record, read_record
 from mithaq.nations.names import LogName
 
@@ -27,12 +27,16 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """How many numbers were compared, and what does not agree."""
+    """How many numbers were compared, and what does not agree.
+
+    `erased`: for so many the sender has erased its record, so that its digest is its mere word.
+    """
 
     first: str
     second: str
     compared: int
     differences: tuple[Difference, ...]
+    erased: int = 0
 
 
 def reconcile(first: Path, second: Path) -> Reconciled:
@@ -42,7 +46,7 @@ def reconcile(first: Path, second: Path) -> Reconciled:
         BadAudit, BadNote, BadJson, BadRecord: a file is missing or malformed.
     """
     one, other = _Book.of(first), _Book.of(second)
-    compared = 0
+    compared = erased = 0
     differences: list[Difference] = []
     for sender, recipient in ((one, other), (other, one)):
         said = _Said(
@@ -50,15 +54,16 @@ def reconcile(first: Path, second: Path) -> Reconciled:
         )
         for number in said.numbers:
             compared += 1
+            erased += any(isinstance(each, ErasedLine) for each in said.sent.get(number, ()))
             differences += _compare(sender.nation, recipient.nation, number, said)
-    return Reconciled(one.nation, other.nation, compared, tuple(differences))
+    return Reconciled(one.nation, other.nation, compared, tuple(differences), erased)
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
     """What both logs say of one direction, by number: sent, receipts given for it, receipts taken for it."""
 
-    sent: dict[int, list[Record]]
+    sent: dict[int, list[Record | ErasedLine]]
     given: dict[int, Record]
     taken: dict[int, Record]
 
@@ -69,21 +74,24 @@ class _Said:
 
 @dataclass(frozen=True, slots=True)
 class _Book:
-    """The records of one nation's log."""
+    """The records of one nation's log, and its word for those that were erased."""
 
     nation: str
     records: tuple[Record, ...]
+    erased: tuple[ErasedLine, ...]
 
     @staticmethod
     def of(folder: Path) -> "_Book":
         audit = AuditFolder(folder)
         nation = LogName.parse(audit.checkpoint()[0].origin).nation
-        return _Book(nation, tuple(read_record(line.record.encode()) for line in audit.records()))
+        records = tuple(read_record(line.record.encode()) for line in audit.records())
+        return _Book(nation, records, tuple(audit.erased()))
 
-    def sent_to(self, other: str) -> dict[int, list[Record]]:
+    def sent_to(self, other: str) -> dict[int, list[Record | ErasedLine]]:
         """Return all that was said under each number: a void one takes the place of a release that was on its way."""
-        said: dict[int, list[Record]] = {}
-        for each in self._of("release", "withdraw", "void"):
+        said: dict[int, list[Record | ErasedLine]] = {}
+        known: tuple[Record | ErasedLine, ...] = (*self.erased, *self._of("release", "withdraw", "void"))
+        for each in known:
             if each.recipient == other:
                 said.setdefault(each.sequence, []).append(each)
         return said

@@ -77,7 +77,7 @@ def verify_folder(root: Path, policy: Policy | None = None) -> Verdict:
     except Error as error:
         verdict.accuse("checkpoint", error)
         return verdict
-    _records(folder, entries, checkpoint, verdict)
+    _erased(folder, len(entries), _records(folder, entries, checkpoint, verdict), verdict)
     _statements(folder, verdict)
     return verdict
 
@@ -114,8 +114,10 @@ def _level(folder: AuditFolder, size: int, height: int, hashes: list[bytes], ver
         verdict.checked["tiles"] += 1
 
 
-def _records(folder: AuditFolder, entries: list[bytes], checkpoint: Checkpoint, verdict: Verdict) -> None:
+def _records(folder: AuditFolder, entries: list[bytes], checkpoint: Checkpoint, verdict: Verdict) -> set[int]:
+    """Check every record against its entry; return the leaves of which there is one."""
     fields = msgspec.json.Decoder(_Fields)
+    seen: set[int] = set()
     own = _owner(checkpoint)
     try:
         for line in folder.records():
@@ -130,9 +132,27 @@ def _records(folder: AuditFolder, entries: list[bytes], checkpoint: Checkpoint, 
                     verdict.accuse(f"record of leaf {line.leaf}", BadProof("the record is of other nations"))
                 verdict.actions[said.action] += 1
                 verdict.checked["records"] += 1
+                seen.add(line.leaf)
     except (Error, msgspec.DecodeError) as error:
         problem = error if isinstance(error, Error) else BadAudit("a record is malformed", private=str(error))
         verdict.accuse("records.ndjson", problem)
+    return seen
+
+
+def _erased(folder: AuditFolder, size: int, seen: set[int], verdict: Verdict) -> None:
+    """Count the releases whose record was erased: each has a leaf, and no record or second word for it."""
+    try:
+        for line in folder.erased():
+            what = f"erased record of leaf {line.leaf}"
+            if not 0 <= line.leaf < size:
+                verdict.accuse(what, BadProof("the log has no such leaf"))
+            elif line.leaf in seen:
+                verdict.accuse(what, BadProof("the leaf has another record"))
+            else:
+                verdict.checked["erased"] += 1
+                seen.add(line.leaf)
+    except Error as error:
+        verdict.accuse("erased.ndjson", error)
 
 
 def _owner(checkpoint: Checkpoint) -> str:

@@ -25,6 +25,7 @@ from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.sending.service import Sending
 from mithaq.exchange.settings import (
     CARD_HEADER,
+    EMPTY_STEP_S,
     MAX_LETTER_BYTES,
     MAX_OPEN_REQUESTS_PER_PARTNER,
     MAX_RECEIPT_BYTES,
@@ -101,8 +102,13 @@ class PartnerDoors:
             )
 
     async def _frames(self, request: Request, nation: NationId, after: int, wait_s: int) -> bytes:
-        """Return frames as soon as there are any, nothing when the wait is over or the partner hangs up."""
-        deadline = asyncio.get_running_loop().time() + wait_s
+        """Return frames as soon as there are any, nothing when the wait is over or the partner hangs up.
+
+        What waited and is refused now ends no wait, and an empty answer leaves at a whole number of steps after it: how
+        long the gate took over what it withheld is not to be read from the clock.
+        """
+        now = asyncio.get_running_loop().time
+        deadline = now() + wait_s
         with WakeListener(self._run_dir, f"partner-{nation}", _NEWS) as listener:
             while True:
                 pause_s = _RECOVERY_S
@@ -113,8 +119,9 @@ class PartnerDoors:
                     if frames:
                         return b"".join(frames)
                 await anyio.to_thread.run_sync(self._sending.note_request, nation, after, self._clock.now())
-                left = deadline - asyncio.get_running_loop().time()
+                left = deadline - now()
                 if left <= 0 or await request.is_disconnected():
+                    await asyncio.sleep(EMPTY_STEP_S - (now() - deadline) % EMPTY_STEP_S)
                     return b""
                 await listener.wait_async(min(left, pause_s))
 

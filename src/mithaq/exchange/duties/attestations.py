@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select, update
 
 from mithaq.exchange import store as exchange
 from mithaq.exchange.context import Context
-from mithaq.exchange.duties import recall, store
+from mithaq.exchange.duties import copies, recall, store
 from mithaq.exchange.duties.attestation import ATTESTATION_TYPE, Attestation, read_attestation
 from mithaq.exchange.duties.errors import BadAttestation
 from mithaq.exchange.duties.settings import ATTESTATIONS_AT_ONCE
@@ -104,8 +104,23 @@ class Attestations:
             if word.what == "recall":
                 recall.heard(tx, self._context.own, word)
             elif word.complete:
-                _settle(tx, word)
+                self._settle(tx, word)
         return word
+
+    def _settle(self, tx: Transaction, word: Attestation) -> None:
+        """Settle what the partner owed for this release: nothing of it is held there any more."""
+        table = store.duties
+        owed = (
+            table.c.kind.in_(("retention", "review")),
+            table.c.subject == word.release_id,
+            table.c.owed_by == word.by,
+            table.c.state == "open",
+        )
+        for row in tx.execute(select(table).where(*owed, table.c.kind == "retention")).all():
+            agreement = self._context.agreements.find(tx.connection, row.agreement_id, row.agreement_version)
+            copies.close(tx, word.by, word.release_id, copies.kept_until(agreement, row.due_at))
+        done = {"state": "fulfilled", "settled_at": tx.at, "settled_by": f"nation:{word.by}"}
+        tx.execute(update(table).where(*owed).values(done))
 
 
 def _check_release(connection: Connection, word: Attestation) -> None:
@@ -141,18 +156,3 @@ def _keep(tx: Transaction, word: Attestation, envelope: bytes, payload: bytes) -
     insert_ignore(tx, store.attestations, [row])
     detail = {"event": "attestation", "what": word.what, "release": word.release_id, "complete": word.complete}
     tx.append("exchange.duty", subject=word.id, lane=word.lane, actor=f"nation:{word.by}", detail=detail)
-
-
-def _settle(tx: Transaction, word: Attestation) -> None:
-    """Settle what the partner owed for this release: nothing of it is held there any more."""
-    table = store.duties
-    tx.execute(
-        update(table)
-        .where(
-            table.c.kind.in_(("retention", "review")),
-            table.c.subject == word.release_id,
-            table.c.owed_by == word.by,
-            table.c.state == "open",
-        )
-        .values(state="fulfilled", settled_at=tx.at, settled_by=f"nation:{word.by}")
-    )

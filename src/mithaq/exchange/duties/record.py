@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, case, func, select, update
 
 from mithaq.exchange import store as exchange
-from mithaq.exchange.duties import store
+from mithaq.exchange.duties import copies, store
 from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
@@ -61,6 +61,7 @@ def breach(tx: Transaction, limit: int) -> int:
     for row in rows:
         if row.kind in ("retention", "review") and not _was_given(tx.connection, row):
             settle(tx, [row.row], "node", state=VOID)
+            copies.close(tx, NationId(row.owed_by), row.subject, tx.at)
             continue
         tx.execute(update(table).where(table.c.row == row.row).values(breached_at=tx.at))
         detail = {
@@ -121,10 +122,9 @@ def fulfil_by_release(
         settle(tx, found, "node")
 
 
-def overdue(connection: Connection, at: datetime, *, nation: NationId | None = None) -> list[Any]:
-    """Return the rows of open duties whose time is over, of one nation or of all; exercises are left out."""
+def overdue(connection: Connection, at: datetime, own: NationId) -> list[Any]:
+    """Return the rows of open duties whose time is over, this nation's own first; exercises are left out."""
     table = store.duties
     query = select(table).where(table.c.state == OPEN, table.c.due_at <= at, table.c.lane == "actual")
-    if nation is not None:
-        query = query.where(or_(table.c.owed_by == nation, table.c.owed_to == nation))
-    return list(connection.execute(query.order_by(table.c.due_at, table.c.row).limit(200)))
+    order = (case((table.c.owed_by == own, 0), else_=1), table.c.due_at, table.c.row)
+    return list(connection.execute(query.order_by(*order).limit(200)))

@@ -10,9 +10,10 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from mithaq.exchange import store as exchange
 from mithaq.exchange.context import Context
-from mithaq.exchange.duties import store
+from mithaq.exchange.duties import copies, store
 from mithaq.exchange.duties.attestation import Attestation
 from mithaq.exchange.duties.settings import CHUNK_WORDS
+from mithaq.exchange.log.store import proofs
 from mithaq.exchange.release_document import ReleaseDocument, read_release
 from mithaq.intelligence.model import HeldWord
 from mithaq.kernel.clock import rfc3339
@@ -161,7 +162,7 @@ def erase_chunk(tx: Transaction, context: Context) -> list[ErasedRelease]:
     """Erase the next copies that are due at the transaction's instant; an empty list where none is.
 
     In one transaction: words and versions with their index, quarantine, decisions in the outbox and in the private
-    log, the received bytes, and the unsigned attestation of all that.
+    log, the received bytes, those of releases that passed them on, and the unsigned attestation of all that.
     """
     table = store.retained
     query = select(table).where(table.c.due_at <= tx.at).order_by(table.c.due_at, table.c.row).limit(CHUNK_WORDS)
@@ -171,6 +172,7 @@ def erase_chunk(tx: Transaction, context: Context) -> list[ErasedRelease]:
     held = [HeldWord(row.object_row, NationId(row.nation), row.release_id) for row in due if row.object_row]
     gone = context.holdings.erase(tx, held)
     _erase_decisions(tx, [row for row, _, _ in gone.erased])
+    copies.erase_passed_on(tx, context.log, due)
     tx.execute(delete(table).where(table.c.row.in_([row.row for row in due])))
     done = []
     for (nation, release_id), rows in _by_release(due).items():
@@ -236,6 +238,8 @@ def _erase_envelope(tx: Transaction, nation: NationId, release_id: str) -> None:
         ]
         here = (table.c.sender == row.sender, table.c.sequence == row.sequence)
         tx.execute(update(table).where(*here).values(envelope=b"", refused=refused))
+        owed = (proofs.c.sender == row.sender, proofs.c.sequence == row.sequence, proofs.c.proof.is_(None))
+        tx.execute(delete(proofs).where(*owed))  # nothing is left here that it could prove
 
 
 def _head(document: ReleaseDocument) -> dict[str, Any]:

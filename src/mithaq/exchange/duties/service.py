@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, case, select
 
 from mithaq.agreements.model import Agreement
 from mithaq.agreements.vocabulary import RequestKind, Sector, SeverityName, Urgency
@@ -70,6 +70,7 @@ class Duty:
             "started": rfc3339(self.started_at),
             "due": rfc3339(self.due_at) if self.due_at else None,
             "state": "overdue" if self.is_overdue(at) else self.state,
+            "overdue_since": rfc3339(self.due_at) if self.due_at and self.is_overdue(at) else None,
             "settled": rfc3339(self.settled_at) if self.settled_at else None,
             "settled_by": self.settled_by,
             "breached": rfc3339(self.breached_at) if self.breached_at else None,
@@ -89,7 +90,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the duties stand: what is late, by whom, and whether the clock is believed."""
+    """How the duties stand: what is late, this nation's own first, and whether the clock is believed."""
 
     overdue: tuple[Duty, ...]
     undeleted: int
@@ -105,15 +106,18 @@ class Duties:
     def listed(
         self,
         connection: Connection,
+        at: datetime,
         *,
         until: datetime | None = None,
         state: str = record.OPEN,
         lane: Lane | None = ACTUAL,
         limit: int = 500,
     ) -> list[Duty]:
-        """Return duties, the earliest due first; `until`: only those due by then, overdue ones among them."""
+        """Return duties, overdue ones before all others, then the earliest due; `until`: only those due by then."""
         table = store.duties
-        query = select(table).order_by(table.c.due_at.is_(None), table.c.due_at, table.c.row).limit(limit)
+        late = and_(table.c.state == record.OPEN, table.c.due_at <= at)
+        order = (case((late, 0), else_=1), table.c.due_at.is_(None), table.c.due_at, table.c.row)
+        query = select(table).order_by(*order).limit(limit)
         if state != "any":
             query = query.where(table.c.state == state)
         if until is not None:
@@ -134,7 +138,7 @@ class Duties:
     def health(self, connection: Connection, at: datetime) -> Health:
         """Return what is late on either side, how many copies here should be gone, and a doubt about the clock."""
         return Health(
-            tuple(_duty(row) for row in record.overdue(connection, at)),
+            tuple(_duty(row) for row in record.overdue(connection, at, self._context.own)),
             retention.overdue(connection, at),
             timekeeping.doubted(connection, at),
         )

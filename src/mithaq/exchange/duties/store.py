@@ -52,6 +52,16 @@ retained = Table(
 )
 """Every copy that partners gave, until when it may be kept; row 0 stands for one in quarantine."""
 
+kept_copies = Table(
+    "duty_kept_copies",
+    metadata,
+    Column("recipient", Text, primary_key=True),
+    Column("release_id", Text, primary_key=True),
+    Column("due_at", Timestamp, nullable=False),
+    Index("duty_kept_copies_due", "due_at"),
+)
+"""Releases from here for which nothing is owed any more: until when the signed copy kept of them is evidence."""
+
 erased_releases = Table(
     "duty_erased_releases",
     metadata,

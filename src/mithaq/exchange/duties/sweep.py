@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from mithaq.exchange.context import Context
-from mithaq.exchange.duties import record, retention, store, timekeeping
+from mithaq.exchange.duties import copies, record, retention, store, timekeeping
 from mithaq.exchange.duties.record import DUTY
 from mithaq.exchange.duties.rules import Doubt
 from mithaq.exchange.duties.settings import CHUNK_WORDS, LONGEST_REST
@@ -54,12 +54,14 @@ class Sweep:
             self._lapse_on_exit(tx)
             self._owe_contact_tests(tx)
             reminded = self._remind(tx)
-        return Swept(self._erase(at), self._breach(at), reminded)
+        swept = Swept(self._erase(at), self._breach(at), reminded)
+        self._erase_copies(at)
+        return swept
 
     def wake_at(self, at: datetime) -> datetime:
         """Return when the next sweep is needed at the latest."""
         with self._context.db.read() as connection:
-            found = [retention.next_due(connection), record.next_breach(connection)]
+            found = [each(connection) for each in (retention.next_due, copies.next_due, record.next_breach)]
         return min((at + LONGEST_REST, *(each for each in found if each is not None)))
 
     def _erase(self, at: datetime) -> int:
@@ -70,6 +72,14 @@ class Sweep:
             if not done:
                 return count
             count += sum(len(each.objects) for each in done)
+
+    def _erase_copies(self, at: datetime) -> None:
+        done = True
+        while done:
+            with self._context.db.write(at) as tx:
+                done = bool(copies.erase_closed(tx, self._context.log))
+            if done:
+                self._context.db.wipe_log()
 
     def _breach(self, at: datetime) -> int:
         count = 0

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from mithaq.exchange.log import store
 from mithaq.exchange.log.record import SALT_BYTES, Record, commit
-from mithaq.exchange.store import sent
+from mithaq.exchange.store import overtaken, sent
 from mithaq.kernel.database import Database, Transaction, insert_ignore
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import Signer
@@ -61,7 +61,8 @@ class ReleaseLog:
     def erase(self, tx: Transaction, place: Place) -> None:
         """Forget a record for good: its salt, its words, the signed release. The commitment that stays says nothing."""
         tx.execute(delete(store.records).where(*_at(store.records, place)))
-        tx.execute(update(sent).where(*_at(sent, place)).values(envelope=None))
+        for kept in (sent, overtaken):
+            tx.execute(update(kept).where(*_at(kept, place)).values(envelope=None))
 
     def origin(self, connection: Connection) -> str:
         """Return the origin of the newest log, nothing before the first leaf."""

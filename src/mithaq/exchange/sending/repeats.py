@@ -98,8 +98,11 @@ class Repeats:
     def _is_outdated(self, connection: Connection, row: Any, at: datetime) -> bool:
         """Tell whether a kept frame is under an earlier signing key, or sealed to a sub-key that died long ago.
 
-        The recipient would refuse it for ever: its number becomes void, and what it carried takes the next one.
+        The recipient would refuse it for ever: its number becomes void, and what it carried takes the next one. So it
+        is with one that never had a frame and whose signed bytes were erased meanwhile.
         """
+        if row.action == "release" and not row.frame and row.envelope is None:
+            return True
         since = self._context.partners.key_in_use_since(connection)
         if since is not None and row.sent_at < since + _KEY_CHANGE:
             return True

@@ -26,18 +26,28 @@ def duties(node: Node, connection: Connection, at: datetime) -> Iterator[Finding
         waiting: Params = {"count": health.undeleted}
         sentence = msgid("%(count)s objects of partners should have been deleted by now")
         yield Finding(Level.WRONG, Reason("retention", sentence, waiting, "run: mithaq serve; see the worker’s log"))
-    for each in health.overdue[:_NAMED]:
+    own = sum(each.owed_by == node.nation for each in health.overdue)
+    for each in health.overdue[: max(own, _NAMED)]:  # this nation's own stand first, and each is named
         yield _overdue(each, node)
     if not health.overdue and not health.undeleted and health.doubt is None:
         yield Finding(Level.FINE, Reason("duties", "nothing that is owed under an agreement is overdue"))
 
 
 def _overdue(duty: Duty, node: Node) -> Finding:
-    params: Params = {"duty": duty.kind, "subject": duty.subject, "nation": duty.owed_by, "number": duty.row}
+    params: Params = {
+        "duty": duty.kind,
+        "subject": duty.subject,
+        "nation": duty.owed_by,
+        "number": duty.row,
+        "agreement": duty.agreement_id,
+        "since": f"{duty.due_at:%Y-%m-%d %H:%M} UTC",
+    }
     if duty.owed_by == node.nation:
         params["nation"] = duty.owed_to
-        sentence = msgid("this nation owes %(nation)s: %(duty)s for %(subject)s is overdue")
+        sentence = msgid(
+            "this nation owes %(nation)s under %(agreement)s: %(duty)s for %(subject)s is overdue since %(since)s"
+        )
         remedy = msgid("do it, then: mithaq duty done %(number)s; see mithaq duty list")
         return Finding(Level.WRONG, Reason("duty", sentence, params, remedy))
-    sentence = msgid("%(nation)s is late: %(duty)s for %(subject)s is overdue")
+    sentence = msgid("%(nation)s is late under %(agreement)s: %(duty)s for %(subject)s is overdue since %(since)s")
     return Finding(Level.WARNING, Reason("duty", sentence, params, "call its duty officer; see mithaq duty list"))

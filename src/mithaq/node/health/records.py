@@ -151,12 +151,18 @@ def _witness(channel: Channel, at: datetime, params: Params) -> Iterator[Finding
         sentence = msgid("%(nation)s has not witnessed this nation's log for %(seconds)s seconds: %(detail)s")
         remedy = msgid("see whether its address can be reached; what is TLP:AMBER or stricter may have to wait for it")
         yield Finding(Level.WARNING, Reason("witness", sentence, detail, remedy))
-    if channel.unwitnessed_since is not None and at - channel.unwitnessed_since > ledger.BEHIND_AFTER:
+    since, first = channel.unwitnessed_since, channel.unwitnessed_first
+    if since is not None and first is not None and at - since > ledger.BEHIND_AFTER:
         waits = params | {
-            "count": channel.unwitnessed,
-            "seconds": int((at - channel.unwitnessed_since).total_seconds()),
+            "release": first.release_id,
+            "label": first.label,
+            "seconds": int((at - since).total_seconds()),
+            "count": channel.waiting,
         }
-        sentence = msgid("%(count)s releases to %(nation)s wait for witnesses, the oldest for %(seconds)s seconds")
+        sentence = msgid(
+            "%(release)s (%(label)s) to %(nation)s has waited for witnesses for %(seconds)s seconds; "
+            "held back behind it: %(count)s objects"
+        )
         remedy = msgid("mend the witnesses; where lives are at stake: mithaq release emergency RELEASE --reason “…”")
         yield Finding(Level.WRONG, Reason("witness", sentence, waits, remedy))
     if channel.proofs_overdue_since is not None and at > channel.proofs_overdue_since:

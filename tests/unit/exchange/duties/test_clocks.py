@@ -132,7 +132,7 @@ def test_an_exercises_clock_never_counts_as_actual(three: list[Country], treaty:
     assert {each["lane"] for each in told(a, "breached")} == {str(lane)}
     with a.db.read() as connection:
         assert service.health(connection, at + 25 * HOUR).overdue == ()
-        assert INCIDENT not in {each.subject for each in service.listed(connection)}
+        assert INCIDENT not in {each.subject for each in service.listed(connection, at)}
 
 
 def test_a_confirmed_hit_owes_a_sighting_that_its_release_settles(

@@ -104,7 +104,7 @@ def test_a_recall_travels_three_hops_and_the_counts_come_back_without_names(
     settle(five, at + HOUR)
     assert standing(five, object_id) == []
     with a.db.read() as connection:
-        (duty,) = [each for each in Duties(a.context).listed(connection, state="any") if each.kind == "recall"]
+        (duty,) = [each for each in Duties(a.context).listed(connection, at, state="any") if each.kind == "recall"]
     assert (duty.owed_by, duty.state, duty.told, duty.confirmed) == (XB, "fulfilled", 2, 2)
     assert duty.due_at == at + 25 * HOUR
     given = [read_attestation(row.statement) for row in rows(b, store.attestations) if row.by == XB]
@@ -127,7 +127,7 @@ def test_a_recipient_that_does_not_answer_is_overdue_by_name_and_the_rest_is_cou
     assert sweep(b, late).breached == 1
     assert [(each["kind"], each["by"], each["to"]) for each in told(b, "breached")] == [("recall", XC, XB)]
     with a.db.read() as connection:
-        (duty,) = [each for each in Duties(a.context).listed(connection, state="any") if each.kind == "recall"]
+        (duty,) = [each for each in Duties(a.context).listed(connection, at, state="any") if each.kind == "recall"]
     assert (duty.state, duty.told, duty.confirmed) == ("fulfilled", 1, 0)
     assert standing(five, object_id) == [XC, XD]
     settle([a, b, c], late)

@@ -291,14 +291,25 @@ def test_a_missing_witness_what_waits_for_it_and_overdue_proofs_are_said(node: N
     sent = {
         "recipient": XB, "sequence": 1, "release_id": "release--1", "action": "release", "lane": "actual",
         "agreement_id": "a", "agreement_version": 1, "purpose": "defence", "digest": "", "frame": b"", "sent_at": at,
+        "label": "TLP:AMBER",
+    }  # fmt: skip
+    behind = {
+        "recipient": XB, "action": "release", "object_row": 1, "object_id": "indicator--1", "version": "1",
+        "lane": "actual", "agreement_id": "a", "purpose": "defence", "decided_at": at,
     }  # fmt: skip
     owed = {"sender": XB, "sequence": 1, "release_id": "r", "emergency": "", "due_at": at, "refused": ""}
     with node.db.write(at) as tx:
         exchange_store.set_channel(tx, XB, witness_trouble=trouble, witness_trouble_at=at, asked_at=at)
         tx.execute(exchange_store.sent.insert().values(**sent))
+        tx.execute(exchange_store.outbox.insert().values(**behind))
         tx.execute(log_store.proofs.insert().values(**owed))
     found = partner_findings(node, at + timedelta(minutes=2))
     assert [each.level for each in found if each.code == "witness"] == [Level.WARNING, Level.WRONG]
+    (waits,) = [each.reason for each in found if each.code == "witness" and each.level is Level.WRONG]
+    assert waits.params == {
+        "nation": XB, "release": "release--1", "label": "TLP:AMBER", "seconds": 120, "count": 1,
+    }  # fmt: skip
+    assert "held back behind it: 1" in waits.sentence()
     assert one(found, "proofs").reason.params == {"nation": XB, "count": 1}
 
 
