@@ -3,7 +3,7 @@
 `extract` brings every .po up to date with the sources, `check` fails on anything missing, fuzzy, out of date, or with
 other placeholders than its original, `compile` writes the .mo files that the program reads and the wheel carries.
 
-Message ids are found in Jinja templates (`{% trans %}`, `_()`), in calls of `msgid`, `gettext` and `ngettext`, and
+Message ids are found in Jinja templates (`{% trans %}`, `_()`), in calls of `msgid`, `gettext`, `ngettext` and `words`, and
 where they are born: the first argument of every subclass of the kernel's `Error`, and the sentences of `Reason`,
 `Clause`, `TermRule` and `Sentence`.
 """
@@ -29,6 +29,7 @@ SENTENCES = {
     "msgid": (0,),
     "gettext": (0,),
     "say": (0,),
+    "words": (0,),
     "Reason": (1, 3),
     "Clause": (2, 3),
     "TermRule": (2,),

@@ -118,12 +118,13 @@ class PartnerDoors:
                         frames = await anyio.to_thread.run_sync(self._sending.frames, nation, after, self._clock.now())
                     if frames:
                         return b"".join(frames)
-                await anyio.to_thread.run_sync(self._sending.note_request, nation, after, self._clock.now())
                 left = deadline - now()
                 if left <= 0 or await request.is_disconnected():
+                    await anyio.to_thread.run_sync(self._sending.note_request, nation, after, self._clock.now())
                     await asyncio.sleep(EMPTY_STEP_S - (now() - deadline) % EMPTY_STEP_S)
                     return b""
-                await listener.wait_async(min(left, pause_s))
+                if not await listener.wait_async(min(left, pause_s)):  # quiet: a write now delays no release
+                    await anyio.to_thread.run_sync(self._sending.note_request, nation, after, self._clock.now())
 
     async def _post_receipt(self, request: Request) -> Response:
         try:
