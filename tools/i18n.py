@@ -3,8 +3,8 @@
 `extract` brings every .po up to date with the sources, `check` fails on anything missing, fuzzy, out of date, or with
 other placeholders than its original, `compile` writes the .mo files that the program reads and the wheel carries.
 
-Message ids are found in Jinja templates (`{% trans %}`, `_()`), in calls of `msgid`, `gettext`, `ngettext` and `words`, and
-where they are born: the first argument of every subclass of the kernel's `Error`, and the sentences of `Reason`,
+Message ids are found in Jinja templates (`{% trans %}`, `_()`), in calls of `msgid`, `gettext`, `ngettext` and `words`,
+and where they are born: the first argument of every subclass of the kernel's `Error`, and the sentences of `Reason`,
 `Clause`, `TermRule` and `Sentence`.
 """
 
