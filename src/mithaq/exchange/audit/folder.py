@@ -7,6 +7,7 @@
 | `records.ndjson` | a line a record that was not erased: `leaf`, `salt`, `record` (its canonical bytes as text) |
 | `receipts.ndjson` | a line a receipt that partners signed: `signer`, `envelope` |
 | `proofs.ndjson` | a line a proof that partners gave: `sender`, `sequence`, `proof`, `record` |
+| `membership.ndjson` | of a membership log, instead of these three: a line an entry, as it is in the log |
 | `cards/XX.json` | the signed card of each nation |
 """
 
@@ -27,6 +28,7 @@ from mithaq.nations.model import Card
 from mithaq.nations.rules import MAX_CARD_BYTES, card_of_payload
 
 _MAX_LINE = 8 * 1024 * 1024
+_MAX_MEMBERSHIP = 128 * 1024 * 1024
 _MAX_TILE = WIDTH * (MAX_ENTRY_BYTES + 2)
 
 
@@ -109,6 +111,14 @@ class AuditFolder:
             BadAudit: a line is malformed.
         """
         return self._lines("proofs.ndjson", ProofLine)
+
+    def membership(self) -> Iterator[bytes]:
+        """Yield the entries of a membership log as they were written out for people.
+
+        Raises:
+            BadAudit: the file is missing.
+        """
+        return iter(self._bytes("membership.ndjson", _MAX_MEMBERSHIP).splitlines())
 
     def cards(self) -> dict[str, Card]:
         """Return the cards by nation, each signed by the key it carries; compare fingerprints before you rely on them.
