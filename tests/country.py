@@ -1,6 +1,7 @@
 """A whole nation's node for tests, without processes: real database, keys and services."""
 
 from collections.abc import Iterable
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from mithaq.exchange.frame import Unverified, split_frames
 from mithaq.exchange.log.flushing import Flusher
 from mithaq.exchange.log.service import ReleaseLog
 from mithaq.exchange.log.witnessing import Answer, Witnessing
+from mithaq.exchange.membership.service import Membership
 from mithaq.exchange.orders import Orders
 from mithaq.exchange.planning import Planning
 from mithaq.exchange.receipts import Receipts
@@ -62,7 +64,7 @@ class Country:
             """Reach a neighbour's witness without a socket."""
             if partner.nation not in neighbours:
                 raise PartnerUnreachable("the node of %(nation)s does not answer", nation=partner.nation)
-            return neighbours[partner.nation].witness.add_checkpoint(body, at)
+            return neighbours[partner.nation].witness.add_checkpoint(body, at, nation)
 
         signer = signer_of(nation)
         flusher = Flusher(db, ReleaseLog(db, nation, signer), partners, ask)
@@ -71,7 +73,11 @@ class Country:
 
     @property
     def witness(self) -> Witnessing:
-        return Witnessing(self.db, self.nation, self.context.partners, self.context.signer)
+        return Witnessing(self.db, self.context.partners, self.context.signer, self.membership.members)
+
+    @property
+    def membership(self) -> Membership:
+        return Membership(self.context)
 
     @property
     def statements(self) -> Statements:
@@ -101,6 +107,11 @@ class Country:
     def plan(self, at: datetime) -> None:
         while journal.run_once(self.db, self.planner, at):
             pass
+
+    def log_membership(self, at: datetime) -> None:
+        """Append what the journal tells of, show it to the other parties and wait for their answers."""
+        self.membership.follow(at)
+        wait(self.membership.offer(at))
 
     def order(self, treaty: Treaty, at: datetime) -> None:
         Orders(self.context).stand(treaty.agreement_id, "defence", at=at, actor="person--releaser")

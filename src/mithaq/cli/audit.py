@@ -7,6 +7,7 @@ import click
 
 from mithaq.cli.files import read_input, write_output
 from mithaq.cli.layout import Column, labelled, plain, printable, show_rows, word
+from mithaq.cli.membership import membership
 from mithaq.cli.session import EXIT_FAILED, Session
 from mithaq.node.language import msgid
 
@@ -33,19 +34,28 @@ _CHECKED = {
 
 @click.group()
 def audit() -> None:
-    """Check release logs from files alone, compare two nations' logs, gather evidence."""
+    """Check logs from files alone, compare nations' logs, gather evidence."""
+
+
+audit.add_command(membership)
 
 
 @audit.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--log", "origin", default=None, help="The origin of the log; the newest by default.")
+@click.option("--agreement", default="", help="The membership log of this agreement instead of the release log.")
 @click.pass_obj
-def export(session: Session, folder: Path, origin: str | None) -> None:
-    """Write this nation's release log and its records into DIR, for an auditor."""
+def export(session: Session, folder: Path, origin: str | None, agreement: str) -> None:
+    """Write one of this nation's logs and its records into DIR, for an auditor or another party."""
+    from mithaq.cli.agreement.find import resolve
     from mithaq.exchange.audit.export import export_log
+    from mithaq.exchange.membership.service import Membership
 
     node = session.node()
-    exported = export_log(node.channel, node.card_bytes(), folder, origin)
+    if agreement:
+        agreement = resolve(node, agreement).document.id
+        Membership(node.channel).follow(session.now())
+    exported = export_log(node.channel, node.card_bytes(), folder, origin, agreement=agreement)
     session.emit(
         {"folder": str(folder), "log": exported.origin, "leaves": exported.size, "records": exported.records},
         lambda: session.words.gettext(
@@ -56,6 +66,9 @@ def export(session: Session, folder: Path, origin: str | None) -> None:
             records=exported.records,
         ),
     )
+    if agreement:
+        session.say("It is for the parties to the agreement. Verify it: mithaq audit verify %(file)s", file=str(folder))
+        return
     session.say(
         "Whoever has this folder reads what you released to whom. Verify it: mithaq audit verify %(file)s",
         file=str(folder),

@@ -11,6 +11,7 @@ from mithaq.exchange.context import Context
 from mithaq.exchange.errors import NotReleasable
 from mithaq.exchange.gatekeeping import digest_of
 from mithaq.exchange.log.record import record_of_release
+from mithaq.exchange.membership.service import Membership
 from mithaq.exchange.protecting import versions_of
 from mithaq.exchange.release_document import read_release
 from mithaq.exchange.sending.record import LOST, last_sequence
@@ -167,6 +168,7 @@ class Orders:
     def _log_anew(self, tx: Transaction) -> None:
         """Begin a new log, and put what still waits for witnesses into it: the old one has leaves unknown here."""
         self._context.log.begin_anew(tx)
+        Membership(self._context).begin_anew(tx)
         for row in tx.connection.execute(_WAITING).all():
             document = read_release(read_envelope(bytes(row.envelope)).payload)
             (place,) = self._context.log.append(tx, [record_of_release(document, row.digest)])

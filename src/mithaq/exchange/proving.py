@@ -18,9 +18,9 @@ from mithaq.exchange.errors import NotProven, NotReleasable
 from mithaq.exchange.frame import seal_frame
 from mithaq.exchange.log.attached import MAX_EMERGENCY_CHARS, Attached
 from mithaq.exchange.log.flushing import Want
+from mithaq.exchange.log.logs import Place
 from mithaq.exchange.log.policy import STRICT_FROM, Requirement, requirement
 from mithaq.exchange.log.record import record_of_release
-from mithaq.exchange.log.service import Place
 from mithaq.exchange.release_document import read_release
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane

@@ -25,7 +25,7 @@ from mithaq.kernel.tlog.note import Note
 from mithaq.kernel.tlog.vkey import KeyType, NoteKey
 from mithaq.kernel.wake import short_path
 from mithaq.nations.errors import SignerRefused, SignerUnreachable
-from mithaq.nations.names import LogName, witness_name
+from mithaq.nations.names import parse_origin, witness_name
 
 SOCKET_NAME = "signer.sock"
 _TYPES = "application/vnd.mithaq."
@@ -88,7 +88,7 @@ class LocalSigner:
             SignerRefused: it is of another nation's log, or contradicts what was signed before.
         """
         checkpoint = Checkpoint.of(Note(text, ()))
-        if LogName.parse(checkpoint.origin).nation != self._nation:
+        if parse_origin(checkpoint.origin).nation != self._nation:
             raise SignerRefused("the signer signs checkpoints of this nation's own logs only")
         before = self._signed.get(checkpoint.origin, checkpoint)
         if before.size == checkpoint.size and before.root != checkpoint.root:
@@ -105,7 +105,7 @@ class LocalSigner:
             SignerRefused: it is of this nation's own log, which it cannot witness.
         """
         checkpoint = Checkpoint.of(Note(text, ()))
-        if LogName.parse(checkpoint.origin).nation == self._nation:
+        if parse_origin(checkpoint.origin).nation == self._nation:
             raise SignerRefused("a nation is no witness of its own log")
         name = witness_name(self._nation)
         keys = (

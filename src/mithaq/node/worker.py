@@ -7,6 +7,7 @@ from mithaq.detection.model import READER as DETECTION
 from mithaq.exchange.channel.worker import ChannelWorker
 from mithaq.exchange.duties.worker import DutyWorker
 from mithaq.exchange.letters import Letters
+from mithaq.exchange.membership.worker import MembershipWorker
 from mithaq.exchange.planning import Planning
 from mithaq.kernel import journal
 from mithaq.kernel.errors import Error
@@ -38,6 +39,8 @@ def run(node: Node, stop: threading.Event) -> None:
     if node.db.dialect == "postgresql" and node.db.waker:
         listening = (node.db, node.db.waker, stop)
         threading.Thread(target=forward_notifications, args=listening, name="notifications", daemon=True).start()
+    membership = MembershipWorker(node.channel, node.clock, node.run_dir)
+    threading.Thread(target=membership.run, args=(stop,), name="membership", daemon=True).start()
     letters = (node, Letters(node.channel).reader(), stop)
     threading.Thread(target=follow, args=letters, name="letters", daemon=True).start()
     follow(node, Planning(node.channel).reader(), stop)

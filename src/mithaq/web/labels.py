@@ -124,6 +124,18 @@ DIFFERENCES = {
     "difference-other-content": msgid("Other content on both sides"),
     "difference-receipt-not-held": msgid("Receipt given, but not in the sender's log"),
     "difference-receipt-not-given": msgid("Receipt held, but not in the recipient's log"),
+    "difference-not-here": msgid("In the partner's log alone"),
+    "difference-not-there": msgid("In this nation's log alone"),
+    "difference-other-hash": msgid("Two texts under one number"),
+    "difference-other-signers": msgid("Other signatures"),
+    "difference-rolled-back": msgid("Fewer leaves than the log had before"),
+    "difference-two-roots": msgid("Another history of the same length"),
+    "difference-not-consistent": msgid("The log does not continue what it was"),
+    "difference-begun-anew": msgid("The log was begun anew"),
+    "difference-not-read": msgid("Not read"),
+    "about-version": msgid("Version of the agreement"),
+    "about-statement": msgid("Statement of a party"),
+    "about-key-statement": msgid("Key statement"),
 }
 HIT_STATES = {
     "hit-new": msgid("To decide"),

@@ -91,3 +91,29 @@ def test_a_file_that_is_no_evidence_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"{}")
     assert audit("check", tmp_path / "file").code == 1
     assert audit("check", tmp_path / "absent").code == 1
+
+
+def test_both_desks_compare_whom_they_accepted_from_folders_alone(
+    xa: Desk, xb: Desk, agreed: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "membership-xb"
+    written = xb.one("audit", "export", "--agreement", agreed[:20], str(folder))
+    assert written["log"] == f"cert.xb.example/agreements/{agreed}"
+    assert written["records"] == written["leaves"] == 3
+    verified = audit("verify", folder)
+    assert (verified.code, verified.rows[0]["records"]) == (0, {"key-statement": 2, "version": 1})
+    told = xa("audit", "membership", agreed, str(folder))
+    assert (told.code, "3 leaves" in told.err) == (0, True)
+    xa("agreement", "suspend", agreed, "--reason", "technical")
+    differs = xa("--json", "audit", "membership", agreed, str(folder))
+    (row,) = differs.rows
+    assert differs.code == 1
+    assert (row["difference"], row["partner"], row["about"], row["nation"]) == ("not-there", "XB", "statement", "XA")
+    assert "In this nation's log alone" in xa("audit", "membership", agreed, str(folder)).out
+
+
+def test_a_party_whose_node_is_down_is_named(xa: Desk, agreed: str) -> None:
+    said = xa("--json", "audit", "membership", agreed)
+    row = json.loads(said.out)
+    assert (said.code, row["difference"], row["partner"], row["about"]) == (5, "not-read", "XB", None)
+    assert xa("audit", "membership", "agreement--99999999-9999-4999-8999-999999999999").code == 3

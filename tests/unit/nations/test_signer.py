@@ -10,7 +10,7 @@ from mithaq.kernel.sealing import BadSeal, OpenKey
 from mithaq.kernel.tlog.checkpoint import Checkpoint, verified
 from mithaq.kernel.tlog.note import Note, read_note, read_signatures
 from mithaq.nations.errors import SignerRefused, SignerUnreachable
-from mithaq.nations.names import LogName, witness_keys
+from mithaq.nations.names import LogName, MembershipName, witness_keys
 from mithaq.nations.signer import SOCKET_NAME, RemoteSigner, SignerServer
 from tests.world import XA, XB, keys_of
 
@@ -75,6 +75,17 @@ def test_the_signer_signs_checkpoints_of_its_own_log_alone_and_never_two_roots_f
     for text in ("cert.xa.example/releases/2026\n+3\nAAAA\n", "anything", checkpoint("example.com/log")):
         with pytest.raises(SignerRefused):
             signer.sign_checkpoint(text)
+
+
+def test_the_signer_treats_a_membership_log_as_any_log(signer: RemoteSigner) -> None:
+    agreement_id = "agreement--11111111-1111-4111-8111-111111111111"
+    own, other = (MembershipName(nation, agreement_id).origin for nation in (XA, XB))
+    assert read_note(signer.sign_checkpoint(checkpoint(own))).text == checkpoint(own)
+    assert signer.cosign(checkpoint(other), 1_700_000_000).count("\n") == 2
+    with pytest.raises(SignerRefused, match="own logs only"):
+        signer.sign_checkpoint(checkpoint(other))
+    with pytest.raises(SignerRefused, match="no witness of its own log"):
+        signer.cosign(checkpoint(own), 1_700_000_000)
 
 
 def test_the_signer_cosigns_others_logs_alone_with_both_of_its_keys(signer: RemoteSigner) -> None:

@@ -8,6 +8,7 @@
 | `erased.ndjson` | a line a release whose record was erased: `leaf`, `recipient`, `sequence`, `release_id`, `digest` |
 | `receipts.ndjson` | a line a receipt that partners signed: `signer`, `envelope` |
 | `proofs.ndjson` | a line a proof that partners gave: `sender`, `sequence`, `proof`, `record` |
+| `membership.ndjson` | of a membership log, instead of these three: a line an entry, as it is in the log |
 | `cards/XX.json` | the signed card of each nation |
 """
 
@@ -28,6 +29,7 @@ from mithaq.nations.model import Card
 from mithaq.nations.rules import MAX_CARD_BYTES, card_of_payload
 
 _MAX_LINE = 8 * 1024 * 1024
+_MAX_MEMBERSHIP = 128 * 1024 * 1024
 _MAX_TILE = WIDTH * (MAX_ENTRY_BYTES + 2)
 
 
@@ -131,6 +133,14 @@ class AuditFolder:
             BadAudit: a line is malformed.
         """
         return self._lines("proofs.ndjson", ProofLine)
+
+    def membership(self) -> Iterator[bytes]:
+        """Yield the entries of a membership log as they were written out for people.
+
+        Raises:
+            BadAudit: the file is missing.
+        """
+        return iter(self._bytes("membership.ndjson", _MAX_MEMBERSHIP).splitlines())
 
     def cards(self) -> dict[str, Card]:
         """Return the cards by nation, each signed by the key it carries; compare fingerprints before you rely on them.

@@ -23,6 +23,7 @@ from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import Signer
+from mithaq.kernel.tlog.tiles import Tile
 from mithaq.nations.model import Partner
 from mithaq.nations.rules import MAX_CARD_BYTES, MAX_CARD_FILE_BYTES
 
@@ -117,6 +118,24 @@ class PartnerClient:
         """
         response, answer = self._exchange("POST", "/partner/v1/log/add-checkpoint", request, wait_s=0)
         return Answer(response.status_code, answer, _media_type(response))
+
+    def fetch_membership_checkpoint(self, agreement_id: str) -> bytes:
+        """Return the checkpoint of the partner's newest membership log of an agreement; nothing is verified yet.
+
+        Raises:
+            PartnerUnreachable, PartnerRefused: there is none to be had.
+        """
+        target = f"/partner/v1/log/checkpoint?agreement={agreement_id}"
+        return self._ask("GET", target, b"", wait_s=0, media_type="text/plain")
+
+    def fetch_tile(self, origin: str, tile: Tile) -> bytes:
+        """Return a tile or a bundle of entries of one of the partner's logs; nothing is verified yet.
+
+        Raises:
+            PartnerUnreachable, PartnerRefused: there is none to be had.
+        """
+        target = f"/partner/v1/log/tile/{tile.path}?origin={origin}"
+        return self._ask("GET", target, b"", wait_s=0, media_type="application/octet-stream")
 
     def send_letter(self, envelope: bytes) -> None:
         """Give the partner a signed agreement, or a statement about one.

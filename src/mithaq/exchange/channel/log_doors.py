@@ -1,4 +1,4 @@
-"""The doors of the release log: partners witness it, read it, and fetch the proofs they are owed.
+"""The doors of this nation's logs: partners witness and read them, and fetch the proofs they are owed.
 
 They have threads of their own: two nodes that wait for each other's cosignatures must never wait for each other's
 threads.
@@ -16,8 +16,9 @@ from starlette.routing import Route
 from mithaq.exchange.channel.answers import bounded_body, refusal, whole
 from mithaq.exchange.context import Context
 from mithaq.exchange.frame import FRAMES_TYPE
-from mithaq.exchange.log.reading import LogReading
+from mithaq.exchange.log.reading import Asked, LogReading
 from mithaq.exchange.log.witnessing import Answer, Witnessing
+from mithaq.exchange.membership.service import Membership
 from mithaq.exchange.proving import Proving
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error
@@ -42,14 +43,15 @@ class WhoAsks(Protocol):
 
 
 class LogDoors:
-    """Serve this nation's release log, and this nation as a witness."""
+    """Serve this nation's logs, and this nation as a witness."""
 
     def __init__(self, context: Context, clock: Clock, who: WhoAsks) -> None:
         self._clock = clock
         self._who = who
         self._proving = Proving(context)
-        self._reading = LogReading(context.db, context.log)
-        self._witnessing = Witnessing(context.db, context.own, context.partners, context.signer)
+        members = Membership(context).members
+        self._reading = LogReading(context.db, context.log, members)
+        self._witnessing = Witnessing(context.db, context.partners, context.signer, members)
         self._db = context.db
         self._threads: anyio.CapacityLimiter | None = None
 
@@ -67,29 +69,29 @@ class LogDoors:
     async def _add_checkpoint(self, request: Request) -> Response:
         async def answer() -> Response:
             body = await bounded_body(request, MAX_REQUEST_BYTES)
-            await self._who(request, body, self._limiter)
-            return _plain(await self._run(lambda: self._witnessing.add_checkpoint(body, self._clock.now())))
+            nation = await self._who(request, body, self._limiter)
+            return _plain(await self._run(lambda: self._witnessing.add_checkpoint(body, self._clock.now(), nation)))
 
         return await _answered(answer)
 
     async def _checkpoint(self, request: Request) -> Response:
-        return await self._read(request, lambda: self._reading.checkpoint(_origin(request)))
+        return await self._read(request, self._reading.checkpoint)
 
     async def _tile(self, request: Request) -> Response:
         path = str(request.path_params["path"])
-        return await self._read(request, lambda: self._reading.tile(_origin(request), path))
+        return await self._read(request, lambda asked: self._reading.tile(asked, path))
 
     async def _consistency(self, request: Request) -> Response:
-        def answer() -> Answer:
+        def answer(asked: Asked) -> Answer:
             old, new = whole(request, "old", 0), whole(request, "new", 0)
-            return self._reading.consistency(_origin(request), old, new)
+            return self._reading.consistency(asked, old, new)
 
         return await self._read(request, answer)
 
     async def _witnessed(self, request: Request) -> Response:
-        def answer() -> Answer:
+        def answer(asked: Asked) -> Answer:
             with self._db.read() as connection:
-                note = self._witnessing.latest(connection, _origin(request) or "")
+                note = self._witnessing.latest(connection, asked.origin, asked.asker, asked.at)
             return Answer(200, note) if note else Answer(404)
 
         return await self._read(request, answer)
@@ -103,10 +105,12 @@ class LogDoors:
 
         return await _answered(answer)
 
-    async def _read(self, request: Request, work: Callable[[], Answer]) -> Response:
+    async def _read(self, request: Request, work: Callable[[Asked], Answer]) -> Response:
         async def answer() -> Response:
-            await self._who(request, b"", self._limiter)
-            return _plain(await self._run(work))
+            nation = await self._who(request, b"", self._limiter)
+            named = request.query_params
+            asked = Asked(nation, self._clock.now(), named.get("origin", ""), named.get("agreement", ""))
+            return _plain(await self._run(lambda: work(asked)))
 
         return await _answered(answer)
 
@@ -130,7 +134,3 @@ async def _answered(answer: Callable[[], Awaitable[Response]]) -> Response:
 def _plain(answer: Answer) -> Response:
     headers = {"content-type": answer.media_type}  # exactly this: the specification knows no charset for a size
     return Response(answer.body, status_code=answer.status, headers=headers)
-
-
-def _origin(request: Request) -> str | None:
-    return request.query_params.get("origin")

@@ -15,7 +15,8 @@ from mithaq.agreements.model import Agreement
 from mithaq.exchange import store as exchange
 from mithaq.exchange.duties import store
 from mithaq.exchange.duties.settings import CHUNK_WORDS
-from mithaq.exchange.log.service import Place, ReleaseLog
+from mithaq.exchange.log.logs import Place
+from mithaq.exchange.log.service import ReleaseLog
 from mithaq.exchange.release_document import read_release
 from mithaq.kernel import canonical
 from mithaq.kernel.database import Transaction, insert_ignore

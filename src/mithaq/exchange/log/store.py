@@ -1,7 +1,7 @@
-"""The tables of the release log, of this nation as a witness, and of the proofs it was given."""
+"""The tables of this nation's logs, of this nation as a witness, and of the proofs it was given."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -14,10 +14,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     select,
 )
 
-from mithaq.kernel.database import Timestamp, Transaction, metadata, row_id, upsert
+from mithaq.kernel.database import Json, Timestamp, Transaction, metadata, row_id, upsert
 from mithaq.kernel.tlog.errors import BadProof
 from mithaq.kernel.tlog.lines import HASH_BYTES
 from mithaq.kernel.tlog.tiles import WIDTH, Tile, join_bundle
@@ -32,9 +33,11 @@ logs = Table(
     Column("shard", Integer, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("peaks", LargeBinary, nullable=False),
+    Column("agreement", Text, nullable=False, server_default=""),
     UniqueConstraint("origin"),
 )
-"""This nation's logs, one a year, each with the right edge of its tree."""
+"""This nation's logs, each with the right edge of its tree: release logs, one a year, with no `agreement`; membership
+logs, one an agreement, with the year 0."""
 
 entries = Table(
     "exchange_log_entries",
@@ -43,7 +46,7 @@ entries = Table(
     Column("leaf", BigInteger, primary_key=True, autoincrement=False),
     Column("entry", LargeBinary, nullable=False),
 )
-"""The commitments; nothing can be learned from one."""
+"""Of a release log the commitments, from which nothing can be learned; of a membership log the records themselves."""
 
 tiles = Table(
     "exchange_log_tiles",
@@ -89,6 +92,16 @@ cosignatures = Table(
 )
 """Which partner has cosigned which checkpoint."""
 
+refusals = Table(
+    "exchange_log_refusals",
+    metadata,
+    Column("log", BigInteger, primary_key=True, autoincrement=False),
+    Column("witness", Text, primary_key=True),
+    Column("refusal", Json, nullable=False),
+    Column("at", Timestamp, nullable=False),
+)
+"""Which partner has seen another log under this name, so that it is not shown this one again."""
+
 witnessed = Table(
     "exchange_witnessed",
     metadata,
@@ -98,7 +111,7 @@ witnessed = Table(
     Column("note", LargeBinary, nullable=False),
     Column("at", Timestamp, nullable=False),
 )
-"""The latest checkpoint of each partner's log that this nation cosigned."""
+"""The latest checkpoint of each partner's log that this nation cosigned, or read to its last leaf."""
 
 evidence = Table(
     "exchange_log_evidence",
@@ -111,7 +124,12 @@ evidence = Table(
     Column("at", Timestamp, nullable=False),
     UniqueConstraint("origin", "shown", name="exchange_log_evidence_once"),
 )
-"""Two signed words of one log that do not go together."""
+"""Two signed words that do not go together: of one log, or of two nations' membership logs about one thing."""
+
+_OF_KIND = select(logs).where(logs.c.agreement == bindparam("agreement"))
+_NEWEST = _OF_KIND.order_by(logs.c.year.desc(), logs.c.shard.desc()).limit(1)
+_NEWEST_LOCKED = _NEWEST.with_for_update()
+_BY_ORIGIN = select(logs).where(logs.c.origin == bindparam("origin"))
 
 proofs = Table(
     "exchange_proofs",
@@ -130,27 +148,42 @@ proofs = Table(
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """One log and its edge."""
+    """One log and its edge; `agreement` is empty for a release log."""
 
     log: int
     origin: str
     year: int
     shard: int
     edge: Edge
+    agreement: str = ""
 
 
 def log_row(row: Any) -> LogRow:
     """Return a row of `exchange_logs` as a value."""
     peaks = bytes(row.peaks)
     parts = tuple(peaks[place : place + HASH_BYTES] for place in range(0, len(peaks), HASH_BYTES))
-    return LogRow(row.log, row.origin, row.year, row.shard, Edge(row.size, parts))
+    return LogRow(row.log, row.origin, row.year, row.shard, Edge(row.size, parts), row.agreement)
 
 
-def newest_log(connection: Connection, *, lock: bool = False) -> LogRow | None:
-    """Return the log of the latest year, locked against other writers where asked."""
-    query = select(logs).order_by(logs.c.year.desc(), logs.c.shard.desc()).limit(1)
-    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+def newest_log(connection: Connection, *, agreement: str = "", lock: bool = False) -> LogRow | None:
+    """Return the newest release log, or the newest membership log of an agreement.
+
+    It is locked against other writers where asked.
+    """
+    row = connection.execute(_NEWEST_LOCKED if lock else _NEWEST, {"agreement": agreement}).one_or_none()
     return log_row(row) if row else None
+
+
+def find_log(connection: Connection, origin: str) -> LogRow | None:
+    """Return the log with an origin."""
+    row = connection.execute(_BY_ORIGIN, {"origin": origin}).one_or_none()
+    return log_row(row) if row else None
+
+
+def membership_logs(connection: Connection) -> list[LogRow]:
+    """Return the newest membership log of each agreement."""
+    query = select(logs).where(logs.c.agreement != "").order_by(logs.c.agreement, logs.c.shard)
+    return list({row.agreement: log_row(row) for row in connection.execute(query)}.values())
 
 
 def log_of(connection: Connection, log: int) -> LogRow:
@@ -159,7 +192,7 @@ def log_of(connection: Connection, log: int) -> LogRow:
 
 
 def read_entries(connection: Connection, log: int, start: int, end: int) -> list[bytes]:
-    """Return the commitments from a leaf up to another, which is not among them."""
+    """Return the entries from a leaf up to another, which is not among them."""
     table = entries
     query = select(table.c.entry).where(table.c.log == log, table.c.leaf >= start, table.c.leaf < end)
     return [bytes(entry) for entry in connection.scalars(query.order_by(table.c.leaf))]
@@ -185,7 +218,7 @@ def read_tile(connection: Connection, log: int, tile: Tile) -> bytes:
 
 
 def grow(tx: Transaction, row: LogRow, fresh: Sequence[bytes]) -> LogRow:
-    """Append commitments to a log that is locked: entries, tiles that became full, and the edge.
+    """Append entries to a log that is locked: entries, tiles that became full, and the edge.
 
     Cost: two hashes a leaf; no earlier tile is read but the one that fills.
     """
@@ -202,7 +235,7 @@ def grow(tx: Transaction, row: LogRow, fresh: Sequence[bytes]) -> LogRow:
         _fill(tx, row.log, 0, first, partly + hashes)
     peaks = b"".join(edge.peaks)
     tx.execute(logs.update().where(logs.c.log == row.log).values(size=edge.size, peaks=peaks))
-    return LogRow(row.log, row.origin, row.year, row.shard, edge)
+    return replace(row, edge=edge)
 
 
 def _fill(tx: Transaction, log: int, level: int, number: int, hashes: Sequence[bytes]) -> None:

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, func, select
 
 from mithaq.exchange import store
 from mithaq.exchange.context import Context
+from mithaq.exchange.log.logs import Place
 from mithaq.exchange.log.record import label_of
-from mithaq.exchange.log.service import Place
 from mithaq.exchange.release_document import RELEASE_TYPE, ReleaseDocument
 from mithaq.kernel.ids import NationId
 from mithaq.release.model import Withheld

@@ -41,6 +41,7 @@ signing_keys = Table(
 """A projection of the statements: each signing key a nation ever authorised."""
 
 
+_ROW = select(statements).where(statements.c.nation == bindparam("nation")).order_by(statements.c.version)
 _BY_ID = select(signing_keys).where(signing_keys.c.key_id.in_(bindparam("key_ids", expanding=True)))
 _IN_USE_SINCE = select(statements.c.accepted_at).where(
     statements.c.nation == bindparam("nation"),
@@ -56,6 +57,11 @@ def row_of(connection: Connection, nation: NationId, after: int = 0) -> list[Sig
     """Return a nation's accepted statements after a version, oldest first."""
     query = select(statements).where(statements.c.nation == nation, statements.c.version > after)
     return [_signed(row) for row in connection.execute(query.order_by(statements.c.version))]
+
+
+def accepted(connection: Connection, nation: NationId) -> list[tuple[Signed, datetime]]:
+    """Return a nation's accepted statements, oldest first, each with the instant at which it was accepted here."""
+    return [(_signed(row), row.accepted_at) for row in connection.execute(_ROW, {"nation": nation})]
 
 
 def newest(connection: Connection, nation: NationId) -> Signed | None:

@@ -10,6 +10,8 @@ from mithaq.detection.readers import News
 from mithaq.exchange import ledger
 from mithaq.exchange.duties.readers import Bookkeeping
 from mithaq.exchange.ledger import Channel, ChannelState
+from mithaq.exchange.log.store import membership_logs
+from mithaq.exchange.membership.service import Membership
 from mithaq.exchange.planning import Planning
 from mithaq.kernel.database import DatabaseFailed, cursors, journal
 from mithaq.kernel.journal import Reader
@@ -70,7 +72,8 @@ def clock(connection: Connection, at: datetime) -> Iterator[Finding]:
 
 def readers(node: Node, connection: Connection, at: datetime) -> Iterator[Finding]:
     """No reader leaves news lying that it should act on."""
-    for reader in (Planning(node.channel).reader(), News().reader, Bookkeeping(node.channel).reader()):
+    followed = (Planning(node.channel).reader(), News().reader, Bookkeeping(node.channel).reader())
+    for reader in (*followed, Membership(node.channel).reader):
         count, since = _unread(connection, reader)
         waiting = at - since if since else timedelta()
         params: Params = {"reader": reader.name, "count": count, "seconds": int(waiting.total_seconds())}
@@ -100,6 +103,17 @@ def partners(node: Node, connection: Connection, at: datetime) -> Iterator[Findi
         yield Finding(Level.WARNING, Reason("partner", "this node knows no partner yet", {}, remedy))
     for partner, channel in zip(known, channels, strict=True):
         yield from _partner(partner, channel, at)
+    yield from _contradicted(node, connection)
+
+
+def _contradicted(node: Node, connection: Connection) -> Iterator[Finding]:
+    """Say which partner has seen another membership log of this nation than the one that is here."""
+    for row in membership_logs(connection):
+        for nation, reason in node.channel.log.refusals(connection, row.log).items():
+            params: Params = {"nation": nation, "log": row.origin, "detail": reason.sentence()[:200]}
+            sentence = msgid("%(nation)s has seen another log %(log)s than the one here: %(detail)s")
+            remedy = msgid("after the restore of a backup: mithaq audit begin-anew; else call its duty officer")
+            yield Finding(Level.WRONG, Reason("witness", sentence, params, remedy))
 
 
 def _partner(partner: Partner, channel: Channel, at: datetime) -> Iterator[Finding]:

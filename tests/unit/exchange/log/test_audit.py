@@ -21,7 +21,7 @@ from mithaq.exchange.audit.verify import verify_folder
 from mithaq.exchange.errors import BadAudit
 from mithaq.exchange.log import store as log_store
 from mithaq.exchange.log.attached import read_attached
-from mithaq.exchange.log.service import Place
+from mithaq.exchange.log.logs import Place
 from mithaq.kernel import canonical
 from mithaq.kernel.errors import Error
 from mithaq.kernel.signing import read_envelope
@@ -261,6 +261,23 @@ def test_go_comes_to_the_same_verdict(audited: Audited, go_audit: Path, tmp_path
     }  # fmt: skip
     (tmp_path / "record").write_bytes(attached.record + b" ")
     assert _go(go_audit, *files, tmp_path / "newer")[0] == 1
+
+
+def test_go_verifies_a_membership_log_too(audited: Audited, go_audit: Path, tmp_path: Path, at: datetime) -> None:
+    """Its tiles, entries and signatures are those of any log; there are no commitments to open."""
+    country, folder = audited.countries[0], tmp_path / "membership"
+    for each in audited.countries:
+        each.membership.follow(at)
+    country.log_membership(at)
+    export_log(country.context, card_of(XA, at), folder, agreement=Treaty(at).agreement_id)
+    code, found = _go(go_audit, folder)
+    ours = verify_folder(folder)
+    assert (code, found["wrong"], ours.wrong) == (0, [], [])
+    assert (found["log"], found["leaves"]) == (ours.origin, ours.size)
+    assert set(found["signed_by"]) == set(ours.signed_by)
+    assert found["checked"]["entries"] == ours.size > 0
+    _flip(folder / f"tile/entries/000.p/{ours.size}", 40)
+    assert (_go(go_audit, folder)[0], verify_folder(folder).holds) == (1, False)
 
 
 GO_CHECKS = ("an entry", "a tile", "a tile that is missing", "a bundle cut off", "the checkpoint", "a record", "a salt")

@@ -13,7 +13,7 @@ from mithaq.kernel import canonical
 from mithaq.kernel.canonical import BadJson
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.kernel.tlog.errors import BadNote
-from mithaq.nations.names import LogName
+from mithaq.nations.names import LogName, MembershipName, parse_origin
 from tests.conftest import AT
 from tests.world import XA, XB
 
@@ -67,6 +67,16 @@ def test_records_keep_their_lane() -> None:
 def test_the_name_of_a_log_reads_back(nation: str, shard: int) -> None:
     name = LogName(XA if nation == XA else XB, 2026, shard)
     assert LogName.parse(name.origin) == name
+
+
+@pytest.mark.parametrize("shard", [1, 2, 10])
+def test_the_name_of_a_membership_log_reads_back(shard: int) -> None:
+    name = MembershipName(XB, "agreement--11111111-1111-4111-8111-111111111111", shard)
+    assert parse_origin(name.origin) == name
+    assert parse_origin(LogName(XA, 2026, shard).origin) == LogName(XA, 2026, shard)
+    for near in (name.origin + "/", name.origin.upper(), name.origin + ".1", name.origin.replace("--", "-")):
+        with pytest.raises(BadNote):
+            parse_origin(near)
 
 
 @pytest.mark.parametrize(

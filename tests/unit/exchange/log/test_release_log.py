@@ -15,9 +15,10 @@ from mithaq.exchange.errors import NotProven, NotReleasable
 from mithaq.exchange.frame import Unverified, seal_frame, split_frames
 from mithaq.exchange.log import store as log_store
 from mithaq.exchange.log.attached import Attached, read_attached
+from mithaq.exchange.log.logs import Place
 from mithaq.exchange.log.policy import requirement
 from mithaq.exchange.log.record import read_record
-from mithaq.exchange.log.service import Place
+from mithaq.exchange.log.seen import evidence
 from mithaq.exchange.orders import Orders
 from mithaq.exchange.owed import Owed
 from mithaq.exchange.proving import Proving
@@ -318,14 +319,14 @@ def test_equivocation_is_kept_as_evidence_by_the_witness(three: list[Country], a
         tx.execute(log_store.records.delete().where(log_store.records.c.leaf > 0))
     liar = Country.over(XA, a.db)
     note = liar.context.log.checkpoint(1)
-    answer = b.witness.add_checkpoint(b"old 1\n\n" + note.encode(), at)
+    answer = b.witness.add_checkpoint(b"old 1\n\n" + note.encode(), at, XA)
     assert answer.status == 409
     with b.db.read() as connection:
-        (kept,) = b.witness.evidence(connection)
+        (kept,) = evidence(connection)
     assert kept.ruling == "two-roots"
-    assert b.witness.add_checkpoint(b"old 1\n\n" + note.encode(), at).status == 409
+    assert b.witness.add_checkpoint(b"old 1\n\n" + note.encode(), at, XA).status == 409
     with b.db.read() as connection:
-        assert len(b.witness.evidence(connection)) == 1
+        assert len(evidence(connection)) == 1
 
 
 def test_receipts_are_logged_on_both_sides_under_the_same_digest(three: list[Country], at: datetime) -> None:

@@ -234,7 +234,12 @@ def test_a_reader_is_judged_by_how_long_its_news_waited(node: Node, at: datetime
     with node.db.read() as connection:
         found = list(records.readers(node, connection, at + timedelta(seconds=seconds)))
     levels = {finding.reason.params["reader"]: finding.level for finding in found}
-    assert levels == {"exchange.planning": level, "detection.matcher": level, "exchange.duties": Level.FINE}
+    assert levels == {
+        "exchange.planning": level,
+        "detection.matcher": level,
+        "exchange.duties": Level.FINE,
+        "exchange.membership": level,  # the founding told of this nation's key statement
+    }
 
 
 def partner_findings(node: Node, at: datetime) -> list[Finding]:
@@ -311,6 +316,18 @@ def test_a_missing_witness_what_waits_for_it_and_overdue_proofs_are_said(node: N
     }  # fmt: skip
     assert "held back behind it: 1" in waits.sentence()
     assert one(found, "proofs").reason.params == {"nation": XB, "count": 1}
+
+
+def test_a_partner_that_has_seen_another_membership_log_is_named(node: Node, at: datetime) -> None:
+    trust(node, at)
+    origin = "cert.xa.example/agreements/agreement--11111111-1111-4111-8111-111111111111"
+    with node.db.write(at) as tx:
+        log = {"origin": origin, "year": 0, "shard": 1, "size": 1, "peaks": bytes(32), "agreement": origin[-47:]}
+        tx.execute(log_store.logs.insert().values(**log))
+    node.channel.log.keep_refusal(1, XB, GONE, at)
+    found = one(partner_findings(node, at), "witness")
+    assert (found.level, found.reason.params["nation"], found.reason.params["log"]) == (Level.WRONG, XB, origin)
+    assert "begin-anew" in found.reason.remedy
 
 
 @pytest.mark.parametrize(("minutes", "level"), [(0, Level.FINE), (5, Level.WARNING), (20, Level.WRONG)])
