@@ -81,6 +81,12 @@ class NotProven(Error):
     code = "not-proven"
 
 
+class UnknownRelease(Error):
+    """A release that this node neither sent nor received."""
+
+    code = "unknown-release"
+
+
 class BadAudit(Error):
     """An audit folder or an evidence file that is incomplete or malformed."""
 

@@ -9,8 +9,8 @@ from sqlalchemy import Column, Connection, Index, Integer, LargeBinary, Table, T
 from mithaq.kernel.database import Timestamp, Transaction, metadata
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import VerifyKey, read_envelope
-from mithaq.nations.keys.model import KnownKey, Signed
-from mithaq.nations.keys.rules import known_keys, read_statement
+from mithaq.nations.keys.model import Accepted, KnownKey, Signed
+from mithaq.nations.keys.rules import known_keys, read_statement, signers
 
 _ED25519_BYTES = 32
 
@@ -56,6 +56,19 @@ def row_of(connection: Connection, nation: NationId, after: int = 0) -> list[Sig
     """Return a nation's accepted statements after a version, oldest first."""
     query = select(statements).where(statements.c.nation == nation, statements.c.version > after)
     return [_signed(row) for row in connection.execute(query.order_by(statements.c.version))]
+
+
+def history_of(connection: Connection, nation: NationId) -> list[Accepted]:
+    """Return a nation's statements with when each was accepted here and who has signed it, newest first."""
+    query = select(statements).where(statements.c.nation == nation).order_by(statements.c.version.desc())
+    return [_accepted(row) for row in connection.execute(query)]
+
+
+def _accepted(row: Any) -> Accepted:
+    envelope = read_envelope(bytes(row.envelope))
+    statement = read_statement(envelope)
+    names = tuple(root.name for root in signers(envelope, statement.roots))
+    return Accepted(statement, row.hash, names, row.accepted_at)
 
 
 def newest(connection: Connection, nation: NationId) -> Signed | None:
