@@ -48,6 +48,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 INCIDENT = "incident--00000000-0000-4000-8000-000000000007"
 TERMS = msgspec.structs.replace(
     DEFAULT_TERMS,
+    tlp_ceiling="TLP:AMBER+STRICT",
     kinds=[*DEFAULT_TERMS.kinds, "incident", "report"],
     notification=Notification("high"),
     feedback=Feedback(sighting_hours=12),
@@ -102,11 +103,11 @@ class Troubled:
     def live(self) -> None:
         self.agree()
         self.rotate()
+        self.refuse_in_part()
         self.recall()
         self.notify()
         self.protect()
         self.consent()
-        self.refuse_in_part()
         self.wait()
         for country in self.countries:
             keep_books(country, self.at)
@@ -136,7 +137,8 @@ class Troubled:
         went, back = self.at - 40 * HOUR, self.at - 30 * HOUR
         object_id = self.a.add(50, went, name="Relay of the quiet crane", to=self.to(XB, XC))
         deliver(self.a, self.b, went)
-        deliver(self.a, self.c, went)
+        for _ in range(2):  # what it did not admit comes first
+            deliver(self.a, self.c, went)
         with self.a.db.write(back) as tx:
             self.a.context.holdings.withdraw(tx, object_id, ACTUAL, XA, "a test machine")
         keep_books(self.a, back)
@@ -168,17 +170,18 @@ class Troubled:
 
     def refuse_in_part(self) -> None:
         """A partner answers that it did not admit an object."""
-        object_id = self.a.add(62, self.at, name="Scanner", to=self.to(XC))
-        fetch(self.a, self.c, self.at)
+        went = self.at - 45 * HOUR
+        object_id = self.a.add(62, went, name="Scanner", to=self.to(XC))
+        fetch(self.a, self.c, went)
         with self.a.db.read() as connection:
             row = connection.execute(
                 select(store.sent).where(store.sent.c.recipient == XC, store.sent.c.receipt.is_(None))
                 .order_by(store.sent.c.sequence.desc()).limit(1)
             ).one()  # fmt: skip
         receipt = Receipt(
-            XA, XC, row.release_id, row.sequence, row.digest, "quarantined", self.at, ((object_id, (REFUSED,)),)
+            XA, XC, row.release_id, row.sequence, row.digest, "quarantined", went, ((object_id, (REFUSED,)),)
         )
-        Receipts(self.a.context).accept(XC, signer_of(XC).sign(RECEIPT_TYPE, receipt.encode()), self.at)
+        Receipts(self.a.context).accept(XC, signer_of(XC).sign(RECEIPT_TYPE, receipt.encode()), went)
 
     def wait(self) -> None:
         """The third nation does not answer as a witness: one release waits, one left in an emergency."""

@@ -135,6 +135,14 @@ PROOFS = {
     "proof-unneeded": msgid("Needs no witness"),
     "proof-absent": msgid("Not in the log"),
 }
+SHARES = {
+    "share-has": msgid("Has it"),
+    "share-waits": msgid("Waits for witnesses"),
+    "share-taken-back": msgid("Taken back"),
+    "share-not-admitted": msgid("Did not admit it"),
+    "share-may": msgid("May have it"),
+    "share-withheld": msgid("Withheld"),
+}
 SIGNATURES = {
     "signature-holds": msgid("Signature holds"),
     "signature-holds-retired": msgid("Holds, under a key that was since retired"),
@@ -154,7 +162,6 @@ DUTIES = {
     "duty-contact-test": msgid("Test call to the emergency contact"),
     "duty-acknowledge": msgid("Acknowledgement of a request"),
     "duty-answer": msgid("Answer to a request"),
-    "duty-open": msgid("Open"),
     "duty-fulfilled": msgid("Fulfilled"),
     "duty-void": msgid("No longer owed"),
     "ending-agreement": msgid("Agreement ends"),
@@ -194,6 +201,7 @@ LABELS = {
     **RELEASES,
     **DIFFERENCES,
     **PROOFS,
+    **SHARES,
     **SIGNATURES,
     **DUTIES,
     **HIT_STATES,

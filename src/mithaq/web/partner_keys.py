@@ -25,7 +25,7 @@ def keys(visit: Visit) -> Response:
             card=partner.card if partner else own_card(node.folder),
             statements=node.partners.statement_history(connection, nation),
             keys=list(reversed(node.partners.keys(connection, nation))),
-            status=status_clocks(node.channel, connection, nation, visit.at) if partner else (),
+            clocks=status_clocks(node.channel, connection, nation, visit.at) if partner else (),
             sub_key_days=SUB_KEY_AGE.days,
             titles=titles(visit, connection),
         )

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sqlalchemy import Connection
 
 from mithaq.exchange import ledger
 from mithaq.exchange.consents import Asked
 from mithaq.exchange.ledger.became import Approval, StandingOrder, Went, approvals, standing_orders, went
+from mithaq.exchange.ledger.proof_state import Proof
 from mithaq.exchange.orders import Why
 from mithaq.intelligence.model import StoredObject
 from mithaq.nations.model import Partner
@@ -29,15 +31,26 @@ class Rests:
         return bool(self.approvals or self.order or self.consents)
 
 
+class Has(StrEnum):
+    """Whether a partner has an object: the first that holds."""
+
+    HAS = "has"
+    WAITS = "waits"
+    TAKEN_BACK = "taken-back"
+    NOT_ADMITTED = "not-admitted"
+    MAY = "may"
+    WITHHELD = "withheld"
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One partner: what the gate says under each agreement, what went, and earlier versions that were withheld.
+    """One partner: what the gate says under each agreement, what went, and which versions were withheld.
 
-    `may_ask`: an originator's terms let the object go on where it consents, and it was not asked yet.
+    `gave_it`: the object came from there. `may_ask`: an originator's terms let the object go on where it consents.
     """
 
     partner: Partner
-    has_it: bool
+    gave_it: bool
     answers: Sequence[Why]
     went: Sequence[Went]
     withheld: Sequence[ledger.Refusal]
@@ -48,6 +61,29 @@ class Share:
     def may(self) -> bool:
         """Tell whether some agreement allows it."""
         return any(answer.verdict.allowed for answer in self.answers)
+
+    @property
+    def has(self) -> Has:
+        """Return whether the partner has the object itself; a protected version is another object."""
+        return Has.HAS if self.gave_it else self._by_what_went() or (Has.MAY if self.may else Has.WITHHELD)
+
+    @property
+    def has_it(self) -> bool:
+        """Tell whether the partner has the object."""
+        return self.has is Has.HAS
+
+    def _by_what_went(self) -> Has | None:
+        """Return what the newest release says that counted: one that came back void says nothing."""
+        names = {answer.object_id for answer in self.answers}
+        gone = [each for each in self.went if each.object_id in names and each.action in ("release", "withdraw")]
+        if not gone:
+            return None
+        newest = max(gone, key=lambda each: each.sequence)
+        if newest.action == "withdraw":
+            return Has.TAKEN_BACK
+        if newest.refused or newest.outcome == "quarantined":
+            return Has.NOT_ADMITTED
+        return Has.WAITS if newest.proof.stage is Proof.WAITING else Has.HAS
 
 
 def shares(visit: Visit, connection: Connection, stored: StoredObject) -> list[Share]:
@@ -75,7 +111,7 @@ def shares(visit: Visit, connection: Connection, stored: StoredObject) -> list[S
         found.append(
             Share(
                 partner,
-                any(answer.already_has_it for answer in answers),
+                any(word.source == "partner" and word.nation == nation for word in stored.provenance),
                 answers,
                 [each for each in gone if each.recipient == nation],
                 [each for each in kept if each.nation == nation and each.lane == str(lane)],

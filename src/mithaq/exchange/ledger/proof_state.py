@@ -50,7 +50,7 @@ class Emergency:
 
 @dataclass(frozen=True, slots=True)
 class ProofState:
-    """The proof of one release. `leaf` counts from 0; `missing` of the nations `awaited` still have to cosign, of `needed`.
+    """The proof of one release. `leaf` counts from 0; of the `needed`, `missing` still have to cosign, among `awaited`.
 
     `checkpoint_size` is that of the first checkpoint that enough of them have cosigned, else None.
     """
