@@ -135,7 +135,7 @@ class Troubled:
     def recall(self) -> None:
         """An object was taken back thirty hours ago: one party has confirmed it, the other has not."""
         went, back = self.at - 40 * HOUR, self.at - 30 * HOUR
-        object_id = self.a.add(50, went, name="Relay of the quiet crane", to=self.to(XB, XC))
+        object_id = self.a.add(50, went, name="Relay of the sand fox", to=self.to(XB, XC))
         deliver(self.a, self.b, went)
         for _ in range(2):  # what it did not admit comes first
             deliver(self.a, self.c, went)
@@ -161,7 +161,7 @@ class Troubled:
     def consent(self) -> None:
         """Each of two nations holds what the other originated, and asks whether it may pass it on."""
         mine = self.a.add(52, self.at, name="Beacon seen at two stations", to=self.to(XB))
-        theirs = self.b.add(53, self.at, name="Loader of the quiet crane", tlp=Tlp.AMBER, to=self.to(XA))
+        theirs = self.b.add(53, self.at, name="Loader of the sand fox", tlp=Tlp.AMBER, to=self.to(XA))
         deliver(self.a, self.b, self.at)
         deliver(self.b, self.a, self.at)
         Consents(self.b.context).ask(mine, XC, BETWEEN_OTHERS, at=self.at, actor="person--1")
@@ -191,7 +191,7 @@ class Troubled:
         Proving(self.a.context).order_emergency(number(61), "a hospital is under attack", at=self.at, actor="person--1")
         deliver(self.a, self.b, self.at)
         self.a.context.flusher.forget_failures()
-        self.a.add(60, self.at - HOUR, name="Proxy of the quiet crane", tlp=Tlp.AMBER, to=self.to(XB))
+        self.a.add(60, self.at - HOUR, name="Proxy of the sand fox", tlp=Tlp.AMBER, to=self.to(XB))
         fetch(self.a, self.b, self.at)
 
 
