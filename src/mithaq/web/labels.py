@@ -137,6 +137,7 @@ PROOFS = {
 }
 SHARES = {
     "share-has": msgid("Has it"),
+    "share-sent": msgid("Sent, without receipt yet"),
     "share-waits": msgid("Waits for witnesses"),
     "share-taken-back": msgid("Taken back"),
     "share-not-admitted": msgid("Did not admit it"),

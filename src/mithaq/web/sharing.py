@@ -35,6 +35,7 @@ class Has(StrEnum):
     """Whether a partner has an object: the first that holds."""
 
     HAS = "has"
+    SENT = "sent"
     WAITS = "waits"
     TAKEN_BACK = "taken-back"
     NOT_ADMITTED = "not-admitted"
@@ -83,7 +84,9 @@ class Share:
             return Has.TAKEN_BACK
         if newest.refused or newest.outcome == "quarantined":
             return Has.NOT_ADMITTED
-        return Has.WAITS if newest.proof.stage is Proof.WAITING else Has.HAS
+        if newest.proof.stage is Proof.WAITING:
+            return Has.WAITS
+        return Has.HAS if newest.outcome else Has.SENT
 
 
 def shares(visit: Visit, connection: Connection, stored: StoredObject) -> list[Share]:

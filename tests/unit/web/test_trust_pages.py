@@ -18,7 +18,7 @@ from mithaq.nations.people.model import Role
 from mithaq.node.composition import Node
 from mithaq.node.language import translator
 from mithaq.web.app import create_app
-from tests.country import Country, alliance, deliver
+from tests.country import Country, alliance, deliver, fetch
 from tests.pages import link_of, still_node
 from tests.trusting import BETWEEN_OTHERS, DAY, ENERGY, HOUR, NEIGHBOURS, Troubled, number
 from tests.trusting import post as post_letters
@@ -92,6 +92,20 @@ def test_an_object_says_what_waits_for_which_witness_and_that_nobody_has_it(read
     assert '1 cosignature is needed of: <b dir="ltr">XC</b>' in told
     assert "Has it" not in told
     assert "No partner has it." in page
+    assert 'Waits for witnesses: <b dir="ltr">XB</b>.' in page
+
+
+def test_what_was_sent_is_not_said_to_be_had_before_its_receipt(
+    signed_in: SignIn, countries: list[Country], at: datetime
+) -> None:
+    first, second, _ = countries
+    first.order(Treaty(at), at)
+    object_id = first.add(1, at)
+    client = signed_in(Role.ANALYST)
+    fetch(first, second, at)
+    assert "Sent, without receipt yet" in told_of(read(client, f"/intelligence/{object_id}"), "XB")
+    deliver(first, second, at)
+    assert "Has it" in told_of(read(client, f"/intelligence/{object_id}"), "XB")
 
 
 def test_an_object_that_left_in_an_emergency_says_so_with_the_reason_and_its_receipt(reader: TestClient) -> None:
