@@ -18,7 +18,7 @@ USED_BY_NAME = {
     "pymispwarninglists": "its data files are compiled, its code is not run",
     "python-multipart": "Starlette reads forms with it",
 }
-TOOLS = {"coverage", "import-linter", "mypy", "pytest-cov", "ruff", "uv"}
+TOOLS = {"coverage", "import-linter", "mypy", "pytest-cov", "pytest-xdist", "ruff", "uv"}
 
 
 def declared(requirements: list[Any]) -> set[str]:

@@ -23,6 +23,7 @@ from mithaq.web.app import create_app
 from tests.country import Country, alliance, deliver
 from tests.pages import link_of, node_of
 from tests.sight import hit_of
+from tests.trusting import Troubled
 from tests.world import XA, XB, XC, Treaty
 
 HOSTILE = '"><img src=x onerror="document.title=1"><script>document.title=2</script>\u202egnp.exe'
@@ -64,6 +65,7 @@ def lived_in(folder: Path, at: datetime) -> list[Country]:
         for other in countries:
             if one is not other:
                 deliver(one, other, at)
+    Troubled(countries, at).live()
     with first.db.write(at) as tx:
         record_hits(tx, [hit_of(first, 1, 30, at), hit_of(first, 2, 1, at)])
     return countries

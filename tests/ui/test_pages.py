@@ -27,6 +27,12 @@ PAGES = [
     "/agreements/agreement--11111111-1111-4111-8111-111111111111/languages",
     "/agreements/draft?template=bilateral",
     "/exchange/log",
+    "/exchange/consents",
+    "/exchange/XB/sent/1",
+    "/exchange/XB/received/1",
+    "/exchange/XD/keys",
+    "/duties",
+    "/intelligence/indicator--00000000-0000-4000-8000-000000000061",
     "/people",
     "/audit",
     "/passkeys",
@@ -126,6 +132,34 @@ def test_many_defanged_values_are_looked_up_at_once(visit: Visit) -> None:
     assert "Not known" in rows.nth(1).inner_text()
     assert "Warned" in rows.nth(2).inner_text()
     assert not rows.nth(2).locator("input").is_checked()
+
+
+def test_a_releaser_answers_an_originators_question_on_a_narrow_arabic_page(visit: Visit) -> None:
+    page = visit("/exchange/consents", lang="ar", width=390)
+    page.locator("#mine ~ ul li form button.main").click()
+    page.wait_for_load_state()
+    assert page.locator("#mine ~ ul li form button.plain").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_from_an_object_to_its_release_and_back(visit: Visit) -> None:
+    page = visit("/intelligence/indicator--00000000-0000-4000-8000-000000000061")
+    page.locator("[aria-labelledby=share-XB] a[href*='/exchange/XB/sent/']").first.click()
+    page.wait_for_url("**/exchange/XB/sent/*")
+    assert page.get_by_text("a hospital is under attack").is_visible()
+    page.locator("#objects ~ ul a").first.click()
+    page.wait_for_url("**/intelligence/indicator--*")
+
+
+def test_the_duties_of_a_page_that_is_open_are_asked_for_again(visit: Visit) -> None:
+    page = visit("/duties")
+    page.clock.install()
+    page.goto("/duties?nation=XB")
+    with page.expect_response(lambda response: "/duties?nation=XB" in response.url) as answered:
+        page.clock.fast_forward(61_000)
+    assert answered.value.ok
+    assert page.locator("#clocks h2").count() == 2
+    assert page.locator("#clocks #clocks").count() == 0
 
 
 def test_a_page_that_is_open_tells_what_happens_without_reloading(visit: Visit, served: Served) -> None:

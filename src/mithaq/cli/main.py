@@ -46,6 +46,7 @@ _EXIT = {
     "unknown-never-block-entry": 3,
     "unknown-partner": 3,
     "unknown-person": 3,
+    "unknown-release": 3,
     "unknown-telemetry-source": 3,
     "not-releasable": 4,
     "not-a-party": 4,

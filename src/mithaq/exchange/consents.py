@@ -113,6 +113,25 @@ class Consents:
         rows = connection.execute(select(store.consents).order_by(store.consents.c.row))
         return [Asked(row.row, _passage(row), row.answer, row.at, row.until) for row in rows]
 
+    def about(self, connection: Connection, object_id: str, lane: Lane) -> list[Asked]:
+        """Return what was asked about the versions of one object, oldest first."""
+        table = store.consents
+        query = select(table).where(table.c.object_id == object_id, table.c.lane == str(lane)).order_by(table.c.row)
+        return [Asked(row.row, _passage(row), row.answer, row.at, row.until) for row in connection.execute(query)]
+
+    def may_be_asked(self, stored: StoredObject, recipient: NationId) -> bool:
+        """Tell whether an originator's terms let an object go on to a nation where it consents."""
+        return any(
+            terms.onward == "originator-consent" and recipient not in terms.onward_parties
+            for terms in item_of(stored, self._context.own).carried
+        )
+
+    def unanswered(self, connection: Connection) -> int:
+        """Count the questions that this nation was asked and has not answered."""
+        table = store.consents
+        query = select(func.count()).where(table.c.originator == self._context.own, table.c.answer == "asked")
+        return connection.scalar(query) or 0
+
     def take_request(self, sender: NationId, envelope: bytes, at: datetime) -> None:
         """Keep a holder's request about an object of this nation, for a person to answer.
 

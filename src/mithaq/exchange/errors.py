@@ -87,6 +87,12 @@ class Erased(Error):
     code = "erased"
 
 
+class UnknownRelease(Error):
+    """A release that this node neither sent nor received."""
+
+    code = "unknown-release"
+
+
 class BadAudit(Error):
     """An audit folder or an evidence file that is incomplete or malformed."""
 

@@ -15,7 +15,7 @@ from mithaq.nations.keys import rules as keys_rules
 from mithaq.nations.keys import store as keys_store
 from mithaq.nations.keys.card_file import split_card_file
 from mithaq.nations.keys.errors import BadStatement
-from mithaq.nations.keys.model import KnownKey, Signed
+from mithaq.nations.keys.model import Accepted, KnownKey, Signed
 from mithaq.nations.model import Card, Partner, Standing
 from mithaq.nations.rules import MAX_CARD_FILE_BYTES, check_fingerprint, check_successor, keys_changed, read_card
 
@@ -91,6 +91,10 @@ class Partners:
     def statements(self, connection: Connection, nation: NationId, after: int = 0) -> list[Signed]:
         """Return the accepted key statements of this nation or a partner after a version, oldest first."""
         return keys_store.row_of(connection, nation, after)
+
+    def statement_history(self, connection: Connection, nation: NationId) -> list[Accepted]:
+        """Return the statements of this nation or a partner with their acceptance and signers, newest first."""
+        return keys_store.history_of(connection, nation)
 
     def keys(self, connection: Connection, nation: NationId) -> list[KnownKey]:
         """Return every signing key that this nation or a partner ever authorised, with what became of it."""

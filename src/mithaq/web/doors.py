@@ -41,6 +41,7 @@ NOUNS = (
     ("/detection", msgid("Detection"), Verb.DETECTION_READ),
     ("/exchange", msgid("Exchange"), Verb.RELEASE_READ),
     ("/agreements", msgid("Agreements"), Verb.AGREEMENT_READ),
+    ("/duties", msgid("Duties"), Verb.RELEASE_READ),
     ("/people", msgid("People"), Verb.PEOPLE_MANAGE),
     ("/audit", msgid("Audit"), Verb.AUDIT_READ),
 )

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from mithaq.exchange import ledger
+from mithaq.exchange.ledger.status import status_clocks
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.nations.people.audit import audit
@@ -44,6 +45,7 @@ def partner(visit: Visit) -> Response:
         sent = ledger.sent_to(connection, nation, before=_number(visit, "sent"), limit=ROWS_A_PAGE)
         received = ledger.received_from(connection, nation, before=_number(visit, "received"), limit=ROWS_A_PAGE)
         refused = ledger.withheld(connection, limit=_SHOWN_REFUSALS, recipient=nation)
+        stale = [each.stale_at for each in status_clocks(node.channel, connection, nation, visit.at) if each.stale_at]
         return visit.page(
             "partner.html",
             partner=found,
@@ -53,6 +55,7 @@ def partner(visit: Visit) -> Response:
             withheld=refused,
             titles=titles(visit, connection),
             names=_names(visit, connection, refused),
+            stale_at=min(stale, default=None),
             more_sent=sent[-1].sequence if len(sent) == ROWS_A_PAGE else None,
             more_received=received[-1].sequence if len(received) == ROWS_A_PAGE else None,
         )

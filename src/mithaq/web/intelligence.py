@@ -1,8 +1,6 @@
 """Intelligence: search, look up everything that was pasted, and one object with its one-line story."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
@@ -10,19 +8,16 @@ from starlette.responses import Response
 
 from mithaq.exchange import ledger
 from mithaq.exchange.gatekeeping import digest_of
-from mithaq.exchange.orders import Why
 from mithaq.intelligence.errors import NotHeld
-from mithaq.intelligence.model import StoredObject
 from mithaq.kernel.lane import ACTUAL, TEST, Lane
-from mithaq.nations.model import Partner
 from mithaq.nations.people.model import Verb
 from mithaq.web.doors import Door, Visit
 from mithaq.web.settings import ROWS_A_PAGE
+from mithaq.web.sharing import shares
 
 _SHOWN_BODY_CHARS = 20_000
 _SHOWN_OBSERVABLES = 50
 _SHOWN_HITS = 20
-DEFAULT_PURPOSE = "defence"
 
 
 def search(visit: Visit) -> Response:
@@ -46,7 +41,7 @@ def read(visit: Visit) -> Response:
         versions = node.holdings.get(connection, stix_id, lane)
         if not versions:
             raise NotHeld("this node holds no such object in this lane", subject=stix_id[:120])
-        shares = _shares(visit, connection, versions[0])
+        shared = shares(visit, connection, versions[0])
         names = titles(visit, connection)
         vetoes = ledger.vetoes(connection, stix_id)
         hits = node.detection.hits(connection, lane, limit=_SHOWN_HITS, indicator_id=stix_id).hits
@@ -55,7 +50,7 @@ def read(visit: Visit) -> Response:
         object=versions[0],
         versions=versions,
         lane=str(lane),
-        shares=shares,
+        shares=shared,
         titles=names,
         vetoes=vetoes,
         hits=hits if visit.may(Verb.DETECTION_READ) else (),
@@ -64,29 +59,6 @@ def read(visit: Visit) -> Response:
         persons={person.id: person.name for person in node.people.persons()},
         shown_observables=_SHOWN_OBSERVABLES,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """One partner: whether it has the object, and what the gate says under each agreement."""
-
-    partner: Partner
-    has_it: bool
-    answers: Sequence[Why]
-
-    @property
-    def may(self) -> bool:
-        """Tell whether some agreement allows it."""
-        return any(answer.verdict.allowed for answer in self.answers)
-
-
-def _shares(visit: Visit, connection: Connection, stored: StoredObject) -> list[Share]:
-    node = visit.site.node
-    shares = []
-    for partner in node.partners.all(connection):
-        answers = node.exchange.why(connection, stored, partner.nation, DEFAULT_PURPOSE, visit.at)
-        shares.append(Share(partner, any(answer.already_has_it for answer in answers), answers))
-    return shares
 
 
 def titles(visit: Visit, connection: Connection) -> dict[str, str]:

@@ -51,6 +51,9 @@ ACTIONS = {
     "release.approve": msgid("Approved a release"),
     "release.veto": msgid("Vetoed a release"),
     "release.veto-lift": msgid("Lifted a veto"),
+    "consent.ask": msgid("Asked an originator for consent"),
+    "consent.given": msgid("Consented to passing on"),
+    "consent.refused": msgid("Refused passing on"),
     "partner.confirm": msgid("Trusted a partner"),
     "partner.suspend": msgid("Suspended a partner"),
     "detection.confirm": msgid("Confirmed a hit"),
@@ -137,6 +140,46 @@ DIFFERENCES = {
     "about-statement": msgid("Statement of a party"),
     "about-key-statement": msgid("Key statement"),
 }
+PROOFS = {
+    "proof-proven": msgid("Witnessed"),
+    "proof-waiting": msgid("Waits for witnesses"),
+    "proof-owed": msgid("Proof owed"),
+    "proof-unneeded": msgid("Needs no witness"),
+    "proof-absent": msgid("Not in the log"),
+}
+SHARES = {
+    "share-has": msgid("Has it"),
+    "share-sent": msgid("Sent, without receipt yet"),
+    "share-waits": msgid("Waits for witnesses"),
+    "share-taken-back": msgid("Taken back"),
+    "share-not-admitted": msgid("Did not admit it"),
+    "share-may": msgid("May have it"),
+    "share-withheld": msgid("Withheld"),
+}
+SIGNATURES = {
+    "signature-holds": msgid("Signature holds"),
+    "signature-holds-retired": msgid("Holds, under a key that was since retired"),
+    "signature-holds-compromised": msgid("Holds, under a key that was since revoked"),
+    "signature-broken": msgid("Signature does not hold"),
+    "signature-erased": msgid("The signed bytes were erased"),
+}
+DUTIES = {
+    "duty-retention": msgid("Deletion, with an attestation"),
+    "duty-review": msgid("Review of what was received"),
+    "duty-recall": msgid("Answer to a recall"),
+    "duty-feedback": msgid("Feedback on a sighting"),
+    "duty-early-warning": msgid("Early warning of an incident"),
+    "duty-notification": msgid("Notification of an incident"),
+    "duty-final-report": msgid("Final report on an incident"),
+    "duty-node-incident": msgid("Notice of an incident at the node"),
+    "duty-contact-test": msgid("Test call to the emergency contact"),
+    "duty-acknowledge": msgid("Acknowledgement of a request"),
+    "duty-answer": msgid("Answer to a request"),
+    "duty-fulfilled": msgid("Fulfilled"),
+    "duty-void": msgid("No longer owed"),
+    "ending-agreement": msgid("Agreement ends"),
+    "ending-card": msgid("Card expires"),
+}
 HIT_STATES = {
     "hit-new": msgid("To decide"),
     "hit-confirmed": msgid("Confirmed"),
@@ -170,6 +213,10 @@ LABELS = {
     **CHANNEL_STATES,
     **RELEASES,
     **DIFFERENCES,
+    **PROOFS,
+    **SHARES,
+    **SIGNATURES,
+    **DUTIES,
     **HIT_STATES,
     **PURPOSES,
     **WORD_STANDINGS,

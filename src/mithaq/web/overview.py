@@ -8,6 +8,7 @@ import anyio.to_thread
 from starlette.responses import Response, StreamingResponse
 
 from mithaq.exchange import ledger
+from mithaq.exchange.duties.docket import tally
 from mithaq.kernel import journal
 from mithaq.kernel.journal import Entry
 from mithaq.nations.people.model import Verb
@@ -86,6 +87,8 @@ def _panels(visit: Visit) -> dict[str, Any]:
             "hits": node.detection.hits(connection, limit=_LAST_HITS).hits if sees_hits else (),
             "hit_counts": node.detection.counts(connection) if sees_hits else None,
             "counts": ledger.counts(connection) if sees_releases else None,
+            "duties": tally(connection, node.nation, visit.at) if sees_releases else None,
+            "consents_to_answer": node.consents.unanswered(connection) if sees_releases else 0,
         }
 
 

@@ -28,7 +28,7 @@ from mithaq.release.obligations import (
 )
 
 NODE_INCIDENT = "node"
-_BY_HAND = ("review", "contact-test", "acknowledge", "answer", "node-incident", *INCIDENT_STAGES)
+BY_HAND = ("review", "contact-test", "acknowledge", "answer", "node-incident", *INCIDENT_STAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Duties:
             query = query.where(table.c.due_at <= until)
         if lane is not None:
             query = query.where(table.c.lane == str(lane))
-        return [_duty(row) for row in connection.execute(query)]
+        return [duty_of(row) for row in connection.execute(query)]
 
     def endings(self, connection: Connection, at: datetime, until: datetime) -> Sequence[Ending]:
         """Return the agreements and cards that end by then, the earliest first."""
@@ -138,7 +138,7 @@ class Duties:
     def health(self, connection: Connection, at: datetime) -> Health:
         """Return what is late on either side, how many copies here should be gone, and a doubt about the clock."""
         return Health(
-            tuple(_duty(row) for row in record.overdue(connection, at, self._context.own)),
+            tuple(duty_of(row) for row in record.overdue(connection, at, self._context.own)),
             retention.overdue(connection, at),
             timekeeping.doubted(connection, at),
         )
@@ -211,7 +211,7 @@ class Duties:
         """
         with self._context.db.write(at) as tx:
             found = tx.execute(select(store.duties).where(store.duties.c.row == row)).one_or_none()
-            if found is None or found.kind not in _BY_HAND or not record.settle(tx, [row], actor):
+            if found is None or found.kind not in BY_HAND or not record.settle(tx, [row], actor):
                 raise UnknownDuty("there is no open duty %(duty)s that people settle", duty=row)
             detail = {"event": "fulfilled", "duty": row, "kind": found.kind}
             tx.append(DUTY, subject=found.subject, lane=Lane(found.lane), actor=actor, detail=detail)
@@ -237,7 +237,8 @@ class Duties:
         return len(duties)
 
 
-def _duty(row: Any) -> Duty:
+def duty_of(row: Any) -> Duty:
+    """Return a duty from its row."""
     return Duty(
         row.row,
         row.kind,

@@ -56,6 +56,16 @@ class Signed:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """A statement in its place of a nation's row; `signed_by`: the names of its own roots that have signed it."""
+
+    statement: Statement
+    hash: str
+    signed_by: tuple[str, ...]
+    accepted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SubKey:
     """The public sealing key of a week, and when it was made."""
 

@@ -9,8 +9,8 @@ from sqlalchemy import Column, Connection, Index, Integer, LargeBinary, Table, T
 from mithaq.kernel.database import Timestamp, Transaction, metadata
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import VerifyKey, read_envelope
-from mithaq.nations.keys.model import KnownKey, Signed
-from mithaq.nations.keys.rules import known_keys, read_statement
+from mithaq.nations.keys.model import Accepted, KnownKey, Signed
+from mithaq.nations.keys.rules import known_keys, read_statement, signers
 
 _ED25519_BYTES = 32
 
@@ -62,6 +62,19 @@ def row_of(connection: Connection, nation: NationId, after: int = 0) -> list[Sig
 def accepted(connection: Connection, nation: NationId) -> list[tuple[Signed, datetime]]:
     """Return a nation's accepted statements, oldest first, each with the instant at which it was accepted here."""
     return [(_signed(row), row.accepted_at) for row in connection.execute(_ROW, {"nation": nation})]
+
+
+def history_of(connection: Connection, nation: NationId) -> list[Accepted]:
+    """Return a nation's statements with when each was accepted here and who has signed it, newest first."""
+    query = select(statements).where(statements.c.nation == nation).order_by(statements.c.version.desc())
+    return [_accepted(row) for row in connection.execute(query)]
+
+
+def _accepted(row: Any) -> Accepted:
+    envelope = read_envelope(bytes(row.envelope))
+    statement = read_statement(envelope)
+    names = tuple(root.name for root in signers(envelope, statement.roots))
+    return Accepted(statement, row.hash, names, row.accepted_at)
 
 
 def newest(connection: Connection, nation: NationId) -> Signed | None:

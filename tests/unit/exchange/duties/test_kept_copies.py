@@ -20,7 +20,7 @@ from mithaq.exchange.audit.verify import verify_folder
 from mithaq.exchange.errors import Erased
 from mithaq.exchange.log import store as log_store
 from mithaq.exchange.orders import Orders
-from mithaq.exchange.receiving import Receiving
+from mithaq.exchange.receiving.service import Receiving
 from mithaq.exchange.sending.service import Sending
 from mithaq.intelligence.model import ReleaseInstruction
 from mithaq.kernel.tlog.errors import BadProof
