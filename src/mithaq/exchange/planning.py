@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from mithaq.exchange import store
 from mithaq.exchange.context import Context
@@ -19,6 +19,10 @@ from mithaq.release.model import Item
 
 READER = "exchange.planning"
 _STORED, _WITHDRAWN = "intelligence.stored", "intelligence.withdrawn"
+_QUESTION = ("recipient", "object_id", "version", "lane", "agreement_id")
+_ANSWERED = delete(store.withheld).where(*(store.withheld.c[key] == bindparam(f"of_{key}") for key in _QUESTION))
+"""What may go now is withheld no more, and is not asked about again."""
+
 _RETHINK = frozenset({"agreements.changed", "nations.standing", "exchange.orders"})
 
 
@@ -97,6 +101,8 @@ class Planning:
                         reasons += self._protecting.keep(tx, gate, order.stored, asked)
                     kept.append(row | {"at": tx.at, "reasons": [reason.as_json() for reason in reasons]})
         insert_ignore(tx, store.outbox, out)
+        if out:
+            tx.execute(_ANSWERED, [{f"of_{key}": row[key] for key in _QUESTION} for row in out])
         _tell_planned(tx, out)
         keep_withheld(tx, kept)
 
@@ -158,8 +164,7 @@ def _row(order: _Order, recipient: NationId) -> dict[str, Any]:
 
 def keep_withheld(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
     """Write the private log of refusals; a new refusal of the same question replaces the old one."""
-    keys = ("recipient", "object_id", "version", "lane", "agreement_id")
-    upsert(tx, store.withheld, rows, keys=keys, changed=("reasons", "at", "purpose", "object_row"))
+    upsert(tx, store.withheld, rows, keys=_QUESTION, changed=("reasons", "at", "purpose", "object_row"))
     for lane, alike in _by_lane(rows):
         detail = {"count": len(alike)}
         tx.append("exchange.withheld", subject=alike[0]["object_id"], lane=lane, actor="node", detail=detail)

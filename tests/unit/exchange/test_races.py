@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from mithaq.exchange import store
-from mithaq.exchange.ledger import holders
+from mithaq.exchange.ledger import holders, withheld
 from mithaq.exchange.orders import Orders
 from mithaq.exchange.receiving.service import Receiving
 from mithaq.exchange.sending.service import Sending
@@ -163,6 +163,24 @@ def test_what_a_void_number_said_before_is_forgotten_once_the_void_is_confirmed(
     assert deliver(a, b, at) == ["void"]
     with a.db.read() as connection:
         assert connection.execute(select(store.overtaken)).all() == []
+
+
+def test_what_was_withheld_and_went_since_does_not_go_again_at_the_next_change(
+    two: list[Country], at: datetime
+) -> None:
+    a, b = two
+    agreement_id = Treaty(at).agreement_id
+    a.context.agreements.set_suspended(agreement_id, True, at=at, actor="person--director")
+    object_id = a.add(1, at)
+    assert deliver(a, b, at) == []
+    with a.db.read() as connection:
+        assert [each.object_id for each in withheld(connection)] == [object_id]
+    a.context.agreements.set_suspended(agreement_id, False, at=at, actor="person--director")
+    assert deliver_all(a, b, at) == ["admitted"]
+    with a.db.read() as connection:
+        assert withheld(connection) == []
+    Orders(a.context).veto(a.add(2, at), None, at=at, actor="person--director")
+    assert deliver_all(a, b, at) == []
 
 
 def test_two_channels_to_one_partner_take_each_release_once(two: list[Country], at: datetime) -> None:
