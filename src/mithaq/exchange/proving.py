@@ -22,9 +22,12 @@ from mithaq.exchange.log.logs import Place
 from mithaq.exchange.log.policy import STRICT_FROM, Requirement, requirement
 from mithaq.exchange.log.record import record_of_release
 from mithaq.exchange.release_document import read_release
+from mithaq.exchange.settings import MAX_FRAMES_PER_RESPONSE
+from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.signing import read_envelope
+from mithaq.kernel.tlog.errors import BadProof
 from mithaq.standards.tlp import Tlp
 
 
@@ -44,14 +47,18 @@ class Proving:
         waiting = [row for row in rows if not row.frame and row.emergency_leaf is None]
         if waiting:
             with self._context.db.read() as connection:
-                wants = [Want(Place(row.log, row.leaf), self._required(connection, row)) for row in waiting]
+                wants = [self._want(connection, row) for row in waiting]
             self._context.flusher.flush(wants, at)
 
     def frame_of(self, row: Any, at: datetime) -> bytes | None:
         """Return the sealed bytes of a numbered release; nothing while it waits for witnesses."""
         if row.frame or row.action == "lost":
             return bytes(row.frame)
-        proof = self._emergency_proof(row) if row.emergency_leaf is not None else self._proof(row)
+        if row.emergency_leaf is not None:
+            proof: bytes | None = self._emergency_proof(row)
+        else:
+            with self._context.db.read() as connection:
+                proof = self._proof(connection, self._want(connection, row))
         if proof is None:
             return None
         frame = self.seal(NationId(row.recipient), row.sequence, bytes(row.envelope), proof)
@@ -67,32 +74,65 @@ class Proving:
             card = self._context.partners.get(connection, recipient).card
         return seal_frame(envelope, proof, self._context.own, recipient, sequence, card.seal_key)
 
-    def later(self, recipient: NationId, sequence: int, at: datetime) -> bytes:
-        """Return the sealed proof of a release that went without one.
+    def later(self, recipient: NationId, first: int, last: int, at: datetime) -> list[bytes]:
+        """Return the sealed proofs of a row of releases that went without one; witnesses are asked once for all.
+
+        A release of which too few witnesses have answered yet, or whose record was erased, is left out.
 
         Raises:
-            NotProven: there is no such release, or too few witnesses have answered yet.
+            NotProven: there is no such release, or none of them is proven yet.
+            BadProof: every record was erased.
         """
-        here = (store.sent.c.recipient == recipient, store.sent.c.sequence == sequence)
+        table = store.sent
+        last = min(last, first + MAX_FRAMES_PER_RESPONSE - 1)
+        row_of = (table.c.recipient == recipient, table.c.sequence.between(first, last), table.c.leaf.is_not(None))
         with self._context.db.read() as connection:
-            row = connection.execute(select(store.sent).where(*here)).one_or_none()
-            if row is None or row.leaf is None:
-                raise NotProven("number %(sequence)s has no proof in this log", sequence=sequence)
-        return self.seal(recipient, sequence, b"", self.attached(row, at))
+            rows = connection.execute(select(table).where(*row_of).order_by(table.c.sequence)).all()
+        if not rows:
+            raise NotProven("number %(sequence)s has no proof in this log", sequence=first)
+        proofs = self._proofs(rows, at)
+        return [self.seal(recipient, sequence, b"", proof) for sequence, proof in proofs.items()]
 
     def attached(self, row: Any, at: datetime) -> bytes:
         """Return the proof of a numbered release with its record; witnesses are asked where they have to be.
 
         Raises:
             NotProven: too few witnesses have answered yet.
+            BadProof: the record was erased.
+        """
+        (proof,) = self._proofs([row], at).values()
+        return proof
+
+    def _proofs(self, rows: Sequence[Any], at: datetime) -> dict[int, bytes]:
+        """Return the proofs of releases by their numbers, as far as there are any.
+
+        Raises:
+            NotProven, BadProof: there is none; what stands against the first.
         """
         with self._context.db.read() as connection:
-            want = Want(Place(row.log, row.leaf), self._required(connection, row))
-        self._context.flusher.flush([want], at)
-        proof = self._proof(row)
-        if proof is None:
-            raise NotProven("too few witnesses have cosigned number %(sequence)s yet", sequence=row.sequence)
-        return proof
+            wants = {row.sequence: self._want(connection, row) for row in rows}
+        self._context.flusher.flush(list(wants.values()), at)
+        proofs: dict[int, bytes] = {}
+        against: list[Error] = []
+        with self._context.db.read() as connection:
+            for sequence, want in wants.items():
+                try:
+                    proof = self._proof(connection, want)
+                except BadProof as error:
+                    against.append(error)
+                    continue
+                if proof is None:
+                    against.append(
+                        NotProven("too few witnesses have cosigned number %(sequence)s yet", sequence=sequence)
+                    )
+                else:
+                    proofs[sequence] = proof
+        if not proofs:
+            raise against[0]
+        return proofs
+
+    def _want(self, connection: Connection, row: Any) -> Want:
+        return Want(Place(row.log, row.leaf), self._required(connection, row))
 
     def order_emergency(self, subject: str, reason: str, *, at: datetime, actor: str) -> list[str]:
         """Let a release, or those with an object, go before witnesses have answered; return the releases.
@@ -131,18 +171,14 @@ class Proving:
         agreement = self._context.agreements.find(connection, row.agreement_id, row.agreement_version)
         return requirement(agreement if row.action == "release" else None, self._context.own, NationId(row.recipient))
 
-    def _proof(self, row: Any) -> bytes | None:
-        place = Place(row.log, row.leaf)
+    def _proof(self, connection: Connection, want: Want) -> bytes | None:
+        place, required = want.place, want.required
         log = self._context.log
-        with self._context.db.read() as connection:
-            required = self._required(connection, row)
-            note = log.covering(connection, place, required.nations, required.needed) if required.needed else None
-        if note is None:
-            if required.needed:
-                return None
+        if required.needed:
+            note = log.covering(connection, place, required.nations, required.needed)
+        else:
             note = log.checkpoint(place.log)
-        with self._context.db.read() as connection:
-            return Attached(*log.proof(connection, place, note)).encode()
+        return Attached(*log.proof(connection, place, note)).encode() if note else None
 
     def _emergency_proof(self, row: Any) -> bytes:
         place = Place(row.emergency_log, row.emergency_leaf)

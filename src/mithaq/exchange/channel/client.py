@@ -97,18 +97,15 @@ class PartnerClient:
         """
         self._ask("POST", "/partner/v1/receipts", receipt_envelope, wait_s=0, media_type="application/json")
 
-    def fetch_proof(self, sequence: int) -> Unverified:
-        """Return the sealed proof of a release that came without one.
+    def fetch_proofs(self, first: int, last: int) -> Sequence[Unverified]:
+        """Return sealed proofs of releases that came without one, of those between two numbers that can be had.
 
         Raises:
-            PartnerUnreachable, PartnerRefused: it cannot be had yet; it stays owed.
-            BadFrame, BadJson: the answer is no frame.
+            PartnerUnreachable, PartnerRefused: none can be had yet; they stay owed.
+            BadFrame, BadJson: the answer is no row of frames.
         """
-        target = f"/partner/v1/log/proof?sequence={sequence}"
-        frames = split_frames(self._ask("GET", target, b"", wait_s=0, media_type=FRAMES_TYPE))
-        if len(frames) != 1:
-            raise BadFrame("one proof was asked for, and %(count)s came", count=len(frames))
-        return frames[0]
+        target = f"/partner/v1/log/proof?sequence={first}&until={last}"
+        return split_frames(self._ask("GET", target, b"", wait_s=0, media_type=FRAMES_TYPE))
 
     def add_checkpoint(self, request: bytes) -> Answer:
         """Ask the partner to cosign a checkpoint; return its answer, whatever its status.

@@ -99,9 +99,10 @@ class LogDoors:
     async def _proof(self, request: Request) -> Response:
         async def answer() -> Response:
             nation = await self._who(request, b"", self._limiter)
-            sequence = whole(request, "sequence", 0)
-            frame = await anyio.to_thread.run_sync(self._proving.later, nation, sequence, self._clock.now())
-            return Response(frame, media_type=FRAMES_TYPE)
+            first = whole(request, "sequence", 0)
+            last = whole(request, "until", first)
+            frames = await anyio.to_thread.run_sync(self._proving.later, nation, first, last, self._clock.now())
+            return Response(b"".join(frames), media_type=FRAMES_TYPE)
 
         return await _answered(answer)
 

@@ -14,11 +14,12 @@ from mithaq.exchange.channel.client import PartnerClient
 from mithaq.exchange.context import Context
 from mithaq.exchange.duties.attestations import Attestations
 from mithaq.exchange.errors import PartnerRefused, PartnerUnreachable
+from mithaq.exchange.frame import Unverified
 from mithaq.exchange.letters import Letters
 from mithaq.exchange.owed import Owed
 from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.receiving.service import Receiving
-from mithaq.exchange.settings import FIRST_RETRY_S, LONGEST_RETRY_S, WAIT_S
+from mithaq.exchange.settings import FIRST_RETRY_S, LONGEST_RETRY_S, MAX_FRAMES_PER_RESPONSE, WAIT_S
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
@@ -165,23 +166,32 @@ class _Channel:
             self._again_and_again(step, lambda error: _log.info("post to %s: %s", self._link.nation, error))
 
     def _ask_for_proofs(self, client: PartnerClient) -> int:
-        """Ask for what the partner still owes; return how many proofs came and hold.
+        """Ask for what the partner still owes, many numbers at once; return how many proofs came and hold.
 
-        A number without a proof is asked for again later, and ends the round: who proves nothing delays no receipt.
+        A number without a proof is asked for again later: who proves nothing delays no receipt.
         """
-        came, now = 0, time.monotonic()
-        for sequence in self._owed.due(self._link.nation):
-            if self._unproven.get(sequence, now) > now:
-                continue
-            try:
-                self._owed.take(self._link.nation, sequence, client.fetch_proof(sequence), self._clock.now())
-                self._unproven.pop(sequence, None)
-                came += 1
-            except Error as error:  # it stays owed, and the ledger says so
-                _log.info("proof of %s %s: %s", self._link.nation, sequence, error)
-                self._unproven[sequence] = now + _PROOF_RETRY_S
-                break
-        return came
+        now = time.monotonic()
+        due = [each for each in self._owed.due(self._link.nation) if self._unproven.get(each, now) <= now]
+        if not due:
+            return 0
+        due = [each for each in due if each < due[0] + MAX_FRAMES_PER_RESPONSE]
+        self._unproven.update(dict.fromkeys(due, now + _PROOF_RETRY_S))
+        try:
+            frames = client.fetch_proofs(due[0], due[-1])
+        except Error as error:  # they stay owed, and the ledger says so
+            _log.info("proofs of %s %s: %s", self._link.nation, due, error)
+            return 0
+        return sum(self._take_proof(frame) for frame in frames if frame.header.sequence in due)
+
+    def _take_proof(self, frame: Unverified) -> bool:
+        sequence = frame.header.sequence
+        try:
+            self._owed.take(self._link.nation, sequence, frame, self._clock.now())
+        except Error as error:
+            _log.info("proof of %s %s: %s", self._link.nation, sequence, error)
+            return False
+        self._unproven.pop(sequence, None)
+        return True
 
     def _deliver(self, client: PartnerClient) -> int:
         due = self._receipts.due(self._link.nation)

@@ -212,7 +212,7 @@ def test_evidence_and_proof_of_an_erased_release_say_so(three: list[Country], at
         with pytest.raises(Erased, match=sent.digest):
             evidence.gather(country.context, card_of(country.nation, at), received.release_id, at)
     with pytest.raises(BadProof, match="erased"):
-        Sending(a.context)._proving.later(XB, 1, at)
+        Sending(a.context)._proving.later(XB, 1, 1, at)
     with b.db.read() as connection:
         assert connection.scalar(select(log_store.proofs.c.sequence).where(log_store.proofs.c.proof.is_(None))) is None
         (touched,) = impact.received_since(connection, XA, at)

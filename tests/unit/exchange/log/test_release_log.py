@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from mithaq.agreements.model import Agreement
 from mithaq.exchange import ledger, store
@@ -108,17 +108,37 @@ def test_a_green_object_leaves_at_once_and_its_proof_follows_when_it_is_asked_fo
     assert deliver(a, b, at) == ["admitted"]
     assert proofs(b) == [None]
     with pytest.raises(NotProven, match="too few"):
-        Proving(a.context).later(XB, 1, at)
+        Proving(a.context).later(XB, 1, 1, at)
     a.neighbours |= {XB: b, XC: c}
     revive(a)
-    (frame,) = split_frames(Proving(a.context).later(XB, 1, at))
+    (frame,) = split_frames(*Proving(a.context).later(XB, 1, 1, at))
     owed = Owed(b.context)
     assert list(owed.due(XA)) == [1]
     owed.take(XA, 1, frame, at)
     assert list(owed.due(XA)) == []
     assert proofs(b) != [None]
     with pytest.raises(NotProven, match="no proof"):
-        Proving(a.context).later(XB, 7, at)
+        Proving(a.context).later(XB, 7, 7, at)
+
+
+def test_many_proofs_follow_under_one_checkpoint_and_an_erased_record_holds_up_none(
+    three: list[Country], at: datetime
+) -> None:
+    a, b, _ = three
+    for number in (1, 2, 3, 4):
+        a.add(number, at)
+        assert deliver(a, b, at) == ["admitted"]
+    with a.db.write(at) as tx:
+        row = tx.execute(select(store.sent).where(store.sent.c.recipient == XB, store.sent.c.sequence == 2)).one()
+        a.context.log.erase(tx, Place(row.log, row.leaf))
+    frames = split_frames(b"".join(Proving(a.context).later(XB, 1, 3, at)))
+    assert [frame.header.sequence for frame in frames] == [1, 3]
+    owed = Owed(b.context)
+    for frame in frames:
+        owed.take(XA, frame.header.sequence, frame, at)
+    assert list(owed.due(XA)) == [2, 4]
+    with a.db.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(log_store.checkpoints)) == 1
 
 
 def revive(country: Country) -> None:
@@ -191,7 +211,7 @@ def test_an_emergency_is_a_persons_order_that_the_log_states_and_whose_proof_is_
     assert (row.emergency, row.proof) == ("hospital under attack", None)
     a.neighbours |= {XB: b, XC: c}
     revive(a)
-    Owed(b.context).take(XA, 1, split_frames(proving.later(XB, 1, at))[0], at)
+    Owed(b.context).take(XA, 1, split_frames(*proving.later(XB, 1, 1, at))[0], at)
     assert proofs(b) != [None]
     with pytest.raises(NotReleasable):
         proving.order_emergency(object_id, "again", at=at, actor="person--1")
