@@ -12,7 +12,8 @@ CHECKS := 'ruff check .' 'ruff format --check .' mypy 'lint-imports --no-cache -
 	'python tools/reference.py check'
 ARGS ?=
 JOBS ?= logical
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+IN_MEMORY := $(shell test -w /dev/shm && test "$$(df --output=avail -k /dev/shm | tail -1)" -gt 8000000 && echo TMPDIR=/dev/shm)
+PYTEST := $(IN_MEMORY) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON_DOWNLOADS := never

@@ -19,6 +19,7 @@ import pytest
 
 from mithaq.cli.main import main
 from mithaq.exchange.planning import Planning
+from mithaq.kernel import keystore
 from mithaq.node.composition import compose
 from mithaq.node.data_folder import DataFolder
 from mithaq.node.founding import found
@@ -95,13 +96,14 @@ def _read(stream: io.TextIOWrapper) -> str:
 
 def desk(folder: Path, nation: str) -> Desk:
     """A nation's console; its node was founded once in this run, and is copied."""
-    template = _founded(nation)
+    template = _founded(nation, keystore._SCRYPT_N)
     shutil.copytree(template.parent, folder, dirs_exist_ok=True)
     return Desk(nation, folder / nation, folder / f"{nation}.passphrase")
 
 
 @cache
-def _founded(nation: str) -> Path:
+def _founded(nation: str, _work: int) -> Path:
+    """Found a node whose key file costs this much work to open."""
     folder = _template()
     root = folder / nation
     settings = Settings(
@@ -116,6 +118,12 @@ def _template() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="mithaq-desks-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Derive the key of a key file with less work: every command here opens one, and some tests give thirty."""
+    monkeypatch.setattr("mithaq.kernel.keystore._SCRYPT_N", 2**10)
 
 
 @pytest.fixture
