@@ -167,7 +167,7 @@ def test_a_page_that_is_open_tells_what_happens_without_reloading(visit: Visit, 
     page.locator("#live li").first.wait_for()
     before = page.locator("#live li").first.inner_text()
     served.countries[0].add(500, served.node.clock.now(), name="Fresh from the live test")
-    page.get_by_text("Fresh from the live test").wait_for(timeout=10_000)
+    page.get_by_text("Fresh from the live test").wait_for(timeout=30_000)
     assert page.locator("#live li").first.inner_text() != before
     assert page.locator("#live li").count() <= 12
 
