@@ -132,7 +132,7 @@ class Proving:
         return proofs
 
     def _want(self, connection: Connection, row: Any) -> Want:
-        return Want(Place(row.log, row.leaf), self._required(connection, row))
+        return Want(Place(row.log, row.leaf), required_of(self._context, connection, row))
 
     def order_emergency(self, subject: str, reason: str, *, at: datetime, actor: str) -> list[str]:
         """Let a release, or those with an object, go before witnesses have answered; return the releases.
@@ -167,10 +167,6 @@ class Proving:
                 )
         return [row.release_id for row in rows]
 
-    def _required(self, connection: Connection, row: Any) -> Requirement:
-        agreement = self._context.agreements.find(connection, row.agreement_id, row.agreement_version)
-        return requirement(agreement if row.action == "release" else None, self._context.own, NationId(row.recipient))
-
     def _proof(self, connection: Connection, want: Want) -> bytes | None:
         place, required = want.place, want.required
         log = self._context.log
@@ -187,16 +183,20 @@ class Proving:
             return Attached(*self._context.log.proof(connection, place, note)).encode()
 
 
+def required_of(context: Context, connection: Connection, row: Any) -> Requirement:
+    """Return who has to cosign above the leaf of a row of `exchange_sent`."""
+    agreement = context.agreements.find(connection, row.agreement_id, row.agreement_version)
+    return requirement(agreement if row.action == "release" else None, context.own, NationId(row.recipient))
+
+
 def _waiting(connection: Connection, subject: str) -> Sequence[Any]:
     """Return the releases that wait for witnesses, by their own name or by that of an object inside."""
     sent, inside = store.sent, store.sent_objects
     same = (inside.c.recipient == sent.c.recipient, inside.c.sequence == sent.c.sequence)
     with_object = select(inside.c.sequence).where(*same, inside.c.object_id == subject).exists()
     query = select(sent).where(
-        sent.c.frame == b"",
-        sent.c.action == "release",
+        *store.WAITS_FOR_WITNESSES,
         sent.c.envelope.is_not(None),
-        sent.c.emergency_leaf.is_(None),
         (sent.c.release_id == subject) | with_object,
     )
     return connection.execute(query.order_by(sent.c.recipient, sent.c.sequence)).all()

@@ -122,6 +122,15 @@ The frame is empty while the release waits for witnesses. The signed envelope st
 the record of its leaf.
 """
 
+WAITS_FOR_WITNESSES = (
+    sent.c.action == "release",
+    sent.c.frame == b"",
+    sent.c.receipt.is_(None),
+    sent.c.leaf.is_not(None),
+    sent.c.emergency_leaf.is_(None),
+)
+"""What is true of a release that may not leave before enough witnesses have answered."""
+
 overtaken = Table(
     "exchange_overtaken",
     metadata,

@@ -78,10 +78,9 @@ def channels(connection: Connection, partners: Sequence[NationId]) -> list[Chann
     rows = {row.partner: row for row in connection.execute(select(store.channels))}
     waiting = _counts(connection, store.outbox.c.recipient, store.outbox.c.decided_at)
     open_ = _counts(connection, store.sent.c.recipient, store.sent.c.sent_at, store.sent.c.receipt.is_(None))
-    without_frame = (store.sent.c.frame == b"", store.sent.c.receipt.is_(None))
-    unwitnessed = _counts(connection, store.sent.c.recipient, store.sent.c.sent_at, *without_frame)
+    unwitnessed = _counts(connection, store.sent.c.recipient, store.sent.c.sent_at, *store.WAITS_FOR_WITNESSES)
     columns = (store.sent.c.recipient, store.sent.c.release_id, store.sent.c.sequence, store.sent.c.label)
-    oldest_last = select(*columns).where(*without_frame).order_by(store.sent.c.sequence.desc())
+    oldest_last = select(*columns).where(*store.WAITS_FOR_WITNESSES).order_by(store.sent.c.sequence.desc())
     first = {row[0]: Unwitnessed(*row[1:]) for row in connection.execute(oldest_last)}
     owed = _counts(connection, proofs.c.sender, proofs.c.due_at, proofs.c.proof.is_(None))
     newest = select(store.sent.c.recipient, func.max(store.sent.c.sequence)).group_by(store.sent.c.recipient)

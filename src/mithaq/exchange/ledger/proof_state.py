@@ -10,11 +10,11 @@ from sqlalchemy import Connection, func, select
 
 from mithaq.exchange import store
 from mithaq.exchange.context import Context
-from mithaq.exchange.ledger.releases import WITHOUT_BYTES, waits_for_witnesses
+from mithaq.exchange.ledger.releases import WITHOUT_BYTES
 from mithaq.exchange.log import store as log_store
 from mithaq.exchange.log.logs import Place
-from mithaq.exchange.log.policy import requirement
 from mithaq.exchange.log.record import read_record
+from mithaq.exchange.proving import required_of
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.reason import Reason
 from mithaq.kernel.tlog.checkpoint import Checkpoint
@@ -86,8 +86,7 @@ def proof_of(context: Context, connection: Connection, row: Any) -> ProofState:
     """Return how the proof of a row of `exchange_sent` stands; it has the columns `WITHOUT_BYTES`."""
     if row.leaf is None:
         return NOTHING
-    agreement = context.agreements.find(connection, row.agreement_id, row.agreement_version)
-    required = requirement(agreement if row.action == "release" else None, context.own, NationId(row.recipient))
+    required = required_of(context, connection, row)
     place = Place(row.log, row.leaf)
     cosigned = _cosigned(connection, place)
     counted = {each.nation for each in cosigned} & required.nations
@@ -110,7 +109,7 @@ def _stage(row: Any, needed: int, *, proven: bool) -> Proof:
         return Proof.PROVEN
     if not needed:
         return Proof.UNNEEDED
-    return Proof.WAITING if waits_for_witnesses(row) else Proof.OWED
+    return Proof.WAITING if row.waits else Proof.OWED
 
 
 def _cosigned(connection: Connection, place: Place) -> list[Cosigner]:
@@ -137,13 +136,7 @@ def _emergency(connection: Connection, row: Any) -> Emergency:
 def waiting(context: Context, connection: Connection, *, limit: int = 100) -> list[Waiting]:
     """Return the releases that may not leave before witnesses have answered, the oldest first."""
     table = store.sent
-    query = select(*WITHOUT_BYTES).where(
-        table.c.frame == b"",
-        table.c.receipt.is_(None),
-        table.c.action == "release",
-        table.c.leaf.is_not(None),
-        table.c.emergency_leaf.is_(None),
-    )
+    query = select(*WITHOUT_BYTES).where(*store.WAITS_FOR_WITNESSES)
     rows = connection.execute(query.order_by(table.c.sent_at, table.c.recipient, table.c.sequence).limit(limit)).all()
     troubles = _troubles(connection) if rows else {}
     found = []

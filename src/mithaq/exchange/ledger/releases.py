@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, select
 
 from mithaq.exchange import store
 from mithaq.exchange.log.store import proofs
@@ -70,8 +70,7 @@ class Holder:
 _SEALED = frozenset({"frame", "envelope", "receipt"})
 WITHOUT_BYTES = (
     *(column for column in store.sent.c if column.name not in _SEALED),
-    (store.sent.c.frame == b"").label("frameless"),
-    store.sent.c.receipt.is_(None).label("unreceipted"),
+    and_(*store.WAITS_FOR_WITNESSES).label("waits"),
 )
 """What a list shows of a release; its sealed bytes may be megabytes."""
 
@@ -115,14 +114,9 @@ def _sent(row: Any, objects: tuple[str, ...]) -> Sent:
         refused,
         objects,
         row.label,
-        waits_for_witnesses(row),
+        bool(row.waits),
         row.emergency_leaf is not None,
     )
-
-
-def waits_for_witnesses(row: Any) -> bool:
-    """Tell whether a numbered release may not leave yet; the row has the columns `WITHOUT_BYTES`."""
-    return bool(row.frameless and row.unreceipted and row.leaf is not None and row.emergency_leaf is None)
 
 
 def received_from(connection: Connection, sender: NationId, *, before: int | None, limit: int) -> list[Received]:

@@ -22,7 +22,6 @@ from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.database import journal
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import read_envelope
-from mithaq.nations.keys.store import accepted
 from mithaq.nations.service import Partners
 
 _ORDER = ("key-statement", "version", "statement")
@@ -61,13 +60,13 @@ class Facts:
         compared = {each.nation for each in self._partners.all(connection) if each.was_compared}
         for nation in sorted(parties & (compared | {self._own})):
             before = ""
-            for signed, accepted_at in accepted(connection, nation):
-                said, key_id = signed.statement, signed.statement.online.verify_key.key_id
+            for accepted in reversed(self._partners.statement_history(connection, nation)):
+                said, key_id = accepted.statement, accepted.statement.online.verify_key.key_id
                 yield KeyRecord(
                     format_version=FORMAT,
                     agreement=agreement_id,
-                    hash=signed.hash,
-                    at=rfc3339(accepted_at),
+                    hash=accepted.hash,
+                    at=rfc3339(accepted.accepted_at),
                     nation=nation,
                     version=said.version,
                     key_id=key_id,

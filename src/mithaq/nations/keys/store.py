@@ -41,7 +41,7 @@ signing_keys = Table(
 """A projection of the statements: each signing key a nation ever authorised."""
 
 
-_ROW = select(statements).where(statements.c.nation == bindparam("nation")).order_by(statements.c.version)
+_HISTORY = select(statements).where(statements.c.nation == bindparam("nation")).order_by(statements.c.version.desc())
 _BY_ID = select(signing_keys).where(signing_keys.c.key_id.in_(bindparam("key_ids", expanding=True)))
 _IN_USE_SINCE = select(statements.c.accepted_at).where(
     statements.c.nation == bindparam("nation"),
@@ -59,15 +59,9 @@ def row_of(connection: Connection, nation: NationId, after: int = 0) -> list[Sig
     return [_signed(row) for row in connection.execute(query.order_by(statements.c.version))]
 
 
-def accepted(connection: Connection, nation: NationId) -> list[tuple[Signed, datetime]]:
-    """Return a nation's accepted statements, oldest first, each with the instant at which it was accepted here."""
-    return [(_signed(row), row.accepted_at) for row in connection.execute(_ROW, {"nation": nation})]
-
-
 def history_of(connection: Connection, nation: NationId) -> list[Accepted]:
     """Return a nation's statements with when each was accepted here and who has signed it, newest first."""
-    query = select(statements).where(statements.c.nation == nation).order_by(statements.c.version.desc())
-    return [_accepted(row) for row in connection.execute(query)]
+    return [_accepted(row) for row in connection.execute(_HISTORY, {"nation": nation})]
 
 
 def _accepted(row: Any) -> Accepted:

@@ -296,7 +296,7 @@ def test_a_missing_witness_what_waits_for_it_and_overdue_proofs_are_said(node: N
     sent = {
         "recipient": XB, "sequence": 1, "release_id": "release--1", "action": "release", "lane": "actual",
         "agreement_id": "a", "agreement_version": 1, "purpose": "defence", "digest": "", "frame": b"", "sent_at": at,
-        "label": "TLP:AMBER",
+        "label": "TLP:AMBER", "log": 1, "leaf": 0,
     }  # fmt: skip
     behind = {
         "recipient": XB, "action": "release", "object_row": 1, "object_id": "indicator--1", "version": "1",
