@@ -54,12 +54,11 @@ _VALUE_TYPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Protected:
-    """A version that may leave; `removed` is what stood in the original and no longer does."""
+    """A version that may leave."""
 
     id: str
     body: bytes
     stix: stix.StixObject
-    removed: frozenset[str]
 
 
 class _Impossible(Exception):
@@ -114,7 +113,7 @@ def protect(body: bytes, policy: Policy, secret: bytes, renamed: Mapping[str, st
         raise ValueError(f"a secret of {len(secret)} bytes")
     original = stix.fields_of(body)
     if not exposed(original, policy) & policy.operations.keys() and not _refers(original, renamed):
-        return Protected(str(original.get("id")), body, stix.parse(body), frozenset())
+        return Protected(str(original.get("id")), body, stix.parse(body))
     work = _Work(original, policy, secret, renamed)
     try:
         work.run()
@@ -144,7 +143,7 @@ def _checked(body: bytes, work: "_Work") -> Protected:
     labels = tlp_of(after.object_marking_refs), pap_of(after.labels), after.pattern
     if labels != (tlp_of(before.object_marking_refs), pap_of(before.labels), before.pattern):
         raise _Impossible(_BROKEN)
-    return Protected(after.id, made, after, frozenset(work.removed))
+    return Protected(after.id, made, after)
 
 
 class _Work:
@@ -154,7 +153,6 @@ class _Work:
         self.original = original
         self.policy = policy
         self.fields: dict[str, Any] = deepcopy(dict(original))
-        self.removed: set[str] = set()
         self._secret = secret
         self._renamed = renamed
         self._everywhere: set[str] = set()
@@ -198,12 +196,8 @@ class _Work:
     def _note(self, found: list[Finding], before: Any) -> None:
         """Remember what is gone; a name or an address must not be left anywhere, a text only loses its place."""
         for each in found:
-            texts = {each.text} if each.text else set(_strings(before))
-            done = self.policy.operations[each.fields]
-            if each.kind == "ref" or (done == "truncate" and each.fields == "free-text"):
-                continue
-            self.removed |= texts
-            if each.fields != "free-text":
+            if each.kind != "ref" and each.fields != "free-text":
+                texts = {each.text} if each.text else set(_strings(before))
                 self._everywhere |= {text for text in texts if len(text) >= MIN_NAME_CHARS and not text.isdigit()}
 
     def _whole(self, each: Finding, before: Any) -> Any:

@@ -65,10 +65,10 @@ def test_another_value_is_not(warning_lists: WarningLists, kind: str, value: str
 def test_a_look_up_takes_microseconds(warning_lists: WarningLists) -> None:
     wanted = [observable("domain", f"a.b.c{number}.example") for number in range(500)]
     warning_lists.warned(wanted[0])
-    started = time.perf_counter()
+    started = time.process_time()
     for item in wanted:
         warning_lists.warned(item)
-    assert (time.perf_counter() - started) / len(wanted) < 500e-6
+    assert (time.process_time() - started) / len(wanted) < 500e-6
 
 
 def test_lists_that_are_not_used_are_named(warning_lists: WarningLists) -> None:

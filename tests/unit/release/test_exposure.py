@@ -167,9 +167,9 @@ def test_bytes_are_read_as_strictly_as_everywhere() -> None:
     "text", ["a@" * 50_000, "a." * 50_000, "::" * 50_000, "1." * 50_000, "+1 " * 40_000, "\\\\" * 50_000, "00" * 50_000]
 )
 def test_hostile_texts_cost_no_more_than_their_length(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     values_in(text)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_every_kind_of_real_object_is_looked_at(data_dir: Path) -> None:

@@ -149,9 +149,9 @@ def test_one_defanged_value_is_restored() -> None:
 def test_hostile_text_takes_linear_time(unit: str) -> None:
     def seconds(length: int) -> float:
         text = unit * (length // len(unit))
-        started = time.perf_counter()
+        started = time.process_time()
         extract(text)
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     seconds(2_000)
     small, large = max(seconds(20_000), 0.002), seconds(200_000)

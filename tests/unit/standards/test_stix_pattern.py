@@ -140,6 +140,6 @@ def test_everything_a_pattern_names_can_be_searched_for_but_not_what_it_excludes
     ],
 )
 def test_a_hostile_pattern_costs_no_more_than_its_length(pattern: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     matchable(pattern)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

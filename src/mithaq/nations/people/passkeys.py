@@ -16,13 +16,12 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from mithaq.kernel.database import Database, Transaction
+from mithaq.kernel.database import Database
 from mithaq.nations.people import store
 from mithaq.nations.people.audit import audit
 from mithaq.nations.people.errors import PasskeyRefused
 from mithaq.nations.people.model import (
     CEREMONY_LIFETIME,
-    SESSION_LIFETIME,
     Actor,
     Outcome,
     Passkey,
@@ -30,7 +29,6 @@ from mithaq.nations.people.model import (
     RelyingParty,
 )
 
-_SECRET_BYTES = 32
 _MAX_PASSKEYS = 20
 
 
@@ -133,7 +131,7 @@ class Passkeys:
             known = store.passkeys.c.credential_id == passkey.credential_id
             tx.execute(update(store.passkeys).where(known).values(sign_count=verified.new_sign_count))
             audit(tx, actor=person.id, action="person.sign-in", subject=person.id)
-            return person, open_session(tx, person.id, at)
+            return person, store.open_session(tx, person.id, at)
 
     def approval_options(self, person_id: str, keys: Collection[bytes], challenge: bytes, party: RelyingParty) -> str:
         """Return the options for signing `challenge` with one of a person's passkeys whose COSE bytes are in `keys`.
@@ -184,7 +182,7 @@ class Passkeys:
         return passkey, person
 
     def _begun(self, challenge: bytes, person_id: str | None, at: datetime) -> str:
-        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        secret = secrets.token_urlsafe(store.SECRET_BYTES)
         with self._db.write(at) as tx:
             store.sweep(tx, at)
             tx.execute(
@@ -214,18 +212,6 @@ class Passkeys:
                 outcome=Outcome.REFUSED,
                 reason=PasskeyRefused.code,
             )
-
-
-def open_session(tx: Transaction, person_id: str, at: datetime) -> str:
-    """Open a session inside a transaction and return its secret."""
-    store.sweep(tx, at)
-    secret = secrets.token_urlsafe(_SECRET_BYTES)
-    tx.execute(
-        store.sessions.insert().values(
-            digest=store.digest(secret), person_id=person_id, created_at=at, expires_at=at + SESSION_LIFETIME
-        )
-    )
-    return secret
 
 
 def _user_handle(person_id: str) -> bytes:

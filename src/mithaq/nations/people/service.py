@@ -2,6 +2,8 @@
 
 import secrets
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, update
 
@@ -20,7 +22,6 @@ from mithaq.nations.people.model import (
     Role,
     Verb,
 )
-from mithaq.nations.people.passkeys import Passkeys, open_session
 from mithaq.nations.people.rules import (
     link_usable,
     permit,
@@ -31,7 +32,8 @@ from mithaq.nations.people.rules import (
     verbs_of,
 )
 
-_SECRET_BYTES = 32
+if TYPE_CHECKING:
+    from mithaq.nations.people.passkeys import Passkeys
 
 
 class People:
@@ -39,7 +41,13 @@ class People:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self.passkeys = Passkeys(db)
+
+    @cached_property
+    def passkeys(self) -> "Passkeys":
+        """Return the ceremonies; a process that holds none does not load their library."""
+        from mithaq.nations.people.passkeys import Passkeys
+
+        return Passkeys(self._db)
 
     def link(
         self, name: str, roles: frozenset[Role] | None, at: datetime, *, by: str = "operator"
@@ -52,7 +60,7 @@ class People:
         """
         if reason := usable_name(name):
             raise raised(BadPerson, reason, name[:80])
-        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        secret = secrets.token_urlsafe(store.SECRET_BYTES)
         with self._db.write(at) as tx:
             person = self._enrolled(tx, name, roles, at, by)
             tx.execute(
@@ -89,7 +97,7 @@ class People:
             usable = link_usable(link, at) and person is not None and person.disabled_at is None
             if usable and person and store.use_link(tx, secret, at):
                 audit(tx, actor=person.id, action="person.sign-in", subject=person.id)
-                return person, open_session(tx, person.id, at)
+                return person, store.open_session(tx, person.id, at)
             if person:
                 audit(
                     tx,
@@ -157,7 +165,7 @@ class People:
             if reason:
                 raise raised(BadPerson, reason, name[:80])
         token = ApiToken(new_id("token"), name, scopes, at, at + lifetime)
-        secret = f"mithaq_{secrets.token_urlsafe(_SECRET_BYTES)}"
+        secret = f"mithaq_{secrets.token_urlsafe(store.SECRET_BYTES)}"
         with self._db.write(at) as tx:
             tx.execute(
                 store.tokens.insert().values(

@@ -1,6 +1,7 @@
 """Tables of people, links, sessions, passkeys and tokens; secrets are kept as SHA-256 digests only."""
 
 import hashlib
+import secrets
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,10 @@ from sqlalchemy import (
 )
 
 from mithaq.kernel.database import Json, Timestamp, Transaction, metadata
-from mithaq.nations.people.model import ApiToken, Link, Passkey, Person, Role, Verb
+from mithaq.nations.people.model import SESSION_LIFETIME, ApiToken, Link, Passkey, Person, Role, Verb
+
+SECRET_BYTES = 32
+"""Of randomness in the secret of a link, a session, a ceremony or a token."""
 
 persons = Table(
     "people_person",
@@ -142,6 +146,18 @@ def sweep(transaction: Transaction, at: datetime) -> None:
     """Forget expired sessions and ceremonies."""
     transaction.execute(delete(sessions).where(sessions.c.expires_at <= at))
     transaction.execute(delete(ceremonies).where(ceremonies.c.expires_at <= at))
+
+
+def open_session(tx: Transaction, person_id: str, at: datetime) -> str:
+    """Open a session inside a transaction and return its secret."""
+    sweep(tx, at)
+    secret = secrets.token_urlsafe(SECRET_BYTES)
+    tx.execute(
+        sessions.insert().values(
+            digest=digest(secret), person_id=person_id, created_at=at, expires_at=at + SESSION_LIFETIME
+        )
+    )
+    return secret
 
 
 def passkey(connection: Connection, credential_id: bytes) -> Passkey | None:
