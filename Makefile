@@ -13,7 +13,7 @@ CHECKS := 'ruff check .' 'ruff format --check .' mypy 'lint-imports --no-cache -
 ARGS ?=
 JOBS ?= logical
 IN_MEMORY := $(shell test -w /dev/shm && test "$$(df --output=avail -k /dev/shm | tail -1)" -gt 8000000 && echo TMPDIR=/dev/shm)
-PYTEST := $(IN_MEMORY) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+PYTEST := $(IN_MEMORY) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # Python keeps what it has compiled: without that each process of a node takes two seconds longer to start.
 unexport PYTHONDONTWRITEBYTECODE

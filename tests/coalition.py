@@ -1,5 +1,6 @@
 """The demonstration's three nodes as real processes, for tests that need a whole coalition."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ import psutil
 from mithaq.cli.demo import nodes
 from mithaq.cli.demo.nodes import DemoNode
 from mithaq.cli.demo.story import Stage
-from tests.nursery import Nursery
-from tests.running import alive, until
+from tests import forks
+from tests.running import alive, environment, until
 
 
 @dataclass
@@ -20,10 +21,12 @@ class Member:
     """One nation of the coalition: what the demonstration knows of it, and its supervised processes."""
 
     demo: DemoNode
-    nursery: Nursery
 
     def start(self) -> None:
-        self.demo.pid = self.nursery.start(self.demo)
+        """Serve the node, as its operator would."""
+        log = self.demo.root / "logs" / "node.log"
+        line = ["--data", str(self.demo.root), "--passphrase-file", str(self.demo.passphrase_file), "serve"]
+        self.demo.pid = forks.Fork(line, environment(), Path(os.devnull), log, log).pid
 
     def processes(self) -> list[psutil.Process]:
         """Return the supervisor and everything below it."""
@@ -38,8 +41,7 @@ class Member:
 def running_coalition(folder: Path) -> Iterator[list[Member]]:
     """Found three nodes under one agreement and run them until the block ends."""
     folder.mkdir(parents=True, exist_ok=True)
-    nursery = Nursery()
-    members = [Member(demo, nursery) for demo in nodes.found_coalition(folder, datetime.now(UTC))]
+    members = [Member(demo) for demo in nodes.found_coalition(folder, datetime.now(UTC))]
     try:
         for member in members:
             member.start()
@@ -48,7 +50,6 @@ def running_coalition(folder: Path) -> Iterator[list[Member]]:
         yield members
     finally:
         _stop(members)
-        nursery.close()
 
 
 def _stop(members: list[Member]) -> None:

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
 
-from mithaq.kernel.database import Database, metadata
+from mithaq.kernel.database import Database
+from tests.databases import postgresql, postgresql_template, ready_sqlite
 
 pytest_plugins = ("tests.no_skips",)
 
@@ -38,28 +38,23 @@ def postgres_server() -> Iterator[str]:
     server.cleanup()
 
 
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> str:
+    return postgresql_template(postgres_server)
+
+
 @pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """An empty database of its own for one test."""
-    name = f"t{os.urandom(6).hex()}"
-    engine = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield _with_database(postgres_server, name)
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
-
-
-def _with_database(url: str, name: str) -> str:
-    head, _, query = url.partition("?")
-    return f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{query}" if query else "")
+def postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
+    """A database of its own for one test, with every table."""
+    with postgresql(postgres_server, postgres_template) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database with every table, of each kind."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'mithaq.db'}"
+        return ready_sqlite(tmp_path / "mithaq.db")
     url: str = request.getfixturevalue("postgres_url")
     return url
 
@@ -69,7 +64,6 @@ def db(db_url: str, tmp_path: Path) -> Iterator[Database]:
     run_dir = tmp_path / "run"
     run_dir.mkdir(exist_ok=True)
     database = Database.open(db_url, run_dir=run_dir)
-    metadata.create_all(database.engine)
     yield database
     database.close()
 

@@ -32,6 +32,7 @@ from mithaq.nations.service import Partners
 from mithaq.standards import stix
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
+from tests.databases import ready_sqlite
 from tests.world import Treaty, card_of, keys_of, signer_of
 
 
@@ -49,8 +50,7 @@ class Country:
     @staticmethod
     def found(nation: NationId, folder: Path, url: str | None = None) -> "Country":
         folder.mkdir(parents=True, exist_ok=True)
-        db = Database.open(url or f"sqlite:///{folder / f'{nation}.db'}", run_dir=folder)
-        db.create_all()
+        db = Database.open(url or ready_sqlite(folder / f"{nation}.db"), run_dir=folder)
         return Country.over(nation, db)
 
     @staticmethod

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -20,8 +19,8 @@ from mithaq.nations.errors import SignerUnreachable
 from mithaq.nations.signer import RemoteSigner
 from mithaq.node.data_folder import DataFolder
 from mithaq.node.founding import own_card
+from tests import forks
 
-_COMMAND = [sys.executable, "-c", "from mithaq.cli.main import main; main()"]
 START_S = 120
 """A node needs about five seconds to answer; a machine on which much else runs is given time."""
 
@@ -35,7 +34,7 @@ class RunningNode:
     root: Path
     passphrase_file: Path
     port: int
-    supervisor: subprocess.Popen[bytes] | None = None
+    supervisor: forks.Fork | None = None
 
     @property
     def url(self) -> str:
@@ -44,7 +43,7 @@ class RunningNode:
     def run(self, *arguments: str, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run one command of the node's operator, who has no passphrase: keys are the running signer's."""
         line = self._line(*arguments)
-        done = subprocess.run(line, input=stdin, capture_output=True, text=True, timeout=60, env=_environment())
+        done = forks.run(line, env=environment(), stdin=stdin)
         assert not check or done.returncode == 0, (arguments, done.returncode, done.stdout, done.stderr)
         return done
 
@@ -53,13 +52,8 @@ class RunningNode:
         return [json.loads(line) for line in self.run("--json", *arguments).stdout.splitlines()]
 
     def start(self) -> None:
-        with (self.root / "serve.log").open("ab") as log:
-            self.supervisor = subprocess.Popen(
-                self._line("--passphrase-file", str(self.passphrase_file), "serve"),
-                stdout=log,
-                stderr=log,
-                env=_environment(),
-            )
+        line, log = self._line("--passphrase-file", str(self.passphrase_file), "serve"), self.root / "serve.log"
+        self.supervisor = forks.Fork(line, environment(), Path(os.devnull), log, log)
         until(lambda: self.answers() and len(self.roles()) == len(ROLES), START_S, self.log)
 
     def answers(self) -> bool:
@@ -99,20 +93,18 @@ class RunningNode:
         return "\n".join(f"== {log.name}\n{log.read_text('utf-8', 'replace')[-3000:]}" for log in logs if log.exists())
 
     def _line(self, *arguments: str) -> list[str]:
-        return [*_COMMAND, "--data", str(self.root), *arguments]
+        return ["--data", str(self.root), *arguments]
 
 
 def founded(folder: Path, nation: str = "XA") -> RunningNode:
     """Found a node by the command."""
     port, passphrase = free_port(), folder / f"{nation}.passphrase"
-    subprocess.run(
-        [
-            *_COMMAND, "--data", str(folder / nation), "init", "--nation", nation, "--name-en", f"Nation {nation}",
-            "--contact", f"duty@{nation.lower()}.example", "--port", str(port),
-            "--new-passphrase-file", str(passphrase),
-        ],
-        check=True, capture_output=True, timeout=60, env=_environment(),
-    )  # fmt: skip
+    line = [
+        "--data", str(folder / nation), "init", "--nation", nation, "--name-en", f"Nation {nation}",
+        "--contact", f"duty@{nation.lower()}.example", "--port", str(port), "--new-passphrase-file", str(passphrase),
+    ]  # fmt: skip
+    done = forks.run(line, env=environment())
+    assert done.returncode == 0, done.stderr
     return RunningNode(folder / nation, passphrase, port)
 
 
@@ -171,5 +163,5 @@ def _open_files(process: psutil.Process) -> list[Path]:
         return []
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if not name.startswith("MITHAQ_")} | {"LC_ALL": "C.UTF-8"}

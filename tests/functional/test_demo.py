@@ -30,6 +30,7 @@ from mithaq.kernel.lane import Lane
 from mithaq.web.app import create_app
 from tests.coalition import processes_naming
 from tests.country import Country, deliver
+from tests.databases import ready_sqlite
 from tests.doors import listening
 from tests.pages import node_of
 from tests.running import until
@@ -186,7 +187,7 @@ def test_even_a_killed_demonstration_leaves_no_process_behind(tmp_path: Path) ->
 def on_stage(nation: DemoNation, folder: Path) -> Iterator[tuple[Stage, Country]]:
     """A nation with its whole data folder and its pages, without processes."""
     root, clock = folder / f"node-{nation.code}", SystemClock()
-    country = Country.found(nation.code, root, f"sqlite:///{root / 'mithaq.db'}")
+    country = Country.found(nation.code, root, ready_sqlite(root / "mithaq.db"))
     node = node_of(country, folder, clock, rehearses=True)
     with listening() as listener:
         server = uvicorn.Server(uvicorn.Config(create_app(node), log_level="critical", ws="none"))

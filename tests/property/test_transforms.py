@@ -3,7 +3,6 @@
 import json
 import string
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -24,6 +23,8 @@ from mithaq.release.transforms import Protected, derived_id, protect
 from mithaq.standards import stix
 from mithaq.standards.pap import pap_of
 from mithaq.standards.tlp import Tlp, tlp_of
+from tests.conftest import AT
+from tests.databases import ready_sqlite
 from tests.strategies import uuids
 from tests.world import XA
 
@@ -175,29 +176,30 @@ STRICT = Policy(
 )
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.fixture(scope="module", params=FILES)
+def real(request: pytest.FixtureRequest, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """The objects of a real event."""
+    return real_bodies(data_dir / "misp-events" / request.param, tmp_path_factory.mktemp("real"))
+
+
 @pytest.mark.parametrize("chosen", [STRICT, Policy({"source-identity": "drop"}, STRICT.known)], ids=["all", "source"])
-def test_real_events_are_protected_or_kept_back(
-    file: str, chosen: Policy, data_dir: Path, tmp_path: Path, at: datetime
-) -> None:
-    bodies = real_bodies(data_dir / "misp-events" / file, tmp_path, at)
-    made = [holds(body, chosen) for body in bodies]
+def test_real_events_are_protected_or_kept_back(real: list[bytes], chosen: Policy) -> None:
+    made = [holds(body, chosen) for body in real]
     going = [each for each in made if each is not None]
-    assert len(going) > len(bodies) / 2, "most of a real event may still go"
+    assert len(going) > len(real) / 2, "most of a real event may still go"
     assert not any(b"ESET" in each.body or b"misp-project" in each.body for each in going)
-    secret_ids = {stix.parse(body).id for body in bodies}
+    secret_ids = {stix.parse(body).id for body in real}
     renamed = {one: derived_id(one, chosen, SECRET) for one in secret_ids}
-    for body in bodies:
+    for body in real:
         done = protect(body, chosen, SECRET, renamed)
         if isinstance(done, Protected):
             assert not secret_ids & {done.id, *done.stix.refs}, "every reference points at the new ids"
 
 
-def real_bodies(path: Path, folder: Path, at: datetime) -> list[bytes]:
-    database = Database.open(f"sqlite:///{folder / 'real.db'}", run_dir=folder)
-    database.create_all()
+def real_bodies(path: Path, folder: Path) -> list[bytes]:
+    database = Database.open(ready_sqlite(folder / "real.db"), run_dir=folder)
     holdings = Holdings(database)
-    import_misp(holdings, path.read_bytes(), terms=ImportTerms(XA, ACTUAL, Tlp.GREEN), warning_lists=None, at=at)
+    import_misp(holdings, path.read_bytes(), terms=ImportTerms(XA, ACTUAL, Tlp.GREEN), warning_lists=None, at=AT)
     with database.read() as connection:
         bodies = [each.body for each in holdings.rows(connection, range(1, 2000))]
     database.close()

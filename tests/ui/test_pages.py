@@ -1,5 +1,6 @@
 """Every page in three languages, two themes and two widths, as a person's browser shows it."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,36 +46,31 @@ BEYOND = """() => [...document.querySelectorAll('body *')].filter((e) => {
 }).map((e) => e.outerHTML.slice(0, 120))"""
 
 
-@pytest.mark.parametrize("lang", ["en", "fr", "ar"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_passes_wcag_2_2_aa(visit: Visit, lang: str, theme: str) -> None:
-    page = visit("/keys", lang=lang, theme=theme)
-    for path in PAGES:
-        page.goto(path)
-        page.evaluate(AXE)
-        found = page.evaluate("tags => axe.run(document, {runOnly: tags})", RULES)["violations"]
-        assert [(path, each["id"], each["nodes"][0]["html"][:120]) for each in found] == []
+ALL_WAYS = set(itertools.product(("en", "fr", "ar"), ("light", "dark"), (390, 1360)))
+"""To read a page: language, theme, width in pixels."""
+USUAL_WAYS = [("ar", "dark", 390), ("ar", "light", 1360), ("fr", "light", 390), ("en", "dark", 1360)]
+"""Every language, theme and width, and every theme at every width."""
 
 
-@pytest.mark.parametrize("lang", ["en", "fr", "ar"])
-@pytest.mark.parametrize("width", [390, 1360])
-def test_nothing_reaches_beyond_the_window(visit: Visit, lang: str, width: int) -> None:
-    page = visit("/keys", lang=lang, width=width)
-    for path in PAGES:
-        page.goto(path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-        assert page.evaluate(BEYOND) == [], path
-
-
-def test_no_page_breaks_the_policy_or_asks_elsewhere_for_anything(visit: Visit, served: Served) -> None:
-    page = visit("/keys")
+@pytest.mark.parametrize(
+    ("lang", "theme", "width"),
+    [*USUAL_WAYS, *(pytest.param(*way, marks=pytest.mark.deep) for way in sorted(ALL_WAYS - set(USUAL_WAYS)))],
+)
+def test_every_page_is_accessible_fits_its_window_and_keeps_to_the_policy(
+    visit: Visit, served: Served, lang: str, theme: str, width: int
+) -> None:
+    page = visit("/keys", lang=lang, theme=theme, width=width)
     elsewhere, complaints, errors = [], [], []
     page.on("request", lambda r: elsewhere.append(r.url) if not r.url.startswith((served.url, "data:")) else None)
     page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda e: errors.append(str(e)))
     for path in PAGES:
         page.goto(path)
-        page.wait_for_timeout(150)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert page.evaluate(BEYOND) == [], path
+        page.evaluate(AXE)
+        found = page.evaluate("tags => axe.run(document, {runOnly: tags})", RULES)["violations"]
+        assert [(path, each["id"], each["nodes"][0]["html"][:120]) for each in found] == []
     assert (elsewhere, complaints, errors) == ([], [], [])
 
 

@@ -10,6 +10,7 @@ from types import FrameType
 
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
+from mithaq.kernel.wake import Waker
 from mithaq.node.composition import Node, compose
 from mithaq.node.data_folder import DataFolder
 from mithaq.node.settings import read_settings
@@ -82,7 +83,8 @@ def _web(root: Path) -> None:
 def _worker(root: Path) -> None:
     from mithaq.node import worker
 
-    worker.run(compose(root), stop_on_term())
+    node = compose(root)
+    worker.run(node, stop_on_term(node.run_dir))
 
 
 def _detector(root: Path) -> None:
@@ -100,19 +102,20 @@ def _detector(root: Path) -> None:
             node.run_dir,
             launch_hunter=hunter_launcher(order),
             clock=node.clock,
-            stop=stop_on_term(),
+            stop=stop_on_term(node.run_dir),
         )
     except Error as error:
         _log.error("%s (%s)", error, error.private)
         raise SystemExit(1) from error
 
 
-def stop_on_term() -> threading.Event:
-    """Return an event that SIGTERM sets; whoever waits for it is given a moment, then the process ends."""
+def stop_on_term(run_dir: Path) -> threading.Event:
+    """Return an event that SIGTERM sets; who waits for news is woken, and after a moment the process ends anyway."""
     stop = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
         stop.set()
+        Waker(run_dir).wake_own()
         threading.Timer(3.0, os._exit, (0,)).start()
 
     signal.signal(signal.SIGTERM, end)

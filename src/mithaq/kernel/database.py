@@ -196,10 +196,6 @@ class Database:
         """Return `sqlite` or `postgresql`."""
         return self.engine.dialect.name
 
-    def create_all(self) -> None:
-        """Create every table that is known; tests only, nodes migrate with Alembic."""
-        metadata.create_all(self.engine)
-
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()

@@ -52,11 +52,17 @@ class Waker:
     def wake(self, kinds: Iterable[str]) -> None:
         """Wake every listener that waits for one of these kinds of journal entry."""
         topics = {_ANYTHING, *map(_topic, kinds)}
+        listening = self.run_dir.glob(f"*{_SUFFIX}")
+        self._send(path for path in listening if not topics.isdisjoint(path.stem.rpartition("-")[2].split(".")))
+
+    def wake_own(self) -> None:
+        """Wake every listener of this process, whatever it waits for: something beside the journal has changed."""
+        self._send(self.run_dir.glob(f"*-{os.getpid()}-*{_SUFFIX}"))
+
+    def _send(self, listening: Iterable[Path]) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.setblocking(False)
-            for path in self.run_dir.glob(f"*{_SUFFIX}"):
-                if topics.isdisjoint(path.stem.rpartition("-")[2].split(".")):
-                    continue
+            for path in listening:
                 try:
                     with short_path(path) as address:
                         sender.sendto(b"!", address)

@@ -14,6 +14,7 @@ from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL
 from mithaq.standards.tlp import Tlp
+from tests.databases import ready_sqlite
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +24,7 @@ def warning_lists(tmp_path_factory: pytest.TempPathFactory) -> WarningLists:
 
 @pytest.fixture
 def sqlite_holdings(tmp_path: Path) -> Iterator[Holdings]:
-    db = Database.open(f"sqlite:///{tmp_path / 'holdings.db'}")
-    db.create_all()
+    db = Database.open(ready_sqlite(tmp_path / "holdings.db"))
     yield Holdings(db)
     db.close()
 

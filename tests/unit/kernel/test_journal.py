@@ -10,6 +10,7 @@ from mithaq.kernel.database import Database, DatabaseFailed, Transaction, insert
 from mithaq.kernel.journal import Entry, Reader
 from mithaq.kernel.lane import ACTUAL
 from mithaq.kernel.wake import WakeListener
+from tests.databases import ready_sqlite
 
 OWN = MetaData()
 marks = Table("kernel_test_marks", OWN, Column("seq", Integer, primary_key=True), Column("reader", Text))
@@ -120,8 +121,7 @@ def test_a_commit_wakes_a_listener_and_a_rollback_does_not(db: Database, at: dat
 def test_a_listener_in_a_very_deep_folder_is_woken_too(tmp_path: Path, at: datetime) -> None:
     deep = tmp_path.joinpath(*["a-rather-long-folder-name"] * 6)
     deep.mkdir(parents=True)
-    database = Database.open(f"sqlite:///{tmp_path / 'deep.db'}", run_dir=deep)
-    database.create_all()
+    database = Database.open(ready_sqlite(tmp_path / "deep.db"), run_dir=deep)
     with WakeListener(deep, "deep") as listener:
         say(database, at, "a.b")
         assert listener.wait(5)
@@ -129,8 +129,7 @@ def test_a_listener_in_a_very_deep_folder_is_woken_too(tmp_path: Path, at: datet
 
 
 def test_a_full_disk_changes_nothing_and_says_so(tmp_path: Path, at: datetime) -> None:
-    database = Database.open(f"sqlite:///{tmp_path / 'full.db'}")
-    database.create_all()
+    database = Database.open(ready_sqlite(tmp_path / "full.db"))
     with database.engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar() or 0
     with pytest.raises(DatabaseFailed), database.write(at) as tx:

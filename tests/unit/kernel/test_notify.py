@@ -13,7 +13,6 @@ def test_a_commit_on_one_machine_wakes_the_readers_of_another(postgres_url: str,
     for folder in (here, there):
         folder.mkdir()
     writer, reader = Database.open(postgres_url, run_dir=here), Database.open(postgres_url, run_dir=there)
-    writer.create_all()
     stop = threading.Event()
     bridge = threading.Thread(target=forward_notifications, args=(reader, Waker(there), stop))
     with (

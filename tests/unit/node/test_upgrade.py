@@ -1,6 +1,6 @@
 """A node of any earlier revision keeps everything it had when the program is newer than its database."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import pytest
@@ -20,18 +20,21 @@ def opened(db_url: str) -> Iterator[Database]:
     database.close()
 
 
-@pytest.mark.parametrize("revision", EARLIER)
-def test_nothing_a_node_had_at_an_earlier_revision_is_lost(db_url: str, opened: Database, revision: str) -> None:
-    migrate(db_url, revision)
-    fill(opened)
-    before = everything(opened)
-    assert all(len(rows) == ROWS for name, rows in before.items() if name != "alembic_version")
-    migrate(db_url)
-    after = everything(opened)
+def test_nothing_a_node_had_at_an_earlier_revision_is_lost(db_url: str, opened: Database) -> None:
+    known: dict[str, list[dict[str, Any]]] = {}
+    for revision in EARLIER:
+        migrate(db_url, revision)
+        is_kept(known, everything(opened), revision)
+        fill(opened, known.keys())
+        known = everything(opened)
+        assert all(len(rows) == ROWS for name, rows in known.items() if name != "alembic_version")
+
+
+def is_kept(before: dict[str, list[dict[str, Any]]], after: dict[str, list[dict[str, Any]]], revision: str) -> None:
     for table, rows in before.items():
         if table != "alembic_version":
             kept = [{column: row[column] for column in rows[0]} for row in after[table]]
-            assert kept == rows, table
+            assert kept == rows, (table, revision)
 
 
 def test_migrating_a_node_that_is_up_to_date_changes_nothing(db_url: str, opened: Database) -> None:
@@ -43,11 +46,11 @@ def test_migrating_a_node_that_is_up_to_date_changes_nothing(db_url: str, opened
     assert before["alembic_version"] == [{"version_num": newest_revision()}]
 
 
-def fill(database: Database) -> None:
-    """Put rows into every table, as the database itself describes them."""
+def fill(database: Database, filled: Collection[str] = ()) -> None:
+    """Put rows into every table that is not filled yet, as the database itself describes them."""
     with database.engine.execution_options(mithaq_write=True).begin() as connection:
         for table in tables(database):
-            if table.name != "alembic_version":
+            if table.name not in {"alembic_version", *filled}:
                 connection.execute(table.insert(), [row(table, number) for number in range(1, ROWS + 1)])
 
 

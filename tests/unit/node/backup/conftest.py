@@ -21,9 +21,14 @@ PASSPHRASE = b"a passphrase for backups alone"
 @pytest.fixture
 def sealed(node: Node, tmp_path: Path, at: datetime) -> Path:
     """A backup of a small node."""
+    return small_backup(node, tmp_path, at)
+
+
+def small_backup(node: Node, folder: Path, at: datetime) -> Path:
+    """Give a node three indicators and back it up."""
     for number in range(3):
         add_indicator(node, number, at)
-    path = tmp_path / "node.backup"
+    path = folder / "node.backup"
     backup(node.folder, node.db, node.nation, path, PASSPHRASE, at)
     return path
 

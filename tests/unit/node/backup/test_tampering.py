@@ -4,6 +4,7 @@ import io
 import json
 import struct
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from mithaq.node.backup.sealed_stream import SealedReader, SealedWriter
 from mithaq.node.backup.service import restore
 from mithaq.node.backup.settings import CHUNK_BYTES
 from mithaq.node.migrations import DatabaseNewer, newest_revision
-from tests.unit.node.backup.conftest import PASSPHRASE
+from tests.conftest import AT
+from tests.unit.node.backup.conftest import PASSPHRASE, small_backup
+from tests.unit.node.conftest import founded_node
 
 HEADER = 32
 
@@ -27,10 +30,20 @@ def refused(source: Path, tmp_path: Path, expected: str, passphrase: bytes = PAS
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A backup of a small node, as it was written."""
+    folder = tmp_path_factory.mktemp("untouched")
+    with closing(founded_node(folder, "", AT)) as node:
+        return small_backup(node, folder, AT).read_bytes()
+
+
 @pytest.fixture
-def db_url(tmp_path: Path) -> str:
-    """These tests are about the file: one kind of database is enough."""
-    return f"sqlite:///{tmp_path / 'unused.db'}"
+def sealed(untouched: bytes, tmp_path: Path) -> Path:
+    """A copy of it, to be tampered with."""
+    path = tmp_path / "node.backup"
+    path.write_bytes(untouched)
+    return path
 
 
 def test_a_wrong_passphrase_is_refused(sealed: Path, tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""Databases of tests: every table is made once in a run, and then the whole database is copied."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import Connection, create_engine, make_url, text
+
+from mithaq.kernel.database import Database
+from mithaq.node import schema
+
+_READY = "ready"
+
+
+def ready_sqlite(path: Path) -> str:
+    """Return the address of a new SQLite database that holds every table."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(_sqlite(), path)
+    return f"sqlite:///{path}"
+
+
+@cache
+def _sqlite() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="mithaq-ready-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _make_tables(f"sqlite:///{folder / 'ready.db'}")
+    return folder / "ready.db"
+
+
+def _make_tables(url: str) -> None:
+    database = Database.open(url)
+    schema.metadata.create_all(database.engine)
+    database.close()
+
+
+@contextmanager
+def postgresql(server: str, template: str | None = None) -> Iterator[str]:
+    """Give a database of its own on a server, empty or as a template is, and drop it at the end."""
+    name = f"t{os.urandom(6).hex()}"
+    with _maintenance(server) as connection:
+        connection.execute(text(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else "")))
+    yield _named(server, name)
+    with _maintenance(server) as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def postgresql_template(server: str) -> str:
+    """Make a database that holds every table, and return its name."""
+    with _maintenance(server) as connection:
+        connection.execute(text(f"CREATE DATABASE {_READY}"))
+    _make_tables(_named(server, _READY))
+    return _READY
+
+
+@contextmanager
+def _maintenance(server: str) -> Iterator[Connection]:
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def _named(server: str, name: str) -> str:
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
