@@ -10,7 +10,8 @@ from mithaq.agreements.statement import Draft
 from mithaq.exchange.channel.log_doors import Asked
 from mithaq.exchange.errors import PartnerRefused
 from mithaq.exchange.log.reading import LogReading
-from mithaq.exchange.membership.comparing import Compared, Comparing
+from mithaq.exchange.membership.comparing import Comparing
+from mithaq.exchange.membership.model import Compared
 from mithaq.exchange.membership.record import Record
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.keystore import Keys

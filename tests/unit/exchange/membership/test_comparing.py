@@ -14,8 +14,9 @@ from mithaq.exchange.audit.folder import AuditFolder
 from mithaq.exchange.audit.verify import verify_folder
 from mithaq.exchange.errors import BadAudit
 from mithaq.exchange.log.seen import evidence, seen_of
-from mithaq.exchange.membership.comparing import Compared, Comparing
+from mithaq.exchange.membership.comparing import Comparing
 from mithaq.exchange.membership.difference import check_contradiction, compare
+from mithaq.exchange.membership.model import Compared
 from mithaq.exchange.membership.record import VersionRecord, encode, read_record
 from mithaq.exchange.membership.shown import MAX_LEAVES, FolderSource, Source, read_shown
 from mithaq.kernel.errors import Error
