@@ -25,8 +25,18 @@ from mithaq.kernel.keystore import Keys
 from mithaq.kernel.wake import WakeListener
 from mithaq.nations.model import Partner
 from tests.country import Country
-from tests.unit.exchange.membership.parties import Doors, gathered, hear, next_statement, records, say, treaty_of
-from tests.unit.exchange.membership.test_comparing import Lying, append_all, entries_of
+from tests.unit.exchange.membership.parties import (
+    Doors,
+    Lying,
+    entries_of,
+    gathered,
+    hear,
+    next_statement,
+    records,
+    say,
+    treaty_of,
+)
+from tests.unit.exchange.membership.test_comparing import append_all
 from tests.world import XA, XB, XC
 
 AGAINST_C = Draft("suspend", "material-breach", target=XC)
