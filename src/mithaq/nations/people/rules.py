@@ -1,6 +1,6 @@
 """Who may do what: pure decisions over roles, scopes and lifetimes."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from mithaq.kernel.reason import Reason
@@ -63,6 +63,19 @@ def permit(actor: Actor, verb: Verb) -> Reason | None:
         "not-permitted",
         "this needs the permission %(verb)s, which you do not hold",
         {"verb": verb, "roles": roles},
+        "a person with one of these roles can do it: %(roles)s",
+    )
+
+
+def permit_any(actor: Actor, verbs: Sequence[Verb]) -> Reason | None:
+    """Return why the actor may not, or None where it holds one of several verbs; each opens a part of its own."""
+    if not actor.verbs.isdisjoint(verbs):
+        return None
+    roles = dict.fromkeys(role for verb in verbs for role in roles_with(verb))
+    return Reason(
+        "not-permitted",
+        "this needs one of the permissions %(verb)s, and you hold none of them",
+        {"verb": ", ".join(verbs), "roles": ", ".join(roles) or "-"},
         "a person with one of these roles can do it: %(roles)s",
     )
 
