@@ -71,8 +71,8 @@ def test_before_anything_was_compared_the_page_says_so_and_who_has_cosigned(
 @pytest.mark.usefixtures("contradicted")
 def test_the_release_log_says_which_kind_of_contradiction_it_is(signed_in: SignIn) -> None:
     text = read(signed_in(Role.AUDITOR), "/exchange/log")
-    assert "has signed two different logs of 3 leaves" in text
-    assert "A log of 5 leaves was shown that does not continue the one of 3 leaves" in text
+    assert "has signed two different logs of one size, 3." in text
+    assert "A log of size 5 was shown that does not continue the one of size 3" in text
     assert "hold different texts under one number" in text
     assert "Evidence of two histories" not in text
 
@@ -88,7 +88,7 @@ def test_a_log_that_was_rolled_back_is_no_second_history(
             .where(log_store.evidence.c.ruling == "not-consistent")
         )
     text = read(signed_in(Role.AUDITOR), "/exchange/log")
-    assert "5 leaves were shown where 3 had been seen." in text
+    assert "The log was shown with size 5, where size 3 had been seen." in text
 
 
 @pytest.mark.usefixtures("contradicted")

@@ -34,12 +34,12 @@ def _of_log(log: Outcome, at: datetime) -> Iterator[Finding]:
         params |= {"seen": log.refused.seen, "shown": log.refused.shown}
         sentence = msgid(
             "the membership log of %(nation)s under %(agreement)s does not continue what was seen of it: "
-            "%(seen)s leaves then, %(shown)s now"
+            "size %(seen)s then, %(shown)s now"
         )
         yield Finding(Level.WRONG, Reason("membership", sentence, params, compare))
     elif log.contradictions:
         sentence = msgid(
-            "the membership log of %(nation)s under %(agreement)s contradicts this nation’s in %(count)s places"
+            "the membership log of %(nation)s under %(agreement)s contradicts this nation’s; places: %(count)s"
         )
         yield Finding(Level.WRONG, Reason("membership", sentence, params, compare))
     elif log.differs_since and at - log.differs_since > LOG_BEHIND:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from mithaq.agreements.statement import Draft
-from mithaq.exchange.errors import PartnerUnreachable
 from mithaq.exchange.log.seen import evidence
 from mithaq.exchange.log.witnessing import SHOWN
 from mithaq.exchange.membership.comparing import Comparing
@@ -24,6 +23,7 @@ from mithaq.kernel.ids import NationId
 from mithaq.kernel.keystore import Keys
 from mithaq.kernel.wake import WakeListener
 from mithaq.nations.model import Partner
+from tests.contradicting import Unreachable
 from tests.country import Country
 from tests.unit.exchange.membership.parties import (
     Doors,
@@ -58,7 +58,7 @@ class Watch:
     def _open(self, partner: Partner, agreement_id: str) -> AbstractContextManager[Source]:
         nation = partner.nation
         if nation in self.down:
-            return nullcontext(Down())
+            return nullcontext(Unreachable(nation))
         doors = Doors(self.others[nation], self.country.nation, agreement_id, self.now)
         return nullcontext(self.instead.get(nation, doors))
 
@@ -76,16 +76,6 @@ class Watch:
         with self.country.db.read() as connection:
             found = journal.newest(connection, before=None, limit=1000, kinds=frozenset({"exchange.contradiction"}))
         return [each.subject for each in found]
-
-
-class Down:
-    """A node that does not answer."""
-
-    def checkpoint(self) -> bytes:
-        raise PartnerUnreachable("the node of %(nation)s does not answer", nation="XB")
-
-    def bundle(self, origin: str, bundle: object) -> bytes:
-        raise AssertionError("nothing more is asked of a node that does not answer")
 
 
 @pytest.fixture
