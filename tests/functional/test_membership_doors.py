@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +17,13 @@ from mithaq.exchange.errors import PartnerUnreachable
 from mithaq.exchange.log import store as log_store
 from mithaq.exchange.log.flushing import Flusher
 from mithaq.exchange.membership.comparing import Comparing
-from mithaq.exchange.membership.worker import MembershipWorker
+from mithaq.exchange.membership.outcome import outcomes
+from mithaq.exchange.membership.shown import Source
+from mithaq.exchange.membership.worker import ComparingWorker, MembershipWorker
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.tlog.checkpoint import Checkpoint, read_checkpoint
 from mithaq.kernel.wake import Waker
+from mithaq.nations.model import Partner
 from mithaq.nations.names import MembershipName
 from tests.channel import CLOCK
 from tests.country import Country
@@ -48,6 +51,11 @@ def ask(url: str, target: str, sender: NationId, body: bytes = b"") -> httpx.Res
         signer_of(sender), sender=sender, recipient=XA, method=method, target=target, body=body, at=CLOCK.now()
     )
     return httpx.request(method, url + target, content=body, headers=headers, trust_env=False, timeout=20)
+
+
+def states(country: Country) -> dict[NationId, str]:
+    with country.db.read() as connection:
+        return {each.nation: each.state for each in outcomes(connection, AGREEMENT)}
 
 
 def told(answer: httpx.Response) -> tuple[int, bytes, dict[str, str]]:
@@ -107,6 +115,13 @@ def test_logs_are_appended_witnessed_and_compared_by_http_alone(four: list[Count
         )
         thread.start()
         until(lambda: cosigners(a) == {XB, XC}, 20)
+
+        def opened(partner: Partner, agreement_id: str) -> AbstractContextManager[Source]:
+            return closing(ChannelSource(a.context, CLOCK, partner, agreement_id))
+
+        comparing = ComparingWorker(a.context, CLOCK, tmp_path / XA, opened)
+        threading.Thread(target=comparing.run, args=(stop,), daemon=True).start()
+        until(lambda: states(a) == {XB: "agrees", XC: "agrees"}, 60)
         a.context.partners.suspend(XC, at=CLOCK.now(), actor="person--1")
         sources = []
 

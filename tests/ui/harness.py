@@ -20,6 +20,7 @@ from mithaq.nations.people.model import Role
 from mithaq.node.composition import Node
 from mithaq.standards.tlp import Tlp
 from mithaq.web.app import create_app
+from tests.contradicting import contradict
 from tests.country import Country, alliance, deliver
 from tests.pages import link_of, node_of
 from tests.sight import hit_of
@@ -66,6 +67,7 @@ def lived_in(folder: Path, at: datetime) -> list[Country]:
             if one is not other:
                 deliver(one, other, at)
     Troubled(countries, at).live()
+    contradict(countries, at)
     with first.db.write(at) as tx:
         record_hits(tx, [hit_of(first, 1, 30, at), hit_of(first, 2, 1, at)])
     return countries

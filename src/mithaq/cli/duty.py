@@ -92,10 +92,11 @@ def start(session: Session, request: RequestKind, agreement: str, asker: str, as
 
 @duty.command()
 @click.argument("number", type=int)
+@click.option("--reason", default="", help="How it was done; kept with the duty.")
 @click.pass_obj
-def done(session: Session, number: int) -> None:
+def done(session: Session, number: int, reason: str) -> None:
     """Settle a duty that people keep: a review, a test call, an acknowledgement, an answer, a notice."""
-    session.node().duties.done(number, at=session.now(), actor=session.actor)
+    session.node().duties.done(number, at=session.now(), actor=session.actor, because=reason)
     session.emit({"duty": number, "state": "fulfilled"})
 
 

@@ -12,7 +12,7 @@ from mithaq.cli.session import EXIT_FAILED, EXIT_UNREACHABLE, Session
 from mithaq.node.language import msgid
 
 if TYPE_CHECKING:
-    from mithaq.exchange.membership.comparing import Compared
+    from mithaq.exchange.membership.model import Compared
     from mithaq.exchange.membership.shown import Source
     from mithaq.nations.model import Partner
     from mithaq.node.composition import Node

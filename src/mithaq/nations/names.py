@@ -72,6 +72,15 @@ class MembershipName:
         return VerifierKey(self.origin, KeyType.ED25519, public)
 
 
+def logs_of(nation: NationId) -> str:
+    """Return how the origins of all of a nation's logs begin.
+
+    >>> logs_of(NationId("XB"))
+    'cert.xb.example/'
+    """
+    return f"cert.{nation.lower()}.example/"
+
+
 def parse_origin(origin: str) -> LogName | MembershipName:
     """Read the origin line of any log of a nation.
 

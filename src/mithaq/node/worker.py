@@ -2,18 +2,23 @@
 
 import logging
 import threading
+from contextlib import AbstractContextManager, closing
 
 from mithaq.detection.model import READER as DETECTION
+from mithaq.exchange.channel.membership import ChannelSource
 from mithaq.exchange.channel.worker import ChannelWorker
 from mithaq.exchange.duties.worker import DutyWorker
 from mithaq.exchange.letters import Letters
-from mithaq.exchange.membership.worker import MembershipWorker
+from mithaq.exchange.membership.shown import Source
+from mithaq.exchange.membership.watching import Open
+from mithaq.exchange.membership.worker import ComparingWorker, MembershipWorker
 from mithaq.exchange.planning import Planning
 from mithaq.kernel import journal
 from mithaq.kernel.errors import Error
 from mithaq.kernel.journal import Reader
 from mithaq.kernel.notify import forward_notifications
 from mithaq.kernel.wake import WakeListener
+from mithaq.nations.model import Partner
 from mithaq.node.composition import Node
 from mithaq.node.key_care import settle
 
@@ -41,9 +46,18 @@ def run(node: Node, stop: threading.Event) -> None:
         threading.Thread(target=forward_notifications, args=listening, name="notifications", daemon=True).start()
     membership = MembershipWorker(node.channel, node.clock, node.run_dir)
     threading.Thread(target=membership.run, args=(stop,), name="membership", daemon=True).start()
+    comparing = ComparingWorker(node.channel, node.clock, node.run_dir, _opener(node))
+    threading.Thread(target=comparing.run, args=(stop,), name="comparing", daemon=True).start()
     letters = (node, Letters(node.channel).reader(), stop)
     threading.Thread(target=follow, args=letters, name="letters", daemon=True).start()
     follow(node, Planning(node.channel).reader(), stop)
+
+
+def _opener(node: Node) -> Open:
+    def opened(partner: Partner, agreement_id: str) -> AbstractContextManager[Source]:
+        return closing(ChannelSource(node.channel, node.clock, partner, agreement_id))
+
+    return opened
 
 
 def care(node: Node, stop: threading.Event) -> None:

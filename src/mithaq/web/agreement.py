@@ -8,6 +8,7 @@ from starlette.responses import Response
 from mithaq.agreements.errors import UnknownAgreement
 from mithaq.agreements.model import Agreement, Official, Party
 from mithaq.agreements.statements import callers, objected_end
+from mithaq.exchange.membership.outcome import outcomes
 from mithaq.kernel.ids import NationId
 from mithaq.nations.people.model import Verb
 from mithaq.node.agreements_in_words.difference import changes_of
@@ -63,6 +64,7 @@ def agreement(visit: Visit) -> Response:
     with node.db.read() as connection:
         orders = dict(node.exchange.standing(connection))
         heard = node.statements.all(connection, document.id)
+        logs = outcomes(connection, document.id)
     statements = [each.statement for each in heard]
     return visit.page(
         "agreement.html",
@@ -76,6 +78,7 @@ def agreement(visit: Visit) -> Response:
         heard=sorted(heard, key=lambda each: each.statement.at, reverse=True),
         callers=callers(statements),
         order=orders.get(document.id, ""),
+        contradicted=[each for each in logs if each.state in ("contradicts", "refused")],
         passkey_officials=passkey_officials(visit, found),
         reasons=STATEMENT_REASONS,
         may_object=objected_end(found, visit.at) is not None,

@@ -1,4 +1,4 @@
-"""Every page is a door: a path, the verb it needs, and a plain function from a visit to a response.
+"""Every page is a door: a path, the verb it needs (or one of several), and a plain function from a visit to a response.
 
 The function runs in a worker thread, so that neither the database nor a template ever holds the event loop.
 """
@@ -19,7 +19,7 @@ from starlette.routing import Route
 from mithaq.kernel.errors import Error
 from mithaq.kernel.reason import Reason
 from mithaq.nations.people.model import Actor, Verb
-from mithaq.nations.people.rules import permit
+from mithaq.nations.people.rules import permit, permit_any
 from mithaq.node.language import LANGUAGES, Translator, msgid, negotiate, translator
 from mithaq.web.rendering import render
 from mithaq.web.session import cookie_name, form_token, holds
@@ -142,11 +142,11 @@ Handler = Callable[[Visit], Response]
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One path with its handler and what it needs."""
+    """One path with its handler and what it needs: a verb, or one of several that open a part of the page each."""
 
     path: str
     handler: Handler
-    needs: Verb | Access
+    needs: Verb | Access | tuple[Verb, ...]
     method: str = "GET"
 
     def route(self, site: Site) -> Route:
@@ -179,8 +179,17 @@ class Door:
                 sentence=msgid("this form did not come from a page of your present session"),
                 remedy=msgid("load the page again and repeat the step"),
             )
-        reason = permit(visit.actor, self.needs) if isinstance(self.needs, Verb) else None
+        reason = self._refusal(visit.actor)
         return _not_permitted(visit, reason) if reason else None
+
+    def _refusal(self, actor: Actor) -> Reason | None:
+        match self.needs:
+            case Verb() as verb:
+                return permit(actor, verb)
+            case tuple() as verbs:
+                return permit_any(actor, verbs)
+            case Access():
+                return None
 
 
 async def _read(request: Request) -> tuple[FormData, bytes]:

@@ -1,11 +1,13 @@
 """Exchange: partners and how far they are, releases with receipts, what was withheld and why, quarantine."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import Connection
 from starlette.responses import Response
 
 from mithaq.exchange import ledger
+from mithaq.exchange.ledger.conflicts import conflicts
 from mithaq.exchange.ledger.status import status_clocks
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
@@ -37,25 +39,31 @@ def exchange(visit: Visit) -> Response:
 
 
 def partner(visit: Visit) -> Response:
-    """Show what went to one partner and what came from it."""
+    """Show a partner's card and standing, and to who may read releases what went to it and what came from it."""
     node, nation = visit.site.node, NationId(visit.request.path_params["nation"])
     with node.db.read() as connection:
         found = node.partners.get(connection, nation)
         (channel,) = ledger.channels(connection, [nation])
+        stale = [each.stale_at for each in status_clocks(node.channel, connection, nation, visit.at) if each.stale_at]
+        context: dict[str, Any] = {
+            "partner": found,
+            "channel": channel,
+            "stale_at": min(stale, default=None),
+            "conflicts": conflicts(connection, nation=nation),
+            "titles": titles(visit, connection),
+        }
+        if not visit.may(Verb.RELEASE_READ):
+            return visit.page("partner.html", **context)
         sent = ledger.sent_to(connection, nation, before=_number(visit, "sent"), limit=ROWS_A_PAGE)
         received = ledger.received_from(connection, nation, before=_number(visit, "received"), limit=ROWS_A_PAGE)
         refused = ledger.withheld(connection, limit=_SHOWN_REFUSALS, recipient=nation)
-        stale = [each.stale_at for each in status_clocks(node.channel, connection, nation, visit.at) if each.stale_at]
         return visit.page(
             "partner.html",
-            partner=found,
-            channel=channel,
+            **context,
             sent=sent,
             received=received,
             withheld=refused,
-            titles=titles(visit, connection),
             names=_names(visit, connection, refused),
-            stale_at=min(stale, default=None),
             more_sent=sent[-1].sequence if len(sent) == ROWS_A_PAGE else None,
             more_received=received[-1].sequence if len(received) == ROWS_A_PAGE else None,
         )
@@ -135,7 +143,7 @@ def _number(visit: Visit, name: str) -> int | None:
 DOORS = (
     Door("/exchange", exchange, Verb.RELEASE_READ),
     Door("/exchange/withheld", withheld, Verb.RELEASE_READ),
-    Door("/exchange/{nation}", partner, Verb.RELEASE_READ),
+    Door("/exchange/{nation}", partner, (Verb.RELEASE_READ, Verb.PARTNER_MANAGE)),
     Door("/exchange/{nation}/confirm", confirm, Verb.PARTNER_MANAGE, "POST"),
     Door("/exchange/{nation}/suspend", suspend, Verb.PARTNER_MANAGE, "POST"),
     Door("/approve", approve, Verb.RELEASE_DECIDE, "POST"),

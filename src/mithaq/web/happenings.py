@@ -12,6 +12,7 @@ from mithaq.kernel.journal import Entry
 from mithaq.nations.people.model import Actor, Verb
 from mithaq.node.composition import Node
 from mithaq.node.language import Translator, msgid
+from mithaq.web.labels import LABELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,9 @@ TELLINGS: Mapping[str, Telling] = {
     ),
     "exchange.receipt": Telling(
         msgid("Receipt"), "good", msgid("Receipt from %(nation)s"), Verb.RELEASE_READ, "/exchange/"
+    ),
+    "exchange.contradiction": Telling(
+        msgid("Contradiction"), "bad", msgid("A log of %(nation)s:"), Verb.NODE_READ, "/exchange/"
     ),
     "exchange.orders": Telling(msgid("Order"), "info", msgid("An order about releases"), Verb.RELEASE_READ),
     "detection.hit": Telling(msgid("Hit"), "bad", msgid("Seen in telemetry:"), Verb.DETECTION_READ, "/detection/"),
@@ -119,11 +123,19 @@ def _told(node: Node, connection: Connection, entry: Entry, names: Mapping[int, 
         colour=telling.colour,
         sentence=sentence if "%(" in telling.sentence else words.gettext(sentence),
         name=names.get(rows[0], "") or entry.subject if rows else _subject_name(node, connection, entry),
-        more=words.ngettext("and %(count)s more", "and %(count)s more", len(rows) - 1) if len(rows) > 1 else "",
+        more=_more(entry, len(rows) - 1, words),
         value=_seen(node, connection, entry.subject) if telling.link == "/detection/" else "",
         href=_href(telling.link, nation if telling.link == "/exchange/" else entry.subject),
         lane=str(entry.lane),
     )
+
+
+def _more(entry: Entry, others: int, words: Translator) -> str:
+    """Return how a log contradicts, or how many objects are not named."""
+    if entry.kind == "exchange.contradiction":
+        ruling = str(entry.detail.get("ruling", ""))
+        return words.gettext(LABELS.get(f"difference-{ruling}", ruling))
+    return words.ngettext("and %(count)s more", "and %(count)s more", others) if others > 0 else ""
 
 
 def _subject_name(node: Node, connection: Connection, entry: Entry) -> str:

@@ -9,6 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from mithaq.exchange import ledger
 from mithaq.exchange.duties.docket import tally
+from mithaq.exchange.ledger.conflicts import contradicting
 from mithaq.kernel import journal
 from mithaq.kernel.journal import Entry
 from mithaq.nations.people.model import Verb
@@ -83,6 +84,7 @@ def _panels(visit: Visit) -> dict[str, Any]:
         sees_hits, sees_releases = visit.may(Verb.DETECTION_READ), visit.may(Verb.RELEASE_READ)
         return {
             "partners": list(zip(partners, channels, strict=True)),
+            "contradicting": contradicting(connection),
             "in_force": len(node.agreements.current(connection, visit.at)),
             "hits": node.detection.hits(connection, limit=_LAST_HITS).hits if sees_hits else (),
             "hit_counts": node.detection.counts(connection) if sees_hits else None,

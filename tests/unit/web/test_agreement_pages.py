@@ -170,7 +170,7 @@ def test_the_log_says_who_has_cosigned_it_and_how_far(
     countries[0].add(1, at)
     deliver(countries[0], countries[1], at)
     page = client.get("/exchange/log").text
-    assert "No log shows two histories." in page
+    assert "No partner’s log contradicts what was seen of it" in page
     assert "Nothing has been logged yet." not in page
 
 

@@ -1,18 +1,21 @@
 """Every page: who gets in, which forms are taken, what every response carries."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from mithaq.kernel import journal
-from mithaq.nations.people.model import Role, Verb
-from mithaq.nations.people.rules import PERMISSIONS
+from mithaq.nations.people.model import Actor, Role, Verb
+from mithaq.nations.people.rules import PERMISSIONS, permit_any
 from mithaq.node.composition import Node
 from mithaq.web.app import DOORS, create_app
 from mithaq.web.doors import Access, Door
 from mithaq.web.security import content_security_policy
+from tests.country import Country, deliver
+from tests.world import XB, Treaty
 
 SignIn = Callable[..., TestClient]
 PUBLIC = {
@@ -56,11 +59,12 @@ def test_a_role_opens_the_doors_of_its_verbs_and_no_other(
 ) -> None:
     client = signed_in(role)
     for door in DOORS:
-        if not isinstance(door.needs, Verb) or door.path == "/live":
+        if isinstance(door.needs, Access) or door.path == "/live":
             continue
+        verbs = {door.needs} if isinstance(door.needs, Verb) else {*door.needs}
         data = {"_csrf": token_of(client)} if door.method == "POST" else None
         answer = client.request(door.method, address(door), data=data)
-        allowed = {200, 303, 404, 422} if door.needs in PERMISSIONS[role] else {403}
+        allowed = {200, 303, 404, 422} if verbs & PERMISSIONS[role] else {403}
         assert answer.status_code in allowed, door
 
 
@@ -71,6 +75,50 @@ def test_a_refusal_says_why_and_who_could_and_is_audited(signed_in: SignIn, node
     with node.db.read() as connection:
         last = journal.newest(connection, before=None, limit=1)[0]
     assert (last.kind, last.subject, last.detail["outcome"]) == ("people.action", "/audit", "refused")
+
+
+def test_a_page_of_several_rights_opens_to_who_holds_one_and_names_all_to_who_holds_none() -> None:
+    several = [door for door in DOORS if isinstance(door.needs, tuple)]
+    assert [door.path for door in several] == ["/exchange/{nation}"]
+    holder = Actor("person--x", "Omar", frozenset({Verb.AUDIT_READ}))
+    reason = permit_any(holder, (Verb.RELEASE_READ, Verb.PARTNER_MANAGE))
+    assert reason is not None
+    assert "release.read, partner.manage" in reason.sentence()
+    assert str(reason.params["roles"]).startswith("duty-officer, ")
+    assert str(reason.params["roles"]).endswith(", administrator")
+
+
+@pytest.mark.parametrize("role", Role)
+def test_of_a_partner_each_role_sees_its_part_and_nothing_stands_for_the_rest(
+    signed_in: SignIn, countries: list[Country], at: datetime, role: Role
+) -> None:
+    first, second, _ = countries
+    first.order(Treaty(at), at)
+    object_id = first.add(1, at)
+    deliver(first, second, at)
+    page = signed_in(role).get("/exchange/XB")
+    assert page.status_code == 200
+    exchanged = ("Released to this partner", "Received from this partner", "Withheld, and why", object_id, "/sent/1")
+    reads, manages = (verb in PERMISSIONS[role] for verb in (Verb.RELEASE_READ, Verb.PARTNER_MANAGE))
+    assert [words in page.text for words in exchanged] == [reads] * len(exchanged)
+    assert ("/exchange/XB/suspend" in page.text) == manages
+    assert "Fingerprint, to compare by voice" in page.text
+    assert reads != manages, "no role holds both, so that each part is seen alone"
+
+
+def test_an_administrator_suspends_a_partner_from_its_page_and_trusts_it_again(
+    signed_in: SignIn, node: Node, token_of: Callable[[TestClient], str]
+) -> None:
+    client = signed_in(Role.ADMINISTRATOR)
+    assert 'href="/exchange/XB"' in client.get("/").text
+    with node.db.read() as connection:
+        fingerprint = node.partners.get(connection, XB).card.fingerprint
+    for act, shown, data in (("suspend", "Suspended", {}), ("confirm", "Trusted", {"fingerprint": fingerprint})):
+        answer = client.post(f"/exchange/XB/{act}", data={"_csrf": token_of(client), **data})
+        assert answer.headers["location"] == "/exchange/XB"
+        page = client.get("/exchange/XB")
+        assert page.status_code == 200
+        assert f">{shown}<" in page.text
 
 
 @pytest.mark.parametrize("token", ["", "x", "AAAA" * 24])

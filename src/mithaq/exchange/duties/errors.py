@@ -9,6 +9,12 @@ class BadAttestation(Error):
     code = "bad-attestation"
 
 
+class BadDuty(Error):
+    """A person's word about a duty breaks its form: no reason, a value that is not offered, no id of an incident."""
+
+    code = "bad-duty"
+
+
 class UnknownDuty(Error):
     """A duty that is not there, or is settled."""
 

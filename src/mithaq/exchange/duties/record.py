@@ -46,11 +46,12 @@ def _row(owed: Owed) -> dict[str, Any]:
     }
 
 
-def settle(tx: Transaction, rows: Sequence[int], by: str, *, state: str = FULFILLED) -> int:
-    """Settle open duties; return how many were open."""
+def settle(tx: Transaction, rows: Sequence[int], by: str, *, state: str = FULFILLED, because: str = "") -> int:
+    """Settle open duties, for a reason in a person's words where one did it; return how many were open."""
     table = store.duties
     open_ = (table.c.row.in_(rows), table.c.state == OPEN)
-    return int(tx.execute(update(table).where(*open_).values(state=state, settled_at=tx.at, settled_by=by)).rowcount)
+    settled = {"state": state, "settled_at": tx.at, "settled_by": by, "settled_because": because}
+    return int(tx.execute(update(table).where(*open_).values(**settled)).rowcount)
 
 
 def breach(tx: Transaction, limit: int) -> int:

@@ -11,9 +11,10 @@ from mithaq.agreements.model import Agreement
 from mithaq.agreements.vocabulary import RequestKind, Sector, SeverityName, Urgency
 from mithaq.exchange.context import Context
 from mithaq.exchange.duties import record, retention, store, timekeeping
-from mithaq.exchange.duties.errors import NothingOwed, UnknownDuty
+from mithaq.exchange.duties.errors import BadDuty, NothingOwed, UnknownDuty
 from mithaq.exchange.duties.record import DUTY
 from mithaq.exchange.duties.rules import Doubt
+from mithaq.exchange.duties.settings import MAX_BECAUSE_CHARS
 from mithaq.exchange.duties.sweep import expiries
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.ids import NationId, new_id
@@ -28,12 +29,16 @@ from mithaq.release.obligations import (
 )
 
 NODE_INCIDENT = "node"
+_BOTH = 2
 BY_HAND = ("review", "contact-test", "acknowledge", "answer", "node-incident", *INCIDENT_STAGES)
 
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """One duty as people see it; `told` and `confirmed` count a recall's onward recipients, by path, unnamed."""
+    """One duty as people see it; `told` and `confirmed` count a recall's onward recipients, by path, unnamed.
+
+    `because` is what a person who settled it by hand said.
+    """
 
     row: int
     kind: str
@@ -51,6 +56,12 @@ class Duty:
     breached_at: datetime | None
     told: int
     confirmed: int
+    because: str
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Tell whether people settle it, being open still."""
+        return self.state == record.OPEN and self.kind in BY_HAND
 
     def is_overdue(self, at: datetime) -> bool:
         """Tell whether it is open and its time is over."""
@@ -73,6 +84,7 @@ class Duty:
             "overdue_since": rfc3339(self.due_at) if self.due_at and self.is_overdue(at) else None,
             "settled": rfc3339(self.settled_at) if self.settled_at else None,
             "settled_by": self.settled_by,
+            "because": self.because,
             "breached": rfc3339(self.breached_at) if self.breached_at else None,
             "onward_told": self.told,
             "onward_confirmed": self.confirmed,
@@ -125,6 +137,17 @@ class Duties:
         if lane is not None:
             query = query.where(table.c.lane == str(lane))
         return [duty_of(row) for row in connection.execute(query)]
+
+    def get(self, connection: Connection, row: int) -> Duty:
+        """Return one duty.
+
+        Raises:
+            UnknownDuty: there is none of that number.
+        """
+        found = connection.execute(select(store.duties).where(store.duties.c.row == row)).one_or_none()
+        if found is None:
+            raise UnknownDuty("there is no duty %(duty)s", duty=row)
+        return duty_of(found)
 
     def endings(self, connection: Connection, at: datetime, until: datetime) -> Sequence[Ending]:
         """Return the agreements and cards that end by then, the earliest first."""
@@ -193,25 +216,31 @@ class Duties:
 
         Raises:
             UnknownAgreement: there is no such agreement here.
+            BadDuty: they are not two parties of it, of which this nation is one.
             NothingOwed: it sets no time for requests of this kind and urgency.
         """
         subject = new_id("request")
         with self._context.db.read() as connection:
             agreement = self._context.agreements.get(connection, agreement_id)
+        if len({asked, asker} & agreement.parties) != _BOTH or self._context.own not in (asked, asker):
+            raise BadDuty("a request goes from one party of the agreement to another, and this nation is one of them")
         occasion = Occasion(agreement, subject, ACTUAL, at)
         duties = list(response_duties(occasion, asked, asker, request, urgency))
         self._keep(duties, subject, ACTUAL, at, actor)
         return subject
 
-    def done(self, row: int, *, at: datetime, actor: str) -> None:
-        """Settle a duty that people keep by hand.
+    def done(self, row: int, *, at: datetime, actor: str, because: str = "") -> None:
+        """Settle a duty that people keep by hand; `because` says in a person's words how it was done.
 
         Raises:
+            BadDuty: too many words.
             UnknownDuty: there is none of that number, it is settled, or the node itself settles it.
         """
+        if len(because) > MAX_BECAUSE_CHARS:
+            raise BadDuty("a reason has at most %(limit)s characters", limit=MAX_BECAUSE_CHARS)
         with self._context.db.write(at) as tx:
             found = tx.execute(select(store.duties).where(store.duties.c.row == row)).one_or_none()
-            if found is None or found.kind not in BY_HAND or not record.settle(tx, [row], actor):
+            if found is None or found.kind not in BY_HAND or not record.settle(tx, [row], actor, because=because):
                 raise UnknownDuty("there is no open duty %(duty)s that people settle", duty=row)
             detail = {"event": "fulfilled", "duty": row, "kind": found.kind}
             tx.append(DUTY, subject=found.subject, lane=Lane(found.lane), actor=actor, detail=detail)
@@ -256,4 +285,5 @@ def duty_of(row: Any) -> Duty:
         row.breached_at,
         row.onward_told,
         row.onward_confirmed,
+        row.settled_because,
     )

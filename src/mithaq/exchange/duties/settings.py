@@ -2,6 +2,9 @@
 
 from datetime import timedelta
 
+MAX_BECAUSE_CHARS = 500
+"""How long the words may be in which a person says why a duty is settled."""
+
 CHUNK_WORDS = 500
 """How many words are erased in one transaction."""
 

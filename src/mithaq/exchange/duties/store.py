@@ -25,6 +25,7 @@ duties = Table(
     Column("breached_at", Timestamp, nullable=True),
     Column("onward_told", Integer, nullable=False),
     Column("onward_confirmed", Integer, nullable=False),
+    Column("settled_because", Text, nullable=False, server_default=""),
     UniqueConstraint("kind", "agreement_id", "owed_by", "owed_to", "subject", "reference", "lane", name="duties_once"),
     Index("duties_due", "state", "due_at"),
     Index("duties_subject", "subject"),

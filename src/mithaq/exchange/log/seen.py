@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from mithaq.exchange.log import store
 from mithaq.kernel.database import Transaction, insert_ignore, upsert
@@ -12,6 +13,17 @@ from mithaq.kernel.tlog.checkpoint import Checkpoint
 from mithaq.kernel.tlog.note import Note
 from mithaq.kernel.tlog.witness import Seen
 from mithaq.nations.names import parse_origin
+
+OTHER_HASH: Final = "other-hash"
+_KEPT = (
+    select(store.evidence.c.row)
+    .where(
+        store.evidence.c.origin == bindparam("origin"),
+        store.evidence.c.ruling == bindparam("ruling"),
+        store.evidence.c.seen == bindparam("seen"),
+    )
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,14 @@ def remember(tx: Transaction, note: Note) -> None:
 
 
 def keep_contradiction(tx: Transaction, origin: str, ruling: str, seen: bytes, shown: bytes, size: int) -> None:
-    """Keep two signed words that do not go together, once, and tell the journal of it."""
+    """Keep two signed words that do not go together, and tell the journal of it; each contradiction once.
+
+    Of one log the first word that does not go with what was seen is enough, whatever it shows after that.
+    """
+    if ruling != OTHER_HASH:
+        same = {"origin": origin, "ruling": ruling, "seen": seen}
+        if tx.execute(_KEPT, same).first() is not None:
+            return
     row = {"origin": origin, "ruling": ruling, "seen": seen, "shown": shown, "at": tx.at}
     insert_ignore(tx, store.evidence, [row])
     tx.append(

@@ -1,4 +1,4 @@
-"""How this nation's release log stands, for people: its size, who has cosigned it, what it was shown of others."""
+"""How this nation's logs stand, for people: their size, who has cosigned them, which proofs are owed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,20 +20,15 @@ class Cosigned:
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """A proof that a partner still owes this nation for a release that came before it."""
+    """A proof that a partner still owes this nation for a release that came before it.
+
+    `refused` is the code of the error for which the last one that it gave was not taken; empty where it gave none.
+    """
 
     nation: str
     release_id: str
     due_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """A log that showed two histories: which one, and when that was seen."""
-
-    origin: str
-    ruling: str
-    at: datetime
+    refused: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +39,6 @@ class LogState:
     size: int
     checkpoint_at: datetime | None
     cosigned: Sequence[Cosigned]
-    conflicts: Sequence[Conflict]
     owed: Sequence[Owed]
 
 
@@ -54,22 +48,20 @@ def log_state(connection: Connection) -> LogState:
     return LogState(
         newest.origin if newest else "",
         newest.edge.size if newest else 0,
-        _checkpoint_at(connection, newest.log) if newest else None,
-        _cosigned(connection, newest.log) if newest else (),
-        [
-            Conflict(row.origin, row.ruling, row.at)
-            for row in connection.execute(select(store.evidence).order_by(store.evidence.c.row.desc()).limit(50))
-        ],
+        checkpoint_at(connection, newest.log) if newest else None,
+        cosigned(connection, newest.log) if newest else (),
         _owed(connection),
     )
 
 
-def _checkpoint_at(connection: Connection, log: int) -> datetime | None:
+def checkpoint_at(connection: Connection, log: int) -> datetime | None:
+    """Return when the newest checkpoint of a log that anybody cosigned was signed."""
     table = store.checkpoints
     return connection.scalar(select(table.c.at).where(table.c.log == log).order_by(table.c.size.desc()).limit(1))
 
 
-def _cosigned(connection: Connection, log: int) -> list[Cosigned]:
+def cosigned(connection: Connection, log: int) -> list[Cosigned]:
+    """Return up to which size, and when last, each partner has cosigned a log."""
     table = store.cosignatures
     query = (
         select(table.c.witness, func.max(table.c.size).label("size"), func.max(table.c.at).label("at"))
@@ -83,4 +75,4 @@ def _cosigned(connection: Connection, log: int) -> list[Cosigned]:
 def _owed(connection: Connection) -> list[Owed]:
     table = store.proofs
     query = select(table).where(table.c.proof.is_(None)).order_by(table.c.due_at).limit(50)
-    return [Owed(row.sender, row.release_id, row.due_at) for row in connection.execute(query)]
+    return [Owed(row.sender, row.release_id, row.due_at, row.refused) for row in connection.execute(query)]

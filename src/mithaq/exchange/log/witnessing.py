@@ -21,6 +21,9 @@ from mithaq.nations.service import Partners
 _BAD_REQUEST = 400
 _TEXT = "text/plain; charset=utf-8"
 
+SHOWN = "exchange.membership-shown"
+"""What wakes those who compare membership logs; no journal entry, for what a partner shows changes nothing yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -59,6 +62,8 @@ class Witnessing:
                 seen = seen_of(tx.connection, checkpoint.origin, lock=True)
                 ruling = rule(request, keys, seen)
                 _keep(tx, request, ruling, seen)
+            if self._db.waker and _is_membership(checkpoint.origin):
+                self._db.waker.wake({SHOWN})
         if ruling is Ruling.COSIGN:
             return Answer(ruling.status, self._signer.cosign(checkpoint.text, int(at.timestamp())).encode())
         if ruling.status == Ruling.OTHER_SIZE.status:
@@ -87,6 +92,10 @@ class Witnessing:
             if asker != name.nation or asker not in members:
                 return ()
         return (name.key(partner.card.log_key),) if partner.is_trusted else ()
+
+
+def _is_membership(origin: str) -> bool:
+    return isinstance(parse_origin(origin), MembershipName)
 
 
 def _keep(tx: Transaction, request: Request, ruling: Ruling, seen: Seen) -> None:

@@ -1,9 +1,8 @@
 """Hold a partner's membership log against what it showed before, and against this nation's own."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 from sqlalchemy import Connection, select
 
@@ -12,9 +11,11 @@ from mithaq.exchange.context import Context
 from mithaq.exchange.log import store
 from mithaq.exchange.log.attached import Attached, read_attached
 from mithaq.exchange.log.logs import Place
-from mithaq.exchange.log.seen import keep_contradiction, remember, seen_of
+from mithaq.exchange.log.seen import OTHER_HASH, keep_contradiction, remember, seen_of
 from mithaq.exchange.membership.difference import Difference, compare, other_leaf
-from mithaq.exchange.membership.record import Record
+from mithaq.exchange.membership.model import Compared, Finding
+from mithaq.exchange.membership.outcome import keep
+from mithaq.exchange.membership.record import Record, read_records
 from mithaq.exchange.membership.service import Membership
 from mithaq.exchange.membership.shown import Shown, Source, read_shown
 from mithaq.kernel.errors import Error
@@ -25,42 +26,6 @@ from mithaq.nations.model import Partner
 from mithaq.nations.names import MembershipName, parse_origin
 
 ROLLED_BACK: Final = "rolled-back"
-OTHER_HASH: Final = "other-hash"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a partner's log itself shows: fewer leaves than before, another history, or that it was begun anew.
-
-    `seen` and `shown` count leaves: how many were known here, and how many there are now.
-    """
-
-    kind: Literal["rolled-back", "two-roots", "not-consistent", "begun-anew"]
-    seen: int
-    shown: int
-
-    @property
-    def is_refused(self) -> bool:
-        """Tell whether nothing in such a log is worth comparing."""
-        return self.kind != "begun-anew"
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """What came of one partner's log; `trouble` says why it could not be read at all."""
-
-    nation: NationId
-    origin: str = ""
-    size: int = 0
-    findings: Sequence[Finding] = ()
-    differences: Sequence[Difference] = ()
-    evidence: Sequence[tuple[Attached, Attached]] = field(default=())
-    trouble: Error | None = None
-
-    @property
-    def agrees(self) -> bool:
-        """Tell whether the log was read and says the same."""
-        return self.trouble is None and not self.differences and not any(each.is_refused for each in self.findings)
 
 
 class Comparing:
@@ -90,9 +55,21 @@ class Comparing:
             UnknownAgreement: there is no log of it.
         """
         return [
-            self.with_partner(agreement_id, partner.nation, source(partner), at)
-            for partner in self.partners(agreement_id, at)
+            self.read(agreement_id, partner.nation, source(partner), at) for partner in self.partners(agreement_id, at)
         ]
+
+    def read(self, agreement_id: str, nation: NationId, source: Source, at: datetime) -> Compared:
+        """Compare with the log as its keeper shows it now, and keep what came of it as the newest word.
+
+        Raises:
+            UnknownAgreement, NotAParty: as for `with_partner`.
+        """
+        with self._context.db.read() as connection:
+            own = store.newest_log(connection, agreement=agreement_id)
+        compared = self.with_partner(agreement_id, nation, source, at)
+        with self._context.db.write(at) as tx:
+            keep(tx, agreement_id, compared, own)
+        return compared
 
     def with_partner(self, agreement_id: str, nation: NationId, source: Source, at: datetime) -> Compared:
         """Read a partner's log and compare.
@@ -112,11 +89,13 @@ class Comparing:
             return Compared(nation, trouble=error)
         findings = self._judge(shown, before, at)
         if any(each.is_refused for each in findings):
-            return Compared(nation, shown.name.origin, shown.size, findings)
+            return Compared(nation, shown.name.origin, shown.size, findings, note=shown.note.encode())
         own = self._own(agreement_id)
         differences = compare(own, shown.records)
         evidence = [self._evidence(own, shown, each, at) for each in differences if each.is_contradiction]
-        return Compared(nation, shown.name.origin, shown.size, findings, differences, evidence)
+        return Compared(
+            nation, shown.name.origin, shown.size, findings, differences, evidence, note=shown.note.encode()
+        )
 
     def _own(self, agreement_id: str) -> list[Record]:
         with self._context.db.read() as connection:
@@ -143,20 +122,16 @@ class Comparing:
         return [Finding("begun-anew", before[earlier].size, shown.size)] if earlier else []
 
     def _keep(self, shown: Shown, ruling: str, seen: Seen, at: datetime) -> None:
-        note = shown.note.encode()
-        same = (
-            store.evidence.c.origin == shown.name.origin,
-            store.evidence.c.ruling == ruling,
-            store.evidence.c.seen == seen.note,
-        )
         with self._context.db.write(at) as tx:
-            if tx.connection.scalar(select(store.evidence.c.row).where(*same).limit(1)) is None:
-                keep_contradiction(tx, shown.name.origin, ruling, seen.note, note, shown.size)
+            keep_contradiction(tx, shown.name.origin, ruling, seen.note, shown.note.encode(), shown.size)
 
     def _evidence(
         self, own: Sequence[Record], shown: Shown, difference: Difference, at: datetime
     ) -> tuple[Attached, Attached]:
-        """Keep both entries of a contradiction, each proven under its log's signed checkpoint."""
+        """Return both entries of a contradiction, each proven under its log's signed checkpoint; keep the first pair.
+
+        One pair about one thing is enough, however many texts a log goes on to show.
+        """
         here = self._attached(shown.name.agreement_id, other_leaf(own, difference.about, shown.records))
         there = shown.attached(other_leaf(shown.records, difference.about, own))
         origin = shown.name.origin
@@ -164,8 +139,8 @@ class Comparing:
             store.evidence.c.origin == origin, store.evidence.c.ruling == OTHER_HASH
         )
         with self._context.db.write(at) as tx:
-            kept = {read_attached(bytes(each)).record for each in tx.connection.scalars(query)}
-            if there.record not in kept:
+            kept = [read_attached(bytes(each)).record for each in tx.connection.scalars(query)]
+            if difference.about not in {each.about for each in read_records(kept, shown.name.agreement_id)}:
                 keep_contradiction(tx, origin, OTHER_HASH, here.encode(), there.encode(), shown.size)
         return here, there
 

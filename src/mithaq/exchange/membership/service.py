@@ -20,6 +20,7 @@ from mithaq.nations.names import MembershipName
 
 READER = "exchange.membership"
 KINDS = frozenset({"agreements.changed", "nations.statement", "nations.standing"})
+GREW = "exchange.membership"
 
 
 class Membership(Logs):
@@ -66,7 +67,7 @@ class Membership(Logs):
                 return self.catch_up(tx, agreement_id)
         grown = store.grow(tx, row, [encode(each) for each in fresh])
         detail = {"size": grown.edge.size, "records": len(fresh)}
-        tx.append("exchange.membership", subject=agreement_id, lane=ACTUAL, actor="node", detail=detail)
+        tx.append(GREW, subject=agreement_id, lane=ACTUAL, actor="node", detail=detail)
         return fresh
 
     def begin_anew(self, tx: Transaction) -> None:

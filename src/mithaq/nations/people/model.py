@@ -33,6 +33,7 @@ class Verb(StrEnum):
     RELEASE_READ = "release.read"
     RELEASE_DECIDE = "release.decide"
     RELEASE_VETO = "release.veto"
+    DUTY_KEEP = "duty.keep"
     QUARANTINE_DECIDE = "quarantine.decide"
     DETECTION_READ = "detection.read"
     DETECTION_CONFIRM = "detection.confirm"

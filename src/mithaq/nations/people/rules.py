@@ -1,6 +1,6 @@
 """Who may do what: pure decisions over roles, scopes and lifetimes."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from mithaq.kernel.reason import Reason
@@ -19,10 +19,12 @@ _READING = frozenset(
 )
 
 PERMISSIONS: Mapping[Role, frozenset[Verb]] = {
-    Role.DUTY_OFFICER: _READING | {Verb.INTELLIGENCE_WRITE, Verb.DETECTION_CONFIRM, Verb.BLOCKLIST_BUILD},
+    Role.DUTY_OFFICER: _READING
+    | {Verb.INTELLIGENCE_WRITE, Verb.DETECTION_CONFIRM, Verb.BLOCKLIST_BUILD, Verb.DUTY_KEEP},
     Role.ANALYST: _READING | {Verb.INTELLIGENCE_WRITE, Verb.DETECTION_CONFIRM},
-    Role.RELEASER: _READING | {Verb.INTELLIGENCE_WRITE, Verb.RELEASE_DECIDE, Verb.QUARANTINE_DECIDE},
-    Role.DIRECTOR: _READING | {Verb.AGREEMENT_DRAFT, Verb.AGREEMENT_SIGN, Verb.RELEASE_VETO, Verb.AUDIT_READ},
+    Role.RELEASER: _READING | {Verb.INTELLIGENCE_WRITE, Verb.RELEASE_DECIDE, Verb.QUARANTINE_DECIDE, Verb.DUTY_KEEP},
+    Role.DIRECTOR: _READING
+    | {Verb.AGREEMENT_DRAFT, Verb.AGREEMENT_SIGN, Verb.RELEASE_VETO, Verb.AUDIT_READ, Verb.DUTY_KEEP},
     Role.AUDITOR: _READING | {Verb.AUDIT_READ},
     Role.ADMINISTRATOR: frozenset(
         {Verb.NODE_READ, Verb.AGREEMENT_READ, Verb.PARTNER_MANAGE, Verb.PEOPLE_MANAGE, Verb.EVENTS_READ}
@@ -39,6 +41,7 @@ NEVER_A_SCOPE = frozenset(
         Verb.RELEASE_DECIDE,
         Verb.RELEASE_VETO,
         Verb.QUARANTINE_DECIDE,
+        Verb.DUTY_KEEP,
     }
 )
 """What no program may do: these need a person."""
@@ -63,6 +66,19 @@ def permit(actor: Actor, verb: Verb) -> Reason | None:
         "not-permitted",
         "this needs the permission %(verb)s, which you do not hold",
         {"verb": verb, "roles": roles},
+        "a person with one of these roles can do it: %(roles)s",
+    )
+
+
+def permit_any(actor: Actor, verbs: Sequence[Verb]) -> Reason | None:
+    """Return why the actor may not, or None where it holds one of several verbs; each opens a part of its own."""
+    if not actor.verbs.isdisjoint(verbs):
+        return None
+    roles = dict.fromkeys(role for verb in verbs for role in roles_with(verb))
+    return Reason(
+        "not-permitted",
+        "this needs one of the permissions %(verb)s, and you hold none of them",
+        {"verb": ", ".join(verbs), "roles": ", ".join(roles) or "-"},
         "a person with one of these roles can do it: %(roles)s",
     )
 

@@ -12,7 +12,7 @@ from mithaq.kernel.reason import Reason
 from mithaq.node.composition import Node, compose
 from mithaq.node.data_folder import DataFolder
 from mithaq.node.founding import own_card
-from mithaq.node.health import keys, obligations, place, records, running
+from mithaq.node.health import keys, membership, obligations, place, records, running
 from mithaq.node.health.model import Finding, Level, of_error
 from mithaq.node.language import msgid
 from mithaq.node.settings import BadSettings, read_settings
@@ -62,6 +62,7 @@ def _of_records(node: Node, at: datetime, *, is_running: bool) -> Iterator[Findi
         if is_running:
             yield from records.readers(node, connection, at)
         yield from records.partners(node, connection, at)
+        yield from membership.logs(connection, at)
         yield from records.agreements(node.agreements.all(connection), at)
         yield from obligations.duties(node, connection, at)
     yield from records.sources(node)

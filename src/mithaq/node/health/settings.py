@@ -10,6 +10,13 @@ TROUBLE_WRONG = timedelta(minutes=1)
 """Two long-polls: a channel tries again at once, and says that it is well when the next answer came."""
 
 PARTNER_WRONG = timedelta(minutes=15)
+LOG_BEHIND = timedelta(hours=1)
+"""How long a paper may be on its way before a membership log that lacks it is named."""
+
+LOG_UNREAD = timedelta(days=1)
+LOG_WATCHED = timedelta(days=2)
+"""A log that has not been asked for so long is not watched any more: the agreement is over, or the nation left it."""
+
 DISK_WARNING_BYTES = 2 * 1024**3
 DISK_WRONG_BYTES = 256 * 1024**2
 CLOCK_BACK = timedelta(seconds=2)

@@ -24,6 +24,7 @@ from mithaq.exchange.owed import Owed
 from mithaq.exchange.proving import Proving
 from mithaq.exchange.receiving.service import Receiving
 from mithaq.exchange.release_document import ReleaseDocument, read_release
+from mithaq.kernel import journal
 from mithaq.kernel.signing import read_envelope
 from mithaq.kernel.tlog.checkpoint import Checkpoint
 from mithaq.kernel.tlog.errors import BadProof
@@ -347,6 +348,8 @@ def test_equivocation_is_kept_as_evidence_by_the_witness(three: list[Country], a
     assert b.witness.add_checkpoint(b"old 1\n\n" + note.encode(), at, XA).status == 409
     with b.db.read() as connection:
         assert len(evidence(connection)) == 1
+        told = journal.newest(connection, before=None, limit=99, kinds=frozenset({"exchange.contradiction"}))
+    assert len(told) == 1, "the journal hears of it once"
 
 
 def test_receipts_are_logged_on_both_sides_under_the_same_digest(three: list[Country], at: datetime) -> None:

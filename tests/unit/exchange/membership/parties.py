@@ -10,14 +10,19 @@ from mithaq.agreements.statement import Draft
 from mithaq.exchange.channel.log_doors import Asked
 from mithaq.exchange.errors import PartnerRefused
 from mithaq.exchange.log.reading import LogReading
-from mithaq.exchange.membership.comparing import Compared, Comparing
-from mithaq.exchange.membership.record import Record
+from mithaq.exchange.membership.comparing import Comparing
+from mithaq.exchange.membership.model import Compared
+from mithaq.exchange.membership.record import Record, encode
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.keystore import Keys
-from mithaq.kernel.tlog.tiles import Tile
+from mithaq.kernel.tlog.checkpoint import Checkpoint, sign_checkpoint
+from mithaq.kernel.tlog.tiles import Tile, join_bundle
+from mithaq.kernel.tlog.tree import Edge, leaf_hash
+from mithaq.kernel.tlog.vkey import KeyType, NoteKey
 from mithaq.nations.keys import rules
 from mithaq.nations.keys.model import Revocation, Signed
 from mithaq.nations.keys.service import OwnKeys
+from mithaq.nations.names import MembershipName
 from tests.country import Country, alliance
 from tests.world import (
     DEFAULT_TERMS,
@@ -126,3 +131,33 @@ def compared(asker: Country, other: Country, at: datetime) -> Compared:
     agreement_id = treaty_of(at).agreement_id
     source = Doors(other, asker.nation, agreement_id, at)
     return Comparing(asker.context).with_partner(agreement_id, other.nation, source, at)
+
+
+@dataclass(frozen=True)
+class Lying:
+    """A partner's log that shows what it likes, under its true key."""
+
+    at: datetime
+    entries: tuple[bytes, ...]
+    shard: int = 1
+    size: int | None = None
+    root: bytes | None = None
+    nation: str = XB
+    signer: str = XB
+    agreement: str = ""
+
+    def checkpoint(self) -> bytes:
+        agreement_id = self.agreement or treaty_of(self.at).agreement_id
+        origin = MembershipName(NationId(self.nation), agreement_id, self.shard).origin
+        root = self.root or Edge().extended(map(leaf_hash, self.entries)).root
+        checkpoint = Checkpoint(origin, len(self.entries) if self.size is None else self.size, root)
+        key = NoteKey(origin, KeyType.ED25519, keys_of(NationId(self.signer)).log_ed25519)
+        return sign_checkpoint(checkpoint, key).encode()
+
+    def bundle(self, origin: str, bundle: Tile) -> bytes:
+        start = bundle.number * 256
+        return join_bundle(self.entries[start : start + bundle.width])
+
+
+def entries_of(country: Country, at: datetime) -> tuple[bytes, ...]:
+    return tuple(encode(each) for each in records(country, at))

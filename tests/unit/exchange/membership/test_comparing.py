@@ -1,7 +1,7 @@
 """Comparing membership logs: differences are named, contradictions kept as evidence, a shorter log is refused."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,22 +14,22 @@ from mithaq.exchange.audit.folder import AuditFolder
 from mithaq.exchange.audit.verify import verify_folder
 from mithaq.exchange.errors import BadAudit
 from mithaq.exchange.log.seen import evidence, seen_of
-from mithaq.exchange.membership.comparing import Compared, Comparing
+from mithaq.exchange.membership.comparing import Comparing
 from mithaq.exchange.membership.difference import check_contradiction, compare
+from mithaq.exchange.membership.model import Compared
 from mithaq.exchange.membership.record import VersionRecord, encode, read_record
 from mithaq.exchange.membership.shown import MAX_LEAVES, FolderSource, Source, read_shown
 from mithaq.kernel.errors import Error
-from mithaq.kernel.ids import NationId
 from mithaq.kernel.keystore import Keys
-from mithaq.kernel.tlog.checkpoint import Checkpoint, sign_checkpoint
-from mithaq.kernel.tlog.tiles import Tile, join_bundle
-from mithaq.kernel.tlog.tree import Edge, leaf_hash
-from mithaq.kernel.tlog.vkey import KeyType, NoteKey
+from mithaq.kernel.tlog.tiles import join_bundle
+from mithaq.kernel.tlog.tree import leaf_hash
 from mithaq.nations.names import MembershipName
 from tests.country import Country
 from tests.unit.exchange.membership.parties import (
     Doors,
+    Lying,
     compared,
+    entries_of,
     gathered,
     hear,
     next_statement,
@@ -141,36 +141,6 @@ def test_other_signers_and_another_text_of_a_version_are_named(three: list[Count
     (found,) = compare(own, [*rest, another])
     assert (found.kind, found.about) == ("other-hash", ("version", "", 1))
     assert [each.kind for each in compare([], own)] == ["not-here"] * 4
-
-
-@dataclass(frozen=True)
-class Lying:
-    """A partner's log that shows what it likes, under its true key."""
-
-    at: datetime
-    entries: tuple[bytes, ...]
-    shard: int = 1
-    size: int | None = None
-    root: bytes | None = None
-    nation: str = XB
-    signer: str = XB
-    agreement: str = ""
-
-    def checkpoint(self) -> bytes:
-        agreement_id = self.agreement or treaty_of(self.at).agreement_id
-        origin = MembershipName(NationId(self.nation), agreement_id, self.shard).origin
-        root = self.root or Edge().extended(map(leaf_hash, self.entries)).root
-        checkpoint = Checkpoint(origin, len(self.entries) if self.size is None else self.size, root)
-        key = NoteKey(origin, KeyType.ED25519, keys_of(NationId(self.signer)).log_ed25519)
-        return sign_checkpoint(checkpoint, key).encode()
-
-    def bundle(self, origin: str, bundle: Tile) -> bytes:
-        start = bundle.number * 256
-        return join_bundle(self.entries[start : start + bundle.width])
-
-
-def entries_of(country: Country, at: datetime) -> tuple[bytes, ...]:
-    return tuple(encode(each) for each in records(country, at))
 
 
 def held_against(asker: Country, source: Source, at: datetime) -> Compared:
