@@ -8,10 +8,12 @@ from urllib.parse import quote
 from sqlalchemy import Connection
 
 from mithaq.detection.errors import UnknownHit
+from mithaq.intelligence.comments import OPINION
 from mithaq.kernel.journal import Entry
 from mithaq.nations.people.model import Actor, Verb
 from mithaq.node.composition import Node
 from mithaq.node.language import Translator, msgid
+from mithaq.web.labels import OPINIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,9 @@ TELLINGS: Mapping[str, Telling] = {
     ),
     "intelligence.withdrawn": Telling(
         msgid("Withdrawal"), "warn", msgid("Withdrawn by %(nation)s:"), Verb.INTELLIGENCE_READ, "/intelligence/"
+    ),
+    OPINION: Telling(
+        msgid("Opinion"), "warn", msgid("Opinion of %(nation)s on:"), Verb.INTELLIGENCE_READ, "/intelligence/"
     ),
     "exchange.released": Telling(
         msgid("Release"), "good", msgid("Released to %(nation)s"), Verb.RELEASE_READ, "/exchange/"
@@ -119,16 +124,24 @@ def _told(node: Node, connection: Connection, entry: Entry, names: Mapping[int, 
         colour=telling.colour,
         sentence=sentence if "%(" in telling.sentence else words.gettext(sentence),
         name=names.get(rows[0], "") or entry.subject if rows else _subject_name(node, connection, entry),
-        more=words.ngettext("and %(count)s more", "and %(count)s more", len(rows) - 1) if len(rows) > 1 else "",
+        more=_more(entry, words),
         value=_seen(node, connection, entry.subject) if telling.link == "/detection/" else "",
         href=_href(telling.link, nation if telling.link == "/exchange/" else entry.subject),
         lane=str(entry.lane),
     )
 
 
+def _more(entry: Entry, words: Translator) -> str:
+    """Return of how many objects more an entry tells, or what an opinion says."""
+    if entry.kind == OPINION:
+        return words.gettext(OPINIONS[f"opinion-{entry.detail['says']}"])
+    count = len(entry.detail.get("rows") or [])
+    return words.ngettext("and %(count)s more", "and %(count)s more", count - 1) if count > 1 else ""
+
+
 def _subject_name(node: Node, connection: Connection, entry: Entry) -> str:
     """Return the name of the object that an entry is about, where it is about one."""
-    if entry.kind != "exchange.withheld":
+    if entry.kind not in ("exchange.withheld", OPINION):
         return ""
     held = node.holdings.get(connection, entry.subject, entry.lane)
     return held[0].stix.name or entry.subject if held else entry.subject
