@@ -51,15 +51,21 @@ def _spoken_of(body: bytes) -> list[str]:
 
 
 def _drop_what_refusals_quote(connection: sa.Connection) -> None:
-    """Let numbers and codes stay; a text among the parameters may be a piece of a value."""
-    sent = sa.table("exchange_sent", sa.column("recipient"), sa.column("sequence"), sa.column("refused"))
-    kept = sa.select(sent).where(sent.c.refused.is_not(None), sent.c.refused != "[]", sent.c.refused != "null")
-    for row in connection.execute(kept).all():
-        refused = json.loads(row.refused)
-        if all(isinstance(each, dict) for each in refused):
-            here = (sent.c.recipient == row.recipient, sent.c.sequence == row.sequence)
-            bare = json.dumps([_bare(each) for each in refused], ensure_ascii=False)
-            connection.execute(sent.update().where(*here).values(refused=bare))
+    """Let numbers and codes stay; a text among the parameters may be a piece of a value.
+
+    The receipt of a release whose bytes are erased goes with it; one whose bytes are kept goes when they do.
+    """
+    names = ("recipient", "sequence", "refused", "receipt", "envelope")
+    sent = sa.table("exchange_sent", *(sa.column(name) for name in names))
+    for row in connection.execute(sa.select(sent).where(sent.c.refused.is_not(None))).all():
+        refused = json.loads(row.refused) or []
+        bare = [_bare(each) for each in refused if isinstance(each, dict)]
+        if len(bare) != len(refused) or bare == refused:
+            continue
+        here = (sent.c.recipient == row.recipient, sent.c.sequence == row.sequence)
+        receipt = b"" if row.envelope is None and row.receipt is not None else row.receipt
+        values = {"refused": json.dumps(bare, ensure_ascii=False), "receipt": receipt}
+        connection.execute(sent.update().where(*here).values(**values))
 
 
 def _bare(refused: dict[str, Any]) -> dict[str, Any]:
