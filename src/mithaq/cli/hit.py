@@ -75,7 +75,8 @@ def dismiss(session: Session, hit_id: str, why: str, reason: str) -> None:
     """Dismiss a hit; a false positive becomes an opinion, which goes back to the originator with the reason."""
     found = Dismissal(why)
     opinion = session.node().detection.dismiss(hit_id, session.actor, session.now(), why=found, reason=reason)
-    session.emit({"hit": hit_id, "as": why, "opinion": opinion or None}, lambda: opinion)
+    if opinion or session.as_json:
+        session.emit({"hit": hit_id, "as": why, "opinion": opinion or None}, lambda: opinion)
 
 
 def _summary(each: Hit) -> dict[str, Any]:
