@@ -101,8 +101,8 @@ class Receipts:
         return Lane(row.lane)
 
     def _of(self, row: Any) -> Receipt:
-        refused = kept_of(
-            [(each["object"], tuple(Reason.of_json(reason) for reason in each["reasons"])) for each in row.refused]
+        refused = tuple(
+            (each["object"], tuple(Reason.of_json(reason) for reason in each["reasons"])) for each in row.refused
         )
         return Receipt(
             sender=NationId(row.sender),

@@ -73,12 +73,11 @@ class Said:
 
 def keep(tx: Transaction, versions: Sequence[tuple[int, bytes, NewObject]]) -> None:
     """Index the opinions and sightings among new versions, and tell of opinions on own objects."""
-    for row, _, new in versions:
-        if new.stix.type not in COMMENTING:
-            continue
-        comment = comment_of(new.body)
-        if comment.about:
-            tx.execute(comments.insert(), [{"about": each, "object": row} for each in comment.about])
+    said = [(row, new, comment_of(new.body)) for row, _, new in versions if new.stix.type in COMMENTING]
+    found = [{"about": each, "object": row} for row, _, comment in said for each in comment.about]
+    if found:
+        tx.execute(comments.insert(), found)
+    for _, new, comment in said:
         if comment.opinion is not None and new.provenance.source != "own":
             _tell(tx, new, comment)
 

@@ -40,8 +40,9 @@ def test_what_was_said_of_objects_is_found_and_kept_refusals_lose_what_they_quot
 ) -> None:
     migrate(db_url, "0009")
     about = "indicator--00000000-0000-4000-8000-000000000001"
+    other = "malware--00000000-0000-4000-8000-000000000002"
     said = {
-        "opinion": {"type": "opinion", "object_refs": [about, about, "malware--1"]},
+        "opinion": {"type": "opinion", "object_refs": [about, about, other, "malware--1", 7]},
         "sighting": {"type": "sighting", "sighting_of_ref": about, "where_sighted_refs": ["identity--1"]},
         "report": {"type": "report", "object_refs": [about]},
         "note": {"type": "note"},
@@ -59,7 +60,7 @@ def test_what_was_said_of_objects_is_found_and_kept_refusals_lose_what_they_quot
     migrate(db_url)
     after = everything(opened)
     found = sorted((each["about"], each["object"]) for each in after["object_comments"])
-    assert found == [(about, 1), (about, 2), ("malware--1", 1)]
+    assert found == [(about, 1), (about, 2), (other, 1)]
     sent = after["exchange_sent"]
     assert [each["refused"] for each in sent[:2]] == [None, "[]"]
     bare = [{"object": about, "reasons": [reason | {"params": {"type": "…", "count": 2}}]}]

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import func, select
 
 from mithaq.exchange import store
-from mithaq.exchange.kept_reasons import kept_of
 from mithaq.exchange.receipt import Outcome, Receipt
 from mithaq.exchange.release_document import ReleaseDocument
 from mithaq.exchange.settings import MAX_QUARANTINE_BYTES_PER_PARTNER
@@ -40,7 +39,7 @@ def outcome_of(document: ReleaseDocument, quarantined: int) -> Outcome:
 def receipt_of(
     document: ReleaseDocument, digest: str, outcome: Outcome, refused: Sequence[Any], at: datetime
 ) -> Receipt:
-    """Return the receipt that is owed for a release; it stays with its taker, so it quotes no value."""
+    """Return the receipt that is owed for a release."""
     return Receipt(
         sender=document.sender,
         recipient=document.recipient,
@@ -49,7 +48,7 @@ def receipt_of(
         digest=digest,
         outcome=outcome,
         at=at,
-        refused=kept_of([(each["object"], tuple(map(Reason.of_json, each["reasons"]))) for each in refused]),
+        refused=tuple((each["object"], tuple(map(Reason.of_json, each["reasons"]))) for each in refused),
     )
 
 

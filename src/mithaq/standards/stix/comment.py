@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast, get_args
 
-from mithaq.standards.stix.objects import fields_of
+from mithaq.standards.stix.objects import fields_of, is_id
 
 Agreement = Literal["strongly-disagree", "disagree", "neutral", "agree", "strongly-agree"]
 """The fixed scale of opinions (STIX 2.1, `opinion-enum`)."""
@@ -48,17 +48,17 @@ def comment_of(body: bytes) -> Comment:
         case "opinion":
             found = fields.get("opinion")
             scale = cast(Agreement, found) if found in get_args(Agreement) else None
-            return Comment(_texts(fields.get("object_refs")), scale, _text(fields.get("explanation")))
+            return Comment(_ids(fields.get("object_refs")), scale, _text(fields.get("explanation")))
         case "sighting":
             count = fields.get("count")
             number = count if isinstance(count, int) and not isinstance(count, bool) and 0 <= count < 10**9 else None
-            return Comment(_texts([fields.get("sighting_of_ref")]), count=number)
+            return Comment(_ids([fields.get("sighting_of_ref")]), count=number)
     return Comment(())
 
 
-def _texts(value: Any) -> tuple[str, ...]:
-    found = [_text(item) for item in value[:MAX_ABOUT]] if isinstance(value, list) else []
-    return tuple(dict.fromkeys(item for item in found if item))
+def _ids(value: Any) -> tuple[str, ...]:
+    found = value[:MAX_ABOUT] if isinstance(value, list) else []
+    return tuple(dict.fromkeys(item for item in found if isinstance(item, str) and is_id(item)))
 
 
 def _text(value: Any) -> str:

@@ -1,6 +1,7 @@
 """What people said of a false positive, what opinions and sightings speak of, and receipts without pieces of values."""
 
 import json
+import re
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ branch_labels = None
 depends_on = None
 
 _PAGE = 500
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,249}--[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def upgrade() -> None:
@@ -45,8 +47,9 @@ def _index_what_is_held(connection: sa.Connection) -> None:
 
 def _spoken_of(body: bytes) -> list[str]:
     fields = json.loads(body)
-    named = fields.get("object_refs") if fields["type"] == "opinion" else [fields.get("sighting_of_ref")]
-    found = [each for each in named[:200] if isinstance(each, str)] if isinstance(named, list) else []
+    refs = fields.get("object_refs")
+    named = (refs if isinstance(refs, list) else []) if fields["type"] == "opinion" else [fields.get("sighting_of_ref")]
+    found = [each for each in named[:200] if isinstance(each, str) and _ID.fullmatch(each)] if named else []
     return list(dict.fromkeys(found))
 
 
