@@ -298,6 +298,13 @@ def _scope(document: Document) -> Iterator[Flaw]:
             "Sightings are to be reported back, and no sighting may be shared.",
             "Add sightings to the kinds of object.",
         )
+    if terms.feedback and terms.feedback.false_positive_hours and "opinion" not in terms.kinds:
+        yield Flaw(
+            "error",
+            "feedback",
+            "False positives are to be reported back, and no opinion may be shared.",
+            "Add opinions to the kinds of object.",
+        )
     if terms.tlp_ceiling == "TLP:RED" and not terms.recipients:
         yield Flaw(
             "warning",

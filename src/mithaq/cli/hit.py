@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from mithaq.cli.session import Session
-from mithaq.detection.model import Hit, HitState
+from mithaq.detection.model import Dismissal, Hit, HitState
 from mithaq.detection.service import Explanation
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import Lane
@@ -62,10 +62,21 @@ def confirm(session: Session, hit_id: str) -> None:
 
 @hit.command()
 @click.argument("hit_id")
+@click.option(
+    "--as",
+    "why",
+    type=click.Choice([each.value for each in Dismissal]),
+    required=True,
+    help="false-positive: the indicator is wrong. benign: it is right, and what was seen here is expected.",
+)
+@click.option("--reason", default="", help="Why; a false positive needs a reason, without the value itself.")
 @click.pass_obj
-def dismiss(session: Session, hit_id: str) -> None:
-    """Dismiss a hit as harmless."""
-    session.node().detection.dismiss(hit_id, session.actor, session.now())
+def dismiss(session: Session, hit_id: str, why: str, reason: str) -> None:
+    """Dismiss a hit; a false positive becomes an opinion, which goes back to the originator with the reason."""
+    found = Dismissal(why)
+    opinion = session.node().detection.dismiss(hit_id, session.actor, session.now(), why=found, reason=reason)
+    if opinion or session.as_json:
+        session.emit({"hit": hit_id, "as": why, "opinion": opinion or None}, lambda: opinion)
 
 
 def _summary(each: Hit) -> dict[str, Any]:
@@ -87,6 +98,9 @@ def _summary(each: Hit) -> dict[str, Any]:
         "retro": each.retro,
         "state": each.state.value,
         "sighting": each.sighting_id or None,
+        "dismissed_as": each.dismissed_as,
+        "reason": each.reason or None,
+        "opinion": each.opinion_id or None,
     }
 
 

@@ -9,10 +9,13 @@ from typing import Any
 import click
 
 from mithaq.cli.files import read_input, unusable
+from mithaq.cli.layout import Column, show_rows, word
 from mithaq.cli.options import LANE, PAP, TLP, instruction_of, nations_of
 from mithaq.cli.protect import protect
 from mithaq.cli.session import EXIT_FAILED, EXIT_NOT_FOUND, Session
+from mithaq.exchange.ledger.became import said_of
 from mithaq.exchange.recalling import take_back
+from mithaq.intelligence.comments import Said
 from mithaq.intelligence.imports.bundle import import_bundle
 from mithaq.intelligence.imports.misp import import_misp
 from mithaq.intelligence.imports.text import FoundValue, IndicatorTerms, look_up, own_indicators
@@ -20,11 +23,19 @@ from mithaq.intelligence.model import ImportReport, ImportTerms, Provenance, Sto
 from mithaq.intelligence.settings import CLI_FILE, MAX_TEXT_CHARS, MISP_MAX_BYTES
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import Lane
+from mithaq.node.language import msgid
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 
 _MAX_TEXT_BYTES = 4 * MAX_TEXT_CHARS
 _FOUND = ("type", "value", "known", "warned")
+_DISPUTED = {
+    "object": Column(msgid("object")),
+    "by": Column(msgid("said by")),
+    "says": Column(msgid("opinion"), lambda session, value: word(session, f"opinion-{value}")),
+    "said": Column(msgid("when")),
+    "explanation": Column(msgid("explanation")),
+}
 _SEARCHED = ("stored", "type", "name", "tlp", "from", "id")
 
 
@@ -92,18 +103,21 @@ def import_(
 @click.option("--body", is_flag=True, help="Print the newest version's original bytes and nothing else.")
 @click.pass_context
 def show(ctx: click.Context, object_id: str, lane: Lane, body: bool) -> None:
-    """Show every version of an object, and who said it under which agreement."""
+    """Show every version of an object, who said it under which agreement, and with the newest what was found of it."""
     session: Session = ctx.obj
     node = session.node()
     with node.db.read() as connection:
         versions = node.holdings.get(connection, object_id, lane)
+        said = said_of(node.holdings, connection, object_id, lane)
     if not versions:
         session.say("%(object)s is not held in the lane %(lane)s", object=object_id, lane=str(lane))
         ctx.exit(EXIT_NOT_FOUND)
     if body:
         sys.stdout.buffer.write(versions[0].body)
         return
-    session.emit([_shown(version) for version in versions])
+    shown = [_shown(version) for version in versions]
+    shown[0]["found"] = [_said(each) for each in said]
+    session.emit(shown)
 
 
 @object_.command()
@@ -121,6 +135,19 @@ def search(ctx: click.Context, query: tuple[str, ...], lane: Lane, limit: int, a
     session.emit_rows([_summary(item) for item in page.objects], _SEARCHED)
     if page.next is not None:
         session.say("more: --after %(row)s", row=page.next)
+
+
+@object_.command()
+@click.option("--lane", type=LANE, default="actual", show_default=True)
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@click.pass_obj
+def disputed(session: Session, lane: Lane, limit: int) -> None:
+    """List who says that an object of this nation is wrong, and why; nothing is revoked by itself."""
+    node = session.node()
+    with node.db.read() as connection:
+        said = node.holdings.disputes(connection, lane, limit)
+    rows = [{"object": about, **_said(each)} for each in said for about in each.comment.about]
+    show_rows(session, rows, _DISPUTED, empty=msgid("Nobody disputes an object of this nation."))
 
 
 @object_.command()
@@ -234,6 +261,17 @@ def _shown(item: StoredObject) -> dict[str, Any]:
             for asked in item.instructions
         ],
         "body": item.body.decode("utf-8", "replace"),
+    }
+
+
+def _said(each: Said) -> dict[str, Any]:
+    return {
+        "id": each.stored.stix.id,
+        "by": list(each.by),
+        "says": each.comment.opinion or each.stored.stix.type,
+        "explanation": each.comment.explanation or None,
+        "count": each.comment.count,
+        "said": rfc3339(each.stored.stix.modified or each.stored.stored_at),
     }
 
 

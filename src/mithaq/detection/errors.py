@@ -15,6 +15,12 @@ class HitDecided(Error):
     code = "hit-already-decided"
 
 
+class UnusableReason(Error):
+    """A reason that says nothing, is too long, or quotes what must not leave with it."""
+
+    code = "unusable-reason"
+
+
 class HuntFailed(Error):
     """The hunter process ended before its work was done; the hunt stays pending."""
 

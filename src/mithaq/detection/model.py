@@ -47,6 +47,16 @@ class HitState(StrEnum):
     DISMISSED = "dismissed"
 
 
+class Dismissal(StrEnum):
+    """Why a hit is no attack: the indicator is wrong, or it is right and what was seen here is expected.
+
+    Only the first says something of the indicator; a scan that this nation ordered itself does not.
+    """
+
+    FALSE_POSITIVE = "false-positive"
+    BENIGN = "benign"
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Who said that the matched thing is bad, and under which agreement this node may know it."""
@@ -73,7 +83,11 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An indicator of the holdings seen in one event of this node's telemetry."""
+    """An indicator of the holdings seen in one event of this node's telemetry.
+
+    `dismissed_as`: None also for a hit that was dismissed before the two were told apart. `reason`: what the person
+    wrote who dismissed it.
+    """
 
     row: int
     hit_id: str
@@ -93,6 +107,9 @@ class Hit:
     decided_by: str = ""
     decided_at: datetime | None = None
     sighting_id: str = ""
+    dismissed_as: Dismissal | None = None
+    reason: str = ""
+    opinion_id: str = ""
 
 
 def hit_id(event_id: str, indicator_id: str, lane: Lane) -> str:

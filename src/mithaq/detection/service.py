@@ -7,15 +7,18 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from mithaq.detection import store
-from mithaq.detection.errors import HitDecided, UnknownHit
-from mithaq.detection.model import HUNT_ASKED, READER, Hit, HitState
-from mithaq.detection.sightings import sighting_of
-from mithaq.intelligence.model import StoredObject
+from mithaq.detection.errors import HitDecided, UnknownHit, UnusableReason
+from mithaq.detection.feedback import opinion_of, sighting_of
+from mithaq.detection.model import HUNT_ASKED, READER, Dismissal, Hit, HitState
+from mithaq.detection.settings import MAX_REASON_CHARS
+from mithaq.detection.store import Decision
+from mithaq.intelligence.model import NewObject, StoredObject
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel import journal
 from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL, Lane
+from mithaq.standards.defang import refang_value
 
 CONFIRMED = "detection.hit.confirmed"
 DISMISSED = "detection.hit.dismissed"
@@ -89,22 +92,35 @@ class Detection:
         if explained.seen is None:
             raise HitDecided("the object that matched is no longer held", subject=hit_id)
         sighting = sighting_of(explained.hit, explained.seen, self._nation, at)
+        sighting_id = sighting[0].stix.id
         with self._db.write(at) as tx:
-            self._decide(tx, explained.hit, HitState.CONFIRMED, by, sighting.stix.id)
-            self._holdings.store(tx, [sighting])
-        return sighting.stix.id
+            self._decide(tx, explained.hit, Decision(HitState.CONFIRMED, by, sighting_id))
+            self._holdings.store(tx, sighting)
+        return sighting_id
 
-    def dismiss(self, hit_id: str, by: str, at: datetime) -> None:
-        """Dismiss a hit as harmless.
+    def dismiss(self, hit_id: str, by: str, at: datetime, *, why: Dismissal, reason: str = "") -> str:
+        """Dismiss a hit; a false positive becomes an opinion on the indicator, whose id is returned, else nothing.
+
+        The opinion goes into the holdings and back to the originator, with the reason as its explanation. Each nation
+        has one opinion on an indicator: another false positive renews it. Nothing is said of an indicator that is no
+        longer held, or of this nation's own, about which it decides itself.
 
         Raises:
             UnknownHit: there is none of that identifier.
             HitDecided: somebody has decided about it.
+            UnusableReason: a false positive without a reason, or one that quotes the value or is too long.
         """
+        reason = reason.strip()
         with self._db.read() as connection:
-            hit = self.explain(connection, hit_id).hit
+            explained = self.explain(connection, hit_id)
+        _check_reason(explained.hit, why, reason)
         with self._db.write(at) as tx:
-            self._decide(tx, hit, HitState.DISMISSED, by, "")
+            opinion = self._opinion(tx, explained, reason, at) if why is Dismissal.FALSE_POSITIVE else []
+            opinion_id = opinion[0].stix.id if opinion else ""
+            decision = Decision(HitState.DISMISSED, by, dismissed_as=why, reason=reason, opinion_id=opinion_id)
+            self._decide(tx, explained.hit, decision)
+            self._holdings.store(tx, opinion)
+        return opinion_id
 
     def ask_hunt(self, by: str, at: datetime, stix_ids: Sequence[str] = (), lane: Lane = ACTUAL) -> int:
         """Ask the detector to hunt through the lake for these indicators, by default for all that are active."""
@@ -123,12 +139,23 @@ class Detection:
             unread = journal.entries(connection, read_up_to, limit=1, kinds=frozenset({HUNT_ASKED}))
             return bool(unread) or bool(store.pending_hunts(connection, limit=1))
 
-    def _decide(self, tx: Transaction, hit: Hit, state: HitState, by: str, sighting_id: str) -> None:
-        if not store.decide(tx, hit.hit_id, state, by, sighting_id):
+    def _opinion(self, tx: Transaction, explained: Explanation, reason: str, at: datetime) -> list[NewObject]:
+        hit, seen = explained.hit, explained.seen
+        if seen is None or hit.origin.is_own:
+            return []
+        last = store.last_opinion(tx.connection, hit.indicator_id, hit.lane)
+        versions = self._holdings.get(tx.connection, last, hit.lane) if last else []
+        renews = versions[0].stix if versions and versions[0].stands else None
+        return opinion_of(hit, seen, self._nation, at, reason, renews)
+
+    def _decide(self, tx: Transaction, hit: Hit, decision: Decision) -> None:
+        if not store.decide(tx, hit.hit_id, decision):
             raise HitDecided("somebody has decided about this hit already", subject=hit.hit_id)
-        kind = CONFIRMED if state is HitState.CONFIRMED else DISMISSED
-        detail = {"indicator": hit.indicator_id, "sighting": sighting_id}
-        tx.append(kind, subject=hit.hit_id, lane=hit.lane, actor=by, detail=detail)
+        kind = CONFIRMED if decision.state is HitState.CONFIRMED else DISMISSED
+        detail = {"indicator": hit.indicator_id, "sighting": decision.sighting_id}
+        if decision.dismissed_as is not None:
+            detail |= {"as": decision.dismissed_as.value, "opinion": decision.opinion_id}
+        tx.append(kind, subject=hit.hit_id, lane=hit.lane, actor=decision.by, detail=detail)
 
     def _rows_of(self, connection: Connection, stix_ids: Sequence[str], lane: Lane) -> list[int]:
         versions = (self._holdings.get(connection, stix_id, lane) for stix_id in stix_ids)
@@ -141,3 +168,16 @@ class Detection:
             rows.extend(stored.row for stored in page)
             page = self._holdings.active_indicators(connection, at, page[-1].row, _PAGE)
         return rows
+
+
+def _check_reason(hit: Hit, why: Dismissal, reason: str) -> None:
+    """Refuse a reason that cannot go with an opinion: it is an own word, and outlives the indicator and the event."""
+    if len(reason) > MAX_REASON_CHARS:
+        raise UnusableReason("a reason has at most %(limit)s characters", limit=MAX_REASON_CHARS)
+    if why is not Dismissal.FALSE_POSITIVE:
+        return
+    if not reason:
+        raise UnusableReason("say why it is a false positive: the originator decides by it")
+    written = refang_value(reason).casefold()
+    if any(value.casefold() in written for value in (hit.sight.seen.value, hit.sight.matched.value)):
+        raise UnusableReason("leave the value out of the reason: the reason stays when the indicator is deleted")

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+MAX_REASON_CHARS = 2_000
+"""How much a person may write on why a hit was dismissed."""
+
 
 @dataclass(frozen=True, slots=True)
 class DetectionLimits:

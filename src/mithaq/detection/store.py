@@ -19,7 +19,7 @@ from sqlalchemy import (
     select,
 )
 
-from mithaq.detection.model import Hit, HitState, Origin, Sight
+from mithaq.detection.model import Dismissal, Hit, HitState, Origin, Sight
 from mithaq.kernel.database import Timestamp, Transaction, insert_ignore, metadata, row_id
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
@@ -53,6 +53,9 @@ hits = Table(
     Column("decided_by", Text, nullable=False),
     Column("decided_at", Timestamp),
     Column("sighting_id", Text, nullable=False),
+    Column("dismissed_as", Text, nullable=False, server_default=""),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("opinion_id", Text, nullable=False, server_default=""),
     UniqueConstraint("event_id", "indicator_id", "lane"),
     Index("hits_by_lane", "lane", "row"),
     Index("hits_by_indicator", "indicator_id"),
@@ -80,6 +83,18 @@ class HitCounts:
     new: int = 0
     confirmed: int = 0
     dismissed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided about a hit, and what was made of it."""
+
+    state: HitState
+    by: str
+    sighting_id: str = ""
+    dismissed_as: Dismissal | None = None
+    reason: str = ""
+    opinion_id: str = ""
 
 
 def add_hits(tx: Transaction, new: Sequence[Hit]) -> list[Hit]:
@@ -127,16 +142,31 @@ def count_hits(connection: Connection, lane: Lane) -> HitCounts:
     return HitCounts(**{row[0]: row[1] for row in connection.execute(query)})
 
 
-def decide(tx: Transaction, wanted: str, state: HitState, by: str, sighting_id: str) -> bool:
+def decide(tx: Transaction, wanted: str, decision: Decision) -> bool:
     """Record a decision about a new hit; tell whether it still was new."""
-    values = {"state": state.value, "decided_by": by, "decided_at": tx.at, "sighting_id": sighting_id}
+    values = {
+        "state": decision.state.value,
+        "decided_by": decision.by,
+        "decided_at": tx.at,
+        "sighting_id": decision.sighting_id,
+        "dismissed_as": decision.dismissed_as or "",
+        "reason": decision.reason,
+        "opinion_id": decision.opinion_id,
+    }
     new = (hits.c.hit_id == wanted, hits.c.state == HitState.NEW.value)
     return tx.execute(hits.update().where(*new).values(**values)).rowcount == 1
 
 
+def last_opinion(connection: Connection, indicator_id: str, lane: Lane) -> str:
+    """Return the opinion that the newest false positive of an indicator led to, empty where there is none."""
+    of_indicator = (hits.c.indicator_id == indicator_id, hits.c.lane == str(lane), hits.c.opinion_id != "")
+    query = select(hits.c.opinion_id).where(*of_indicator).order_by(hits.c.decided_at.desc(), hits.c.row.desc())
+    return connection.scalar(query.limit(1)) or ""
+
+
 def redact_hits(tx: Transaction, object_rows: Sequence[int]) -> None:
     """Erase the values in hits on objects that are no longer held; that, when and by whose word there was one stays."""
-    values = {"raw": b"", "seen_value": REDACTED, "matched_value": REDACTED}
+    values = {"raw": b"", "seen_value": REDACTED, "matched_value": REDACTED, "reason": ""}
     for start in range(0, len(object_rows), _PART):
         tx.execute(hits.update().where(hits.c.object_row.in_(object_rows[start : start + _PART])).values(**values))
 
@@ -207,6 +237,9 @@ def _row(hit: Hit) -> dict[str, Any]:
         "decided_by": hit.decided_by,
         "decided_at": hit.decided_at,
         "sighting_id": hit.sighting_id,
+        "dismissed_as": hit.dismissed_as or "",
+        "reason": hit.reason,
+        "opinion_id": hit.opinion_id,
     }
 
 
@@ -234,4 +267,7 @@ def _hit(row: Any) -> Hit:
         decided_by=row.decided_by,
         decided_at=row.decided_at,
         sighting_id=row.sighting_id,
+        dismissed_as=Dismissal(row.dismissed_as) if row.dismissed_as else None,
+        reason=row.reason,
+        opinion_id=row.opinion_id,
     )

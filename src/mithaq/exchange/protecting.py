@@ -175,3 +175,10 @@ def versions_of(connection: Connection, object_id: str, lane: Lane, agreement_id
     if agreement_id is not None:
         query = query.where(table.c.agreement_id == agreement_id)
     return connection.scalars(query.order_by(table.c.made_at, table.c.protected_id)).all()
+
+
+def original_of(connection: Connection, protected_id: str, lane: Lane) -> str:
+    """Return the id of the own object of which this is a protected version; its own where it is none."""
+    table = store.protected
+    query = select(table.c.object_id).where(table.c.protected_id == protected_id, table.c.lane == str(lane))
+    return connection.scalar(query.limit(1)) or protected_id

@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from mithaq.exchange import store
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import BadReceipt
+from mithaq.exchange.kept_reasons import kept_of
 from mithaq.exchange.log.record import record_of_receipt
 from mithaq.exchange.receipt import RECEIPT_TYPE, Receipt, read_receipt
 from mithaq.exchange.sending import overtaken
@@ -82,7 +83,8 @@ class Receipts:
             return None
         overtaken.forget(tx, receipt)
         refused = [
-            {"object": name, "reasons": [each.as_json() for each in reasons]} for name, reasons in receipt.refused
+            {"object": name, "reasons": [each.as_json() for each in reasons]}
+            for name, reasons in kept_of(receipt.refused)
         ]
         tx.execute(
             update(store.sent)

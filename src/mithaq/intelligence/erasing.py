@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, select, tuple_
 
 from mithaq.intelligence.model import Erasure, GivenWord, HeldWord
 from mithaq.intelligence.store import refresh
-from mithaq.intelligence.tables import instructions, objects, observables, provenance, tombstones
+from mithaq.intelligence.tables import comments, instructions, objects, observables, provenance, tombstones
 from mithaq.kernel.database import Transaction
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
@@ -47,7 +47,7 @@ def _delete(tx: Transaction, rows: Sequence[int]) -> tuple[tuple[int, str, Lane]
         return ()
     query = select(objects.c.row, objects.c.stix_id, objects.c.lane).where(objects.c.row.in_(rows))
     gone = tuple((row.row, row.stix_id, Lane(row.lane)) for row in tx.execute(query.order_by(objects.c.row)))
-    for table in (instructions, observables):
+    for table in (instructions, observables, comments):
         tx.execute(delete(table).where(table.c.object.in_(rows)))
     tx.execute(delete(objects).where(objects.c.row.in_(rows)))
     tx.execute(

@@ -1,9 +1,9 @@
-"""Build this nation's own STIX objects: indicators, sightings, and the identity they are signed off with."""
+"""Build this nation's own STIX objects: indicators, sightings, opinions, and the identity they are signed off with."""
 
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from mithaq.intelligence.errors import NotAnObservable
@@ -11,6 +11,7 @@ from mithaq.kernel import canonical
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.ids import NationId, new_id
 from mithaq.standards.observable import Observable
+from mithaq.standards.stix import StixObject
 from mithaq.standards.tlp import Tlp
 
 _NAMESPACE: Final = uuid.UUID("6f1c4d5a-9b0e-5c43-8f5f-6d6974686171")
@@ -18,6 +19,7 @@ _NAMESPACE: Final = uuid.UUID("6f1c4d5a-9b0e-5c43-8f5f-6d6974686171")
 
 _HASH_NAMES: Final = {"md5": "MD5", "sha1": "'SHA-1'", "sha256": "'SHA-256'", "sha512": "'SHA-512'"}
 _VALUE_PATHS: Final = {"domain": "domain-name:value", "url": "url:value", "email": "email-addr:value"}
+_TICK: Final = timedelta(milliseconds=1)
 _JA_PATH: Final = "network-traffic:extensions.'tls-ext'."
 
 
@@ -127,6 +129,38 @@ def new_sighting(
         "count": count,
         "sighting_of_ref": indicator_id,
         "where_sighted_refs": [identity_id(created_by)],
+        "object_marking_refs": [tlp.marking_id],
+    }
+    return canonical.dumps(fields)
+
+
+def new_opinion(
+    indicator_id: str,
+    *,
+    tlp: Tlp,
+    created_by: NationId,
+    at: datetime,
+    explanation: str,
+    renews: StixObject | None = None,
+) -> bytes:
+    """Return an opinion SDO (STIX 2.1 §4.15): this nation holds that the indicator is a false positive.
+
+    A false positive is what the standard itself gives as the example of `strongly-disagree`. `renews`: the opinion of
+    which this is the next version.
+    """
+    created, modified = at, at
+    if renews is not None and renews.created is not None and renews.modified is not None:
+        created, modified = renews.created, max(at, renews.modified + _TICK)
+    fields = {
+        "type": "opinion",
+        "spec_version": "2.1",
+        "id": renews.id if renews is not None else new_id("opinion"),
+        "created_by_ref": identity_id(created_by),
+        "created": rfc3339(created),
+        "modified": rfc3339(modified),
+        "explanation": explanation,
+        "opinion": "strongly-disagree",
+        "object_refs": [indicator_id],
         "object_marking_refs": [tlp.marking_id],
     }
     return canonical.dumps(fields)

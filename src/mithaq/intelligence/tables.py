@@ -81,6 +81,13 @@ observables = Table(
     # True: seeing it makes the indicator's pattern true. False: the object only names it.
     Column("sufficient", Boolean, nullable=False),
 )
+comments = Table(
+    "object_comments",
+    metadata,
+    # Which opinions and sightings there are of an object: found from the object they speak of.
+    Column("about", Text, primary_key=True),
+    Column("object", _Big, ForeignKey("objects.row"), primary_key=True, index=True),
+)
 tombstones = Table(
     "object_tombstones",
     metadata,

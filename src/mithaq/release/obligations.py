@@ -20,8 +20,8 @@ from mithaq.kernel.lane import Lane
 from mithaq.standards.severity import Severity
 
 DutyKind = Literal[
-    "retention", "review", "recall", "feedback", "early-warning", "notification", "final-report", "node-incident",
-    "contact-test", "acknowledge", "answer",
+    "retention", "review", "recall", "feedback", "false-positive", "early-warning", "notification", "final-report",
+    "node-incident", "contact-test", "acknowledge", "answer",
 ]  # fmt: skip
 INCIDENT_STAGES: Final[tuple[DutyKind, ...]] = ("early-warning", "notification", "final-report")
 ATTESTATION_GRACE: Final = timedelta(hours=24)
@@ -118,6 +118,14 @@ def feedback_duty(occasion: Occasion, holder: NationId, giver: NationId) -> Owed
     if feedback is None or feedback.sighting_hours is None:
         return None
     return occasion.owed("feedback", "feedback", holder, giver, timedelta(hours=feedback.sighting_hours))
+
+
+def false_positive_duty(occasion: Occasion, holder: NationId, giver: NationId) -> Owed | None:
+    """Return the opinion that a holder owes after a false positive, where feedback on those is agreed."""
+    feedback = occasion.agreement.document.terms.feedback
+    if feedback is None or feedback.false_positive_hours is None:
+        return None
+    return occasion.owed("false-positive", "feedback", holder, giver, timedelta(hours=feedback.false_positive_hours))
 
 
 def incident_duties(

@@ -1,8 +1,11 @@
 """Detection: hits, and one hit with its event, its object and the agreement under which it is known."""
 
+from collections.abc import Callable
+
 from starlette.responses import Response
 
-from mithaq.detection.model import HitState
+from mithaq.detection.model import Dismissal, HitState
+from mithaq.detection.settings import MAX_REASON_CHARS
 from mithaq.kernel.errors import Error
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.nations.people.audit import audit
@@ -37,24 +40,39 @@ def hit(visit: Visit) -> Response:
         names = titles(visit, connection)
     people = {person.id: person.name for person in node.people.persons()}
     event = explained.hit.raw[:_SHOWN_EVENT_BYTES].decode("utf-8", "replace")
-    return visit.page("hit.html", hit=explained.hit, object=explained.seen, event=event, titles=names, people=people)
+    return visit.page(
+        "hit.html",
+        hit=explained.hit,
+        object=explained.seen,
+        event=event,
+        titles=names,
+        people=people,
+        reason_chars=MAX_REASON_CHARS,
+    )
 
 
 def confirm(visit: Visit) -> Response:
     """Confirm a hit; its sighting goes back to the originator under the same agreement."""
-    return _decided(visit, "detection.confirm")
+    decide = visit.site.node.detection.confirm
+    return _decided(visit, "detection.confirm", lambda hit_id: decide(hit_id, visit.person.id, visit.at))
 
 
 def dismiss(visit: Visit) -> Response:
-    """Dismiss a hit as harmless."""
-    return _decided(visit, "detection.dismiss")
+    """Dismiss a hit; only who says so dismisses it as a false positive, which accuses the indicator."""
+    decide = visit.site.node.detection.dismiss
+    why = Dismissal.FALSE_POSITIVE if visit.field("why") == Dismissal.FALSE_POSITIVE else Dismissal.BENIGN
+    reason = visit.field("reason")
+    return _decided(
+        visit,
+        "detection.dismiss",
+        lambda hit_id: decide(hit_id, visit.person.id, visit.at, why=why, reason=reason),
+    )
 
 
-def _decided(visit: Visit, action: str) -> Response:
+def _decided(visit: Visit, action: str, decide: Callable[[str], str]) -> Response:
     node, hit_id = visit.site.node, visit.request.path_params["hit_id"]
-    decide = node.detection.confirm if action == "detection.confirm" else node.detection.dismiss
     try:
-        decide(hit_id, visit.person.id, visit.at)
+        decide(hit_id)
     except Error as error:
         with node.db.write(visit.at) as tx:
             audit(

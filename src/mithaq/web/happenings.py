@@ -8,11 +8,12 @@ from urllib.parse import quote
 from sqlalchemy import Connection
 
 from mithaq.detection.errors import UnknownHit
+from mithaq.intelligence.comments import OPINION
 from mithaq.kernel.journal import Entry
 from mithaq.nations.people.model import Actor, Verb
 from mithaq.node.composition import Node
 from mithaq.node.language import Translator, msgid
-from mithaq.web.labels import LABELS
+from mithaq.web.labels import LABELS, OPINIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,9 @@ TELLINGS: Mapping[str, Telling] = {
     ),
     "intelligence.withdrawn": Telling(
         msgid("Withdrawal"), "warn", msgid("Withdrawn by %(nation)s:"), Verb.INTELLIGENCE_READ, "/intelligence/"
+    ),
+    OPINION: Telling(
+        msgid("Opinion"), "warn", msgid("Opinion of %(nation)s on:"), Verb.INTELLIGENCE_READ, "/intelligence/"
     ),
     "exchange.released": Telling(
         msgid("Release"), "good", msgid("Released to %(nation)s"), Verb.RELEASE_READ, "/exchange/"
@@ -131,16 +135,18 @@ def _told(node: Node, connection: Connection, entry: Entry, names: Mapping[int, 
 
 
 def _more(entry: Entry, others: int, words: Translator) -> str:
-    """Return how a log contradicts, or how many objects are not named."""
+    """Return how a log contradicts, what an opinion says, or how many objects are not named."""
     if entry.kind == "exchange.contradiction":
         ruling = str(entry.detail.get("ruling", ""))
         return words.gettext(LABELS.get(f"difference-{ruling}", ruling))
+    if entry.kind == OPINION:
+        return words.gettext(OPINIONS[f"opinion-{entry.detail['says']}"])
     return words.ngettext("and %(count)s more", "and %(count)s more", others) if others > 0 else ""
 
 
 def _subject_name(node: Node, connection: Connection, entry: Entry) -> str:
     """Return the name of the object that an entry is about, where it is about one."""
-    if entry.kind != "exchange.withheld":
+    if entry.kind not in ("exchange.withheld", OPINION):
         return ""
     held = node.holdings.get(connection, entry.subject, entry.lane)
     return held[0].stix.name or entry.subject if held else entry.subject

@@ -6,8 +6,10 @@ from typing import Any
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from mithaq.detection.settings import MAX_REASON_CHARS
 from mithaq.exchange import ledger
 from mithaq.exchange.gatekeeping import digest_of
+from mithaq.exchange.ledger.became import said_of
 from mithaq.intelligence.errors import NotHeld
 from mithaq.kernel.lane import ACTUAL, TEST, Lane
 from mithaq.nations.people.model import Verb
@@ -44,6 +46,7 @@ def read(visit: Visit) -> Response:
         shared = shares(visit, connection, versions[0])
         names = titles(visit, connection)
         vetoes = ledger.vetoes(connection, stix_id)
+        said = said_of(node.holdings, connection, stix_id, lane)
         hits = node.detection.hits(connection, lane, limit=_SHOWN_HITS, indicator_id=stix_id).hits
     return visit.page(
         "object.html",
@@ -53,11 +56,13 @@ def read(visit: Visit) -> Response:
         shares=shared,
         titles=names,
         vetoes=vetoes,
+        said=said,
         hits=hits if visit.may(Verb.DETECTION_READ) else (),
         body=_readable(versions[0].body),
         digest=digest_of(versions[0]),
         persons={person.id: person.name for person in node.people.persons()},
         shown_observables=_SHOWN_OBSERVABLES,
+        shown_explanation=MAX_REASON_CHARS,
     )
 
 

@@ -179,6 +179,7 @@ DUTIES = {
     "duty-review": msgid("Review of what was received"),
     "duty-recall": msgid("Answer to a recall"),
     "duty-feedback": msgid("Feedback on a sighting"),
+    "duty-false-positive": msgid("Feedback on a false positive"),
     "duty-early-warning": msgid("Early warning of an incident"),
     "duty-notification": msgid("Notification of an incident"),
     "duty-final-report": msgid("Final report on an incident"),
@@ -195,6 +196,15 @@ HIT_STATES = {
     "hit-new": msgid("To decide"),
     "hit-confirmed": msgid("Confirmed"),
     "hit-dismissed": msgid("Dismissed"),
+    "dismissed-false-positive": msgid("False positive"),
+    "dismissed-benign": msgid("Expected here"),
+}
+OPINIONS = {
+    "opinion-strongly-disagree": msgid("Strongly disagrees"),
+    "opinion-disagree": msgid("Disagrees"),
+    "opinion-neutral": msgid("Neither agrees nor disagrees"),
+    "opinion-agree": msgid("Agrees"),
+    "opinion-strongly-agree": msgid("Strongly agrees"),
 }
 ONWARD = {
     "onward-none": msgid("to nobody"),
@@ -229,6 +239,7 @@ LABELS = {
     **SIGNATURES,
     **DUTIES,
     **HIT_STATES,
+    **OPINIONS,
     **PURPOSES,
     **WORD_STANDINGS,
     **THEMES,

@@ -66,6 +66,7 @@ def test_every_template_is_without_a_flaw_for_as_few_parties_as_it_says(name: st
         ("ceilings", {"ceilings": [t.Ceiling("TLP:GREEN", "XA", "XA")]}),
         ("sectors", {"sectors": ["energy"], "kinds": ["opinion"]}),
         ("feedback", {"feedback": t.Feedback(24), "kinds": ["indicator"]}),
+        ("feedback", {"feedback": t.Feedback(false_positive_hours=24)}),
         ("notification", {"notification": t.Notification("high", 72, 24)}),
         ("response_times", {"response_times": [t.ResponseTime("information", "urgent", 9, 3)]}),
         ("response_times", {"response_times": [t.ResponseTime("information", "urgent", 1, 3)] * 2}),

@@ -139,3 +139,30 @@ def test_a_report_is_looked_up_and_only_then_becomes_indicators(run: Run) -> Non
 def test_an_object_that_is_not_held_is_not_found(run: Run, verb: tuple[str, ...]) -> None:
     missing = "indicator--5b8f0b1e-1234-4abc-8def-0000000000ff"
     assert run("object", verb[0], missing, *verb[1:]).exit_code == 3
+
+
+def test_who_disputes_an_own_object_is_listed_until_the_object_is_taken_back(run: Run, tmp_path: Path) -> None:
+    (added,) = rows(run("indicator", "add", "mirror[.]example", "--tlp", "green", "--name", "mirror"))
+    opinion = {
+        "type": "opinion",
+        "spec_version": "2.1",
+        "id": "opinion--00000000-0000-4000-8000-000000000001",
+        "created": "2026-11-23T11:00:00.000Z",
+        "modified": "2026-11-23T11:00:00.000Z",
+        "opinion": "disagree",
+        "explanation": "A mirror of \x1b[31mfree software.",
+        "object_refs": [added["id"]],
+    }
+    bundle = tmp_path / "bundle.json"
+    bundle.write_text(json.dumps({"type": "bundle", "id": f"bundle--{added['id'][11:]}", "objects": [opinion]}))
+    assert "Nobody disputes" in run("object", "disputed", text=True).output
+    rows(run("object", "import", str(bundle)))
+    (said,) = rows(run("object", "disputed"))
+    assert (said["object"], said["by"], said["says"]) == (added["id"], ["XA"], "disagree")
+    shown = run("object", "disputed", text=True).stdout
+    assert "Disagrees" in shown
+    assert "\x1b" not in shown
+    (versions,) = rows(run("object", "show", added["id"]))
+    assert [each["id"] for each in versions[0]["found"]] == [opinion["id"]]
+    rows(run("object", "withdraw", added["id"], "--reason", "a false positive"))
+    assert rows(run("object", "disputed")) == []

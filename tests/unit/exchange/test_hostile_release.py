@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from mithaq.exchange import store
 from mithaq.exchange.frame import seal_frame, split_frames
+from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.receiving.service import Receiving
 from mithaq.exchange.release_document import RELEASE_TYPE
 from mithaq.kernel import canonical
@@ -131,6 +132,24 @@ def test_what_a_release_may_not_carry_is_quarantined_with_reasons(two: list[Coun
         (row,) = connection.execute(select(store.quarantine)).all()
     assert row.reasons
     assert all(reason["message"] for reason in row.reasons)
+
+
+def test_a_receipt_says_what_was_wrong_and_quotes_no_value(two: list[Country], at: datetime) -> None:
+    """The receipt stays with the sender when the object is deleted; people here read all of it in the quarantine."""
+    a, b = two
+    a.add(1, at)
+    (true,) = fetch(a, b, at)
+    document = canonical.loads(read_envelope(true.open(signer_of(XB))[0]).payload)
+    document["objects"][0].update(body=indicator(1, valid_from="marker-7f3a.example").decode())
+    assert Receiving(b.context).take(XA, _sealed(canonical.dumps(document)), at) == "quarantined"
+    with b.db.read() as connection:
+        (row,) = connection.execute(select(store.quarantine)).all()
+    assert row.reasons[0]["params"] == {"key": "valid_from", "value": "marker-7f3a.example"}
+    (receipt,) = Receipts(b.context).due(XA)
+    ((name, reasons),) = receipt.refused
+    assert name == row.object_id
+    assert reasons[0].params == {"key": "valid_from", "value": "…"}
+    assert "marker" not in str(reasons)
 
 
 def _sealed(payload: bytes) -> Any:

@@ -1,5 +1,6 @@
 """A node of any earlier revision keeps everything it had when the program is newer than its database."""
 
+import json
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -35,6 +36,39 @@ def is_kept(before: dict[str, list[dict[str, Any]]], after: dict[str, list[dict[
         if table != "alembic_version":
             kept = [{column: row[column] for column in rows[0]} for row in after[table]]
             assert kept == rows, (table, revision)
+
+
+def test_what_was_said_of_objects_is_found_and_kept_refusals_lose_what_they_quote(
+    db_url: str, opened: Database
+) -> None:
+    migrate(db_url, "0009")
+    about = "indicator--00000000-0000-4000-8000-000000000001"
+    other = "malware--00000000-0000-4000-8000-000000000002"
+    said = {
+        "opinion": {"type": "opinion", "object_refs": [about, about, other, "malware--1", 7]},
+        "sighting": {"type": "sighting", "sighting_of_ref": about, "where_sighted_refs": ["identity--1"]},
+        "report": {"type": "report", "object_refs": [about]},
+        "note": {"type": "note"},
+    }
+    reason = {"code": "bad-object", "message": "%(type)s of %(count)s", "params": {"type": "evil", "count": 2}}
+    by_name = {table.name: table for table in tables(opened)}
+    with opened.engine.execution_options(mithaq_write=True).begin() as connection:
+        for number, (kind, body) in enumerate(said.items(), 1):
+            new = row(by_name["objects"], number) | {"type": kind, "body": json.dumps(body).encode()}
+            connection.execute(by_name["objects"].insert(), new)
+        quoting = json.dumps([{"object": about, "reasons": [reason]}])
+        for number, refused, envelope in ((1, None, b"1"), (2, "[]", b"2"), (3, quoting, b"3"), (4, quoting, None)):
+            new = row(by_name["exchange_sent"], number) | {"refused": refused, "envelope": envelope, "receipt": b"r"}
+            connection.execute(by_name["exchange_sent"].insert(), new)
+    migrate(db_url)
+    after = everything(opened)
+    found = sorted((each["about"], each["object"]) for each in after["object_comments"])
+    assert found == [(about, 1), (about, 2), (other, 1)]
+    sent = after["exchange_sent"]
+    assert [each["refused"] for each in sent[:2]] == [None, "[]"]
+    bare = [{"object": about, "reasons": [reason | {"params": {"type": "…", "count": 2}}]}]
+    assert [json.loads(each["refused"]) for each in sent[2:]] == [bare, bare]
+    assert [each["receipt"] for each in sent] == [b"r", b"r", b"r", b""], "what is erased keeps no receipt that quotes"
 
 
 def test_migrating_a_node_that_is_up_to_date_changes_nothing(db_url: str, opened: Database) -> None:

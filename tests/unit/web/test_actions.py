@@ -12,9 +12,11 @@ from starlette.testclient import TestClient
 
 from mithaq.agreements.model import Official, Passkey, Signatories
 from mithaq.agreements.statement import Draft
-from mithaq.detection.model import HitState
+from mithaq.detection.model import Dismissal, HitState
 from mithaq.detection.record import record_hits
+from mithaq.detection.service import Detection
 from mithaq.exchange import ledger
+from mithaq.intelligence.model import ReleaseInstruction
 from mithaq.kernel import journal
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL
@@ -23,7 +25,7 @@ from mithaq.node.composition import Node
 from tests.authenticator import Authenticator
 from tests.country import Country, deliver, indicator
 from tests.sight import hit_of
-from tests.world import XB, Treaty
+from tests.world import DEFAULT_TERMS, XA, XB, Treaty
 
 SignIn = Callable[..., TestClient]
 Post = Callable[..., Response]
@@ -216,6 +218,59 @@ def test_a_hit_is_confirmed_once_and_becomes_a_sighting(
     assert post(client, f"/detection/{hit.hit_id}/dismiss").status_code == 422
     assert actions(node)[:2] == [("detection.dismiss", "failed"), ("detection.confirm", "done")]
     assert "Decided by" in client.get(f"/detection/{hit.hit_id}").text
+
+
+def disputing(node: Node, country: Country, at: datetime) -> str:
+    """Let a partner dismiss a hit on this nation's first indicator as a false positive; return its opinion."""
+    feedback = msgspec.structs.replace(DEFAULT_TERMS, kinds=[*DEFAULT_TERMS.kinds, "opinion"])
+    treaty = Treaty(at, (XA, XB), terms=feedback, agreement_id="agreement--55555555-5555-4555-8555-555555555555")
+    other = country.neighbours[XB]
+    for each in (country, other):
+        each.context.agreements.receive(treaty.envelope.encode(), at=at, actor="person--1")
+    country.add(1, at, to=ReleaseInstruction(treaty.agreement_id, (XB,), "defence"))
+    deliver(country, other, at)
+    hit = hit_of(other, 1, 1, at)
+    with other.db.write(at) as tx:
+        record_hits(tx, [hit])
+    said = Detection(other.db, other.context.holdings, XB)
+    opinion_id = said.dismiss(hit.hit_id, "p", at, why=Dismissal.FALSE_POSITIVE, reason="<b>half</b> of all shops")
+    assert deliver(other, country, at) == ["admitted"]
+    return opinion_id
+
+
+def test_whoever_disputes_an_own_object_stands_on_its_page_with_the_reason(
+    signed_in: SignIn, node: Node, countries: list[Country], at: datetime
+) -> None:
+    opinion_id = disputing(node, countries[0], at)
+    client = signed_in(Role.ANALYST)
+    page = client.get("/intelligence/indicator--00000000-0000-4000-8000-000000000001").text
+    assert "What was found of it" in page
+    assert "Strongly disagrees" in page
+    assert "&lt;b&gt;half&lt;/b&gt; of all shops" in page
+    assert f"/intelligence/{opinion_id}" in page
+    assert "mithaq object withdraw indicator--00000000-0000-4000-8000-000000000001" in page
+    assert "Opinion of XB on:" in client.get("/").text.replace("\u2068", "").replace("\u2069", "")
+    assert client.get(f"/intelligence/{opinion_id}").status_code == 200
+
+
+def test_a_false_positive_needs_words_and_what_is_expected_here_needs_none(
+    signed_in: SignIn, post: Post, node: Node, countries: list[Country], at: datetime
+) -> None:
+    countries[0].add(1, at)
+    first, second = (hit_of(countries[0], event, 1, at) for event in (1, 2))
+    with node.db.write(at) as tx:
+        record_hits(tx, [first, second])
+    client = signed_in(Role.DUTY_OFFICER)
+    assert "Dismiss as a false positive" in client.get(f"/detection/{first.hit_id}").text
+    assert post(client, f"/detection/{first.hit_id}/dismiss", why="false-positive").status_code == 422
+    post(client, f"/detection/{first.hit_id}/dismiss", why="false-positive", reason="a mirror")
+    post(client, f"/detection/{second.hit_id}/dismiss", why="benign")
+    with node.db.read() as connection:
+        found = [node.detection.explain(connection, each.hit_id).hit for each in (first, second)]
+    assert [each.dismissed_as for each in found] == [Dismissal.FALSE_POSITIVE, Dismissal.BENIGN]
+    page = client.get(f"/detection/{first.hit_id}").text
+    assert "False positive" in page
+    assert "a mirror" in page
 
 
 def test_a_bundle_is_imported_and_what_is_refused_says_why(

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, select, update
 
 from mithaq.agreements.model import Agreement
 from mithaq.exchange import store as exchange
 from mithaq.exchange.duties import store
 from mithaq.exchange.duties.settings import CHUNK_WORDS
+from mithaq.exchange.kept_reasons import may_stay
 from mithaq.exchange.log.logs import Place
 from mithaq.exchange.log.service import ReleaseLog
 from mithaq.exchange.release_document import read_release
@@ -90,12 +91,18 @@ def _given(envelope: bytes) -> set[tuple[str, str]]:
 
 
 def _erase(tx: Transaction, log: ReleaseLog, sent: Any, kept: Iterable[Any]) -> None:
-    """Erase what is kept under one number, with its records in the log; the journal is told once."""
+    """Erase what is kept under one number, with its records in the log; the journal is told once.
+
+    The receipt stays, but for one that quotes a value: other programs may write such, and a signature covers it all.
+    """
     said = [each for each in kept if each.action == "release" and each.envelope is not None]
     for each in said:
         for place in ((each.log, each.leaf), (each.emergency_log, each.emergency_leaf)):
             if place[1] is not None:
                 log.erase(tx, Place(*place))
+    if sent.receipt and not may_stay(bytes(sent.receipt)):
+        number = (_SENT.c.recipient == sent.recipient, _SENT.c.sequence == sent.sequence)
+        tx.execute(update(_SENT).where(*number).values(receipt=b""))
     if said:
         detail = {"event": "copy-erased", "to": sent.recipient, "sequence": sent.sequence}
         tx.append("exchange.duty", subject=sent.release_id, lane=Lane(sent.lane), actor="node", detail=detail)

@@ -1,6 +1,6 @@
 """What the duties do when the journal says something happened: start clocks, settle them, write down retention."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from sqlalchemy import select
 
@@ -8,18 +8,28 @@ from mithaq.exchange import store as exchange
 from mithaq.exchange.context import Context
 from mithaq.exchange.duties import recall, retention, timekeeping
 from mithaq.exchange.duties.record import fulfil_by_release, owe
+from mithaq.exchange.protecting import original_of
 from mithaq.intelligence.model import StoredObject
 from mithaq.kernel.clock import from_rfc3339
 from mithaq.kernel.database import Transaction
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.journal import Entry, Reader
-from mithaq.release.obligations import INCIDENT_STAGES, Occasion, feedback_duty, lapses_on_exit, release_duties
+from mithaq.release.obligations import (
+    INCIDENT_STAGES,
+    Occasion,
+    Owed,
+    false_positive_duty,
+    feedback_duty,
+    lapses_on_exit,
+    release_duties,
+)
 
 READER = "exchange.duties"
 KINDS = frozenset(
     {
         "agreements.changed",
         "detection.hit.confirmed",
+        "detection.hit.dismissed",
         "exchange.admitted",
         "exchange.quarantined",
         "exchange.receipt",
@@ -27,6 +37,7 @@ KINDS = frozenset(
         "intelligence.withdrawn",
     }
 )
+FeedbackDuty = Callable[[Occasion, NationId, NationId], Owed | None]
 STAGE_LABEL = "incident-stage:"
 """A label of an incident or of a report on it that says which of the three notices it is."""
 
@@ -55,7 +66,10 @@ class Bookkeeping:
                 case "intelligence.withdrawn":
                     recall.start(tx, self._context, entry)
                 case "detection.hit.confirmed":
-                    self._confirmed(tx, entry)
+                    self._fed_back(tx, entry, str(entry.detail["sighting"]), feedback_duty)
+                case "detection.hit.dismissed":
+                    if opinion := entry.detail.get("opinion"):  # only a false positive leads to one
+                        self._fed_back(tx, entry, str(opinion), false_positive_duty)
                 case _:
                     self._agreement_changed(tx, entry)
 
@@ -93,11 +107,12 @@ class Bookkeeping:
             inside.c.recipient == recipient, inside.c.sequence == row.sequence, inside.c.object_row.is_not(None)
         )
         held = self._context.holdings.rows(tx.connection, list(tx.connection.scalars(rows)))
-        fulfil_by_release(tx, recipient, entry.lane, [pair for stored in held for pair in _tells_of(stored)])
+        tells = [pair for stored in held for pair in _tells_of(stored)]
+        tells += [(original_of(tx.connection, each.stix.id, each.lane), None) for each in held if each.made_for]
+        fulfil_by_release(tx, recipient, entry.lane, tells)
 
-    def _confirmed(self, tx: Transaction, entry: Entry) -> None:
-        """A confirmed hit is owed as a sighting to each nation whose word the indicator stands by."""
-        sighting = str(entry.detail["sighting"])
+    def _fed_back(self, tx: Transaction, entry: Entry, subject: str, duty: FeedbackDuty) -> None:
+        """What was made of a decided hit is owed to each nation whose word the indicator stands by."""
         versions = self._context.holdings.get(tx.connection, str(entry.detail["indicator"]), entry.lane)
         words = [
             word for stored in versions for word in stored.provenance
@@ -107,8 +122,8 @@ class Bookkeeping:
             agreement = self._context.agreements.find(tx.connection, word.agreement_id or "", word.agreement_version)
             if agreement is None:
                 continue
-            occasion = Occasion(agreement, sighting, entry.lane, entry.at, entry.subject)
-            owed = feedback_duty(occasion, self._context.own, word.nation)
+            occasion = Occasion(agreement, subject, entry.lane, entry.at, entry.subject)
+            owed = duty(occasion, self._context.own, word.nation)
             owe(tx, [owed] if owed else [])
 
     def _agreement_changed(self, tx: Transaction, entry: Entry) -> None:

@@ -15,7 +15,7 @@ from mithaq.release.obligations import Owed
 
 OPEN, FULFILLED, VOID = "open", "fulfilled", "void"
 DUTY = "exchange.duty"
-_ANSWERED_BY_ANY = ("feedback", "node-incident")
+_ANSWERED_BY_ANY = ("feedback", "false-positive", "node-incident")
 """What any release about its subject answers, at whatever stage."""
 
 

@@ -13,6 +13,7 @@ from mithaq.exchange.context import Context
 from mithaq.exchange.duties import copies, store
 from mithaq.exchange.duties.attestation import Attestation
 from mithaq.exchange.duties.settings import CHUNK_WORDS
+from mithaq.exchange.kept_reasons import kept_json
 from mithaq.exchange.log.store import proofs
 from mithaq.exchange.release_document import ReleaseDocument, read_release
 from mithaq.intelligence.model import HeldWord
@@ -232,12 +233,8 @@ def _erase_envelope(tx: Transaction, nation: NationId, release_id: str) -> None:
             "erased_at": tx.at,
         }
         insert_ignore(tx, store.erased_releases, [head])
-        refused = [
-            {"object": each["object"], "reasons": [{**reason, "params": {}} for reason in each["reasons"]]}
-            for each in row.refused
-        ]
         here = (table.c.sender == row.sender, table.c.sequence == row.sequence)
-        tx.execute(update(table).where(*here).values(envelope=b"", refused=refused))
+        tx.execute(update(table).where(*here).values(envelope=b"", refused=kept_json(row.refused)))
         owed = (proofs.c.sender == row.sender, proofs.c.sequence == row.sequence, proofs.c.proof.is_(None))
         tx.execute(delete(proofs).where(*owed))  # nothing is left here that it could prove
 

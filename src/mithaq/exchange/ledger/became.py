@@ -1,4 +1,4 @@
-"""What became of one object: what went to whom, in which release, with what receipt and proof, and on whose word."""
+"""What became of one object: what went to whom, with what receipt and proof, on whose word, and what came back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ from mithaq.exchange.context import Context
 from mithaq.exchange.ledger.proof_state import ProofState, proof_of
 from mithaq.exchange.ledger.releases import WITHOUT_BYTES
 from mithaq.exchange.protecting import versions_of
+from mithaq.intelligence.comments import Said
+from mithaq.intelligence.service import Holdings
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.reason import Reason
@@ -96,6 +98,11 @@ def _went(context: Context, connection: Connection, row: Any) -> Went:
         tuple(Reason.of_json(each) for each in against),
         proof_of(context, connection, row),
     )
+
+
+def said_of(holdings: Holdings, connection: Connection, object_id: str, lane: Lane, *, limit: int = 100) -> list[Said]:
+    """Return the opinions on an object and its sightings, and those of its protected versions, newest first."""
+    return holdings.said_of(connection, [object_id, *versions_of(connection, object_id, lane)], lane, limit)
 
 
 def approvals(connection: Connection, object_id: str, lane: Lane) -> Sequence[Approval]:

@@ -10,6 +10,7 @@ from mithaq.exchange import store
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import BadFrame, OutOfSequence
 from mithaq.exchange.frame import Unverified
+from mithaq.exchange.kept_reasons import kept_json
 from mithaq.exchange.log.record import record_of_receipt
 from mithaq.exchange.owed import Owed, Proven
 from mithaq.exchange.recalling import take_back
@@ -164,9 +165,9 @@ class Receiving:
         for object_id in document.withdrawn:
             take_back(tx, self._context.holdings, object_id, document.lane, document.sender, "withdrawn by its sender")
         outcome = outcome_of(document, len(quarantined))
-        refused = [
+        refused = kept_json(
             {"object": each.object_id, "reasons": [reason.as_json() for reason in each.reasons]} for each in quarantined
-        ]
+        )
         receipt = receipt_of(document, verified.digest, outcome, refused, tx.at)
         tx.execute(store.received.insert().values(**received_row(document, receipt, verified.envelope, refused)))
         self._owed.note(tx, document, admitted.proven)

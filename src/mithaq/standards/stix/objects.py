@@ -158,6 +158,11 @@ def parse_fields(fields: Mapping[str, Any]) -> StixObject:
     )
 
 
+def is_id(text: str) -> bool:
+    """Tell whether a text has the form of an object's id (STIX 2.1 §2.9)."""
+    return _ID.fullmatch(text) is not None
+
+
 class _Fields:
     """Read typed values out of an object's members, naming the object in every complaint."""
 
@@ -230,7 +235,7 @@ class _Fields:
                 found[value] = None
             elif key.endswith("_refs") and isinstance(value, list):
                 found.update((item, None) for item in value if isinstance(item, str))
-        return tuple(ref for ref in found if _ID.fullmatch(ref))
+        return tuple(ref for ref in found if is_id(ref))
 
 
 _Found = tuple[tuple[Observable, ...], tuple[Observable, ...]]

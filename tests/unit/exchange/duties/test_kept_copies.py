@@ -18,16 +18,21 @@ from mithaq.exchange.audit.export import export_log
 from mithaq.exchange.audit.reconcile import reconcile
 from mithaq.exchange.audit.verify import verify_folder
 from mithaq.exchange.errors import Erased
+from mithaq.exchange.ledger import one_release
 from mithaq.exchange.log import store as log_store
 from mithaq.exchange.orders import Orders
+from mithaq.exchange.receipt import RECEIPT_TYPE, Receipt
+from mithaq.exchange.receipts import Receipts
 from mithaq.exchange.receiving.service import Receiving
 from mithaq.exchange.sending.service import Sending
 from mithaq.intelligence.model import ReleaseInstruction
+from mithaq.kernel.reason import Reason
+from mithaq.kernel.signing import read_envelope
 from mithaq.kernel.tlog.errors import BadProof
 from mithaq.standards.tlp import Tlp
 from tests.country import Country, alliance, deliver, fetch, give_receipts
 from tests.obliged import attest, duties, keep_books, rows, sweep
-from tests.world import DEFAULT_TERMS, XA, XB, XC, Treaty, card_of
+from tests.world import DEFAULT_TERMS, XA, XB, XC, Treaty, card_of, signer_of
 
 DAY = timedelta(days=1)
 MARKER = "verbatim-marker-7f3a.example"
@@ -60,11 +65,11 @@ def give(a: Country, at: datetime, number: int = 1, **changes: object) -> str:
     return a.add(number, at, to=TO_B, **(named | changes))
 
 
-def found_in(country: Country) -> set[str]:
+def found_in(country: Country, marker: str = MARKER) -> set[str]:
     """How the marker is spelled in any file of a country's folder: plainly, or inside a signed envelope's base64."""
-    spellings = {MARKER.encode(): "plain"}
+    spellings = {marker.encode(): "plain"}
     for shift in range(3):
-        whole = base64.b64encode(b"x" * shift + MARKER.encode())
+        whole = base64.b64encode(b"x" * shift + marker.encode())
         spellings[whole[(shift * 8 + 5) // 6 : len(whole) - 4]] = "signed"
     folder = Path(country.db.engine.url.database or "").parent
     files = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
@@ -92,6 +97,39 @@ def test_what_was_passed_on_is_gone_from_every_byte_when_its_originator_s_time_i
     assert sent.digest
     assert sent.receipt
     assert duties(b)[-1] == ("retention", XC, XB, "open")
+
+
+def test_a_value_that_a_recipient_quoted_in_its_receipt_is_gone_from_every_byte_with_the_object(
+    three: list[Country], at: datetime, treaty: Treaty
+) -> None:
+    """Other programs may quote what they refuse: what is kept of it leaves values out, and the receipt itself goes."""
+    a, b, c = three
+    b.order(treaty, at)
+    object_id = give(a, at)
+    deliver(a, b, at)
+    fetch(b, c, at)
+    (sent,) = rows(b, exchange.sent)
+    reason = Reason(
+        "bad-object", "%(key)s is none: %(value)s", {"key": "pattern", "value": MARKER[:20]}, f"see {MARKER}"
+    )
+    receipt = Receipt(XB, XC, sent.release_id, sent.sequence, sent.digest, "quarantined", at, ((object_id, (reason,)),))
+    Receipts(b.context).accept(XC, signer_of(XC).sign(RECEIPT_TYPE, receipt.encode()), at)
+    (sent,) = rows(b, exchange.sent)
+    (refused,) = sent.refused
+    assert refused["object"] == object_id
+    assert [(each["code"], each["params"], each["remedy"]) for each in refused["reasons"]] == [
+        ("bad-object", {"key": "pattern", "value": "…"}, "…")
+    ]
+    assert MARKER.encode() in read_envelope(sent.receipt).payload, "as it was signed, until the object goes"
+    pass_days(b, at, 1, 90)
+    attest(b, a, at + 90 * DAY)
+    assert found_in(b) == found_in(b, MARKER[:20]) == set()
+    (sent,) = rows(b, exchange.sent)
+    assert (sent.outcome, sent.receipt) == ("quarantined", b"")
+    with b.db.read() as connection:
+        shown = one_release.sent(b.context, connection, XC, sent.sequence)
+    assert shown.receipt is not None
+    assert shown.receipt.checked == one_release.Checked(one_release.Signature.ERASED)
 
 
 def test_an_answer_that_a_void_number_overtook_is_erased_as_well(

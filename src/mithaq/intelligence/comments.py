@@ -1,0 +1,106 @@
+"""What opinions and sightings say of the objects that are held: an index from the object they speak of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, Integer, bindparam, select
+
+from mithaq.intelligence.model import NewObject, StoredObject
+from mithaq.intelligence.store import load
+from mithaq.intelligence.tables import comments, objects, provenance
+from mithaq.kernel.database import Transaction
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import Lane
+from mithaq.standards.stix.comment import COMMENTING, Comment, comment_of
+
+OPINION = "intelligence.opinion"
+"""What the journal says when somebody else gives an opinion on an object of this nation's own."""
+
+_spoken_of: Final = objects.alias()
+_STANDING: Final = (
+    select(objects)
+    .where(
+        objects.c.row.in_(select(comments.c.object).where(comments.c.about.in_(bindparam("about", expanding=True)))),
+        objects.c.lane == bindparam("lane"),
+        objects.c.stands,
+    )
+    .order_by(objects.c.row.desc())
+    .limit(bindparam("limit", type_=Integer))
+)
+_OWN: Final = (
+    select(objects.c.stix_id)
+    .join(provenance, provenance.c.object == objects.c.row)
+    .where(
+        objects.c.stix_id.in_(bindparam("about", expanding=True)),
+        objects.c.lane == bindparam("lane"),
+        provenance.c.source == "own",
+    )
+    .distinct()
+)
+_ON_OWN: Final = (
+    select(objects)
+    .where(
+        objects.c.type == "opinion",
+        objects.c.lane == bindparam("lane"),
+        objects.c.stands,
+        objects.c.row.in_(select(provenance.c.object).where(provenance.c.source != "own")),
+        objects.c.row.in_(
+            select(comments.c.object)
+            .join(_spoken_of, _spoken_of.c.stix_id == comments.c.about)
+            .join(provenance, provenance.c.object == _spoken_of.c.row)
+            .where(
+                _spoken_of.c.lane == bindparam("lane"),
+                _spoken_of.c.stands,
+                _spoken_of.c.revoked.is_(False),
+                provenance.c.source == "own",
+            )
+        ),
+    )
+    .order_by(objects.c.row.desc())
+    .limit(bindparam("limit", type_=Integer))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One opinion or sighting with what it says; `by`: who gave it, in the order in which they did."""
+
+    stored: StoredObject
+    comment: Comment
+    by: tuple[NationId, ...]
+
+
+def keep(tx: Transaction, versions: Sequence[tuple[int, bytes, NewObject]]) -> None:
+    """Index the opinions and sightings among new versions, and tell of opinions on own objects."""
+    said = [(row, new, comment_of(new.body)) for row, _, new in versions if new.stix.type in COMMENTING]
+    found = [{"about": each, "object": row} for row, _, comment in said for each in comment.about]
+    if found:
+        tx.execute(comments.insert(), found)
+    for _, new, comment in said:
+        if comment.opinion is not None and new.provenance.source != "own":
+            _tell(tx, new, comment)
+
+
+def _tell(tx: Transaction, new: NewObject, comment: Comment) -> None:
+    asked = {"about": list(comment.about), "lane": str(new.lane)}
+    for own in sorted(tx.connection.scalars(_OWN, asked)):
+        detail = {"opinion": new.stix.id, "says": comment.opinion}
+        tx.append(OPINION, subject=own, lane=new.lane, actor=f"nation:{new.provenance.nation}", detail=detail)
+
+
+def said_of(connection: Connection, about: Sequence[str], lane: Lane, limit: int) -> list[Said]:
+    """Return the standing opinions and sightings of objects, own ones and others', newest first."""
+    found = load(connection, _STANDING, {"about": list(about), "lane": str(lane), "limit": limit})
+    return [_said(each) for each in found]
+
+
+def disputes(connection: Connection, lane: Lane, limit: int) -> list[Said]:
+    """Return the opinions of others by which an own object that stands is wrong, newest first."""
+    found = load(connection, _ON_OWN, {"lane": str(lane), "limit": limit})
+    return [said for said in map(_said, found) if said.comment.disputes]
+
+
+def _said(stored: StoredObject) -> Said:
+    standing = [word.nation for word in stored.provenance if word.standing == "stands"]
+    return Said(stored, comment_of(stored.body), tuple(dict.fromkeys(standing)))
