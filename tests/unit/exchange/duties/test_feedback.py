@@ -108,6 +108,25 @@ def test_a_false_positive_goes_back_to_the_originator_within_its_time_and_is_see
         assert b.context.holdings.disputes(connection, ACTUAL) == []
 
 
+def test_nations_that_speak_with_one_voice_against_an_indicator_cannot_make_it_fall(
+    three: list[Country], treaty: Treaty, tmp_path: Path, at: datetime
+) -> None:
+    a, *others = three
+    object_id = a.add(1, at, to=ReleaseInstruction(treaty.agreement_id, (XB, XC), "defence"))
+    for nation in others:
+        assert deliver(a, nation, at) == ["admitted"]
+        dismissed(nation, seen(nation, tmp_path / nation.nation, at)[0], at)
+        assert deliver(nation, a, at) == ["admitted"]
+    with a.db.read() as connection:
+        disputes = a.context.holdings.disputes(connection, ACTUAL)
+    assert sorted(each.by for each in disputes) == [(XB,), (XC,)], "each is heard, under its own signature"
+    for nation in three:
+        with nation.db.read() as connection:
+            (held, *_) = nation.context.holdings.get(connection, object_id, ACTUAL)
+        assert held.stands
+    assert len(seen(a, tmp_path / XA, at)) == 1, "and what it names is found as before"
+
+
 def test_once_the_originator_takes_it_back_nothing_is_disputed_any_more(
     three: list[Country], treaty: Treaty, tmp_path: Path, at: datetime
 ) -> None:
