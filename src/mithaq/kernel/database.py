@@ -53,6 +53,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _JOURNAL_LOCK = 0x6D697468
 _BUSY_TIMEOUT_MS = 10_000
 NOTIFY_CHANNEL = "mithaq_journal"
+STATEMENT_S = 120.0
+"""So long may one statement take on PostgreSQL, waiting for another's lock included, before it is ended."""
 
 
 class DatabaseFailed(Error):
@@ -184,12 +186,14 @@ class Database:
         self._writing = threading.Lock()
 
     @staticmethod
-    def open(url: str, *, run_dir: Path | None = None) -> "Database":
-        """Open a database by its SQLAlchemy address; `run_dir` holds the sockets of those to be woken."""
+    def open(url: str, *, run_dir: Path | None = None, statement_s: float = STATEMENT_S) -> "Database":
+        """Open a database by its SQLAlchemy address; `run_dir` holds the sockets of those to be woken.
+
+        `statement_s`: after how long PostgreSQL ends a statement, 0 for never.
+        """
         waker = Waker(run_dir) if run_dir else None
-        if url.startswith("sqlite"):
-            return Database(_sqlite_engine(url), waker)
-        return Database(create_engine(url, pool_size=5, pool_pre_ping=True), waker)
+        engine = _sqlite_engine(url) if url.startswith("sqlite") else _postgresql_engine(url, statement_s)
+        return Database(engine, waker)
 
     @property
     def dialect(self) -> str:
@@ -279,6 +283,17 @@ def _sqlite_engine(url: str) -> Engine:
 
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", begin)
+    return engine
+
+
+def _postgresql_engine(url: str, statement_s: float) -> Engine:
+    engine = create_engine(url, pool_size=5, pool_pre_ping=True)
+
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.execute(f"SET statement_timeout = {round(statement_s * 1000)}")
+        connection.commit()
+
+    event.listen(engine, "connect", prepare)
     return engine
 
 

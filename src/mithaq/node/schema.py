@@ -4,6 +4,7 @@ import mithaq.agreements.store
 import mithaq.detection.store
 import mithaq.exchange.duties.store
 import mithaq.exchange.log.store
+import mithaq.exchange.membership.store
 import mithaq.exchange.store
 import mithaq.intelligence.store
 import mithaq.nations.keys.store

@@ -10,7 +10,7 @@ _LOCK = 0x6D696772
 
 url = context.config.attributes["url"]
 if url:
-    database = Database.open(url)
+    database = Database.open(url, statement_s=0)
     with database.engine.connect().execution_options(mithaq_write=True) as connection:
         if database.dialect == "postgresql":  # several machines may start at once
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
