@@ -9,11 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mithaq.kernel.database import Database
 from tests.databases import postgresql, postgresql_template, ready_sqlite
 
 pytest_plugins = ("tests.no_skips",)
+
+settings.register_profile("mithaq", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mithaq")
+"""How long an example takes says how busy the machine is, and nothing of the program."""
 
 AT = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 

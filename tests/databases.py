@@ -18,9 +18,10 @@ _READY = "ready"
 
 
 def ready_sqlite(path: Path) -> str:
-    """Return the address of a new SQLite database that holds every table."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(_sqlite(), path)
+    """Return the address of a SQLite database that holds every table; one that is there already is left as it is."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_sqlite(), path)
     return f"sqlite:///{path}"
 
 
