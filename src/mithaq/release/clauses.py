@@ -303,10 +303,16 @@ LOCAL_CLAUSES = (
         ("tlp", "recipient"),
     ),
     Clause(
-        "pap-blocking",
-        AtMost(_f("pap"), _f("pap_green")),
-        "%(pap)s does not permit blocking (without a PAP label, PAP:RED)",
-        "label the object, or ask the originator for PAP:GREEN",
+        "pap-action",
+        AnyOf(
+            (
+                AtMost(_f("pap"), _f("pap_green")),
+                AllOf((AtMost(_f("pap"), _f("pap_amber")), AtMost(_f("action"), _f("action_internal")))),
+                Equal(_f("action"), _f("action_none")),
+            )
+        ),
+        "%(pap)s does not permit an action as visible as this one (without a PAP label, PAP:RED)",
+        "label the object, or ask the originator for a lower PAP label",
         ("pap",),
     ),
     Clause(

@@ -143,7 +143,8 @@ def may_be_used(f: Facts) -> bool:
     """Ask the same for a constituent or a sensor of this nation."""
     if f.lane_kind != "actual" or not f.labelled or f.withdrawn or f.vetoed:
         return False
-    if f.tlp > f.local_ceiling or f.tlp < f.carried_tlp or f.pap >= Pap.AMBER:
+    unnoticed = {0: Pap.RED, 1: Pap.AMBER, 2: Pap.AMBER}  # nothing is done, or nothing that shows outside
+    if f.tlp > f.local_ceiling or f.tlp < f.carried_tlp or f.pap > unnoticed.get(f.action, Pap.GREEN):
         return False
     if f.action > f.permitted_action or f.at >= f.delete_after:
         return False
@@ -155,7 +156,7 @@ LOCAL_FIELDS: Mapping[str, Sequence[Any]] = {
                                        "carried_tlp", "carried_purposes", "delete_after", "withdrawn", "vetoed")},
     "local_allowed": (False, True),
     "local_ceiling": (Tlp.AMBER, Tlp.CLEAR, Tlp.GREEN, Tlp.RED),
-    "action": (0, 1, 3),
+    "action": (0, 1, 2, 3, 5),
     "permitted_action": (4, 0, 1, 2),
 }  # fmt: skip
 """The same for the clauses inside the nation."""
