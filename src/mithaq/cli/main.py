@@ -18,6 +18,7 @@ COMMANDS = {
     "blocklist": "mithaq.cli.blocklist:blocklist",
     "card": "mithaq.cli.partner:card",
     "consent": "mithaq.cli.consent:consent",
+    "constituent": "mithaq.cli.constituent:constituent",
     "demo": "mithaq.cli.demo:demo",
     "doctor": "mithaq.cli.doctor:doctor",
     "duty": "mithaq.cli.duty:duty",
@@ -41,6 +42,7 @@ COMMANDS = {
 _EXIT = {
     "object-not-held": 3,
     "unknown-agreement": 3,
+    "unknown-constituent": 3,
     "unknown-duty": 3,
     "unknown-hit": 3,
     "unknown-never-block-entry": 3,
@@ -97,6 +99,7 @@ _SUMMARIES = {
     "blocklist": "Build blocklists that are safe to use.",
     "card": "Show this nation's card and fingerprint.",
     "consent": "Ask an originator that an object may be passed on, and answer who asks this nation.",
+    "constituent": "The organisations this CERT serves, and their accounts.",
     "demo": "Three sovereign nodes on this machine, one attack, one agreement.",
     "doctor": "Say what is wrong with this node, and how to mend it.",
     "duty": "What is owed under agreements, by whom, until when.",

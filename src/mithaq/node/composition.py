@@ -23,6 +23,7 @@ from mithaq.kernel.clock import Clock, SystemClock
 from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import Signer
+from mithaq.nations.constituents.service import Constituents
 from mithaq.nations.keys.keyring import FileKeyring, Keyring, RemoteKeyring
 from mithaq.nations.keys.service import OwnKeys
 from mithaq.nations.model import Partner
@@ -95,6 +96,11 @@ class Node:
     def people(self) -> People:
         """Return the persons of this node."""
         return People(self.db)
+
+    @cached_property
+    def constituents(self) -> Constituents:
+        """Return the organisations that this node serves."""
+        return Constituents(self.db)
 
     @cached_property
     def holdings(self) -> Holdings:

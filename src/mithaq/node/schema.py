@@ -6,6 +6,7 @@ import mithaq.exchange.duties.store
 import mithaq.exchange.log.store
 import mithaq.exchange.store
 import mithaq.intelligence.store
+import mithaq.nations.constituents.store
 import mithaq.nations.keys.store
 import mithaq.nations.people.store
 import mithaq.nations.store

@@ -60,6 +60,12 @@ ACTIONS = {
     "detection.dismiss": msgid("Dismissed a hit"),
     "token.add": msgid("Gave a program a token"),
     "token.revoke": msgid("Revoked a token"),
+    "constituent.add": msgid("Added a constituent"),
+    "constituent.disable": msgid("Disabled a constituent"),
+    "constituent.enable": msgid("Enabled a constituent"),
+    "constituent.account": msgid("Gave a constituent an account"),
+    "constituent.account-ended": msgid("Ended a constituent's account"),
+    "constituent.sign-in": msgid("Signed in for a constituent"),
 }
 PURPOSES = {
     **vocabulary.PURPOSES,
