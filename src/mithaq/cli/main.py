@@ -17,6 +17,7 @@ COMMANDS = {
     "backup": "mithaq.cli.backup:backup",
     "blocklist": "mithaq.cli.blocklist:blocklist",
     "card": "mithaq.cli.partner:card",
+    "collection": "mithaq.cli.collection:collection",
     "consent": "mithaq.cli.consent:consent",
     "constituent": "mithaq.cli.constituent:constituent",
     "demo": "mithaq.cli.demo:demo",
@@ -42,6 +43,7 @@ COMMANDS = {
 _EXIT = {
     "object-not-held": 3,
     "unknown-agreement": 3,
+    "unknown-collection": 3,
     "unknown-constituent": 3,
     "unknown-duty": 3,
     "unknown-hit": 3,
@@ -98,6 +100,7 @@ _SUMMARIES = {
     "backup": "Write a running node into one encrypted file.",
     "blocklist": "Build blocklists that are safe to use.",
     "card": "Show this nation's card and fingerprint.",
+    "collection": "What constituents read over TAXII, and who of them.",
     "consent": "Ask an originator that an object may be passed on, and answer who asks this nation.",
     "constituent": "The organisations this CERT serves, and their accounts.",
     "demo": "Three sovereign nodes on this machine, one attack, one agreement.",

@@ -25,9 +25,14 @@ def take_back(
     """Withdraw a nation's word for an object with what derives from it; return the rows that no longer stand."""
     words = [word for version in holdings.get(tx.connection, object_id, lane) for word in version.provenance]
     rows = holdings.withdraw(tx, object_id, lane, nation, reason)
-    for other in derived(words, nation):
+    for other in (*derived(words, nation), *_constituents(words, nation)):
         rows += holdings.withdraw(tx, object_id, lane, other, f"recalled by way of {nation}")
     return tuple(dict.fromkeys(rows))
+
+
+def _constituents(words: Iterable[Provenance], nation: NationId) -> list[NationId]:
+    """Return the constituents that said the same: their word does not outlive what a nation takes back."""
+    return sorted({word.nation for word in words if word.source == "constituent" and word.nation != nation})
 
 
 def derived(words: Iterable[Provenance], nation: NationId) -> list[NationId]:

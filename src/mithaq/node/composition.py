@@ -17,6 +17,7 @@ from mithaq.exchange.log.flushing import Flusher
 from mithaq.exchange.log.service import ReleaseLog
 from mithaq.exchange.log.witnessing import Answer
 from mithaq.exchange.orders import Orders
+from mithaq.exchange.taxii.service import Collections
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel.clock import Clock, SystemClock
@@ -101,6 +102,11 @@ class Node:
     def constituents(self) -> Constituents:
         """Return the organisations that this node serves."""
         return Constituents(self.db)
+
+    @cached_property
+    def collections(self) -> Collections:
+        """Return what constituents read over TAXII."""
+        return Collections(self.db, self.constituents)
 
     @cached_property
     def holdings(self) -> Holdings:

@@ -317,7 +317,13 @@ LOCAL_CLAUSES = (
     ),
     Clause(
         "constituents",
-        AnyOf((Equal(_f("holder"), _f("originator")), Holds(_f("local_allowed")))),
+        AnyOf(
+            (
+                Equal(_f("holder"), _f("originator")),
+                Equal(_f("recipient"), _f("originator")),
+                Holds(_f("local_allowed")),
+            )
+        ),
         "%(originator)s, the originator, does not allow passing it on to constituents",
         "ask the originator for consent",
         ("originator",),

@@ -179,7 +179,7 @@ def facts_of(request: Request, at: datetime, agreed: AgreementFacts | None = Non
     said: tuple[Any, ...] = (  # in the order of the fields: by name it would take four times as long
         at,
         request.holder,
-        request.recipient.id,
+        request.recipient.id if request.recipient.kind == "nation" else str(request.recipient),
         request.recipient_trusted,
         request.status_at + agreed.status_max_age if request.status_at else _LONG_AGO,
         request.protocol,

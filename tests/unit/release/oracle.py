@@ -148,12 +148,16 @@ def may_be_used(f: Facts) -> bool:
         return False
     if f.action > f.permitted_action or f.at >= f.delete_after:
         return False
-    return f.originator == f.holder or (f.local_allowed and f.purpose in f.carried_purposes)
+    if f.originator == f.holder:
+        return True
+    return f.purpose in f.carried_purposes and (f.local_allowed or f.originator == f.recipient)
 
 
 LOCAL_FIELDS: Mapping[str, Sequence[Any]] = {
-    **{name: FIELDS[name] for name in ("at", "holder", "purpose", "lane_kind", "labelled", "tlp", "pap", "originator",
+    **{name: FIELDS[name] for name in ("at", "holder", "purpose", "lane_kind", "labelled", "tlp", "pap",
                                        "carried_tlp", "carried_purposes", "delete_after", "withdrawn", "vetoed")},
+    "originator": (_US, _THIRD, _THEM),
+    "recipient": FIELDS["recipient"],
     "local_allowed": (False, True),
     "local_ceiling": (Tlp.AMBER, Tlp.CLEAR, Tlp.GREEN, Tlp.RED),
     "action": (0, 1, 2, 3, 5),

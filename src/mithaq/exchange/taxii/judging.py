@@ -1,0 +1,153 @@
+"""Ask the gate about held objects for one constituent, many at a time, each time anew.
+
+What the gate looks at inside the nation stands in columns: nothing is parsed here. Tests hold that this is the item
+which `gatekeeping.item_of` makes, and that no clause inside the nation looks at what is left out (the scope).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, Text, bindparam, select, type_coerce
+
+from mithaq.exchange import store as exchange
+from mithaq.exchange.gatekeeping import whose
+from mithaq.exchange.taxii.model import Shelf
+from mithaq.intelligence.model import Standing
+from mithaq.intelligence.tables import instructions, objects, provenance
+from mithaq.kernel.clock import rfc3339
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import Lane
+from mithaq.release.facts import NO_AGREEMENT
+from mithaq.release.model import Carried, Item, Recipient, Released, Request
+from mithaq.release.rules import decide
+from mithaq.standards.pap import Pap
+from mithaq.standards.stix import parse
+from mithaq.standards.tlp import Tlp, tlp_of
+
+COLUMNS: Final = (
+    objects.c.row,
+    objects.c.stix_id,
+    objects.c.type,
+    objects.c.lane,
+    objects.c.modified,
+    objects.c.tlp,
+    objects.c.pap,
+    objects.c.stands,
+    objects.c.digest,
+    objects.c.body,
+)
+"""What a query must yield for `Judge.items`."""
+
+_TLPS: Final = {int(tlp): tlp for tlp in Tlp}
+_PAPS: Final = {int(pap): pap for pap in Pap}
+_RED: Final = Tlp.RED
+_WORDS: Final = (
+    select(
+        provenance.c.object,
+        provenance.c.source,
+        provenance.c.nation,
+        provenance.c.standing,
+        type_coerce(provenance.c.carried, Text).label("carried"),
+    )
+    .where(provenance.c.object.in_(bindparam("rows", expanding=True)))
+    .order_by(provenance.c.row)
+)
+_INSTRUCTED: Final = select(instructions.c.object).where(
+    instructions.c.object.in_(bindparam("rows", expanding=True)), instructions.c.given_by.is_not(None)
+)
+
+
+class Word(NamedTuple):
+    """One word for an object, as far as it says whose the object is."""
+
+    source: str
+    nation: NationId
+    standing: Standing
+    carried: str
+
+
+class Judge:
+    """The gate for constituents at one instant over one view of the database; short-lived."""
+
+    def __init__(self, connection: Connection, own: NationId, at: datetime) -> None:
+        self._connection = connection
+        self._own = own
+        self._at = at
+        rows = connection.execute(select(exchange.vetoes.c.object_id, exchange.vetoes.c.recipient))
+        self._vetoes: dict[str, set[str]] = defaultdict(set)
+        for row in rows:
+            self._vetoes[row.object_id].add(row.recipient)
+
+    def items(self, rows: Sequence[Any]) -> list[Item]:
+        """Return the rows of `COLUMNS` as the gate sees them, in their order."""
+        if not rows:
+            return []
+        numbers = [row.row for row in rows]
+        words: dict[int, list[Word]] = defaultdict(list)
+        asked = []
+        for number, source, nation, standing, carried in self._connection.execute(_WORDS, {"rows": numbers}):
+            words[number].append(Word(source, nation, standing, carried))
+            if source == "constituent":
+                asked.append(number)
+        instructed = set(self._connection.scalars(_INSTRUCTED, {"rows": asked})) if asked else set()
+        return [self._item(row, words[row.row], is_instructed=row.row in instructed) for row in rows]
+
+    def _item(self, row: Any, words: Sequence[Word], *, is_instructed: bool) -> Item:
+        originator, carried = whose(words, self._own, is_instructed=is_instructed, read=_terms)
+        tlp: Tlp | None = _TLPS[row.tlp]
+        if tlp is _RED and tlp_of(parse(bytes(row.body)).object_marking_refs) is None:
+            tlp = None
+        digest = row.digest.hex()
+        return Item(
+            id=row.stix_id,
+            version=rfc3339(row.modified) if row.modified else digest[:16],
+            kind=row.type,
+            digest=digest,
+            tlp=tlp,
+            pap=None if row.pap is None else _PAPS[row.pap],
+            lane=_lane(row.lane),
+            originator=originator,
+            carried=carried,
+            is_withdrawn=not row.stands,
+        )
+
+    def released(self, items: Iterable[Item], shelf: Shelf) -> list[Released[Item] | None]:
+        """Decide about each item for exactly this constituent, in their order; None is withheld."""
+        recipient, collection = shelf.recipient, shelf.collection
+        decided = []
+        for item in items:
+            request = Request(
+                item,
+                self._own,
+                recipient,
+                True,
+                None,
+                collection.purpose,
+                vetoed=item.id in self._vetoes and self._is_vetoed(item.id, recipient),
+                action=collection.action,
+            )
+            decision = decide(request, self._at, NO_AGREEMENT)
+            decided.append(decision if isinstance(decision, Released) else None)
+        return decided
+
+    def _is_vetoed(self, object_id: str, recipient: Recipient) -> bool:
+        return not self._vetoes[object_id].isdisjoint({"*", str(recipient)})
+
+
+def _terms(word: Word) -> Carried:
+    return _read_terms(word.carried)
+
+
+@lru_cache(maxsize=4096)
+def _read_terms(text: str) -> Carried:
+    """Return the terms of a word; those of one release are the same text, and are read once."""
+    return Carried.of_json(msgspec.json.decode(text))
+
+
+@lru_cache(maxsize=64)
+def _lane(text: str) -> Lane:
+    return Lane.parse(text)
