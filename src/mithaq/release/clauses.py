@@ -356,6 +356,13 @@ LOCAL_CLAUSES = (
         "delete the object",
     ),
     Clause("withdrawn", Not(Holds(_f("withdrawn"))), "the object is withdrawn", "use the corrected version"),
+    Clause(
+        "withheld-reference",
+        Equal(_f("withheld_refs"), _f("zero")),
+        "it refers to %(withheld_refs)s objects that the recipient may not know of",
+        "release those objects, or make a version without the references",
+        ("withheld_refs",),
+    ),
     Clause("veto", Not(Holds(_f("vetoed"))), "a national veto stands against it", "ask the director to lift the veto"),
 )
 """Inside the nation: constituents and sensors."""

@@ -141,7 +141,7 @@ def whole_product(names: Sequence[str]) -> Iterator[Facts]:
 
 def may_be_used(f: Facts) -> bool:
     """Ask the same for a constituent or a sensor of this nation."""
-    if f.lane_kind != "actual" or not f.labelled or f.withdrawn or f.vetoed:
+    if f.lane_kind != "actual" or not f.labelled or f.withdrawn or f.vetoed or f.withheld_refs > 0:
         return False
     unnoticed = {0: Pap.RED, 1: Pap.AMBER, 2: Pap.AMBER}  # nothing is done, or nothing that shows outside
     if f.tlp > f.local_ceiling or f.tlp < f.carried_tlp or f.pap > unnoticed.get(f.action, Pap.GREEN):
@@ -155,7 +155,8 @@ def may_be_used(f: Facts) -> bool:
 
 LOCAL_FIELDS: Mapping[str, Sequence[Any]] = {
     **{name: FIELDS[name] for name in ("at", "holder", "purpose", "lane_kind", "labelled", "tlp", "pap",
-                                       "carried_tlp", "carried_purposes", "delete_after", "withdrawn", "vetoed")},
+                                       "carried_tlp", "carried_purposes", "delete_after", "withdrawn", "withheld_refs",
+                                       "vetoed")},
     "originator": (_US, _THIRD, _THEM),
     "recipient": FIELDS["recipient"],
     "local_allowed": (False, True),

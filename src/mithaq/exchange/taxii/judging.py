@@ -5,7 +5,7 @@ which `gatekeeping.item_of` makes, and that no clause inside the nation looks at
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -16,11 +16,12 @@ from sqlalchemy import Connection, Text, bindparam, select, type_coerce
 from mithaq.exchange import store as exchange
 from mithaq.exchange.gatekeeping import whose
 from mithaq.exchange.taxii.model import Shelf
+from mithaq.intelligence.indicators import identity_id
 from mithaq.intelligence.model import Standing
 from mithaq.intelligence.tables import instructions, objects, provenance
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.ids import NationId
-from mithaq.kernel.lane import Lane
+from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.release.facts import NO_AGREEMENT
 from mithaq.release.model import Carried, Item, Recipient, Released, Request
 from mithaq.release.rules import decide
@@ -61,6 +62,14 @@ _INSTRUCTED: Final = select(instructions.c.object).where(
 )
 
 
+_OF_IDS: Final = select(*COLUMNS).where(
+    objects.c.stix_id.in_(bindparam("ids", expanding=True)), objects.c.lane == str(ACTUAL)
+)
+_AT_ONCE: Final = 500
+_MAX_CLOSURE: Final = 20_000
+"""Objects looked at, one referring to the next, before everything referred to counts as hidden."""
+
+
 class Word(NamedTuple):
     """One word for an object, as far as it says whose the object is."""
 
@@ -77,6 +86,7 @@ class Judge:
         self._connection = connection
         self._own = own
         self._at = at
+        self._identity = identity_id(own)
         rows = connection.execute(select(exchange.vetoes.c.object_id, exchange.vetoes.c.recipient))
         self._vetoes: dict[str, set[str]] = defaultdict(set)
         for row in rows:
@@ -115,24 +125,67 @@ class Judge:
             is_withdrawn=not row.stands,
         )
 
-    def released(self, items: Iterable[Item], shelf: Shelf) -> list[Released[Item] | None]:
-        """Decide about each item for exactly this constituent, in their order; None is withheld."""
-        recipient, collection = shelf.recipient, shelf.collection
-        decided = []
-        for item in items:
-            request = Request(
-                item,
-                self._own,
-                recipient,
-                True,
-                None,
-                collection.purpose,
-                vetoed=item.id in self._vetoes and self._is_vetoed(item.id, recipient),
-                action=collection.action,
-            )
-            decision = decide(request, self._at, NO_AGREEMENT)
-            decided.append(decision if isinstance(decision, Released) else None)
-        return decided
+    def decide(
+        self, items: Sequence[Item], refs: Sequence[Collection[str]], shelf: Shelf
+    ) -> list[Released[Item] | None]:
+        """Decide about each item for exactly this constituent, in their order; None is withheld.
+
+        `refs` are the ids that each refers to.
+        """
+        hidden = self._hidden({ref for each in refs for ref in each}, shelf) if any(refs) else frozenset()
+        return [
+            self._one(item, shelf, len(hidden.intersection(referred)) if referred else 0)
+            for item, referred in zip(items, refs, strict=True)
+        ]
+
+    def _one(self, item: Item, shelf: Shelf, withheld_refs: int) -> Released[Item] | None:
+        recipient = shelf.recipient
+        request = Request(
+            item,
+            self._own,
+            recipient,
+            True,
+            None,
+            shelf.collection.purpose,
+            withheld_refs=withheld_refs,
+            vetoed=item.id in self._vetoes and self._is_vetoed(item.id, recipient),
+            action=shelf.collection.action,
+        )
+        decision = decide(request, self._at, NO_AGREEMENT)
+        return decision if isinstance(decision, Released) else None
+
+    def _hidden(self, wanted: Collection[str], shelf: Shelf) -> frozenset[str]:
+        """Return which of these ids are held here and may not be known to the constituent.
+
+        An object may be known if a version of it is released, and what that version refers to may be known too; of
+        objects that refer to each other all may be known, or none.
+        """
+        versions: dict[str, list[Collection[str]]] = {}
+        news = {ref for ref in wanted if self._matters(ref)}
+        while news:
+            if len(versions) + len(news) > _MAX_CLOSURE:
+                return frozenset(wanted)
+            rows = self._versions(news)
+            found: set[str] = set()
+            for row, item in zip(rows, self.items(rows), strict=True):
+                known = versions.setdefault(row.stix_id, [])
+                if self._one(item, shelf, 0) is not None:
+                    refs = [ref for ref in parse(bytes(row.body)).refs if self._matters(ref)]
+                    known.append(refs)
+                    found.update(refs)
+            news = found - versions.keys() - news
+        return frozenset(ref for ref in _unknown(versions) if ref in wanted)
+
+    def _matters(self, ref: str) -> bool:
+        return ref != self._identity and not ref.startswith("marking-definition--")
+
+    def _versions(self, ids: Collection[str]) -> list[Any]:
+        ordered = sorted(ids)
+        return [
+            row
+            for start in range(0, len(ordered), _AT_ONCE)
+            for row in self._connection.execute(_OF_IDS, {"ids": ordered[start : start + _AT_ONCE]})
+        ]
 
     def _is_vetoed(self, object_id: str, recipient: Recipient) -> bool:
         return not self._vetoes[object_id].isdisjoint({"*", str(recipient)})
@@ -151,3 +204,17 @@ def _read_terms(text: str) -> Carried:
 @lru_cache(maxsize=64)
 def _lane(text: str) -> Lane:
     return Lane.parse(text)
+
+
+def _unknown(versions: Mapping[str, Sequence[Collection[str]]]) -> set[str]:
+    """Return the objects of which no version may be known, given what each released version refers to."""
+    hidden = {object_id for object_id, released in versions.items() if not released}
+    while True:
+        more = {
+            object_id
+            for object_id, released in versions.items()
+            if object_id not in hidden and all(not hidden.isdisjoint(refs) for refs in released)
+        }
+        if not more:
+            return hidden
+        hidden |= more

@@ -15,6 +15,7 @@ from mithaq.exchange.taxii.store import shelved
 from mithaq.intelligence.tables import objects
 from mithaq.kernel.database import EPOCH
 from mithaq.release.model import Item, Released
+from mithaq.standards.stix import parse
 
 _twin, _twin_object = shelved.alias("twin"), objects.alias("twin_object")
 _HAS_SIBLINGS: Final = exists(
@@ -28,7 +29,7 @@ _HAS_SIBLINGS: Final = exists(
     )
 )
 _PAGE: Final = (
-    select(*COLUMNS, shelved.c.date_added, shelved.c.version, _HAS_SIBLINGS.label("has_siblings"))
+    select(*COLUMNS, shelved.c.date_added, shelved.c.version, shelved.c.refers, _HAS_SIBLINGS.label("has_siblings"))
     .join(objects, objects.c.row == shelved.c.object)
     .where(shelved.c.shelf == bindparam("shelf"), shelved.c.date_added > bindparam("after"))
     .order_by(shelved.c.date_added)
@@ -142,7 +143,8 @@ class Reading:
         return {object_id: (min(known, key=_order), max(known, key=_order)) for object_id, known in versions.items()}
 
     def _released(self, rows: Sequence[Any]) -> list[Served]:
-        decided = self._judge.released(self._judge.items(rows), self._shelf)
+        refs = [parse(row.body).refs if row.refers else () for row in rows]
+        decided = self._judge.decide(self._judge.items(rows), refs, self._shelf)
         return [
             Served(released, row.body, row.date_added, row.version)
             for row, released in zip(rows, decided, strict=True)

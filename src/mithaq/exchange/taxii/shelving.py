@@ -70,6 +70,8 @@ class Shelving:
             gone, judged = _rows_of(tx.connection, entry)
             for chunk in _chunks(gone):
                 store.take_off(tx, None, chunk)
+                if entry.kind == _ERASED:
+                    store.forget_refs(tx, chunk)
             for chunk in _chunks(judged):
                 added += self._settle(tx, shelves, chunk)
         _tell(tx, added)
@@ -92,28 +94,44 @@ class Shelving:
             store.note_filled(tx, shelf.id, shelf.fill_to if full else rows[-1])
         return True
 
-    def _settle(self, tx: Transaction, shelves: Iterable[Shelf], numbers: Sequence[int]) -> int:
-        """Put on each shelf what is released to its constituent, and take off the rest; return how many came."""
+    def _settle(self, tx: Transaction, shelves: Sequence[Shelf], numbers: Sequence[int]) -> int:
+        """Put on each shelf what is released to its constituent, and take off the rest; return how many came.
+
+        What refers to these objects is judged again with them.
+        """
         judge = Judge(tx.connection, self._own, tx.at)
-        rows = tx.connection.execute(_ROWS, {"rows": list(numbers)}).all()
+        added, done, waiting = 0, set(numbers), list(numbers)
+        while waiting:
+            chunk, waiting = waiting[:CHUNK_ROWS], waiting[CHUNK_ROWS:]
+            rows = tx.connection.execute(_ROWS, {"rows": chunk}).all()
+            added += self._settle_rows(tx, judge, shelves, chunk, rows)
+            referring = store.referring(tx.connection, sorted({row.stix_id for row in rows}))
+            waiting += [row for row in referring if row not in done]
+            done.update(waiting)
+        return added
+
+    def _settle_rows(
+        self, tx: Transaction, judge: Judge, shelves: Iterable[Shelf], numbers: Sequence[int], rows: Sequence[Any]
+    ) -> int:
         items = judge.items(rows)
+        parsed = [parse(bytes(row.body)) for row in rows]
         posted = _posted(tx.connection, rows, items)
-        parsed: dict[int, StixObject] = {}
+        store.note_refs(tx, {row.row: each.refs for row, each in zip(rows, parsed, strict=True)})
         added = 0
         for shelf in shelves:
             there = store.on_shelf(tx.connection, shelf.id, numbers)
             carried = [
-                (row, item) for row, item in zip(rows, items, strict=True) if _carries(shelf, row, item, posted, parsed)
+                place for place, item in enumerate(items) if _carries(shelf, rows[place], item, parsed[place], posted)
             ]
-            decided = judge.released([item for _, item in carried], shelf)
-            wanted = [row for (row, _), released in zip(carried, decided, strict=True) if released is not None]
-            store.take_off(tx, shelf.id, there - {row.row for row in wanted})
-            added += self._put(tx, shelf, [row for row in wanted if row.row not in there])
+            decided = judge.decide([items[at] for at in carried], [parsed[at].refs for at in carried], shelf)
+            wanted = [at for at, released in zip(carried, decided, strict=True) if released is not None]
+            store.take_off(tx, shelf.id, there - {rows[at].row for at in wanted})
+            added += self._put(tx, shelf, [(rows[at], parsed[at]) for at in wanted if rows[at].row not in there])
         return added
 
-    def _put(self, tx: Transaction, shelf: Shelf, rows: Sequence[Any]) -> int:
-        """Put rows on a shelf, each a millisecond after the one before."""
-        if not rows:
+    def _put(self, tx: Transaction, shelf: Shelf, objects_: Sequence[tuple[Any, StixObject]]) -> int:
+        """Put objects on a shelf, each a millisecond after the one before."""
+        if not objects_:
             return 0
         last = store.last_added(tx, shelf.id)
         first = max(_whole(self._now()), last + _TICK)
@@ -122,9 +140,10 @@ class Shelving:
                 "date_added": first + place * _TICK,
                 "object": row.row,
                 "type": row.type,
-                "version": row.modified or parse(bytes(row.body)).created or first + place * _TICK,
+                "version": parsed.modified or parsed.created or first + place * _TICK,
+                "refers": bool(parsed.refs),
             }
-            for place, row in enumerate(rows)
+            for place, (row, parsed) in enumerate(objects_)
         ]
         store.put(tx, shelf.id, added, added[-1]["date_added"])
         return len(added)
@@ -136,8 +155,9 @@ def _rows_of(connection: Connection, entry: Entry) -> tuple[Sequence[int], Seque
         return (), connection.scalars(_OF_OBJECT, {"stix_id": entry.subject}).all()
     rows: Sequence[int] = entry.detail.get("rows", ())
     if entry.kind == _ERASED:
-        return rows, entry.detail["kept"]
-    return (rows, ()) if entry.kind == _WITHDRAWN else ((), rows)
+        about = store.referring(connection, entry.detail["objects"])
+        return rows, sorted({*entry.detail["kept"], *about})
+    return rows if entry.kind == _WITHDRAWN else (), rows
 
 
 def _chunks(rows: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -155,8 +175,8 @@ def _posted(connection: Connection, rows: Sequence[Any], items: Sequence[Item]) 
     return found
 
 
-def _carries(shelf: Shelf, row: Any, item: Item, posted: dict[int, set[str]], parsed: dict[int, StixObject]) -> bool:
-    """Tell whether a collection carries an object: by its types and labels, and what was posted where it was posted."""
+def _carries(shelf: Shelf, row: Any, item: Item, parsed: StixObject, posted: dict[int, set[str]]) -> bool:
+    """Tell whether a collection carries an object: by types and labels, and what was posted where it was posted."""
     collection = shelf.collection
     if not collection.can_read:
         return False
@@ -164,11 +184,7 @@ def _carries(shelf: Shelf, row: Any, item: Item, posted: dict[int, set[str]], pa
         return collection.id in posted[row.row]
     if collection.types and item.kind not in collection.types:
         return False
-    if not collection.labels:
-        return True
-    if row.row not in parsed:
-        parsed[row.row] = parse(bytes(row.body))
-    return not collection.labels.isdisjoint(parsed[row.row].labels)
+    return not collection.labels or not collection.labels.isdisjoint(parsed.labels)
 
 
 def _whole(at: datetime) -> datetime:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from mithaq.exchange.taxii.model import Collection, Shelf
 from mithaq.intelligence.tables import objects
-from mithaq.kernel.database import EPOCH, Json, Timestamp, Transaction, metadata, row_id
+from mithaq.kernel.database import EPOCH, Json, Timestamp, Transaction, insert_ignore, metadata, row_id
 from mithaq.nations.constituents.store import constituents
 from mithaq.standards.tlp import Tlp
 
@@ -75,10 +75,20 @@ shelved = Table(
     Column("object", _Big, nullable=False),
     Column("type", Text, nullable=False),
     Column("version", Timestamp, nullable=False),
+    Column("refers", Boolean, nullable=False),
     Index("taxii_shelved_object", "shelf", "object", unique=True),
     Index("taxii_shelved_row", "object"),
     Index("taxii_shelved_type", "shelf", "type", "date_added"),
 )
+refs = Table(
+    "taxii_refs",
+    metadata,
+    Column("ref", Text, primary_key=True),
+    Column("object", _Big, primary_key=True, autoincrement=False),
+    Index("taxii_refs_object", "object"),
+)
+"""Which objects refer to which: what becomes of one is a question about the other too."""
+
 posts = Table(
     "taxii_posts",
     metadata,
@@ -195,6 +205,22 @@ def take_off(tx: Transaction, shelf: int | None, rows: Iterable[int]) -> None:
     if gone:
         statement = delete(shelved).where(shelved.c.object.in_(gone))
         tx.execute(statement if shelf is None else statement.where(shelved.c.shelf == shelf))
+
+
+def forget_refs(tx: Transaction, rows: Iterable[int]) -> None:
+    """Forget what objects referred to that are gone for good."""
+    tx.execute(delete(refs).where(refs.c.object.in_(list(rows))))
+
+
+def note_refs(tx: Transaction, referred: Mapping[int, Iterable[str]]) -> None:
+    """Note what objects refer to."""
+    insert_ignore(tx, refs, [{"ref": ref, "object": row} for row, ids in referred.items() for ref in ids])
+
+
+def referring(connection: Connection, ids: Sequence[str]) -> list[int]:
+    """Return the rows of the objects that refer to these."""
+    query = select(refs.c.object).where(refs.c.ref.in_(list(ids))).distinct().order_by(refs.c.object)
+    return list(connection.scalars(query))
 
 
 def note_filled(tx: Transaction, shelf: int, row: int) -> None:

@@ -54,12 +54,20 @@ def upgrade() -> None:
         sa.Column("object", _Big, nullable=False),
         sa.Column("type", sa.Text(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("refers", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["shelf"], ["taxii_shelves.id"], name="fk_taxii_shelved_shelf"),
         sa.PrimaryKeyConstraint("shelf", "date_added", name="pk_taxii_shelved"),
     )
     op.create_index("taxii_shelved_object", "taxii_shelved", ["shelf", "object"], unique=True)
     op.create_index("taxii_shelved_row", "taxii_shelved", ["object"])
     op.create_index("taxii_shelved_type", "taxii_shelved", ["shelf", "type", "date_added"])
+    op.create_table(
+        "taxii_refs",
+        sa.Column("ref", sa.Text(), nullable=False),
+        sa.Column("object", _Big, autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("ref", "object", name="pk_taxii_refs"),
+    )
+    op.create_index("taxii_refs_object", "taxii_refs", ["object"])
     op.create_table(
         "taxii_posts",
         sa.Column("id", sa.Text(), nullable=False),
