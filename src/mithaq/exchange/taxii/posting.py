@@ -32,7 +32,7 @@ from mithaq.standards import stix
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 
-POSTED: Final = "exchange.posted"
+POSTED = "exchange.posted"
 _LEAST_PAP: Final = Pap.AMBER
 _IN_OUR_NAME: Final = Reason("name-of-the-nation", "only this nation itself says something in its name")
 _NO_AGREEMENT: Final = Reference("", 0, "")
@@ -194,12 +194,17 @@ def _terms(name: NationId, tlp: Tlp, pap: Pap, at: datetime) -> Carried:
 
 
 def _pieces(body: bytes) -> list[stix.Piece | stix.Refused]:
+    """Part an envelope, or a bundle; what is a list or a single object is neither."""
+    refused = NotTaken("this is no envelope of STIX objects that can be read")
+    whole = body.strip()
+    if not whole.startswith(b"{"):
+        raise refused
     try:
         found = list(stix.split_bundle(io.BytesIO(body), max_object_bytes=TAXII_POST.max_object_bytes))
     except stix.BadBundle as error:
-        raise NotTaken("this is no envelope of STIX objects that can be read") from error
-    if not body.lstrip().startswith(b"{") or b'"objects"' not in body:
-        raise NotTaken("this is no envelope of STIX objects that can be read")
+        raise refused from error
+    if any(isinstance(piece, stix.Piece) and len(piece.body) == len(whole) for piece in found):
+        raise refused
     if len(found) > TAXII_POST.max_objects:
         raise NotTaken("more than the %(max)s objects that one envelope may hold", max=TAXII_POST.max_objects)
     return found

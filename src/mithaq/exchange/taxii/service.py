@@ -19,7 +19,7 @@ from mithaq.nations.people.audit import audit
 from mithaq.release.model import PERMITTED_ACTIONS
 from mithaq.standards.tlp import Tlp
 
-CHANGED: Final = "exchange.collections"
+CHANGED = "exchange.collections"
 _ALIAS: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _TYPE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,249}")
 _ALIAS_CHARACTERS: Final = range(3, 64)

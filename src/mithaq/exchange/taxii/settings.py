@@ -19,7 +19,7 @@ MAX_OPEN_REQUESTS: Final = 8
 THREADS: Final = 8
 """Threads in which answers are worked out; the rest of the node has its own."""
 
-MAX_QUERY_CHARACTERS: Final = 64 * 1024
+MAX_QUERY_CHARACTERS: Final = 32 * 1024
 MAX_MATCH_VALUES: Final = 500
 CHUNK_ROWS: Final = 1_000
 """Held objects judged in one transaction when a shelf is filled."""

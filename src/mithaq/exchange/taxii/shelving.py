@@ -24,7 +24,7 @@ from mithaq.release.model import Item
 from mithaq.standards.stix import StixObject, parse
 
 READER: Final = "exchange.taxii"
-SHELVED: Final = "exchange.shelved"
+SHELVED = "exchange.shelved"
 _STORED, _WITHDRAWN, _ERASED = "intelligence.stored", "intelligence.withdrawn", "intelligence.erased"
 _ORDERS: Final = "exchange.orders"
 _AT_ONCE: Final = 4
