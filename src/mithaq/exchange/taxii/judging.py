@@ -22,9 +22,8 @@ from mithaq.intelligence.tables import instructions, objects, provenance
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL, Lane
-from mithaq.release.facts import NO_AGREEMENT
 from mithaq.release.model import Carried, Item, Recipient, Released, Request
-from mithaq.release.rules import decide
+from mithaq.release.rules import decide_inside
 from mithaq.standards.pap import Pap
 from mithaq.standards.stix import parse
 from mithaq.standards.tlp import Tlp, tlp_of
@@ -46,6 +45,7 @@ COLUMNS: Final = (
 _TLPS: Final = {int(tlp): tlp for tlp in Tlp}
 _PAPS: Final = {int(pap): pap for pap in Pap}
 _RED: Final = Tlp.RED
+_OURS: Final = frozenset({"own", "import"})
 _WORDS: Final = (
     select(
         provenance.c.object,
@@ -96,34 +96,29 @@ class Judge:
         """Return the rows of `COLUMNS` as the gate sees them, in their order."""
         if not rows:
             return []
-        numbers = [row.row for row in rows]
         words: dict[int, list[Word]] = defaultdict(list)
+        own: set[int] = set()
         asked = []
-        for number, source, nation, standing, carried in self._connection.execute(_WORDS, {"rows": numbers}):
+        for number, source, nation, standing, carried in self._connection.execute(
+            _WORDS, {"rows": [row.row for row in rows]}
+        ):
+            if standing == "stands" and source in _OURS:
+                own.add(number)  # whatever others say, this nation stands behind it
+                continue
             words[number].append(Word(source, nation, standing, carried))
             if source == "constituent":
                 asked.append(number)
         instructed = set(self._connection.scalars(_INSTRUCTED, {"rows": asked})) if asked else set()
-        return [self._item(row, words[row.row], is_instructed=row.row in instructed) for row in rows]
-
-    def _item(self, row: Any, words: Sequence[Word], *, is_instructed: bool) -> Item:
-        originator, carried = whose(words, self._own, is_instructed=is_instructed, read=_terms)
-        tlp: Tlp | None = _TLPS[row.tlp]
-        if tlp is _RED and tlp_of(parse(bytes(row.body)).object_marking_refs) is None:
-            tlp = None
-        digest = row.digest.hex()
-        return Item(
-            id=row.stix_id,
-            version=rfc3339(row.modified) if row.modified else digest[:16],
-            kind=row.type,
-            digest=digest,
-            tlp=tlp,
-            pap=None if row.pap is None else _PAPS[row.pap],
-            lane=_lane(row.lane),
-            originator=originator,
-            carried=carried,
-            is_withdrawn=not row.stands,
-        )
+        ours: tuple[NationId, tuple[Carried, ...]] = (self._own, ())
+        return [
+            _item(
+                row,
+                ours
+                if row.row in own
+                else whose(words[row.row], self._own, is_instructed=row.row in instructed, read=_terms),
+            )
+            for row in rows
+        ]
 
     def decide(
         self, items: Sequence[Item], refs: Sequence[Collection[str]], shelf: Shelf
@@ -133,26 +128,27 @@ class Judge:
         `refs` are the ids that each refers to.
         """
         hidden = self._hidden({ref for each in refs for ref in each}, shelf) if any(refs) else frozenset()
-        return [
-            self._one(item, shelf, len(hidden.intersection(referred)) if referred else 0)
-            for item, referred in zip(items, refs, strict=True)
-        ]
+        counts = [len(hidden.intersection(referred)) if referred else 0 for referred in refs]
+        return self._decide(items, counts, shelf)
 
-    def _one(self, item: Item, shelf: Shelf, withheld_refs: int) -> Released[Item] | None:
-        recipient = shelf.recipient
-        request = Request(
-            item,
-            self._own,
-            recipient,
-            True,
-            None,
-            shelf.collection.purpose,
-            withheld_refs=withheld_refs,
-            vetoed=item.id in self._vetoes and self._is_vetoed(item.id, recipient),
-            action=shelf.collection.action,
-        )
-        decision = decide(request, self._at, NO_AGREEMENT)
-        return decision if isinstance(decision, Released) else None
+    def _decide(self, items: Sequence[Item], withheld_refs: Sequence[int], shelf: Shelf) -> list[Released[Item] | None]:
+        recipient, purpose, action = shelf.recipient, shelf.collection.purpose, shelf.collection.action
+        requests = [
+            Request(
+                item,
+                self._own,
+                recipient,
+                True,
+                None,
+                purpose,
+                withheld_refs=count,
+                vetoed=item.id in self._vetoes and self._is_vetoed(item.id, recipient),
+                action=action,
+            )
+            for item, count in zip(items, withheld_refs, strict=True)
+        ]
+        decided = decide_inside(requests, self._at)
+        return [each if isinstance(each, Released) else None for each in decided]
 
     def _hidden(self, wanted: Collection[str], shelf: Shelf) -> frozenset[str]:
         """Return which of these ids are held here and may not be known to the constituent.
@@ -167,9 +163,9 @@ class Judge:
                 return frozenset(wanted)
             rows = self._versions(news)
             found: set[str] = set()
-            for row, item in zip(rows, self.items(rows), strict=True):
+            for row, released in zip(rows, self._decide(self.items(rows), [0] * len(rows), shelf), strict=True):
                 known = versions.setdefault(row.stix_id, [])
-                if self._one(item, shelf, 0) is not None:
+                if released is not None:
                     refs = [ref for ref in parse(bytes(row.body)).refs if self._matters(ref)]
                     known.append(refs)
                     found.update(refs)
@@ -218,3 +214,22 @@ def _unknown(versions: Mapping[str, Sequence[Collection[str]]]) -> set[str]:
         if not more:
             return hidden
         hidden |= more
+
+
+def _item(row: Any, said: tuple[NationId, tuple[Carried, ...]]) -> Item:
+    tlp: Tlp | None = _TLPS[row.tlp]
+    if tlp is _RED and tlp_of(parse(bytes(row.body)).object_marking_refs) is None:
+        tlp = None
+    digest = row.digest.hex()
+    return Item(
+        id=row.stix_id,
+        version=rfc3339(row.modified) if row.modified else digest[:16],
+        kind=row.type,
+        digest=digest,
+        tlp=tlp,
+        pap=None if row.pap is None else _PAPS[row.pap],
+        lane=_lane(row.lane),
+        originator=said[0],
+        carried=said[1],
+        is_withdrawn=not row.stands,
+    )
