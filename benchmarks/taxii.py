@@ -197,7 +197,7 @@ def _medallion(number: int) -> float:
         client = application.test_client()
         begun = time.perf_counter()
         answer = client.get(
-            "/root/collections/91a7b528-80eb-42ed-a74d-c6fbd5a26116/objects/",
+            "/peer/collections/91a7b528-80eb-42ed-a74d-c6fbd5a26116/objects/",
             headers={"Accept": "application/taxii+json;version=2.1"},
             auth=("reader", "secret"),
         )
@@ -227,11 +227,11 @@ def _peer_data(objects: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "objects": list(objects),
     }
     information = {
-        "title": "Root",
+        "title": "Peer",
         "versions": ["application/taxii+json;version=2.1"],
         "max_content_length": 9_765_625,
     }
     return {
-        "/discovery": {"title": "Peer", "default": "/root/", "api_roots": ["/root/"]},
-        "root": {"information": information, "status": [], "collections": [collection]},
+        "/discovery": {"title": "Peer", "default": "/peer/", "api_roots": ["/peer/"]},
+        "peer": {"information": information, "status": [], "collections": [collection]},
     }

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, select
 
 from mithaq.agreements.model import Reference
 from mithaq.agreements.vocabulary import Purpose
+from mithaq.exchange.recalling import take_back
 from mithaq.exchange.taxii import documents
 from mithaq.exchange.taxii.errors import NotTaken, UnknownOnShelf
 from mithaq.exchange.taxii.filters import version_text
@@ -113,7 +114,7 @@ class Posting:
             versions = {row.row: _version(row.body) for row in mine}
             chosen = _chosen(versions, asked) if SPEC_VERSION in asked.spec_versions else []
             if chosen:
-                self._holdings.withdraw(tx, object_id, ACTUAL, name, "taken back over TAXII", only=chosen)
+                take_back(tx, self._holdings, object_id, ACTUAL, name, "taken back over TAXII", only=chosen)
         return len(chosen)
 
     def _store(
