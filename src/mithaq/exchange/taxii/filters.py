@@ -29,7 +29,6 @@ _WORDS: Final = frozenset({"first", "last", "all"})
 _MAC_BYTES: Final = 16
 _MAX_DIGITS: Final = 12
 _MICROSECOND: Final = timedelta(microseconds=1)
-_FOREIGN: Final = "this cursor was not given out for this question"
 
 
 class Question:
@@ -131,12 +130,16 @@ def _read(cursor: str, place: str, key: bytes) -> tuple[datetime, dict[str, str]
     try:
         raw = base64.urlsafe_b64decode(cursor.encode())
     except ValueError as error:
-        raise BadFilter(_FOREIGN) from error
+        raise _foreign() from error
     mac, payload = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
     if not hmac.compare_digest(mac, _mac(key, place, payload)):
-        raise BadFilter(_FOREIGN)
+        raise _foreign()
     value: list[Any] = msgspec.json.decode(payload)
     return EPOCH + value[0] * _MICROSECOND, value[1]
+
+
+def _foreign() -> BadFilter:
+    return BadFilter("this cursor was not given out for this question")
 
 
 def _mac(key: bytes, place: str, payload: bytes) -> bytes:
