@@ -6,12 +6,12 @@ which `gatekeeping.item_of` makes, and that no clause inside the nation looks at
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Text, bindparam, select, type_coerce
+from sqlalchemy import BigInteger, Connection, Text, bindparam, exists, select, type_coerce
 
 from mithaq.exchange import store as exchange
 from mithaq.exchange.gatekeeping import whose
@@ -19,7 +19,7 @@ from mithaq.exchange.taxii.model import Shelf
 from mithaq.intelligence.indicators import identity_id
 from mithaq.intelligence.model import Standing
 from mithaq.intelligence.tables import instructions, objects, provenance
-from mithaq.kernel.clock import rfc3339
+from mithaq.kernel.database import EPOCH
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.release.model import Carried, Item, Recipient, Released, Request
@@ -33,19 +33,30 @@ COLUMNS: Final = (
     objects.c.stix_id,
     objects.c.type,
     objects.c.lane,
-    objects.c.modified,
+    type_coerce(objects.c.modified, BigInteger).label("modified"),
     objects.c.tlp,
     objects.c.pap,
     objects.c.stands,
     objects.c.digest,
     objects.c.body,
+    exists(
+        select(provenance.c.row).where(
+            provenance.c.object == objects.c.row,
+            provenance.c.standing == "stands",
+            provenance.c.source.in_(("own", "import")),
+        )
+    ).label("is_ours"),
 )
-"""What a query must yield for `Judge.items`."""
+"""What a query must yield for `Judge.items`; instants as microseconds since 1970, most of which nobody reads.
+
+`is_ours`: this nation stands behind it, whatever others say; their words need not be read.
+"""
 
 _TLPS: Final = {int(tlp): tlp for tlp in Tlp}
 _PAPS: Final = {int(pap): pap for pap in Pap}
 _RED: Final = Tlp.RED
-_OURS: Final = frozenset({"own", "import"})
+_MICROSECOND: Final = timedelta(microseconds=1)
+_NAIVE_EPOCH: Final = EPOCH.replace(tzinfo=None)
 _WORDS: Final = (
     select(
         provenance.c.object,
@@ -96,29 +107,24 @@ class Judge:
         """Return the rows of `COLUMNS` as the gate sees them, in their order."""
         if not rows:
             return []
-        words: dict[int, list[Word]] = defaultdict(list)
-        own: set[int] = set()
-        asked = []
-        for number, source, nation, standing, carried in self._connection.execute(
-            _WORDS, {"rows": [row.row for row in rows]}
-        ):
-            if standing == "stands" and source in _OURS:
-                own.add(number)  # whatever others say, this nation stands behind it
-                continue
+        theirs = [row.row for row in rows if not row.is_ours]
+        words = self._words(theirs) if theirs else {}
+        ours: tuple[NationId, tuple[Carried, ...]] = (self._own, ())
+        return [_item(row, ours if row.is_ours else words[row.row]) for row in rows]
+
+    def _words(self, numbers: Sequence[int]) -> dict[int, tuple[NationId, tuple[Carried, ...]]]:
+        """Return whose these rows are, and the terms under which they came."""
+        words: dict[int, list[Word]] = {number: [] for number in numbers}
+        posted = []
+        for number, source, nation, standing, carried in self._connection.execute(_WORDS, {"rows": list(numbers)}):
             words[number].append(Word(source, nation, standing, carried))
             if source == "constituent":
-                asked.append(number)
-        instructed = set(self._connection.scalars(_INSTRUCTED, {"rows": asked})) if asked else set()
-        ours: tuple[NationId, tuple[Carried, ...]] = (self._own, ())
-        return [
-            _item(
-                row,
-                ours
-                if row.row in own
-                else whose(words[row.row], self._own, is_instructed=row.row in instructed, read=_terms),
-            )
-            for row in rows
-        ]
+                posted.append(number)
+        instructed = set(self._connection.scalars(_INSTRUCTED, {"rows": posted})) if posted else set()
+        return {
+            number: whose(said, self._own, is_instructed=number in instructed, read=_terms)
+            for number, said in words.items()
+        }
 
     def decide(
         self, items: Sequence[Item], refs: Sequence[Collection[str]], shelf: Shelf
@@ -217,19 +223,24 @@ def _unknown(versions: Mapping[str, Sequence[Collection[str]]]) -> set[str]:
 
 
 def _item(row: Any, said: tuple[NationId, tuple[Carried, ...]]) -> Item:
-    tlp: Tlp | None = _TLPS[row.tlp]
-    if tlp is _RED and tlp_of(parse(bytes(row.body)).object_marking_refs) is None:
+    _, stix_id, kind, lane, modified, tlp_rank, pap_rank, stands, raw_digest, body, _ = row[: len(COLUMNS)]
+    tlp: Tlp | None = _TLPS[tlp_rank]
+    if tlp is _RED and tlp_of(parse(bytes(body)).object_marking_refs) is None:
         tlp = None
-    digest = row.digest.hex()
+    digest = raw_digest.hex()
     return Item(
-        id=row.stix_id,
-        version=rfc3339(row.modified) if row.modified else digest[:16],
-        kind=row.type,
-        digest=digest,
-        tlp=tlp,
-        pap=None if row.pap is None else _PAPS[row.pap],
-        lane=_lane(row.lane),
-        originator=said[0],
-        carried=said[1],
-        is_withdrawn=not row.stands,
+        stix_id,
+        digest[:16] if modified is None else _version(modified),
+        kind,
+        digest,
+        tlp,
+        None if pap_rank is None else _PAPS[pap_rank],
+        _lane(lane),
+        *said,
+        is_withdrawn=not stands,
     )
+
+
+def _version(modified_us: int) -> str:
+    """Write `modified` as `rfc3339` does."""
+    return (_NAIVE_EPOCH + modified_us * _MICROSECOND).isoformat(timespec="milliseconds") + "Z"
