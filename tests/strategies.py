@@ -203,7 +203,7 @@ def items(draw: st.DrawFn, *, own: bool = False) -> Item:
     """An object as the gate sees it, ordinary but for up to four things; `own` ones carry nobody else's terms."""
     known = sorted(set(_UNUSUAL) - ({"originator", "carried"} if own else set()))
     wild = draw(st.frozensets(st.sampled_from(known), max_size=4))
-    return replace(_ITEM, **{name: draw(_UNUSUAL[name]) for name in sorted(wild)})
+    return msgspec.structs.replace(_ITEM, **{name: draw(_UNUSUAL[name]) for name in sorted(wild)})
 
 
 @st.composite

@@ -1,8 +1,10 @@
 from datetime import datetime, timedelta
 from functools import cache
 from random import Random
+from typing import Literal
 
 import msgspec
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -15,9 +17,10 @@ from mithaq.nations.model import Card, Partner, Standing
 from mithaq.nations.rules import read_card
 from mithaq.release.clauses import LOCAL_CLAUSES, NATION_CLAUSES
 from mithaq.release.evaluate import compile_clauses
-from mithaq.release.facts import facts_of
+from mithaq.release.expression import facts_in
+from mithaq.release.facts import NO_AGREEMENT, facts_of
 from mithaq.release.model import Carried, Item, Recipient, Released, Request
-from mithaq.release.rules import carried_terms, decide, judge
+from mithaq.release.rules import carried_terms, decide, decide_inside, judge
 from mithaq.standards.pap import Pap, pap_of
 from mithaq.standards.tlp import Tlp, tlp_of
 from tests import strategies as some
@@ -196,3 +199,36 @@ def test_what_one_side_releases_the_other_admits_and_what_the_agreement_forbids_
     sent, admitted = codes(question, at), admission(question, agreement, at)
     assert admitted <= sent
     assert sent - RECIPIENT_CANNOT_KNOW <= admitted
+
+
+@given(
+    st.lists(some.requests(), max_size=6),
+    some.instants,
+    st.sampled_from(["constituent", "sensor"]),
+    st.integers(0, 5),
+    st.integers(0, 1),
+)
+def test_requests_inside_the_nation_decided_together_are_decided_as_each_alone(
+    requests: list[Request], at: datetime, kind: Literal["constituent", "sensor"], action: int, refs: int
+) -> None:
+    inside = [
+        changed(each, recipient=Recipient(kind, "grid"), agreement=None, action=action, withheld_refs=refs)
+        for each in requests
+    ]
+    twice = [*inside, *reversed(inside), *[changed(each, recipient=Recipient(kind, "bank")) for each in inside]]
+    assert decide_inside(twice, at) == [decide(each, at, NO_AGREEMENT) for each in twice]
+    for each in requests:
+        with pytest.raises(TypeError):
+            decide_inside([changed(each, recipient=Recipient("nation", "XB"))], at)
+
+
+def test_what_is_decided_together_is_told_apart_by_every_fact_that_a_clause_looks_at() -> None:
+    """Each fact comes from what `_told_apart` returns, from the instant, or is the same for everybody."""
+    of_item = {"labelled", "tlp", "pap", "lane_kind", "originator", "withdrawn"}
+    of_terms = {"local_ceiling", "local_allowed", "permitted_action", "carried_purposes", "carried_tlp", "delete_after"}
+    of_request = {"holder", "recipient", "purpose", "action", "vetoed", "withheld_refs", "at"}
+    constants = {"pap_green", "pap_amber", "action_none", "action_internal", "lane_actual", "zero"}
+    looked_at = {name for clause in LOCAL_CLAUSES for name in facts_in(clause.condition)}
+    assert looked_at == of_item | of_terms | of_request | constants
+    shown = {name for clause in LOCAL_CLAUSES for name in clause.shown}
+    assert shown <= looked_at

@@ -5,11 +5,12 @@ Every nation, two agreements, every ceiling, mode of passing on, number of hops 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from itertools import combinations, product
 
+import msgspec
 import pytest
 
 from mithaq.agreements.model import Agreement, Document, Party
@@ -83,7 +84,7 @@ def reached(world: World, *, carrying: bool) -> dict[NationId, int]:
         holder, carried, hands = queue.pop()
         for name in (world.first,) if holder == A else (world.first, world.other):
             originator = A if carrying or holder == A else holder
-            item = replace(start, originator=originator, carried=carried if carrying else ())
+            item = msgspec.structs.replace(start, originator=originator, carried=carried if carrying else ())
             for recipient in NATIONS:
                 asked = Request(item, holder, Recipient("nation", recipient), True, name, "defence", status_at=INSTANT)
                 if not judge(asked, INSTANT, facts(name, holder, recipient)).allowed:

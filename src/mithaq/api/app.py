@@ -5,7 +5,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import Scope
 
 from mithaq import __version__
-from mithaq.api import detection, duties, events, health, intelligence, release, telemetry
+from mithaq.api import detection, duties, events, health, intelligence, release, taxii, telemetry
 from mithaq.api.cursors import Cursors
 from mithaq.api.problems import explain, too_large
 from mithaq.node.body_limit import BodyLimit
@@ -39,7 +39,12 @@ def create_api(node: Node, feed: Feed | None = None) -> FastAPI:
 def machine_doors(node: Node) -> list[BaseRoute]:
     """Return all routes for machines: the API, the event stream, probes and metrics."""
     feed = Feed(node.db, node.run_dir, "api")
-    return [Mount("/api/v1", create_api(node, feed)), events.route(node, feed), *health.routes(node)]
+    return [
+        Mount("/api/v1", create_api(node, feed)),
+        events.route(node, feed),
+        *health.routes(node),
+        *taxii.routes(node),
+    ]
 
 
 def _limit(scope: Scope) -> int:

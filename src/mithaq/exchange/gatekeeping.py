@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from copy import copy
 from datetime import datetime, timedelta
-from typing import get_args
+from typing import Any, Protocol, TypeVar, get_args
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -250,15 +250,11 @@ def item_of(stored: StoredObject, own: NationId) -> Item:
 
     Where this nation itself stands behind the object, it is the originator. Else the standing word of every partner
     counts, and terms that cannot be read are terms that allow nothing. A version for which nobody stands any more
-    stays whose it was, under the terms that it came with.
+    stays whose it was, under the terms that it came with. What only a constituent said is the constituent's, until a
+    person instructs its release and so makes it this nation's word.
     """
-    words = _counting(stored.provenance)
-    foreign = [each for each in words if each.source == "partner"]
-    if any(each.source != "partner" for each in words) or not foreign:
-        originator: NationId = own
-        carried: tuple[Carried, ...] = ()
-    else:
-        originator, carried = _carried(foreign)
+    is_instructed = any(asked.by for asked in stored.instructions)
+    originator, carried = whose(stored.provenance, own, is_instructed=is_instructed)
     unlabelled = tlp_of(stored.stix.object_marking_refs) is None and stored.tlp is Tlp.RED
     return Item(
         id=stored.stix.id,
@@ -275,7 +271,50 @@ def item_of(stored: StoredObject, own: NationId) -> Item:
     )
 
 
-def _counting(words: Sequence[Provenance]) -> Sequence[Provenance]:
+class SaidBy(Protocol):
+    """What of a word says whose an object is."""
+
+    @property
+    def source(self) -> str:
+        """Return `own`, `import`, `partner` or `constituent`."""
+        ...
+
+    @property
+    def nation(self) -> NationId:
+        """Return who said it."""
+        ...
+
+    @property
+    def standing(self) -> str:
+        """Return whether it still holds."""
+        ...
+
+    @property
+    def carried(self) -> Any:
+        """Return the terms that came with it."""
+        ...
+
+
+S = TypeVar("S", bound=SaidBy)
+
+
+def whose(
+    words: Sequence[S],
+    own: NationId,
+    *,
+    is_instructed: bool,
+    read: Callable[[S], Carried] = lambda word: Carried.of_json(dict(word.carried)),
+) -> tuple[NationId, tuple[Carried, ...]]:
+    """Return the originator of a version with these words, and the terms under which it came; see `item_of`."""
+    counting = _counting(words)
+    foreign = [each for each in counting if each.source == "partner"]
+    given = [each for each in counting if each.source == "constituent"]
+    if len(foreign) + len(given) < len(counting) or not counting or (is_instructed and not foreign):
+        return own, ()
+    return _carried(foreign or given, read)
+
+
+def _counting(words: Sequence[S]) -> Sequence[S]:
     """Return the words that say whose a version is: those that stand, else superseded ones, else partners' first."""
     for standing in ("stands", "superseded"):
         if found := [each for each in words if each.standing == standing]:
@@ -293,9 +332,9 @@ def digest_of(stored: StoredObject) -> str:
     return hashlib.sha256(stored.body).hexdigest()
 
 
-def _carried(foreign: Sequence[Provenance]) -> tuple[NationId, tuple[Carried, ...]]:
+def _carried(foreign: Sequence[S], read: Callable[[S], Carried]) -> tuple[NationId, tuple[Carried, ...]]:
     try:
-        terms = tuple(Carried.of_json(dict(each.carried)) for each in foreign)
+        terms = tuple(map(read, foreign))
     except (KeyError, TypeError, ValueError):
         return foreign[0].nation, ()
     return terms[0].originator, terms

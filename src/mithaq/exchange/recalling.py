@@ -8,7 +8,7 @@ Words over as few hops or fewer are independent of it, and are taken back by tho
 Source: the feasibility condition of loop-free routing, RFC 8966 §2.4.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mithaq.intelligence.model import Provenance
 from mithaq.intelligence.service import Holdings
@@ -20,14 +20,31 @@ _OWN_HOPS = 0
 
 
 def take_back(
-    tx: Transaction, holdings: Holdings, object_id: str, lane: Lane, nation: NationId, reason: str
+    tx: Transaction,
+    holdings: Holdings,
+    object_id: str,
+    lane: Lane,
+    nation: NationId,
+    reason: str,
+    *,
+    only: Sequence[int] | None = None,
 ) -> tuple[int, ...]:
-    """Withdraw a nation's word for an object with what derives from it; return the rows that no longer stand."""
+    """Withdraw a nation's word for an object with what derives from it; return the rows that no longer stand.
+
+    `only`: the rows of the versions that a constituent takes back, which takes nobody else's word along.
+    """
+    if only is not None:
+        return holdings.withdraw(tx, object_id, lane, nation, reason, only=only)
     words = [word for version in holdings.get(tx.connection, object_id, lane) for word in version.provenance]
     rows = holdings.withdraw(tx, object_id, lane, nation, reason)
-    for other in derived(words, nation):
+    for other in (*derived(words, nation), *_constituents(words, nation)):
         rows += holdings.withdraw(tx, object_id, lane, other, f"recalled by way of {nation}")
     return tuple(dict.fromkeys(rows))
+
+
+def _constituents(words: Iterable[Provenance], nation: NationId) -> list[NationId]:
+    """Return the constituents that said the same: their word does not outlive what a nation takes back."""
+    return sorted({word.nation for word in words if word.source == "constituent" and word.nation != nation})
 
 
 def derived(words: Iterable[Provenance], nation: NationId) -> list[NationId]:

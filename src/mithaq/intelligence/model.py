@@ -14,7 +14,7 @@ from mithaq.standards.pap import Pap
 from mithaq.standards.stix import StixObject
 from mithaq.standards.tlp import Tlp
 
-Source = Literal["own", "partner", "import"]
+Source = Literal["own", "partner", "import", "constituent"]
 Standing = Literal["stands", "superseded", "withdrawn"]
 
 

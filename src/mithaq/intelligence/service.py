@@ -95,14 +95,23 @@ class Holdings:
         """
         return store.active_indicators(conn, at, after_row, limit)
 
-    def withdraw(self, tx: Transaction, stix_id: str, lane: Lane, by_nation: NationId, reason: str) -> tuple[int, ...]:
-        """Take back a nation's word for an object; return the rows that no longer stand.
+    def withdraw(
+        self,
+        tx: Transaction,
+        stix_id: str,
+        lane: Lane,
+        by_nation: NationId,
+        reason: str,
+        *,
+        only: Sequence[int] | None = None,
+    ) -> tuple[int, ...]:
+        """Take back a nation's word for an object, or `only` for these rows; return the rows that no longer stand.
 
         Other nations' words for it are left as they are: while one of them stands, so does the object. A nation that
         never gave its word changes nothing.
         """
         store.lock(tx)
-        rows = store.withdraw(tx, stix_id, lane, by_nation, reason)
+        rows = store.withdraw(tx, stix_id, lane, by_nation, reason, only)
         if rows:
             tx.append(
                 "intelligence.withdrawn", subject=stix_id, lane=lane, actor=f"nation:{by_nation}", detail={"rows": rows}

@@ -144,10 +144,13 @@ def refresh(tx: Transaction, rows: Sequence[int]) -> None:
     )
 
 
-def withdraw(tx: Transaction, stix_id: str, lane: Lane, nation: NationId, reason: str) -> list[int]:
-    """Take back one nation's word for every version of an object; return the rows that no longer stand."""
+def withdraw(
+    tx: Transaction, stix_id: str, lane: Lane, nation: NationId, reason: str, only: Sequence[int] | None = None
+) -> list[int]:
+    """Take back one nation's word for versions of an object, all by default; return the rows that no longer stand."""
     of_object = (objects.c.stix_id == stix_id, objects.c.lane == str(lane))
     rows = list(tx.connection.scalars(select(objects.c.row).where(*of_object).order_by(objects.c.row)))
+    rows = rows if only is None else [row for row in rows if row in only]
     standing = set(tx.connection.scalars(select(objects.c.row).where(objects.c.row.in_(rows), objects.c.stands)))
     tx.execute(
         update(provenance)

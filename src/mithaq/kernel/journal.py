@@ -32,12 +32,14 @@ class Reader:
     """What one capability does when the journal says something happened.
 
     `handle` runs inside the transaction that moves the cursor, so its database effects happen exactly once.
-    `position` is how far this process has looked; entries of other kinds move it without a write.
+    `at_once` is the most it handles in one transaction. `position` is how far this process has looked; entries of
+    other kinds move it without a write.
     """
 
     name: str
     kinds: frozenset[str]
     handle: Callable[[Transaction, Sequence[Entry]], None]
+    at_once: int = BATCH
     position: int = field(default=-1)
 
 
@@ -93,6 +95,9 @@ def run_once(db: Database, reader: Reader, at: datetime) -> int:
     if not batch:
         return 0
     wanted = [entry for entry in batch if entry.kind in reader.kinds]
+    if len(wanted) > reader.at_once:
+        wanted = wanted[: reader.at_once]
+        batch = [entry for entry in batch if entry.seq <= wanted[-1].seq]
     if wanted or batch[-1].seq - reader.position >= _DURABLE_EVERY:
         with db.write(at) as transaction:
             ahead = _cursor(transaction.connection, reader.name)

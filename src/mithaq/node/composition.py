@@ -17,12 +17,14 @@ from mithaq.exchange.log.flushing import Flusher
 from mithaq.exchange.log.service import ReleaseLog
 from mithaq.exchange.log.witnessing import Answer
 from mithaq.exchange.orders import Orders
+from mithaq.exchange.taxii.service import Collections
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel.clock import Clock, SystemClock
 from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import Signer
+from mithaq.nations.constituents.service import Constituents
 from mithaq.nations.keys.keyring import FileKeyring, Keyring, RemoteKeyring
 from mithaq.nations.keys.service import OwnKeys
 from mithaq.nations.model import Partner
@@ -95,6 +97,16 @@ class Node:
     def people(self) -> People:
         """Return the persons of this node."""
         return People(self.db)
+
+    @cached_property
+    def constituents(self) -> Constituents:
+        """Return the organisations that this node serves."""
+        return Constituents(self.db)
+
+    @cached_property
+    def collections(self) -> Collections:
+        """Return what constituents read over TAXII."""
+        return Collections(self.db, self.constituents)
 
     @cached_property
     def holdings(self) -> Holdings:

@@ -6,7 +6,9 @@ import mithaq.exchange.duties.store
 import mithaq.exchange.log.store
 import mithaq.exchange.membership.store
 import mithaq.exchange.store
+import mithaq.exchange.taxii.store
 import mithaq.intelligence.store
+import mithaq.nations.constituents.store
 import mithaq.nations.keys.store
 import mithaq.nations.people.store
 import mithaq.nations.store

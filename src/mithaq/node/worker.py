@@ -13,6 +13,7 @@ from mithaq.exchange.membership.shown import Source
 from mithaq.exchange.membership.watching import Open
 from mithaq.exchange.membership.worker import ComparingWorker, MembershipWorker
 from mithaq.exchange.planning import Planning
+from mithaq.exchange.taxii.shelving import Shelving
 from mithaq.kernel import journal
 from mithaq.kernel.errors import Error
 from mithaq.kernel.journal import Reader
@@ -48,6 +49,7 @@ def run(node: Node, stop: threading.Event) -> None:
     threading.Thread(target=membership.run, args=(stop,), name="membership", daemon=True).start()
     comparing = ComparingWorker(node.channel, node.clock, node.run_dir, _opener(node))
     threading.Thread(target=comparing.run, args=(stop,), name="comparing", daemon=True).start()
+    threading.Thread(target=stock, args=(node, stop), name="shelves", daemon=True).start()
     letters = (node, Letters(node.channel).reader(), stop)
     threading.Thread(target=follow, args=letters, name="letters", daemon=True).start()
     follow(node, Planning(node.channel).reader(), stop)
@@ -70,6 +72,21 @@ def care(node: Node, stop: threading.Event) -> None:
                 listener.wait(_CARE_S)
             except Error as error:
                 _log.error("keys and card: %s (%s)", error, error.private)
+                stop.wait(_RETRY_S)
+
+
+def stock(node: Node, stop: threading.Event) -> None:
+    """Keep the shelves of constituents: the journal's news first, then what was held before, until stopped."""
+    shelving = Shelving(node.db, node.nation, node.clock.now)
+    reader = shelving.reader()
+    with WakeListener(node.run_dir, reader.name, reader.kinds) as listener:
+        while not stop.is_set():
+            try:
+                if journal.run_once(node.db, reader, node.clock.now()) or shelving.fill(node.clock.now()):
+                    continue
+                listener.wait(_RECOVERY_S)
+            except Error as error:
+                _log.error("shelves: %s (%s)", error, error.private)
                 stop.wait(_RETRY_S)
 
 

@@ -303,15 +303,27 @@ LOCAL_CLAUSES = (
         ("tlp", "recipient"),
     ),
     Clause(
-        "pap-blocking",
-        AtMost(_f("pap"), _f("pap_green")),
-        "%(pap)s does not permit blocking (without a PAP label, PAP:RED)",
-        "label the object, or ask the originator for PAP:GREEN",
+        "pap-action",
+        AnyOf(
+            (
+                AtMost(_f("pap"), _f("pap_green")),
+                AllOf((AtMost(_f("pap"), _f("pap_amber")), AtMost(_f("action"), _f("action_internal")))),
+                Equal(_f("action"), _f("action_none")),
+            )
+        ),
+        "%(pap)s does not permit an action as visible as this one (without a PAP label, PAP:RED)",
+        "label the object, or ask the originator for a lower PAP label",
         ("pap",),
     ),
     Clause(
         "constituents",
-        AnyOf((Equal(_f("holder"), _f("originator")), Holds(_f("local_allowed")))),
+        AnyOf(
+            (
+                Equal(_f("holder"), _f("originator")),
+                Equal(_f("recipient"), _f("originator")),
+                Holds(_f("local_allowed")),
+            )
+        ),
         "%(originator)s, the originator, does not allow passing it on to constituents",
         "ask the originator for consent",
         ("originator",),
@@ -344,6 +356,13 @@ LOCAL_CLAUSES = (
         "delete the object",
     ),
     Clause("withdrawn", Not(Holds(_f("withdrawn"))), "the object is withdrawn", "use the corrected version"),
+    Clause(
+        "withheld-reference",
+        Equal(_f("withheld_refs"), _f("zero")),
+        "it refers to %(withheld_refs)s objects that the recipient may not know of",
+        "release those objects, or make a version without the references",
+        ("withheld_refs",),
+    ),
     Clause("veto", Not(Holds(_f("vetoed"))), "a national veto stands against it", "ask the director to lift the veto"),
 )
 """Inside the nation: constituents and sensors."""

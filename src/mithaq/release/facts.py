@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from mithaq.agreements.effective import ABOVE_RED, WIDEST_ACTION, effective_terms
+from mithaq.agreements.effective import ABOVE_RED, ACTIONS, WIDEST_ACTION, effective_terms
 from mithaq.agreements.model import Agreement
 from mithaq.kernel.ids import NationId
 from mithaq.release.model import Carried, Recipient, Request
@@ -97,6 +97,9 @@ class Facts(AgreementFacts, frozen=True, gc=False):
     tlp_amber: Tlp = Tlp.AMBER
     tlp_red: Tlp = Tlp.RED
     pap_green: Pap = Pap.GREEN
+    pap_amber: Pap = Pap.AMBER
+    action_none: int = ACTIONS["none"]
+    action_internal: int = ACTIONS["internally-visible-actions"]
     lane_actual: str = "actual"
     persons_needed: int = 2
     zero: int = 0
@@ -176,7 +179,7 @@ def facts_of(request: Request, at: datetime, agreed: AgreementFacts | None = Non
     said: tuple[Any, ...] = (  # in the order of the fields: by name it would take four times as long
         at,
         request.holder,
-        request.recipient.id,
+        request.recipient.id if request.recipient.kind == "nation" else str(request.recipient),
         request.recipient_trusted,
         request.status_at + agreed.status_max_age if request.status_at else _LONG_AGO,
         request.protocol,

@@ -116,8 +116,7 @@ class Scope:
 NO_SCOPE: Final = Scope()
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True, gc=False):
     """One version of one object as the gate sees it."""
 
     id: str

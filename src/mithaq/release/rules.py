@@ -1,5 +1,6 @@
 """The gate itself: judge, and release."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from mithaq.agreements.effective import effective_terms, later, lower
@@ -8,7 +9,7 @@ from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.release.clauses import LOCAL_CLAUSES, NATION_CLAUSES
 from mithaq.release.evaluate import compile_clauses
-from mithaq.release.facts import AgreementFacts, facts_of
+from mithaq.release.facts import NO_AGREEMENT, AgreementFacts, facts_of
 from mithaq.release.model import _GATE, Carried, Item, Recipient, Released, Request, Retraction, Verdict, Withheld
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
@@ -28,7 +29,52 @@ def judge(request: Request, at: datetime, agreed: AgreementFacts | None = None) 
 
 def decide(request: Request, at: datetime, agreed: AgreementFacts | None = None) -> Released[Item] | Withheld:
     """Judge, and hand out what may leave."""
-    verdict = judge(request, at, agreed)
+    return _decided(request, judge(request, at, agreed))
+
+
+def decide_inside(requests: Iterable[Request], at: datetime) -> list[Released[Item] | Withheld]:
+    """Judge many requests inside the nation, each as `decide` does; those that no clause tells apart are judged once.
+
+    Cost: about a quarter of as many calls of `decide`, where most objects are alike.
+    """
+    verdicts: dict[tuple[object, ...], Verdict] = {}
+    decided = []
+    for request in requests:
+        key = _told_apart(request)
+        verdict = verdicts.get(key)
+        if verdict is None:
+            verdict = verdicts[key] = judge(request, at, NO_AGREEMENT)
+        decided.append(_decided(request, verdict))
+    return decided
+
+
+def _told_apart(request: Request) -> tuple[object, ...]:
+    """Return all that the clauses inside the nation look at, beside the instant: equal where no clause tells two apart.
+
+    Raises:
+        TypeError: the request is between nations.
+    """
+    item, recipient = request.item, request.recipient
+    if recipient.kind == "nation":
+        raise TypeError("a request between nations is judged by itself")
+    return (
+        recipient.kind,
+        recipient.id,
+        request.holder,
+        request.purpose,
+        request.action,
+        request.vetoed,
+        request.withheld_refs,
+        item.tlp,
+        item.pap,
+        item.lane.value,
+        item.originator,
+        item.carried,
+        item.is_withdrawn,
+    )
+
+
+def _decided(request: Request, verdict: Verdict) -> Released[Item] | Withheld:
     if not verdict.allowed:
         return Withheld(request.item, request.recipient, verdict.reasons)
     reference = request.agreement.reference if request.agreement else None

@@ -66,6 +66,16 @@ ACTIONS = {
     "detection.dismiss": msgid("Dismissed a hit"),
     "token.add": msgid("Gave a program a token"),
     "token.revoke": msgid("Revoked a token"),
+    "constituent.add": msgid("Added a constituent"),
+    "constituent.disable": msgid("Disabled a constituent"),
+    "constituent.enable": msgid("Enabled a constituent"),
+    "constituent.account": msgid("Gave a constituent an account"),
+    "constituent.account-ended": msgid("Ended a constituent's account"),
+    "collection.add": msgid("Made a collection"),
+    "collection.allow": msgid("Let a constituent see a collection"),
+    "collection.exclude": msgid("Took a collection from a constituent"),
+    "collection.close": msgid("Closed a collection"),
+    "constituent.sign-in": msgid("Signed in for a constituent"),
 }
 PURPOSES = {
     **vocabulary.PURPOSES,

@@ -141,21 +141,27 @@ def whole_product(names: Sequence[str]) -> Iterator[Facts]:
 
 def may_be_used(f: Facts) -> bool:
     """Ask the same for a constituent or a sensor of this nation."""
-    if f.lane_kind != "actual" or not f.labelled or f.withdrawn or f.vetoed:
+    if f.lane_kind != "actual" or not f.labelled or f.withdrawn or f.vetoed or f.withheld_refs > 0:
         return False
-    if f.tlp > f.local_ceiling or f.tlp < f.carried_tlp or f.pap >= Pap.AMBER:
+    unnoticed = {0: Pap.RED, 1: Pap.AMBER, 2: Pap.AMBER}  # nothing is done, or nothing that shows outside
+    if f.tlp > f.local_ceiling or f.tlp < f.carried_tlp or f.pap > unnoticed.get(f.action, Pap.GREEN):
         return False
     if f.action > f.permitted_action or f.at >= f.delete_after:
         return False
-    return f.originator == f.holder or (f.local_allowed and f.purpose in f.carried_purposes)
+    if f.originator == f.holder:
+        return True
+    return f.purpose in f.carried_purposes and (f.local_allowed or f.originator == f.recipient)
 
 
 LOCAL_FIELDS: Mapping[str, Sequence[Any]] = {
-    **{name: FIELDS[name] for name in ("at", "holder", "purpose", "lane_kind", "labelled", "tlp", "pap", "originator",
-                                       "carried_tlp", "carried_purposes", "delete_after", "withdrawn", "vetoed")},
+    **{name: FIELDS[name] for name in ("at", "holder", "purpose", "lane_kind", "labelled", "tlp", "pap",
+                                       "carried_tlp", "carried_purposes", "delete_after", "withdrawn", "withheld_refs",
+                                       "vetoed")},
+    "originator": (_US, _THIRD, _THEM),
+    "recipient": FIELDS["recipient"],
     "local_allowed": (False, True),
     "local_ceiling": (Tlp.AMBER, Tlp.CLEAR, Tlp.GREEN, Tlp.RED),
-    "action": (0, 1, 3),
+    "action": (0, 1, 2, 3, 5),
     "permitted_action": (4, 0, 1, 2),
 }  # fmt: skip
 """The same for the clauses inside the nation."""

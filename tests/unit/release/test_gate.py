@@ -276,15 +276,38 @@ def test_the_gate_agrees_with_an_independent_oracle_on_the_whole_product(at: dat
     assert 0 < released < 100
 
 
-def local(at: datetime, item: Item) -> list[str]:
-    blocking = PERMITTED_ACTIONS.index("externally-visible-indirect-actions")
-    return codes(Request(item, XA, Recipient("sensor", "dns"), True, None, "defence", action=blocking), at)
+def local(at: datetime, item: Item, action: str = "externally-visible-indirect-actions") -> list[str]:
+    rank = PERMITTED_ACTIONS.index(action)
+    return codes(Request(item, XA, Recipient("sensor", "dns"), True, None, "defence", action=rank), at)
+
+
+@pytest.mark.parametrize(
+    ("action", "highest"),
+    [
+        ("none", Pap.RED),
+        ("contact-for-instruction", Pap.AMBER),
+        ("internally-visible-actions", Pap.AMBER),
+        ("externally-visible-indirect-actions", Pap.GREEN),
+        ("externally-visible-direct-actions", Pap.GREEN),
+    ],
+)
+def test_the_more_an_adversary_could_notice_the_lower_the_pap_that_permits_it(
+    at: datetime, action: str, highest: Pap
+) -> None:
+    passing = [pap for pap in Pap if not local(at, changed(ITEM, pap=pap), action)]
+    assert passing == [pap for pap in Pap if pap <= highest]
+    assert (local(at, changed(ITEM, pap=None), action) == []) == (action == "none"), "no label is PAP:RED"
+
+
+def test_who_does_not_say_what_will_be_done_is_taken_to_do_the_most(at: datetime) -> None:
+    asked = Request(changed(ITEM, pap=Pap.AMBER), XA, Recipient("constituent", "grid"), True, None, "defence")
+    assert "pap-action" in codes(asked, at)
 
 
 def test_constituents_and_sensors_get_what_labels_and_originators_permit(at: datetime) -> None:
     assert local(at, ITEM) == []
     assert local(at, changed(ITEM, tlp=Tlp.AMBER_STRICT)) == ["audience"]
-    assert local(at, changed(ITEM, pap=None)) == ["pap-blocking"]
+    assert local(at, changed(ITEM, pap=None)) == ["pap-action"]
     assert local(at, changed(ITEM, lane=EXERCISE)) == ["lane-operational"]
     carried = carried_terms(changed(ITEM, originator=XB), Treaty(at).agreement, XB, XA, at)
     assert local(at, changed(ITEM, originator=XB, carried=(carried,))) == ["constituents"]

@@ -138,6 +138,8 @@ def _other_facts(condition: Any) -> Iterator[tuple[str, Condition]]:
 EQUIVALENT: dict[tuple[str, str], str] = {
     ("withheld-reference", "withheld_refs at most zero"): "a number of objects is never below zero",
     ("lane-operational", "lane_kind at most lane_actual"): "`actual` is the first of the three lanes by the alphabet",
+    ("pap-action", "part 1: part 0: pap = pap_amber"): "what is below PAP:AMBER passes by the first part",
+    ("pap-action", "part 2: action at most action_none"): "no action is less than none",
 }
 """Changes that change nothing, and why."""
 

@@ -1,6 +1,6 @@
 """Each term that an agreement prevents something by: changing it moves the clauses it names, and no others."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import datetime, timedelta
 
 import msgspec
@@ -59,7 +59,7 @@ def refusals(request: Request, document: Document, at: datetime) -> set[str]:
     said = {reason.code for reason in judge(first, at).reasons}
     holder, recipient = first.holder, NationId(first.recipient.id)
     carried = carried_terms(first.item, agreement, holder, recipient, at)
-    item = replace(first.item, originator=holder, carried=(carried,))
+    item = msgspec.structs.replace(first.item, originator=holder, carried=(carried,))
     for to in (Recipient("nation", "XC"), Recipient("sensor", "dns"), Recipient("constituent", "grid")):
         onward = msgspec.structs.replace(first, item=item, holder=recipient, recipient=to, agreement=WIDE, action=3)
         said |= {f"{to.kind}: {reason.code}" for reason in judge(onward, at + timedelta(days=20)).reasons}

@@ -69,7 +69,7 @@ def test_an_indicator_against_which_nothing_speaks_is_blocked(value: str) -> Non
         ({"observable": seen("email:a@evil.com")}, "not-blockable"),
         ({"warned": ("Top sites",)}, "warning-list"),
         ({"is_public_suffix": True}, "public-suffix"),
-        ({"decision": withheld(Reason("pap-blocking", "no"))}, "pap-blocking"),
+        ({"decision": withheld(Reason("pap-action", "no"))}, "pap-action"),
     ],
 )
 def test_each_rule_refuses_by_itself(change: dict[str, object], code: str) -> None:
@@ -139,7 +139,7 @@ def test_a_never_block_entry_keeps_free_itself_and_what_lies_in_it(value: str, k
 
 def test_all_reasons_are_told_at_once_and_each_only_once() -> None:
     gate = (
-        Reason("pap-blocking", "no"),
+        Reason("pap-action", "no"),
         Reason("lane-operational", "objects of exercises and tests are never blocked"),
     )
     each = replace(
@@ -147,7 +147,7 @@ def test_all_reasons_are_told_at_once_and_each_only_once() -> None:
     )
     reasons = reasons_against(each, [], PUBLIC, AT)
     assert sorted(reason.code for reason in reasons) == sorted(
-        ["pap-blocking", "lane-operational", "no-expiry", "special-address", "warning-list"]
+        ["pap-action", "lane-operational", "no-expiry", "special-address", "warning-list"]
     )
     assert all(reason.sentence() for reason in reasons)
 

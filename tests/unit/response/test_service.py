@@ -64,8 +64,8 @@ def test_a_blocklist_holds_what_may_be_blocked_and_says_of_the_rest_why_not(
     built = blocklists.build(SENSOR, at)
     assert [str(entry.observable) for entry in built.entries] == ["domain:evil.example"]
     reasons = {str(each.observable): {reason.code for reason in each.reasons} for each in built.refused}
-    assert reasons["domain:amber.example"] == {"pap-blocking"}
-    assert reasons["domain:unlabelled.example"] == {"pap-blocking"}
+    assert reasons["domain:amber.example"] == {"pap-action"}
+    assert reasons["domain:unlabelled.example"] == {"pap-action"}
     assert reasons["domain:forever.example"] == {"no-expiry"}
     assert {"special-address", "warning-list"} <= reasons["ipv4:192.168.0.4"]
     assert "domain:play.example" not in reasons, "nothing of an exercise is even mentioned"

@@ -1,0 +1,185 @@
+"""Every resource of the TAXII server, worked out for one account: no HTTP in it but the status."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from mithaq.exchange.taxii import documents
+from mithaq.exchange.taxii.answers import Answer, Refused, unknown
+from mithaq.exchange.taxii.filters import OF_DELETE, OF_OBJECT, OF_OBJECTS, OF_VERSIONS, Question
+from mithaq.exchange.taxii.judging import Judge
+from mithaq.exchange.taxii.model import API_ROOT, Asked, Shelf
+from mithaq.exchange.taxii.posting import Posting
+from mithaq.exchange.taxii.reading import Page, Reading
+from mithaq.exchange.taxii.store import shelves_of
+from mithaq.kernel.database import Database
+from mithaq.kernel.ids import NationId
+from mithaq.nations.constituents.model import Account, Constituent
+
+_READ: Final = ("GET",)
+_COLLECTION_DEPTH: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request of one account: who asks, where (the parts of the path), with which parameters."""
+
+    constituent: Constituent
+    account: Account
+    method: str
+    place: tuple[str, ...]
+    parameters: tuple[tuple[str, str], ...]
+
+
+def methods_of(place: tuple[str, ...]) -> tuple[str, ...]:
+    """Return which methods a resource knows, none where there is no such resource."""
+    match place:
+        case ():
+            return _READ
+        case (root, *_) if root != API_ROOT:
+            return ()
+        case (_,) | (_, "status", _) | (_, "collections") | (_, "collections", _):
+            return _READ
+        case (_, "collections", _, "manifest") | (_, "collections", _, "objects", _, "versions"):
+            return _READ
+        case (_, "collections", _, "objects"):
+            return ("GET", "POST")
+        case (_, "collections", _, "objects", _):
+            return ("GET", "DELETE")
+        case _:
+            return ()
+
+
+class Resources:
+    """Answer visits from one database."""
+
+    def __init__(self, db: Database, posting: Posting, own: NationId, *, title: str, contact: str) -> None:
+        self._db = db
+        self._posting = posting
+        self._own = own
+        self._title, self._contact = title, contact
+
+    def demand_writable(self, visit: Visit) -> None:
+        """Let a post pass before its body is read.
+
+        Raises:
+            Refused: the collection is not there for the asker, or takes no posts of this account.
+        """
+        with self._db.read() as connection:
+            _demand(visit, self._shelf(connection, visit))
+
+    def read(self, visit: Visit, at: datetime) -> Answer:
+        """Answer a GET.
+
+        Raises:
+            Refused, BadFilter, UnknownOnShelf: there is no such resource for the asker, or not with these filters.
+        """
+        if not visit.place:
+            return Answer(200, documents.discovery(self._title, self._contact))
+        with self._db.read() as connection:
+            match visit.place[1:]:
+                case ():
+                    return Answer(200, documents.api_root(self._title))
+                case ("status", status_id):
+                    return Answer(200, self._posting.status(connection, status_id, visit.account))
+                case ("collections",):
+                    shelves = shelves_of(connection, visit.constituent.id)
+                    return Answer(200, documents.collections([_seen(visit, shelf) for shelf in shelves]))
+                case _:
+                    return self._of_collection(connection, visit, at)
+
+    def post(self, visit: Visit, body: bytes, at: datetime) -> Answer:
+        """Take a post.
+
+        Raises:
+            Refused, NotTaken: it is not to be posted here, or is no envelope.
+        """
+        with self._db.read() as connection:
+            shelf = self._shelf(connection, visit)
+        _demand(visit, shelf)
+        return Answer(202, self._posting.post(shelf, visit.account, body, at))
+
+    def delete(self, visit: Visit, at: datetime) -> Answer:
+        """Take back the asker's own word for the versions asked for, all by default; what others said stays.
+
+        Raises:
+            Refused, BadFilter: it has no such word, or may not take it back here.
+        """
+        object_id = visit.place[-1]
+        question = Question(visit.parameters, OF_DELETE)
+        with self._db.read() as connection:
+            shelf = self._shelf(connection, visit)
+            _demand(visit, shelf)
+            if not shelf.collection.can_read:
+                raise Refused(403, "forbidden", "taking back needs a collection that is read and written")
+            asked = question.asked("", shelf.key)
+            is_seen = Reading(connection, shelf, Judge(connection, self._own, at)).has(object_id)
+        every = not any(name == "match[version]" and value for name, value in visit.parameters)
+        asked = replace(asked, words=frozenset({"all"})) if every else asked
+        if not self._posting.take_back(shelf, object_id, asked, at):
+            raise Refused(403, "forbidden", "it is not this constituent's word") if is_seen else unknown()
+        return Answer(200, b"")
+
+    def _shelf(self, connection: Connection, visit: Visit) -> Shelf:
+        """Return the asker's own shelf of a collection: whatever else there is does not exist for it."""
+        name = visit.place[2]
+        for shelf in shelves_of(connection, visit.constituent.id):
+            if name in (shelf.collection.id, shelf.collection.alias):
+                return shelf
+        raise unknown()
+
+    def _of_collection(self, connection: Connection, visit: Visit, at: datetime) -> Answer:
+        shelf = self._shelf(connection, visit)
+        rest = visit.place[_COLLECTION_DEPTH:]
+        if not rest:
+            return Answer(200, documents.one(_seen(visit, shelf)))
+        if not shelf.collection.can_read:
+            raise Refused(403, "forbidden", "this collection is not to be read")
+        reading = Reading(connection, shelf, Judge(connection, self._own, at))
+        match rest:
+            case ("manifest",):
+                return _paged(visit, shelf, reading, OF_OBJECTS, documents.manifest)
+            case ("objects",):
+                return _paged(visit, shelf, reading, OF_OBJECTS, documents.envelope)
+            case ("objects", _):
+                return _paged(visit, shelf, reading, OF_OBJECT, documents.envelope)
+            case _:
+                return _paged(visit, shelf, reading, OF_VERSIONS, documents.versions)
+
+
+def _seen(visit: Visit, shelf: Shelf) -> dict[str, object]:
+    return documents.collection(shelf.collection, may_write=visit.account.may_write)
+
+
+def _demand(visit: Visit, shelf: Shelf) -> None:
+    if not (shelf.collection.can_write and visit.account.may_write):
+        raise Refused(403, "forbidden", "this account may not write to this collection")
+
+
+def _paged(
+    visit: Visit,
+    shelf: Shelf,
+    reading: Reading,
+    known: frozenset[str],
+    write: Callable[[Page, str], bytes],
+) -> Answer:
+    """Answer one page of a list: of a collection, of one object, or of its versions."""
+    question = Question(visit.parameters, known)
+    place = " ".join(visit.place[_COLLECTION_DEPTH:])
+    asked = question.asked(place, shelf.key)
+    object_id = visit.place[4] if len(visit.place) > 4 else ""
+    if object_id:
+        asked = _about(asked, object_id, every=known is OF_VERSIONS)
+    page = reading.page(asked)
+    if object_id and not page.served and not reading.has(object_id):
+        raise unknown()
+    following = question.next(place, shelf.key, page.served[-1].date_added) if page.more else ""
+    return Answer(200, write(page, following), documents.added(page.served), is_empty=not page.served)
+
+
+def _about(asked: Asked, object_id: str, *, every: bool) -> Asked:
+    words = frozenset({"all"}) if every else asked.words
+    return replace(asked, ids=frozenset({object_id}), words=words)

@@ -1,0 +1,198 @@
+"""Keep the shelves: what the gate releases to each constituent is put on its shelf, what it does not is taken off.
+
+A reader of the journal. `date_added` is a whole millisecond, strictly increasing within each shelf in the order of
+commits, and says nothing of other shelves: what one constituent is not given shifts no other one's clock.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, Integer, bindparam, select
+
+from mithaq.exchange.taxii import store
+from mithaq.exchange.taxii.judging import COLUMNS, Judge
+from mithaq.exchange.taxii.model import PREFIX, Shelf
+from mithaq.exchange.taxii.service import CHANGED
+from mithaq.exchange.taxii.settings import CHUNK_ROWS
+from mithaq.intelligence.tables import objects, provenance
+from mithaq.kernel.database import Database, Transaction
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.journal import Entry, Reader
+from mithaq.kernel.lane import ACTUAL
+from mithaq.release.model import Item
+from mithaq.standards.stix import StixObject, parse
+
+READER: Final = "exchange.taxii"
+SHELVED = "exchange.shelved"
+_STORED, _WITHDRAWN, _ERASED = "intelligence.stored", "intelligence.withdrawn", "intelligence.erased"
+_ORDERS: Final = "exchange.orders"
+_AT_ONCE: Final = 4
+"""Entries handled in one transaction: of a bulk import each names a thousand rows."""
+
+_TICK: Final = timedelta(milliseconds=1)
+_ROWS: Final = (
+    select(*COLUMNS)
+    .where(objects.c.row.in_(bindparam("rows", expanding=True)), objects.c.lane == str(ACTUAL))
+    .order_by(objects.c.row)
+)
+_NEXT: Final = (
+    select(objects.c.row)
+    .where(objects.c.row > bindparam("after"), objects.c.row <= bindparam("to"))
+    .order_by(objects.c.row)
+    .limit(bindparam("limit", type_=Integer))
+)
+_OF_OBJECT: Final = select(objects.c.row).where(objects.c.stix_id == bindparam("stix_id")).order_by(objects.c.row)
+_POSTED_TO: Final = select(provenance.c.object, provenance.c.carried).where(
+    provenance.c.object.in_(bindparam("rows", expanding=True)),
+    provenance.c.source == "constituent",
+    provenance.c.standing != "withdrawn",
+)
+
+
+class Shelving:
+    """Follow the journal, and fill the shelves of new audiences with what was held before."""
+
+    def __init__(self, db: Database, own: NationId, now: Callable[[], datetime]) -> None:
+        self._db = db
+        self._own = own
+        self._now = now
+
+    def reader(self) -> Reader:
+        """Return the journal reader that keeps the shelves."""
+        return Reader(READER, frozenset({_STORED, _WITHDRAWN, _ERASED, _ORDERS, CHANGED}), self.handle, _AT_ONCE)
+
+    def handle(self, tx: Transaction, entries: Sequence[Entry]) -> None:
+        """Judge anew what the entries speak of, in the transaction that moves the cursor."""
+        shelves = store.open_shelves(tx.connection)
+        added = 0
+        for entry in entries:
+            gone, judged = _rows_of(tx.connection, entry)
+            for chunk in _chunks(gone):
+                store.take_off(tx, None, chunk)
+                if entry.kind == _ERASED:
+                    store.forget_refs(tx, chunk)
+            for chunk in _chunks(judged):
+                added += self._settle(tx, shelves, chunk)
+        _tell(tx, added)
+
+    def fill(self, at: datetime) -> bool:
+        """Judge the next chunk of what was held before a shelf was made; tell whether there was anything to do."""
+        with self._db.read() as connection:
+            waiting = [shelf for shelf in store.open_shelves(connection) if shelf.filled_to < shelf.fill_to]
+            if not waiting:
+                return False
+            asked = {"after": waiting[0].filled_to, "to": waiting[0].fill_to, "limit": CHUNK_ROWS}
+            rows = list(connection.scalars(_NEXT, asked))
+        with self._db.write(at) as tx:
+            present = {shelf.id: shelf for shelf in store.open_shelves(tx.connection)}
+            shelf = present.get(waiting[0].id)
+            if shelf is None or shelf.filled_to != waiting[0].filled_to:
+                return True  # taken away, or filled by another process meanwhile
+            _tell(tx, self._settle(tx, [shelf], rows))
+            full = len(rows) < CHUNK_ROWS
+            store.note_filled(tx, shelf.id, shelf.fill_to if full else rows[-1])
+        return True
+
+    def _settle(self, tx: Transaction, shelves: Sequence[Shelf], numbers: Sequence[int]) -> int:
+        """Put on each shelf what is released to its constituent, and take off the rest; return how many came.
+
+        What refers to these objects is judged again with them.
+        """
+        judge = Judge(tx.connection, self._own, tx.at)
+        added, done, waiting = 0, set(numbers), list(numbers)
+        while waiting:
+            chunk, waiting = waiting[:CHUNK_ROWS], waiting[CHUNK_ROWS:]
+            rows = tx.connection.execute(_ROWS, {"rows": chunk}).all()
+            added += self._settle_rows(tx, judge, shelves, chunk, rows)
+            referring = store.referring(tx.connection, sorted({row.stix_id for row in rows}))
+            waiting += [row for row in referring if row not in done]
+            done.update(waiting)
+        return added
+
+    def _settle_rows(
+        self, tx: Transaction, judge: Judge, shelves: Iterable[Shelf], numbers: Sequence[int], rows: Sequence[Any]
+    ) -> int:
+        items = judge.items(rows)
+        parsed = [parse(bytes(row.body)) for row in rows]
+        posted = _posted(tx.connection, rows, items)
+        store.note_refs(tx, {row.row: each.refs for row, each in zip(rows, parsed, strict=True)})
+        added = 0
+        for shelf in shelves:
+            there = store.on_shelf(tx.connection, shelf.id, numbers)
+            carried = [
+                place for place, item in enumerate(items) if _carries(shelf, rows[place], item, parsed[place], posted)
+            ]
+            decided = judge.decide([items[at] for at in carried], [parsed[at].refs for at in carried], shelf)
+            wanted = [at for at, released in zip(carried, decided, strict=True) if released is not None]
+            store.take_off(tx, shelf.id, there - {rows[at].row for at in wanted})
+            added += self._put(tx, shelf, [(rows[at], parsed[at]) for at in wanted if rows[at].row not in there])
+        return added
+
+    def _put(self, tx: Transaction, shelf: Shelf, objects_: Sequence[tuple[Any, StixObject]]) -> int:
+        """Put objects on a shelf, each a millisecond after the one before."""
+        if not objects_:
+            return 0
+        last = store.last_added(tx, shelf.id)
+        first = max(_whole(self._now()), last + _TICK)
+        added = [
+            {
+                "date_added": first + place * _TICK,
+                "object": row.row,
+                "type": row.type,
+                "version": parsed.modified or parsed.created or first + place * _TICK,
+                "refers": bool(parsed.refs),
+            }
+            for place, (row, parsed) in enumerate(objects_)
+        ]
+        store.put(tx, shelf.id, added, added[-1]["date_added"])
+        return len(added)
+
+
+def _rows_of(connection: Connection, entry: Entry) -> tuple[Sequence[int], Sequence[int]]:
+    """Return the rows that an entry says are gone, and those that it calls to be judged anew."""
+    if entry.kind == _ORDERS:
+        return (), connection.scalars(_OF_OBJECT, {"stix_id": entry.subject}).all()
+    rows: Sequence[int] = entry.detail.get("rows", ())
+    if entry.kind == _ERASED:
+        about = store.referring(connection, entry.detail["objects"])
+        return rows, sorted({*entry.detail["kept"], *about})
+    return rows if entry.kind == _WITHDRAWN else (), rows
+
+
+def _chunks(rows: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(rows), CHUNK_ROWS):
+        yield rows[start : start + CHUNK_ROWS]
+
+
+def _posted(connection: Connection, rows: Sequence[Any], items: Sequence[Item]) -> dict[int, set[str]]:
+    """Return into which collections a constituent posted those of the rows that are a constituent's."""
+    theirs = [row.row for row, item in zip(rows, items, strict=True) if item.originator.startswith(PREFIX)]
+    found: dict[int, set[str]] = {row: set() for row in theirs}
+    if theirs:
+        for row in connection.execute(_POSTED_TO, {"rows": theirs}):
+            found[row.object].add(str(row.carried.get("collection", "")))
+    return found
+
+
+def _carries(shelf: Shelf, row: Any, item: Item, parsed: StixObject, posted: dict[int, set[str]]) -> bool:
+    """Tell whether a collection carries an object: by types and labels, and what was posted where it was posted."""
+    collection = shelf.collection
+    if not collection.can_read:
+        return False
+    if row.row in posted:
+        return collection.id in posted[row.row]
+    if collection.types and item.kind not in collection.types:
+        return False
+    return not collection.labels or not collection.labels.isdisjoint(parsed.labels)
+
+
+def _whole(at: datetime) -> datetime:
+    """Return an instant in whole milliseconds, rounded up: never before what has happened."""
+    rest = at.microsecond % 1_000
+    return at if not rest else at + timedelta(microseconds=1_000 - rest)
+
+
+def _tell(tx: Transaction, added: int) -> None:
+    if added:
+        tx.append(SHELVED, subject="taxii", lane=ACTUAL, actor="node", detail={"count": added})

@@ -1,0 +1,258 @@
+"""Tables and queries of collections, their audience, and the shelves."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    bindparam,
+    delete,
+    func,
+    select,
+    update,
+)
+
+from mithaq.exchange.taxii.model import Collection, Shelf
+from mithaq.intelligence.tables import objects
+from mithaq.kernel.database import EPOCH, Json, Timestamp, Transaction, insert_ignore, metadata, row_id
+from mithaq.nations.constituents.store import constituents
+from mithaq.standards.tlp import Tlp
+
+_Big = BigInteger().with_variant(Integer, "sqlite")
+
+collections = Table(
+    "taxii_collections",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("alias", Text, nullable=False, unique=True),
+    Column("title", Text, nullable=False, unique=True),
+    Column("description", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("action", SmallInteger, nullable=False),
+    Column("types", Json, nullable=False),
+    Column("labels", Json, nullable=False),
+    Column("can_read", Boolean, nullable=False),
+    Column("can_write", Boolean, nullable=False),
+    Column("floor", SmallInteger, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("closed_at", Timestamp),
+)
+shelves = Table(
+    "taxii_shelves",
+    metadata,
+    row_id("id"),
+    Column("collection", Text, ForeignKey(collections.c.id), nullable=False),
+    Column("constituent", Text, ForeignKey(constituents.c.id), nullable=False, index=True),
+    Column("last_added", Timestamp, nullable=False),
+    Column("filled_to", _Big, nullable=False),
+    Column("fill_to", _Big, nullable=False),
+    Column("key", LargeBinary, nullable=False),
+    UniqueConstraint("collection", "constituent"),
+)
+"""The audience of a collection: one shelf for each constituent in it."""
+
+shelved = Table(
+    "taxii_shelved",
+    metadata,
+    Column("shelf", _Big, ForeignKey(shelves.c.id), primary_key=True, autoincrement=False),
+    # Whole milliseconds, strictly increasing within a shelf in the order of commits: the key of paging.
+    Column("date_added", Timestamp, primary_key=True, autoincrement=False),
+    Column("object", _Big, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("version", Timestamp, nullable=False),
+    Column("refers", Boolean, nullable=False),
+    Index("taxii_shelved_object", "shelf", "object", unique=True),
+    Index("taxii_shelved_row", "object"),
+    Index("taxii_shelved_type", "shelf", "type", "date_added"),
+)
+refs = Table(
+    "taxii_refs",
+    metadata,
+    Column("ref", Text, primary_key=True),
+    Column("object", _Big, primary_key=True, autoincrement=False),
+    Index("taxii_refs_object", "object"),
+)
+"""Which objects refer to which: what becomes of one is a question about the other too."""
+
+posts = Table(
+    "taxii_posts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("shelf", _Big, ForeignKey(shelves.c.id), nullable=False),
+    Column("account", Text, nullable=False),
+    Column("at", Timestamp, nullable=False, index=True),
+    Column("outcome", Json, nullable=False),
+)
+"""What became of each post; ids and versions of objects, never their contents."""
+
+_SHELVES = select(
+    collections,
+    shelves.c.id.label("shelf"),
+    *(column for column in shelves.c if column.name not in {"id", "collection"}),
+).join(shelves, shelves.c.collection == collections.c.id)
+_OPEN = _SHELVES.where(collections.c.closed_at.is_(None)).order_by(collections.c.title, shelves.c.id)
+_OF_CONSTITUENT = _OPEN.where(shelves.c.constituent == bindparam("constituent"))
+_ON_SHELF = select(shelved.c.object).where(
+    shelved.c.shelf == bindparam("shelf"), shelved.c.object.in_(bindparam("rows", expanding=True))
+)
+
+
+def add_collection(tx: Transaction, value: Collection) -> None:
+    """Insert a collection."""
+    tx.execute(
+        collections.insert().values(
+            id=value.id,
+            alias=value.alias,
+            title=value.title,
+            description=value.description,
+            purpose=value.purpose,
+            action=value.action,
+            types=sorted(value.types),
+            labels=sorted(value.labels),
+            can_read=value.can_read,
+            can_write=value.can_write,
+            floor=int(value.floor),
+            created_at=value.created_at,
+        )
+    )
+
+
+def add_shelf(tx: Transaction, collection_id: str, constituent_id: str) -> int:
+    """Give a constituent a shelf of a collection; what is held now is to be judged for it."""
+    fill_to = tx.connection.scalar(select(func.coalesce(func.max(objects.c.row), 0)))
+    made = shelves.insert().values(
+        collection=collection_id,
+        constituent=constituent_id,
+        last_added=EPOCH,
+        filled_to=0,
+        fill_to=fill_to,
+        key=secrets.token_bytes(32),
+    )
+    return int(tx.execute(made.returning(shelves.c.id)).scalar_one())
+
+
+def drop_shelf(tx: Transaction, shelf_id: int) -> None:
+    """Take a constituent's shelf away with all that stands on it."""
+    tx.execute(delete(shelved).where(shelved.c.shelf == shelf_id))
+    tx.execute(delete(posts).where(posts.c.shelf == shelf_id))
+    tx.execute(delete(shelves).where(shelves.c.id == shelf_id))
+
+
+def find(connection: Connection, name: str) -> Collection | None:
+    """Return a collection by its id or alias, closed ones too."""
+    query = select(collections).where((collections.c.id == name) | (collections.c.alias == name))
+    row = connection.execute(query).first()
+    return _collection(row) if row else None
+
+
+def all_of(connection: Connection) -> list[Collection]:
+    """Return every collection, by title."""
+    return [_collection(row) for row in connection.execute(select(collections).order_by(collections.c.title))]
+
+
+def close(tx: Transaction, collection_id: str) -> None:
+    """Close a collection for good; nothing is read from it or written to it any more."""
+    tx.execute(update(collections).where(collections.c.id == collection_id).values(closed_at=tx.at))
+    for shelf_id in tx.connection.scalars(select(shelves.c.id).where(shelves.c.collection == collection_id)).all():
+        drop_shelf(tx, shelf_id)
+
+
+def open_shelves(connection: Connection) -> list[Shelf]:
+    """Return every shelf of every open collection."""
+    return [_shelf(row) for row in connection.execute(_OPEN)]
+
+
+def shelves_of(connection: Connection, constituent: str) -> list[Shelf]:
+    """Return a constituent's shelves, by the titles of their collections."""
+    return [_shelf(row) for row in connection.execute(_OF_CONSTITUENT, {"constituent": constituent})]
+
+
+def on_shelf(connection: Connection, shelf: int, rows: Sequence[int]) -> set[int]:
+    """Return which of these rows stand on a shelf."""
+    return set(connection.scalars(_ON_SHELF, {"shelf": shelf, "rows": list(rows)}))
+
+
+def last_added(tx: Transaction, shelf: int) -> datetime:
+    """Return the newest `date_added` of a shelf, and let nobody else give out the next one before the commit."""
+    query = select(shelves.c.last_added).where(shelves.c.id == shelf).with_for_update()
+    return cast(datetime, tx.connection.scalar(query))
+
+
+def put(tx: Transaction, shelf: int, rows: Sequence[Mapping[str, Any]], last: datetime) -> None:
+    """Put rows on a shelf and note the newest `date_added`."""
+    tx.execute(shelved.insert(), [{"shelf": shelf, **row} for row in rows])
+    tx.execute(update(shelves).where(shelves.c.id == shelf).values(last_added=last))
+
+
+def take_off(tx: Transaction, shelf: int | None, rows: Iterable[int]) -> None:
+    """Take rows off one shelf, or off all."""
+    gone = list(rows)
+    if gone:
+        statement = delete(shelved).where(shelved.c.object.in_(gone))
+        tx.execute(statement if shelf is None else statement.where(shelved.c.shelf == shelf))
+
+
+def forget_refs(tx: Transaction, rows: Iterable[int]) -> None:
+    """Forget what objects referred to that are gone for good."""
+    tx.execute(delete(refs).where(refs.c.object.in_(list(rows))))
+
+
+def note_refs(tx: Transaction, referred: Mapping[int, Iterable[str]]) -> None:
+    """Note what objects refer to."""
+    insert_ignore(tx, refs, [{"ref": ref, "object": row} for row, ids in referred.items() for ref in ids])
+
+
+def referring(connection: Connection, ids: Sequence[str]) -> list[int]:
+    """Return the rows of the objects that refer to these."""
+    query = select(refs.c.object).where(refs.c.ref.in_(list(ids))).distinct().order_by(refs.c.object)
+    return list(connection.scalars(query))
+
+
+def note_filled(tx: Transaction, shelf: int, row: int) -> None:
+    """Note up to which row a new shelf has been filled."""
+    tx.execute(update(shelves).where(shelves.c.id == shelf).values(filled_to=row))
+
+
+def _collection(row: Any) -> Collection:
+    return Collection(
+        row.id,
+        row.alias,
+        row.title,
+        row.description,
+        row.purpose,
+        row.action,
+        frozenset(row.types),
+        frozenset(row.labels),
+        bool(row.can_read),
+        bool(row.can_write),
+        Tlp(row.floor),
+        row.created_at,
+        row.closed_at,
+    )
+
+
+def _shelf(row: Any) -> Shelf:
+    return Shelf(
+        row.shelf,
+        _collection(row),
+        row.constituent,
+        row.last_added,
+        row.filled_to,
+        row.fill_to,
+        bytes(row.key),
+    )

@@ -1,0 +1,40 @@
+"""Constituents and their accounts: frozen values, no I/O, no clock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+MAX_ACCOUNT_DAYS: Final = 366
+QUIET: Final = timedelta(hours=1)
+"""After so long without a request, the next one is written down as a sign-in."""
+
+REFUSAL_PAUSE: Final = timedelta(minutes=1)
+"""How often a refused sign-in of the same account is written down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constituent:
+    """An organisation that this CERT serves; `names` by language, `sectors` in the words of agreements."""
+
+    id: str
+    names: Mapping[str, str]
+    sectors: frozenset[str]
+    contact: str
+    created_at: datetime
+    disabled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What one program of a constituent signs in with; its secret is not kept."""
+
+    id: str
+    constituent: str
+    name: str
+    may_write: bool
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+    used_at: datetime | None = None
+    refused_at: datetime | None = None
