@@ -47,6 +47,14 @@ def test_the_release_logs_appends_audit_and_receipt_are_measured_beside_a_peer()
     assert shown["peers"]["pymerkle"]["appends_per_s"] > 0
 
 
+def test_pages_over_taxii_are_measured_beside_a_peer() -> None:
+    shown = measured("taxii")
+    names = ("page_p50_ms", "page_p95_ms", "page_cpu_ms", "objects_per_s", "shelved_per_s")
+    assert set(shown["figures"]) == {f"{name}_2k" for name in names}
+    assert all(figure > 0 for figure in shown["figures"].values())
+    assert shown["figures"]["objects_per_s_2k"] > 5 * shown["peers"]["medallion"]["objects_per_s"]
+
+
 def test_all_benchmarks_are_listed_and_an_unknown_one_is_refused() -> None:
     listed = run("--list").stdout.split()
     assert {"judge", "log", "seal"} <= set(listed)

@@ -13,6 +13,7 @@ from mithaq.exchange.ledger import Channel, ChannelState
 from mithaq.exchange.log.store import membership_logs
 from mithaq.exchange.membership.service import Membership
 from mithaq.exchange.planning import Planning
+from mithaq.exchange.taxii.shelving import Shelving
 from mithaq.kernel.database import DatabaseFailed, cursors, journal
 from mithaq.kernel.journal import Reader
 from mithaq.kernel.reason import Reason
@@ -72,7 +73,8 @@ def clock(connection: Connection, at: datetime) -> Iterator[Finding]:
 
 def readers(node: Node, connection: Connection, at: datetime) -> Iterator[Finding]:
     """No reader leaves news lying that it should act on."""
-    followed = (Planning(node.channel).reader(), News().reader, Bookkeeping(node.channel).reader())
+    shelving = Shelving(node.db, node.nation, node.clock.now)
+    followed = (Planning(node.channel).reader(), News().reader, Bookkeeping(node.channel).reader(), shelving.reader())
     for reader in (*followed, Membership(node.channel).reader):
         count, since = _unread(connection, reader)
         waiting = at - since if since else timedelta()

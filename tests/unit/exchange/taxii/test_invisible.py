@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from mithaq.exchange.orders import Orders
 from mithaq.exchange.recalling import take_back
+from mithaq.exchange.taxii.store import refs, shelved
+from mithaq.intelligence.model import HeldWord
 from mithaq.kernel.lane import ACTUAL, TEST, Lane
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
@@ -161,8 +164,15 @@ def withdraw_unseen(served: Served) -> None:
         served.node.holdings.withdraw(tx, name(1), ACTUAL, XB, "wrong")
 
 
+def erase(served: Served) -> None:
+    with served.node.db.write(served.clock.now()) as tx:
+        (held,) = served.node.holdings.get(tx.connection, name(1), ACTUAL)
+        served.node.holdings.erase(tx, [HeldWord(held.row, XB, "release--1")])
+
+
 LATE: dict[str, Callable[[Served], None]] = {
     "withdrawn": withdraw_unseen,
+    "erased": erase,
     "vetoed": lambda served: Orders(served.country.context).veto(name(1), None, at=served.clock.now(), actor="p"),
     "over": lambda served: setattr(served.clock, "at", served.clock.at + timedelta(days=31)),
 }
@@ -244,3 +254,18 @@ def test_an_excluded_constituent_sees_the_collection_no_more(served: Served) -> 
     served.node.collections.allow(made_id, GRID, served.clock.now())
     served.settle()
     assert ids_in(client.get(f"{FEED}objects/").content) == [name(1)]
+
+
+def test_of_what_is_erased_nothing_stays_on_the_shelves(served: Served) -> None:
+    served.collection()
+    served.store(made(1, object_refs=[name(7)]), partner=carried(served.clock.now()))
+    served.store(made(2))
+
+    def kept() -> tuple[int, int]:
+        with served.node.db.read() as connection:
+            return tuple(connection.scalar(select(func.count()).select_from(each)) or 0 for each in (shelved, refs))  # type: ignore[return-value]
+
+    assert kept() == (2, 1)
+    erase(served)
+    served.settle()
+    assert kept() == (1, 0)
