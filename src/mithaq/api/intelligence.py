@@ -77,7 +77,7 @@ def router(node: Node, cursors: Cursors) -> APIRouter:
         of = f"objects\0{lane}\0{q}"
         after = cursors.read(of, cursor) if cursor else None
         with node.db.read() as connection:
-            page = node.holdings.search(connection, q, Lane.parse(lane), after, limit)
+            page = node.holdings.search(connection, q, Lane.parse(lane), after, limit, at=node.clock.now())
         following = f'"{cursors.write(of, page.next)}"' if page.next is not None else "null"
         bodies = b",".join(item.body for item in page.objects)
         return Response(

@@ -117,7 +117,7 @@ def search(ctx: click.Context, query: tuple[str, ...], lane: Lane, limit: int, a
     session: Session = ctx.obj
     node = session.node()
     with node.db.read() as connection:
-        page = node.holdings.search(connection, " ".join(query), lane, after, limit)
+        page = node.holdings.search(connection, " ".join(query), lane, after, limit, at=session.now())
     session.emit_rows([_summary(item) for item in page.objects], _SEARCHED)
     if page.next is not None:
         session.say("more: --after %(row)s", row=page.next)

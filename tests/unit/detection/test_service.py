@@ -73,7 +73,7 @@ def test_a_hit_is_decided_once(bench: Bench, detection: Detection, at: datetime)
         detection.confirm(hit.hit_id, "person--2", at)
     with bench.db.read() as connection:
         assert detection.counts(connection) == HitCounts(new=0, confirmed=0, dismissed=1)
-        assert bench.holdings.search(connection, "type:sighting", ACTUAL, None, 10).objects == ()
+        assert bench.holdings.search(connection, "type:sighting", ACTUAL, None, 10, at=at).objects == ()
 
 
 def test_a_hit_explains_itself_with_event_object_provenance_and_agreement(bench: Bench, detection: Detection) -> None:

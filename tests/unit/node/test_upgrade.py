@@ -10,6 +10,9 @@ from mithaq.kernel.database import Database
 from mithaq.node.migrations import known_revisions, migrate, newest_revision
 
 ROWS = 3
+REPLACED = {("objects", "words")}
+"""Projections of an object's bytes that a later revision works out in another form."""
+
 EARLIER = sorted(known_revisions())
 
 
@@ -30,8 +33,9 @@ def test_nothing_a_node_had_at_an_earlier_revision_is_lost(db_url: str, opened: 
     after = everything(opened)
     for table, rows in before.items():
         if table != "alembic_version":
-            kept = [{column: row[column] for column in rows[0]} for row in after[table]]
-            assert kept == rows, table
+            columns = [column for column in rows[0] if (table, column) not in REPLACED]
+            kept = [[row[column] for column in columns] for row in after[table]]
+            assert kept == [[row[column] for column in columns] for row in rows], table
 
 
 def test_migrating_a_node_that_is_up_to_date_changes_nothing(db_url: str, opened: Database) -> None:

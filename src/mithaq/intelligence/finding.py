@@ -1,0 +1,254 @@
+"""Answer a search from the index: newest first, segment by segment, as far as the page needs.
+
+A search is clauses that must all hold; each is worked out for a whole segment at once, as bits. What the index knows
+only to the minute or the day is looked at again on the objects themselves. Whatever the words, a page costs at most
+one look at each token in each segment, and for a frequent word only the newest segments are read.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from mithaq.intelligence import store, tokens
+from mithaq.intelligence.model import StoredObject
+from mithaq.intelligence.postings import PART_ROWS, SEGMENT_BITS, decode, segment_of
+from mithaq.intelligence.search import Query, Terms
+from mithaq.intelligence.tables import objects, observables, postings
+from mithaq.kernel.lane import Lane
+from mithaq.standards.observable import Observable
+
+_SEGMENTS_ASKED: Final = (2, 16, 128)
+"""Segments looked at in one step: few while the page may soon be full, then more."""
+
+_SEGMENT_ROWS: Final = 1 << SEGMENT_BITS
+_NAMING_ASKED: Final = 500
+_LAST_DAY: Final = 9_999_999
+_LAST_LETTER: Final = chr(0x10FFFF)
+_LAST_MINUTE: Final = 9_999_999_999
+_EPOCH: Final = datetime.min.replace(tzinfo=UTC)
+
+_LAST_ROW: Final = select(func.max(objects.c.row))
+_IN_SEGMENTS: Final = postings.c.segment.in_(bindparam("segments", expanding=True))
+_COLUMNS: Final = (postings.c.segment, postings.c.token, postings.c.part, postings.c.rows)
+_OF_TOKENS: Final = select(*_COLUMNS).where(_IN_SEGMENTS, postings.c.token.in_(bindparam("tokens", expanding=True)))
+_OF_RANGE: Final = select(*_COLUMNS).where(_IN_SEGMENTS, postings.c.token.between(bindparam("low"), bindparam("high")))
+_NAMING: Final = select(observables.c.object).where(
+    observables.c.type == bindparam("type"), observables.c.key == bindparam("key")
+)
+_NAMING_BETWEEN: Final = _NAMING.where(observables.c.object.between(bindparam("low"), bindparam("high")))
+_NAMING_NEWEST: Final = (
+    _NAMING.where(observables.c.object < bindparam("before"))
+    .order_by(observables.c.object.desc())
+    .limit(bindparam("count"))
+)
+_OF_IDS: Final = select(objects.c.row).where(
+    objects.c.stix_id.in_(bindparam("ids", expanding=True)), objects.c.lane == bindparam("lane")
+)
+
+Range = tuple[str, str]
+Bits = dict[int, int]
+"""For each segment, the rows that have something, as bits from the segment's first row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One of these is enough: tokens, ranges of tokens, an observable, rows. Negated: none of these."""
+
+    tokens: tuple[str, ...] = ()
+    ranges: tuple[Range, ...] = ()
+    observable: Observable | None = None
+    rows: tuple[int, ...] | None = None
+    negated: bool = False
+
+
+def search(
+    connection: Connection, query: Query, lane: Lane, *, after: int | None, limit: int, at: datetime
+) -> list[StoredObject]:
+    """Return at most `limit` objects that a search finds, with a row below `after`, newest first; `at` is now."""
+    before = int(connection.scalar(_LAST_ROW) or 0) + 1
+    if after is not None:
+        before = min(before, after)
+    clauses = _clauses(connection, query, lane, at)
+    rows = _rows(connection, clauses, before)
+    is_meant = _exact(query, at)
+    found: list[StoredObject] = []
+    while len(found) < limit and (asked := list(islice(rows, limit - len(found)))):
+        found += [item for item in reversed(store.by_rows(connection, sorted(asked))) if is_meant(item)]
+    return found
+
+
+def _clauses(connection: Connection, query: Query, lane: Lane, at: datetime) -> list[Clause]:
+    clauses = [Clause((tokens.lane_token(lane),))]
+    if query.standing != "any":
+        clauses.append(Clause((tokens.STANDS,), negated=query.standing == "withdrawn"))
+    for terms, negated in ((query.wanted, False), (query.unwanted, True)):
+        clauses += _any_of(connection, terms, lane, negated=negated)
+        clauses += _each_of(terms, negated=negated)
+        clauses += [_seen_clause(at, span, negated=negated) for span in terms.seen]
+        clauses += [_valid_clause(at, valid=answer is not negated) for answer in terms.valid]
+    return clauses
+
+
+def _any_of(connection: Connection, terms: Terms, lane: Lane, *, negated: bool) -> Iterator[Clause]:
+    """Yield the filters of which one value is enough."""
+    named = (
+        tuple(map(tokens.type_token, terms.types)),
+        tuple(map(tokens.nation_token, terms.nations)),
+        tuple(map(tokens.tlp_token, terms.tlps)),
+        tuple(map(tokens.label_token, terms.labels)),
+        tuple(map(tokens.sector_token, terms.sectors)),
+    )
+    yield from (Clause(each, negated=negated) for each in named if each)
+    if terms.ids:
+        rows = connection.scalars(_OF_IDS, {"ids": terms.ids, "lane": str(lane)})
+        yield Clause(rows=tuple(rows), negated=negated)
+
+
+def _each_of(terms: Terms, *, negated: bool) -> Iterator[Clause]:
+    """Yield the terms of which each one counts."""
+    for word in terms.words:
+        yield Clause((tokens.word_token(word),), negated=negated)
+    for prefix in terms.prefixes:
+        yield Clause(ranges=((prefix, prefix + _LAST_LETTER),), negated=negated)
+    for observable in terms.observables:
+        yield Clause(observable=observable, negated=negated)
+    for low, high in terms.confidences:
+        # An empty range has no token between its ends, so nothing is found, as is meant.
+        yield Clause(
+            ranges=((tokens.confidence_token(max(0, low)), tokens.confidence_token(high)),) if low <= high else (),
+            negated=negated,
+        )
+
+
+def _seen_clause(at: datetime, span: timedelta, *, negated: bool) -> Clause:
+    """Return what may have been seen since, to the minute; negated, what may not have been."""
+    first = tokens.minute_of(_since(at, span)) + (1 if negated else 0)
+    return Clause(ranges=((tokens.seen_token(first), tokens.seen_token(_LAST_MINUTE)),), negated=negated)
+
+
+def _valid_clause(at: datetime, *, valid: bool) -> Clause:
+    """Return what may be valid, to the day, or what may not be."""
+    today = at.astimezone(UTC).toordinal()
+    edge = 1 if valid else 0
+    over = (tokens.until_token(0), tokens.until_token(today - edge))
+    to_come = (tokens.since_token(today + edge), tokens.since_token(_LAST_DAY))
+    return Clause((tokens.REVOKED,), (over, to_come), negated=valid)
+
+
+def _since(at: datetime, span: timedelta) -> datetime:
+    return at - span if at - _EPOCH > span else _EPOCH
+
+
+def _exact(query: Query, at: datetime) -> Callable[[StoredObject], bool]:
+    """Return the check of what the index knows only to the minute or the day."""
+    wanted, unwanted = query.wanted, query.unwanted
+
+    def is_meant(item: StoredObject) -> bool:
+        seen_at = max((item.stored_at, *(word.received_at for word in item.provenance)))
+        return (
+            all(seen_at >= _since(at, span) for span in wanted.seen)
+            and not any(seen_at >= _since(at, span) for span in unwanted.seen)
+            and all(is_valid(item, at) is answer for answer in wanted.valid)
+            and not any(is_valid(item, at) is answer for answer in unwanted.valid)
+        )
+
+    return is_meant
+
+
+def is_valid(item: StoredObject, at: datetime) -> bool:
+    """Tell whether an object is valid at an instant: not revoked, begun, not over."""
+    stix = item.stix
+    has_begun = stix.valid_from is None or stix.valid_from <= at
+    return not stix.revoked and has_begun and (stix.valid_until is None or at < stix.valid_until)
+
+
+def _rows(connection: Connection, clauses: Sequence[Clause], before: int) -> Iterator[int]:
+    """Yield the rows below `before` for which every clause holds, newest first."""
+    for segments in _segments(connection, clauses, before):
+        parts = [(_bits(connection, clause, segments), clause.negated) for clause in clauses]
+        for segment in segments:
+            base = segment << SEGMENT_BITS
+            holding = -1
+            for bits, negated in parts:
+                holding &= ~bits.get(segment, 0) if negated else bits.get(segment, 0)
+                if not holding:
+                    break
+            holding &= (1 << max(0, before - base)) - 1
+            while holding:
+                place = holding.bit_length() - 1
+                yield base + place
+                holding ^= 1 << place
+
+
+def _segments(connection: Connection, clauses: Sequence[Clause], before: int) -> Iterator[list[int]]:
+    """Yield the segments to be looked at, newest first; where rows or an observable are asked for, only theirs."""
+    positive = [clause for clause in clauses if not clause.negated]
+    rows = next((clause.rows for clause in positive if clause.rows is not None), None)
+    observable = next((clause.observable for clause in positive if clause.observable is not None), None)
+    if rows is not None:
+        yield _around(rows)
+    elif observable is not None:
+        yield from _segments_naming(connection, observable, before)
+    else:
+        newest, steps = segment_of(before - 1), list(_SEGMENTS_ASKED)
+        while newest >= 0:
+            count = steps.pop(0) if len(steps) > 1 else steps[0]
+            yield list(range(newest, max(-1, newest - count), -1))
+            newest -= count
+
+
+def _segments_naming(connection: Connection, observable: Observable, before: int) -> Iterator[list[int]]:
+    asked = {"type": observable.type, "key": tokens.index_key(observable), "count": _NAMING_ASKED}
+    done = segment_of(before) + 1
+    while rows := list(connection.scalars(_NAMING_NEWEST, {**asked, "before": before})):
+        segments = [segment for segment in _around(rows) if segment < done]
+        if segments:
+            yield segments
+            done = segments[-1]
+        if len(rows) < _NAMING_ASKED:
+            return
+        before = rows[-1]
+
+
+def _around(rows: Sequence[int]) -> list[int]:
+    """Return the segments in which rows can lie: a segment's last part may reach into the next one."""
+    return sorted({near for row in rows for near in _homes(row)}, reverse=True)
+
+
+def _homes(row: int) -> tuple[int, ...]:
+    segment = segment_of(row)
+    reached_into = segment > 0 and row - (segment << SEGMENT_BITS) < PART_ROWS
+    return (segment, segment - 1) if reached_into else (segment,)
+
+
+def _bits(connection: Connection, clause: Clause, segments: Sequence[int]) -> Bits:
+    """Return the rows of each segment for which one of a clause's parts holds."""
+    bits: Bits = defaultdict(int)
+    selects = []
+    if clause.tokens:
+        selects.append((_OF_TOKENS, {"segments": segments, "tokens": [each.encode() for each in clause.tokens]}))
+    for low, high in clause.ranges:
+        selects.append((_OF_RANGE, {"segments": segments, "low": low.encode(), "high": high.encode()}))
+    for query, asked in selects:
+        for segment, _, part, stored in connection.execute(query, asked):
+            bits[segment] |= decode(bytes(stored)) << (part - (segment << SEGMENT_BITS))
+    rows = clause.rows or ()
+    if clause.observable is not None:
+        between = {
+            "type": clause.observable.type,
+            "key": tokens.index_key(clause.observable),
+            "low": segments[-1] << SEGMENT_BITS,
+            "high": (segments[0] << SEGMENT_BITS) + _SEGMENT_ROWS + PART_ROWS,
+        }
+        rows = tuple(connection.scalars(_NAMING_BETWEEN, between))
+    for row in rows:
+        for segment in _homes(row):
+            bits[segment] |= 1 << (row - (segment << SEGMENT_BITS))
+    return bits
