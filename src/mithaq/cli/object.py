@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from mithaq.cli.files import read_input, unusable
+from mithaq.cli.lookup import lookup
 from mithaq.cli.options import LANE, PAP, TLP, instruction_of, nations_of
 from mithaq.cli.protect import protect
 from mithaq.cli.session import EXIT_FAILED, EXIT_NOT_FOUND, Session
@@ -34,6 +35,7 @@ def object_() -> None:
 
 
 object_.add_command(protect)
+object_.add_command(lookup)
 
 
 @object_.command("import")
@@ -113,7 +115,12 @@ def show(ctx: click.Context, object_id: str, lane: Lane, body: bool) -> None:
 @click.option("--after", type=int, default=None, help="Continue after the last row of the page before.")
 @click.pass_context
 def search(ctx: click.Context, query: tuple[str, ...], lane: Lane, limit: int, after: int | None) -> None:
-    """Search: values (defanged too), words, ids, and `type:` `from:` `tlp:` `is:` filters; newest first."""
+    """Search, newest first.
+
+    Values (defanged too), ids, words, beginnings of words (`phish*`), and the filters `type:report` `from:XB` `tlp:green`
+    `is:withdrawn` `label:` `sector:` `confidence>70` `seen:7d` `valid:yes`; `-` before any of them excludes it, after
+    `--` on the command line.
+    """
     session: Session = ctx.obj
     node = session.node()
     with node.db.read() as connection:

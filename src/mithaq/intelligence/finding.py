@@ -172,7 +172,7 @@ def is_valid(item: StoredObject, at: datetime) -> bool:
 def _rows(connection: Connection, clauses: Sequence[Clause], before: int) -> Iterator[int]:
     """Yield the rows below `before` for which every clause holds, newest first."""
     for segments in _segments(connection, clauses, before):
-        parts = [(_bits(connection, clause, segments), clause.negated) for clause in clauses]
+        parts = [(bits_of(connection, clause, segments), clause.negated) for clause in clauses]
         for segment in segments:
             base = segment << SEGMENT_BITS
             holding = -1
@@ -193,7 +193,7 @@ def _segments(connection: Connection, clauses: Sequence[Clause], before: int) ->
     rows = next((clause.rows for clause in positive if clause.rows is not None), None)
     observable = next((clause.observable for clause in positive if clause.observable is not None), None)
     if rows is not None:
-        yield _around(rows)
+        yield from [_around(rows)] if rows else []
     elif observable is not None:
         yield from _segments_naming(connection, observable, before)
     else:
@@ -219,16 +219,16 @@ def _segments_naming(connection: Connection, observable: Observable, before: int
 
 def _around(rows: Sequence[int]) -> list[int]:
     """Return the segments in which rows can lie: a segment's last part may reach into the next one."""
-    return sorted({near for row in rows for near in _homes(row)}, reverse=True)
+    return sorted({near for row in rows for near in homes(row)}, reverse=True)
 
 
-def _homes(row: int) -> tuple[int, ...]:
+def homes(row: int) -> tuple[int, ...]:
     segment = segment_of(row)
     reached_into = segment > 0 and row - (segment << SEGMENT_BITS) < PART_ROWS
     return (segment, segment - 1) if reached_into else (segment,)
 
 
-def _bits(connection: Connection, clause: Clause, segments: Sequence[int]) -> Bits:
+def bits_of(connection: Connection, clause: Clause, segments: Sequence[int]) -> Bits:
     """Return the rows of each segment for which one of a clause's parts holds."""
     bits: Bits = defaultdict(int)
     selects = []
@@ -249,6 +249,6 @@ def _bits(connection: Connection, clause: Clause, segments: Sequence[int]) -> Bi
         }
         rows = tuple(connection.scalars(_NAMING_BETWEEN, between))
     for row in rows:
-        for segment in _homes(row):
+        for segment in homes(row):
             bits[segment] |= 1 << (row - (segment << SEGMENT_BITS))
     return bits

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from mithaq.intelligence import erasing, finding, store
+from mithaq.intelligence import erasing, finding, lookup, store
+from mithaq.intelligence.lookup import LookedUp
 from mithaq.intelligence.model import Erasure, GivenWord, HeldWord, NewObject, Page, StoredObject, StoreReport
 from mithaq.intelligence.rules import identity_of, plan
 from mithaq.intelligence.search import parse_query
@@ -78,6 +79,14 @@ class Holdings:
         for chunk in _chunks(observables):
             found.update(store.known(conn, chunk, lane))
         return found
+
+    def look_up(self, conn: Connection, lines: Sequence[str], lane: Lane) -> list[LookedUp]:
+        """Return what is known of the values on many lines, in any spelling, in order.
+
+        Raises:
+            TooMuch: there are more lines than are looked up at once.
+        """
+        return lookup.look_up(conn, lines, lane)
 
     def active_indicators(self, conn: Connection, at: datetime, after_row: int, limit: int) -> list[StoredObject]:
         """Return indicators to match with, in row order after `after_row`.

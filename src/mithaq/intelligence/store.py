@@ -61,6 +61,17 @@ _SUPERSEDE: Final = (
     )
     .values(standing="superseded", standing_reason="")
 )
+_NAMING: Final = (
+    select(observables.c.object)
+    .join(objects, objects.c.row == observables.c.object)
+    .where(
+        observables.c.type == bindparam("type"),
+        observables.c.key == bindparam("key"),
+        objects.c.lane == bindparam("lane"),
+        objects.c.stands,
+    )
+    .order_by(observables.c.object)
+)
 _GIVERS: Final = select(provenance.c.object, provenance.c.nation, provenance.c.received_at).where(
     provenance.c.object.in_(bindparam("rows", expanding=True))
 )
@@ -297,6 +308,11 @@ def known(connection: Connection, wanted: Sequence[Observable], lane: Lane) -> d
     for row in connection.execute(query):
         found.setdefault(keys[(row.type, row.key)], []).append(row.object)
     return found
+
+
+def naming(connection: Connection, kind: str, key: str, lane: Lane) -> list[int]:
+    """Return the rows of every standing object that names one value, by its type and key."""
+    return list(connection.scalars(_NAMING, {"type": kind, "key": key, "lane": str(lane)}))
 
 
 def load(connection: Connection, query: Select[Any], named: Mapping[str, Any] | None = None) -> list[StoredObject]:

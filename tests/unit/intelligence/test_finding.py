@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mithaq.intelligence.model import HeldWord, NewObject, Provenance, StoredObject
@@ -80,7 +80,7 @@ def bodies(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[tuple[Any, ...]]:
-    """What happens to a node: deliveries in several chunks, words of others for the same, words taken back, erasures."""
+    """What happens to a node: deliveries, words of others for the same objects, words taken back, erasures."""
     steps: list[tuple[Any, ...]] = []
     count = 0
     for _ in range(draw(st.integers(1, 4))):
@@ -132,7 +132,13 @@ queries = st.tuples(
 ).map(lambda pair: " ".join((*pair[0], pair[1])))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# Without shrinking: each example writes to a real database, and the smallest one would take minutes to find.
+@settings(
+    max_examples=60,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(history=histories(), asked=st.lists(queries, min_size=5, max_size=12), limit=st.integers(1, 4))
 def test_the_index_finds_what_a_plain_look_finds(
     db: Database, history: list[tuple[Any, ...]], asked: list[str], limit: int
