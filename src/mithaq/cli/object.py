@@ -117,9 +117,9 @@ def show(ctx: click.Context, object_id: str, lane: Lane, body: bool) -> None:
 def search(ctx: click.Context, query: tuple[str, ...], lane: Lane, limit: int, after: int | None) -> None:
     """Search, newest first.
 
-    Values (defanged too), ids, words, beginnings of words (`phish*`), and the filters `type:report` `from:XB` `tlp:green`
-    `is:withdrawn` `label:` `sector:` `confidence>70` `seen:7d` `valid:yes`; `-` before any of them excludes it, after
-    `--` on the command line.
+    Values (defanged too), ids, words, beginnings of words (`phish*`), and the filters `type:report` `from:XB`
+    `tlp:green` `is:withdrawn` `label:` `sector:` `confidence>70` `seen:7d` `valid:yes`. A minus before any of them
+    excludes it: give the whole search in quotes, after `--`.
     """
     session: Session = ctx.obj
     node = session.node()

@@ -7,12 +7,11 @@ one look at each token in each segment, and for a frequent word only the newest 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, func, select
 
@@ -24,6 +23,7 @@ from mithaq.intelligence.tables import objects, observables, postings
 from mithaq.kernel.lane import Lane
 from mithaq.standards.observable import Observable
 
+_NEWEST_ROWS: Final = 2048
 _SEGMENTS_ASKED: Final = (2, 16, 128)
 """Segments looked at in one step: few while the page may soon be full, then more."""
 
@@ -36,9 +36,13 @@ _EPOCH: Final = datetime.min.replace(tzinfo=UTC)
 
 _LAST_ROW: Final = select(func.max(objects.c.row))
 _IN_SEGMENTS: Final = postings.c.segment.in_(bindparam("segments", expanding=True))
-_COLUMNS: Final = (postings.c.segment, postings.c.token, postings.c.part, postings.c.rows)
-_OF_TOKENS: Final = select(*_COLUMNS).where(_IN_SEGMENTS, postings.c.token.in_(bindparam("tokens", expanding=True)))
-_OF_RANGE: Final = select(*_COLUMNS).where(_IN_SEGMENTS, postings.c.token.between(bindparam("low"), bindparam("high")))
+_IN_PARTS: Final = postings.c.part.between(bindparam("first"), bindparam("last"))
+_OF_TOKENS: Final = select(postings.c.segment, postings.c.token, postings.c.part, postings.c.rows).where(
+    _IN_SEGMENTS, postings.c.token.in_(bindparam("tokens", expanding=True)), _IN_PARTS
+)
+_OF_RANGE: Final = select(postings.c.segment, postings.c.part, postings.c.rows).where(
+    _IN_SEGMENTS, postings.c.token.between(bindparam("low"), bindparam("high")), _IN_PARTS
+)
 _NAMING: Final = select(observables.c.object).where(
     observables.c.type == bindparam("type"), observables.c.key == bindparam("key")
 )
@@ -51,6 +55,16 @@ _NAMING_NEWEST: Final = (
 _OF_IDS: Final = select(objects.c.row).where(
     objects.c.stix_id.in_(bindparam("ids", expanding=True)), objects.c.lane == bindparam("lane")
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one step looks at: rows from `low` up to below `high` in these segments, newest first."""
+
+    segments: list[int]
+    low: int
+    high: int
+
 
 Range = tuple[str, str]
 Bits = dict[int, int]
@@ -171,40 +185,51 @@ def is_valid(item: StoredObject, at: datetime) -> bool:
 
 def _rows(connection: Connection, clauses: Sequence[Clause], before: int) -> Iterator[int]:
     """Yield the rows below `before` for which every clause holds, newest first."""
-    for segments in _segments(connection, clauses, before):
-        parts = [(bits_of(connection, clause, segments), clause.negated) for clause in clauses]
-        for segment in segments:
+    for window in _windows(connection, clauses, before):
+        worked_out = _worked_out(connection, clauses, window)
+        found = [(bits, clause.negated) for bits, clause in zip(worked_out, clauses, strict=True)]
+        for segment in window.segments:
             base = segment << SEGMENT_BITS
-            holding = -1
-            for bits, negated in parts:
+            holding = (1 << max(0, window.high - base)) - 1
+            for bits, negated in found:
                 holding &= ~bits.get(segment, 0) if negated else bits.get(segment, 0)
                 if not holding:
                     break
-            holding &= (1 << max(0, before - base)) - 1
             while holding:
                 place = holding.bit_length() - 1
+                if base + place < window.low:
+                    break
                 yield base + place
                 holding ^= 1 << place
 
 
-def _segments(connection: Connection, clauses: Sequence[Clause], before: int) -> Iterator[list[int]]:
-    """Yield the segments to be looked at, newest first; where rows or an observable are asked for, only theirs."""
+def _windows(connection: Connection, clauses: Sequence[Clause], before: int) -> Iterator[Window]:
+    """Yield what is to be looked at, newest first; where rows or an observable are asked for, only around theirs."""
     positive = [clause for clause in clauses if not clause.negated]
     rows = next((clause.rows for clause in positive if clause.rows is not None), None)
     observable = next((clause.observable for clause in positive if clause.observable is not None), None)
     if rows is not None:
-        yield from [_around(rows)] if rows else []
+        yield from [Window(_around(rows), 0, before)] if rows else []
     elif observable is not None:
-        yield from _segments_naming(connection, observable, before)
+        yield from (Window(segments, 0, before) for segments in _naming(connection, observable, before))
     else:
-        newest, steps = segment_of(before - 1), list(_SEGMENTS_ASKED)
-        while newest >= 0:
-            count = steps.pop(0) if len(steps) > 1 else steps[0]
-            yield list(range(newest, max(-1, newest - count), -1))
-            newest -= count
+        yield from _all_windows(before)
 
 
-def _segments_naming(connection: Connection, observable: Observable, before: int) -> Iterator[list[int]]:
+def _all_windows(before: int) -> Iterator[Window]:
+    """Yield the newest few rows, which fill most pages, then whole segments."""
+    low = max(0, before - _NEWEST_ROWS)
+    first = segment_of(max(0, low - PART_ROWS))
+    yield Window(list(range(segment_of(before - 1), first - 1, -1)), low, before)
+    newest, steps = segment_of(low - 1), list(_SEGMENTS_ASKED)
+    while low and newest >= 0:
+        count = steps.pop(0) if len(steps) > 1 else steps[0]
+        yield Window(list(range(newest, max(-1, newest - count), -1)), 0, low)
+        newest -= count
+
+
+def _naming(connection: Connection, observable: Observable, before: int) -> Iterator[list[int]]:
+    """Yield the segments of the rows that name an observable, newest first."""
     asked = {"type": observable.type, "key": tokens.index_key(observable), "count": _NAMING_ASKED}
     done = segment_of(before) + 1
     while rows := list(connection.scalars(_NAMING_NEWEST, {**asked, "before": before})):
@@ -218,37 +243,71 @@ def _segments_naming(connection: Connection, observable: Observable, before: int
 
 
 def _around(rows: Sequence[int]) -> list[int]:
-    """Return the segments in which rows can lie: a segment's last part may reach into the next one."""
+    """Return the segments in which rows can lie."""
     return sorted({near for row in rows for near in homes(row)}, reverse=True)
 
 
 def homes(row: int) -> tuple[int, ...]:
+    """Return the segments in which a row can lie: the last part of one may reach into the next."""
     segment = segment_of(row)
     reached_into = segment > 0 and row - (segment << SEGMENT_BITS) < PART_ROWS
     return (segment, segment - 1) if reached_into else (segment,)
 
 
-def bits_of(connection: Connection, clause: Clause, segments: Sequence[int]) -> Bits:
-    """Return the rows of each segment for which one of a clause's parts holds."""
-    bits: Bits = defaultdict(int)
-    selects = []
-    if clause.tokens:
-        selects.append((_OF_TOKENS, {"segments": segments, "tokens": [each.encode() for each in clause.tokens]}))
-    for low, high in clause.ranges:
-        selects.append((_OF_RANGE, {"segments": segments, "low": low.encode(), "high": high.encode()}))
-    for query, asked in selects:
-        for segment, _, part, stored in connection.execute(query, asked):
-            bits[segment] |= decode(bytes(stored)) << (part - (segment << SEGMENT_BITS))
-    rows = clause.rows or ()
-    if clause.observable is not None:
-        between = {
-            "type": clause.observable.type,
-            "key": tokens.index_key(clause.observable),
-            "low": segments[-1] << SEGMENT_BITS,
-            "high": (segments[0] << SEGMENT_BITS) + _SEGMENT_ROWS + PART_ROWS,
-        }
-        rows = tuple(connection.scalars(_NAMING_BETWEEN, between))
-    for row in rows:
-        for segment in homes(row):
-            bits[segment] |= 1 << (row - (segment << SEGMENT_BITS))
+def _worked_out(connection: Connection, clauses: Sequence[Clause], window: Window) -> list[Bits]:
+    """Return, for each clause, the rows of each segment for which one of its alternatives holds."""
+    by_token = bits_of(connection, {token for clause in clauses for token in clause.tokens}, window)
+    found: list[Bits] = []
+    for clause in clauses:
+        bits = by_token[clause.tokens[0]] if len(clause.tokens) == 1 else _joined(by_token, clause.tokens)
+        if clause.ranges or clause.rows or clause.observable:
+            bits = dict(bits)
+            for low, high in clause.ranges:
+                _add_range(connection, bits, low, high, window)
+            for row in clause.rows or () if clause.observable is None else _naming_in(connection, clause, window):
+                for segment in homes(row):
+                    bits[segment] = bits.get(segment, 0) | 1 << (row - (segment << SEGMENT_BITS))
+        found.append(bits)
+    return found
+
+
+def _joined(by_token: dict[str, Bits], alternatives: Sequence[str]) -> Bits:
+    bits: Bits = {}
+    for token in alternatives:
+        for segment, rows in by_token[token].items():
+            bits[segment] = bits.get(segment, 0) | rows
     return bits
+
+
+def bits_of(connection: Connection, wanted: Iterable[str], window: Window) -> dict[str, Bits]:
+    """Return the rows of each segment that have a token, for each token."""
+    found: dict[str, Bits] = {token: {} for token in wanted}
+    if not found:
+        return found
+    asked = {**_parts_of(window), "tokens": [token.encode() for token in found]}
+    for segment, token, part, stored in connection.execute(_OF_TOKENS, asked).all():
+        bits = found[bytes(token).decode()]
+        bits[segment] = bits.get(segment, 0) | decode(bytes(stored)) << (part - (segment << SEGMENT_BITS))
+    return found
+
+
+def _add_range(connection: Connection, bits: Bits, low: str, high: str, window: Window) -> None:
+    asked = {**_parts_of(window), "low": low.encode(), "high": high.encode()}
+    for segment, part, stored in connection.execute(_OF_RANGE, asked).all():
+        bits[segment] = bits.get(segment, 0) | decode(bytes(stored)) << (part - (segment << SEGMENT_BITS))
+
+
+def _parts_of(window: Window) -> dict[str, Any]:
+    return {"segments": window.segments, "first": max(0, window.low - PART_ROWS + 1), "last": window.high}
+
+
+def _naming_in(connection: Connection, clause: Clause, window: Window) -> list[int]:
+    if clause.observable is None:
+        return []
+    asked = {
+        "type": clause.observable.type,
+        "key": tokens.index_key(clause.observable),
+        "low": max(window.low, window.segments[-1] << SEGMENT_BITS),
+        "high": min(window.high, (window.segments[0] << SEGMENT_BITS) + _SEGMENT_ROWS + PART_ROWS),
+    }
+    return list(connection.scalars(_NAMING_BETWEEN, asked))

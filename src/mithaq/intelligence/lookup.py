@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, select, text
 
 from mithaq.intelligence import store
 from mithaq.intelligence.errors import TooMuch
-from mithaq.intelligence.finding import Clause, bits_of, homes
+from mithaq.intelligence.finding import Window, bits_of, homes
 from mithaq.intelligence.postings import SEGMENT_BITS
 from mithaq.intelligence.settings import CHUNK_OBJECTS, MAX_LOOKUP_LINES
 from mithaq.intelligence.tables import objects
@@ -173,9 +173,10 @@ def _lane_and_standing(connection: Connection, rows: Iterable[int], lane: Lane) 
     found: set[int] = set()
     for start in range(0, len(segments), 128):
         asked = segments[start : start + 128]
-        in_lane, standing = (bits_of(connection, Clause((token,)), asked) for token in (lane_token(lane), STANDS))
+        window = Window(asked, 0, (asked[0] + 2) << SEGMENT_BITS)
+        in_lane, standing = bits_of(connection, (lane_token(lane), STANDS), window).values()
         for segment in asked:
-            both, base = in_lane[segment] & standing[segment], segment << SEGMENT_BITS
+            both, base = in_lane.get(segment, 0) & standing.get(segment, 0), segment << SEGMENT_BITS
             found.update(row for row in of_segments[segment] if both >> (row - base) & 1)
     return found
 

@@ -219,7 +219,7 @@ def plainly(item: StoredObject, query: str) -> bool:
             standing = "stands" if part == "-is:withdrawn" else bare[3:]
         elif name in {"type", "from", "tlp", "label", "sector"} or "--" in bare:
             any_of.setdefault((part[0] == "-", name if ":" in bare else "id"), []).append(bare)
-        elif one(item, bare) is (part[0] == "-"):
+        elif bare != "_" and one(item, bare) is (part[0] == "-"):  # a mark alone says nothing
             return False
     if standing != "any" and item.stands is not (standing == "stands"):
         return False
