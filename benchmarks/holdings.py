@@ -81,7 +81,7 @@ def vocabulary(seed: int) -> list[str]:
 
 
 class Maker:
-    """Make STIX objects from a seed: four indicators in five, the rest reports, malware and tools, in three languages."""
+    """Make STIX objects from a seed: four of five are indicators, with words of three languages."""
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)
