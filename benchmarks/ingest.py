@@ -83,7 +83,7 @@ def _imported(db: Database, source: Readable) -> int:
 
 def _parsed_by_stix2(data: bytes) -> float:
     """Return the processor seconds that python-stix2 takes for one object, from the first few thousand."""
-    import stix2
+    import stix2  # type: ignore[import-untyped]
 
     pieces = [piece.body.decode() for piece in split_bundle(data) if isinstance(piece, Piece)]
     pieces = pieces[:: max(1, len(pieces) // _PEER_OBJECTS)]

@@ -123,7 +123,9 @@ def _read(number: int, line: str) -> list[tuple[int, str, Observable | None]]:
     whole = recognise(refang_value(written))
     if whole is not None:
         return [(number, written, whole)]
-    parts = [(number, item.written, item.observable) for item in extract(written) if item.observable is not None]
+    parts: list[tuple[int, str, Observable | None]] = [
+        (number, item.written, item.observable) for item in extract(written) if item.observable is not None
+    ]
     return parts or [(number, written[:200], None)]
 
 
