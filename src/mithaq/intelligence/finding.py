@@ -20,7 +20,7 @@ from mithaq.intelligence.model import StoredObject
 from mithaq.intelligence.postings import PART_ROWS, SEGMENT_BITS, decode, segment_of
 from mithaq.intelligence.search import Query, Terms
 from mithaq.intelligence.tables import objects, observables, postings
-from mithaq.kernel.lane import Lane
+from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.standards.observable import Observable
 
 _NEWEST_ROWS: Final = 2048
@@ -31,6 +31,8 @@ _SEGMENT_ROWS: Final = 1 << SEGMENT_BITS
 _NAMING_ASKED: Final = 500
 _LAST_DAY: Final = 9_999_999
 _LAST_LETTER: Final = chr(0x10FFFF)
+_FIRST_RARE: Final = 3
+_ANY_LANE: Final = "lane:"
 _LAST_MINUTE: Final = 9_999_999_999
 _EPOCH: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -73,13 +75,17 @@ Bits = dict[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One of these is enough: tokens, ranges of tokens, an observable, rows. Negated: none of these."""
+    """One of these is enough: tokens, ranges of tokens, an observable, rows. Negated: none of these.
+
+    What is likely `rare` is looked at first; the rest only where that leaves anything.
+    """
 
     tokens: tuple[str, ...] = ()
     ranges: tuple[Range, ...] = ()
     observable: Observable | None = None
     rows: tuple[int, ...] | None = None
     negated: bool = False
+    rare: bool = False
 
 
 def search(
@@ -99,15 +105,29 @@ def search(
 
 
 def _clauses(connection: Connection, query: Query, lane: Lane, at: datetime) -> list[Clause]:
-    clauses = [Clause((tokens.lane_token(lane),))]
-    if query.standing != "any":
-        clauses.append(Clause((tokens.STANDS,), negated=query.standing == "withdrawn"))
+    clauses = list(standing_in(lane)) if query.standing == "stands" else [in_lane(lane)]
+    if query.standing == "withdrawn":
+        clauses.append(Clause((tokens.FALLEN,)))
     for terms, negated in ((query.wanted, False), (query.unwanted, True)):
         clauses += _any_of(connection, terms, lane, negated=negated)
         clauses += _each_of(terms, negated=negated)
         clauses += [_seen_clause(at, span, negated=negated) for span in terms.seen]
         clauses += [_valid_clause(at, valid=answer is not negated) for answer in terms.valid]
+    if all(clause.negated for clause in clauses):
+        clauses.append(Clause((tokens.EVERY,)))
     return clauses
+
+
+def in_lane(lane: Lane) -> Clause:
+    """Return what lies in a lane; only lanes other than `actual` have tokens."""
+    if lane == ACTUAL:
+        return Clause(ranges=((_ANY_LANE, _ANY_LANE + _LAST_LETTER),), negated=True)
+    return Clause((tokens.lane_token(lane),))
+
+
+def standing_in(lane: Lane) -> tuple[Clause, Clause]:
+    """Return what stands in a lane."""
+    return in_lane(lane), Clause((tokens.FALLEN,), negated=True)
 
 
 def _any_of(connection: Connection, terms: Terms, lane: Lane, *, negated: bool) -> Iterator[Clause]:
@@ -119,20 +139,22 @@ def _any_of(connection: Connection, terms: Terms, lane: Lane, *, negated: bool) 
         tuple(map(tokens.label_token, terms.labels)),
         tuple(map(tokens.sector_token, terms.sectors)),
     )
-    yield from (Clause(each, negated=negated) for each in named if each)
+    for place, each in enumerate(named):
+        if each:
+            yield Clause(each, negated=negated, rare=not negated and place >= _FIRST_RARE)
     if terms.ids:
         rows = connection.scalars(_OF_IDS, {"ids": terms.ids, "lane": str(lane)})
-        yield Clause(rows=tuple(rows), negated=negated)
+        yield Clause(rows=tuple(rows), negated=negated, rare=not negated)
 
 
 def _each_of(terms: Terms, *, negated: bool) -> Iterator[Clause]:
     """Yield the terms of which each one counts."""
     for word in terms.words:
-        yield Clause((tokens.word_token(word),), negated=negated)
+        yield Clause((tokens.word_token(word),), negated=negated, rare=not negated)
     for prefix in terms.prefixes:
-        yield Clause(ranges=((prefix, prefix + _LAST_LETTER),), negated=negated)
+        yield Clause(ranges=((prefix, prefix + _LAST_LETTER),), negated=negated, rare=not negated)
     for observable in terms.observables:
-        yield Clause(observable=observable, negated=negated)
+        yield Clause(observable=observable, negated=negated, rare=not negated)
     for low, high in terms.confidences:
         # An empty range has no token between its ends, so nothing is found, as is meant.
         yield Clause(
@@ -186,21 +208,33 @@ def is_valid(item: StoredObject, at: datetime) -> bool:
 def _rows(connection: Connection, clauses: Sequence[Clause], before: int) -> Iterator[int]:
     """Yield the rows below `before` for which every clause holds, newest first."""
     for window in _windows(connection, clauses, before):
-        worked_out = _worked_out(connection, clauses, window)
-        found = [(bits, clause.negated) for bits, clause in zip(worked_out, clauses, strict=True)]
+        holding = holding_in(connection, clauses, window)
         for segment in window.segments:
-            base = segment << SEGMENT_BITS
-            holding = (1 << max(0, window.high - base)) - 1
-            for bits, negated in found:
-                holding &= ~bits.get(segment, 0) if negated else bits.get(segment, 0)
-                if not holding:
-                    break
-            while holding:
-                place = holding.bit_length() - 1
-                if base + place < window.low:
-                    break
+            bits, base = holding.get(segment, 0), segment << SEGMENT_BITS
+            while bits:
+                place = bits.bit_length() - 1
                 yield base + place
-                holding ^= 1 << place
+                bits ^= 1 << place
+
+
+def holding_in(connection: Connection, clauses: Sequence[Clause], window: Window) -> Bits:
+    """Return the rows of a window for which every clause holds."""
+    holding: Bits = {}
+    for segment in window.segments:
+        base = segment << SEGMENT_BITS
+        below = (1 << max(0, window.low - base)) - 1
+        holding[segment] = ((1 << max(0, window.high - base)) - 1) & ~below
+    for group in ([each for each in clauses if each.rare], [each for each in clauses if not each.rare]):
+        alive = Window([segment for segment in window.segments if holding[segment]], window.low, window.high)
+        if not group or not alive.segments:
+            continue
+        for clause, bits in zip(group, _worked_out(connection, group, alive), strict=True):
+            for segment in alive.segments:
+                if clause.negated:
+                    holding[segment] &= ~bits.get(segment, 0)
+                else:
+                    holding[segment] &= bits.get(segment, 0)
+    return holding
 
 
 def _windows(connection: Connection, clauses: Sequence[Clause], before: int) -> Iterator[Window]:
@@ -281,20 +315,20 @@ def _joined(by_token: dict[str, Bits], alternatives: Sequence[str]) -> Bits:
 
 def bits_of(connection: Connection, wanted: Iterable[str], window: Window) -> dict[str, Bits]:
     """Return the rows of each segment that have a token, for each token."""
-    found: dict[str, Bits] = {token: {} for token in wanted}
-    if not found:
-        return found
-    asked = {**_parts_of(window), "tokens": [token.encode() for token in found]}
-    for segment, token, part, stored in connection.execute(_OF_TOKENS, asked).all():
-        bits = found[bytes(token).decode()]
-        bits[segment] = bits.get(segment, 0) | decode(bytes(stored)) << (part - (segment << SEGMENT_BITS))
-    return found
+    found: dict[bytes, Bits] = {token.encode(): {} for token in wanted}
+    if found:
+        for segment, token, part, stored in connection.execute(
+            _OF_TOKENS, {**_parts_of(window), "tokens": list(found)}
+        ).all():
+            bits = found[token]
+            bits[segment] = bits.get(segment, 0) | decode(stored) << (part - (segment << SEGMENT_BITS))
+    return {token.decode(): bits for token, bits in found.items()}
 
 
 def _add_range(connection: Connection, bits: Bits, low: str, high: str, window: Window) -> None:
     asked = {**_parts_of(window), "low": low.encode(), "high": high.encode()}
     for segment, part, stored in connection.execute(_OF_RANGE, asked).all():
-        bits[segment] = bits.get(segment, 0) | decode(bytes(stored)) << (part - (segment << SEGMENT_BITS))
+        bits[segment] = bits.get(segment, 0) | decode(stored) << (part - (segment << SEGMENT_BITS))
 
 
 def _parts_of(window: Window) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from sqlalchemy import Connection, bindparam, select, text
 
 from mithaq.intelligence import store
 from mithaq.intelligence.errors import TooMuch
-from mithaq.intelligence.finding import Window, bits_of, homes
+from mithaq.intelligence.finding import Window, holding_in, homes, standing_in
 from mithaq.intelligence.postings import SEGMENT_BITS
 from mithaq.intelligence.settings import CHUNK_OBJECTS, MAX_LOOKUP_LINES
 from mithaq.intelligence.tables import objects
-from mithaq.intelligence.tokens import STANDS, index_key, lane_token
+from mithaq.intelligence.tokens import index_key
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import Lane
 from mithaq.standards.defang import extract, refang_value
@@ -176,10 +176,10 @@ def _lane_and_standing(connection: Connection, rows: Iterable[int], lane: Lane) 
     for start in range(0, len(segments), 128):
         asked = segments[start : start + 128]
         window = Window(asked, 0, (asked[0] + 2) << SEGMENT_BITS)
-        in_lane, standing = bits_of(connection, (lane_token(lane), STANDS), window).values()
+        standing = holding_in(connection, standing_in(lane), window)
         for segment in asked:
-            both, base = in_lane.get(segment, 0) & standing.get(segment, 0), segment << SEGMENT_BITS
-            found.update(row for row in of_segments[segment] if both >> (row - base) & 1)
+            bits, base = standing[segment], segment << SEGMENT_BITS
+            found.update(row for row in of_segments[segment] if bits >> (row - base) & 1)
     return found
 
 

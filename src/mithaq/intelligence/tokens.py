@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from mithaq.intelligence.words import fold, words_of
-from mithaq.kernel.lane import Lane
+from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.standards.observable import Observable, canonical_observable
 from mithaq.standards.stix import StixObject
 from mithaq.standards.tlp import Tlp
@@ -20,7 +20,9 @@ from mithaq.standards.tlp import Tlp
 EVERY: Final = ""
 """The token of every object."""
 
-STANDS: Final = "is:stands"
+FALLEN: Final = "is:fallen"
+"""No word for the object stands any more. What nearly all objects are has no token: only what is otherwise."""
+
 REVOKED: Final = "is:revoked"
 MAX_INDEXED_CHARS: Final = 8000
 MAX_LABELS: Final = 50
@@ -33,12 +35,13 @@ _KEY_CHARS: Final = 600
 def fixed_tokens(stix: StixObject, lane: Lane) -> frozenset[str]:
     """Return the tokens that follow from an object's bytes and its lane, and never change."""
     raw = " ".join((stix.name, stix.description[:MAX_INDEXED_CHARS], *stix.labels[:MAX_LABELS]))[:MAX_INDEXED_CHARS]
-    words = [word if len(word) <= _WORD_CHARS else _digest(word) for word in words_of(raw)]
-    return frozenset(words + _facts(stix, lane))
+    return frozenset([*map(word_token, set(words_of(raw))), *_facts(stix, lane)])
 
 
 def _facts(stix: StixObject, lane: Lane) -> list[str]:
-    found = [EVERY, lane_token(lane), type_token(stix.type)]
+    found = [EVERY, type_token(stix.type)]
+    if lane != ACTUAL:
+        found.append(lane_token(lane))
     if stix.confidence is not None:
         found.append(confidence_token(stix.confidence))
     if stix.revoked:
@@ -55,7 +58,7 @@ def _facts(stix: StixObject, lane: Lane) -> list[str]:
 def changing_tokens(stands: bool, tlp: Tlp, nations: Iterable[str], seen_at: datetime) -> frozenset[str]:
     """Return the tokens that follow from the words for an object, and change with them."""
     found = [tlp_token(tlp), seen_token(minute_of(seen_at)), *map(nation_token, nations)]
-    return frozenset([*found, STANDS] if stands else found)
+    return frozenset(found if stands else [*found, FALLEN])
 
 
 def word_token(word: str) -> str:
@@ -68,7 +71,7 @@ def _digest(text: str) -> str:
 
 
 def lane_token(lane: Lane) -> str:
-    """Return the token of a lane."""
+    """Return the token of a lane; the lane `actual` has none, which is no other."""
     return f"lane:{lane}"
 
 

@@ -177,10 +177,10 @@ class _Fields:
             raise self.bad("a STIX object without an id")
         if not isinstance(object_type, str) or not object_type:
             raise self.bad("a STIX object without a type")
-        if not _TYPE.fullmatch(object_type):
-            raise self.bad("%(type)s is not a STIX type name", type=object_type[:80])
         match = _ID.fullmatch(object_id)
         if match is None or match.group(1) != object_type:
+            if not _TYPE.fullmatch(object_type):
+                raise self.bad("%(type)s is not a STIX type name", type=object_type[:80])
             raise self.bad("the id is not %(type)s--<uuid>", type=object_type)
         return object_type, object_id
 
