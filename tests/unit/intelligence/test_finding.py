@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -382,3 +383,22 @@ def test_the_same_history_told_again_changes_nothing(db: Database, at: datetime)
         holdings.store(tx, [replace(new)])
     with db.read() as connection:
         assert connection.execute(postings.select()).all() == before
+
+
+def test_an_erased_word_is_in_no_file(tmp_path: Path, at: datetime) -> None:
+    db = Database.open(f"sqlite:///{tmp_path / 'holdings.db'}")
+    db.create_all()
+    holdings = Holdings(db)
+    fields = {"type": "report", "name": "Zzyzxword", "labels": ["Zzyzxlabel"]}
+    new = [new_object(at, number, 0, "XA", Tlp.GREEN, ACTUAL, fields if number == 7 else fields | {"name": "other"})
+           for number in range(20)]  # fmt: skip
+    with db.write(at) as tx:
+        rows = holdings.store(tx, new).rows
+    assert any(b"zzyzxword" in path.read_bytes() for path in tmp_path.iterdir()), "the search finds what is there"
+    with db.write(at) as tx:
+        holdings.erase(tx, [HeldWord(rows[7], NationId("XA"), "release--1")])
+    assert db.wipe_log()
+    files = [path.read_bytes() for path in tmp_path.iterdir() if path.is_file()]
+    assert not any(b"zzyzxword" in data or b"Zzyzxword" in data for data in files)
+    assert any(b"zzyzxlabel" in data for data in files), "the others' words stay"
+    db.close()
