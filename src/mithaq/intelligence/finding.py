@@ -24,10 +24,13 @@ from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.standards.observable import Observable
 
 _NEWEST_ROWS: Final = 2048
-_SEGMENTS_ASKED: Final = (2, 16, 128)
+_SEGMENTS_ASKED: Final = (2, 4, 8, 16, 32, 64)
 """Segments looked at in one step: few while the page may soon be full, then more."""
 
 _SEGMENT_ROWS: Final = 1 << SEGMENT_BITS
+_REACH: Final = _SEGMENT_ROWS + PART_ROWS
+"""How far a segment's rows lie from its first: its last part may reach into the next."""
+
 _NAMING_ASKED: Final = 500
 _LAST_DAY: Final = 9_999_999
 _LAST_LETTER: Final = chr(0x10FFFF)
@@ -221,9 +224,8 @@ def holding_in(connection: Connection, clauses: Sequence[Clause], window: Window
     """Return the rows of a window for which every clause holds."""
     holding: Bits = {}
     for segment in window.segments:
-        base = segment << SEGMENT_BITS
-        below = (1 << max(0, window.low - base)) - 1
-        holding[segment] = ((1 << max(0, window.high - base)) - 1) & ~below
+        low, high = (min(max(0, row - (segment << SEGMENT_BITS)), _REACH) for row in (window.low, window.high))
+        holding[segment] = (1 << high) - (1 << low)
     for group in ([each for each in clauses if each.rare], [each for each in clauses if not each.rare]):
         alive = Window([segment for segment in window.segments if holding[segment]], window.low, window.high)
         if not group or not alive.segments:
@@ -342,6 +344,6 @@ def _naming_in(connection: Connection, clause: Clause, window: Window) -> list[i
         "type": clause.observable.type,
         "key": tokens.index_key(clause.observable),
         "low": max(window.low, window.segments[-1] << SEGMENT_BITS),
-        "high": min(window.high, (window.segments[0] << SEGMENT_BITS) + _SEGMENT_ROWS + PART_ROWS),
+        "high": min(window.high, (window.segments[0] << SEGMENT_BITS) + _REACH),
     }
     return list(connection.scalars(_NAMING_BETWEEN, asked))

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, select, text
 from mithaq.intelligence import store
 from mithaq.intelligence.errors import TooMuch
 from mithaq.intelligence.finding import Window, holding_in, homes, standing_in
-from mithaq.intelligence.postings import SEGMENT_BITS
+from mithaq.intelligence.postings import PART_ROWS, SEGMENT_BITS
 from mithaq.intelligence.settings import CHUNK_OBJECTS, MAX_LOOKUP_LINES
 from mithaq.intelligence.tables import objects
 from mithaq.intelligence.tokens import index_key
@@ -29,6 +29,7 @@ SHOWN: Final = 5
 _NEWEST: Final = 20
 """Rows fetched of one value before it is known which of them stand."""
 
+_SEGMENT_BYTES: Final = ((1 << SEGMENT_BITS) + PART_ROWS) // 8
 _SQLITE: Final = text(
     "SELECT wanted.key, (SELECT json_group_array(object) FROM (SELECT object FROM object_observables "
     "WHERE type = json_extract(wanted.value, '$[0]') AND key = json_extract(wanted.value, '$[1]') "
@@ -179,7 +180,9 @@ def _lane_and_standing(connection: Connection, rows: Iterable[int], lane: Lane) 
         standing = holding_in(connection, standing_in(lane), window)
         for segment in asked:
             bits, base = standing[segment], segment << SEGMENT_BITS
-            found.update(row for row in of_segments[segment] if bits >> (row - base) & 1)
+            standing_bytes = bits.to_bytes(_SEGMENT_BYTES, "little")
+            places = ((row, row - base) for row in of_segments[segment])
+            found.update(row for row, place in places if standing_bytes[place >> 3] >> (place & 7) & 1)
     return found
 
 
