@@ -67,3 +67,20 @@ def test_all_benchmarks_are_listed_and_an_unknown_one_is_refused() -> None:
 @pytest.mark.parametrize("wrong", [("judge", "--quick", "--full"), ("judge", "--nonsense")])
 def test_a_wrong_option_is_a_usage_error(wrong: tuple[str, ...]) -> None:
     assert run(*wrong).returncode == 2
+
+
+def test_ingest_is_measured_on_both_databases_with_its_memory_beside_a_peer() -> None:
+    shown = measured("ingest")
+    figures = shown["figures"]
+    assert figures["objects"] == 2_000
+    assert min(figures[f"{kind}_objects_per_s"] for kind in ("sqlite", "postgresql")) > 0
+    assert 0 < figures["large_peak_before_mb"] <= figures["large_peak_mb"] < 400
+    assert shown["peers"]["stix2.parse"]["objects_per_cpu_s"] > 0
+
+
+def test_searches_and_a_bulk_look_up_are_measured_on_both_databases() -> None:
+    figures = measured("search")["figures"]
+    for kind in ("sqlite", "postgresql"):
+        for form in ("all", "rare_word", "frequent_word", "type_word", "value", "from_tlp"):
+            assert 0 < figures[f"{kind}_{form}_p50_ms"] <= figures[f"{kind}_{form}_p95_ms"]
+        assert figures[f"{kind}_lookup_10000_s"] > 0

@@ -82,7 +82,7 @@ def held(node: Node, object_id: str) -> list[bytes]:
 
 def count(node: Node) -> int:
     with node.db.read() as connection:
-        return len(node.holdings.search(connection, "is:any", ACTUAL, None, 500).objects)
+        return len(node.holdings.search(connection, "is:any", ACTUAL, None, 500, at=node.clock.now()).objects)
 
 
 # The API.

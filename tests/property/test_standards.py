@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mithaq.intelligence.indicators import pattern_of
-from mithaq.intelligence.search import fold
+from mithaq.intelligence.words import fold
 from mithaq.kernel.reason import Reason
 from mithaq.standards import stix
 from mithaq.standards.defang import extract

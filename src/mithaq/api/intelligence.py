@@ -22,6 +22,7 @@ from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 
 MAX_VALUES = 1_000
+MAX_LOOKED_UP = 10_000
 _MAX_DAYS = 366
 
 
@@ -61,6 +62,46 @@ class CreatedIndicators(BaseModel):
     refused: list[Refused]
 
 
+class AskedValues(BaseModel):
+    """Values that are to be looked up, each as somebody wrote it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    values: Annotated[list[Annotated[str, Field(max_length=10_000)]], Field(min_length=1, max_length=MAX_LOOKED_UP)]
+    lane: str = "actual"
+
+
+class NamingObject(BaseModel):
+    """One object that names a value."""
+
+    id: str
+    type: str
+    name: str
+    tlp: str
+    stored: str
+
+
+class LookedUpValue(BaseModel):
+    """One value with the newest objects that name it; `line` is its place in the request, from 1.
+
+    Without `type` and `value` it was not recognised. `more`: there are other objects.
+    """
+
+    line: int
+    written: str
+    type: str | None
+    value: str | None
+    known: bool
+    more: bool
+    objects: list[NamingObject]
+
+
+class LookedUpValues(BaseModel):
+    """What is known of each value, in the order in which they were given."""
+
+    values: list[LookedUpValue]
+
+
 def router(node: Node, cursors: Cursors) -> APIRouter:
     """Return the routes of intelligence."""
     routes = APIRouter(tags=["intelligence"])
@@ -77,12 +118,19 @@ def router(node: Node, cursors: Cursors) -> APIRouter:
         of = f"objects\0{lane}\0{q}"
         after = cursors.read(of, cursor) if cursor else None
         with node.db.read() as connection:
-            page = node.holdings.search(connection, q, Lane.parse(lane), after, limit)
+            page = node.holdings.search(connection, q, Lane.parse(lane), after, limit, at=node.clock.now())
         following = f'"{cursors.write(of, page.next)}"' if page.next is not None else "null"
         bodies = b",".join(item.body for item in page.objects)
         return Response(
             b'{"objects":[' + bodies + b'],"next":' + following.encode() + b"}", media_type="application/json"
         )
+
+    @routes.post("/objects/look-up", dependencies=[Depends(reads)])
+    def look_up(asked: AskedValues) -> LookedUpValues:
+        """Return what is known of each value, in any spelling, in order; nothing is changed."""
+        with node.db.read() as connection:
+            found = node.holdings.look_up(connection, asked.values, Lane.parse(asked.lane))
+        return LookedUpValues.model_validate({"values": [answer.as_json() for answer in found]})
 
     @routes.post("/indicators", status_code=201)
     def indicators(new: NewIndicators, actor: Annotated[Actor, Depends(writes)]) -> CreatedIndicators:

@@ -90,7 +90,7 @@ def list_(ctx: click.Context, lane: Lane, limit: int, after: int | None) -> None
     session: Session = ctx.obj
     node = session.node()
     with node.db.read() as connection:
-        page = node.holdings.search(connection, "type:indicator", lane, after, limit)
+        page = node.holdings.search(connection, "type:indicator", lane, after, limit, at=session.now())
     session.emit_rows([_listed(item) for item in page.objects], _LISTED)
     if page.next is not None:
         session.say("more: --after %(row)s", row=page.next)

@@ -10,6 +10,7 @@ import click
 
 from mithaq.cli.files import read_input, unusable
 from mithaq.cli.layout import Column, show_rows, word
+from mithaq.cli.lookup import lookup
 from mithaq.cli.options import LANE, PAP, TLP, instruction_of, nations_of
 from mithaq.cli.protect import protect
 from mithaq.cli.session import EXIT_FAILED, EXIT_NOT_FOUND, Session
@@ -45,6 +46,7 @@ def object_() -> None:
 
 
 object_.add_command(protect)
+object_.add_command(lookup)
 
 
 @object_.command("import")
@@ -127,11 +129,16 @@ def show(ctx: click.Context, object_id: str, lane: Lane, body: bool) -> None:
 @click.option("--after", type=int, default=None, help="Continue after the last row of the page before.")
 @click.pass_context
 def search(ctx: click.Context, query: tuple[str, ...], lane: Lane, limit: int, after: int | None) -> None:
-    """Search: values (defanged too), words, ids, and `type:` `from:` `tlp:` `is:` filters; newest first."""
+    """Search, newest first.
+
+    Values (defanged too), ids, words, beginnings of words (`phish*`), and the filters `type:report` `from:XB`
+    `tlp:green` `is:withdrawn` `label:` `sector:` `confidence>70` `seen:7d` `valid:yes`. A minus before any of them
+    excludes it: give the whole search in quotes, after `--`.
+    """
     session: Session = ctx.obj
     node = session.node()
     with node.db.read() as connection:
-        page = node.holdings.search(connection, " ".join(query), lane, after, limit)
+        page = node.holdings.search(connection, " ".join(query), lane, after, limit, at=session.now())
     session.emit_rows([_summary(item) for item in page.objects], _SEARCHED)
     if page.next is not None:
         session.say("more: --after %(row)s", row=page.next)

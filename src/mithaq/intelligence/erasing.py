@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, delete, select, tuple_
+from sqlalchemy import Connection, Row, delete, select, tuple_
 
 from mithaq.intelligence.model import Erasure, GivenWord, HeldWord
-from mithaq.intelligence.store import refresh
+from mithaq.intelligence.postings import reindex
+from mithaq.intelligence.store import following, refresh
 from mithaq.intelligence.tables import comments, instructions, objects, observables, provenance, tombstones
+from mithaq.intelligence.tokens import fixed_tokens
 from mithaq.kernel.database import Transaction
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
+from mithaq.standards.stix import parse
 
 
 def erase(tx: Transaction, words: Sequence[HeldWord]) -> Erasure:
@@ -24,11 +28,15 @@ def erase(tx: Transaction, words: Sequence[HeldWord]) -> Erasure:
     rows = sorted({word.row for word in words})
     present = set(tx.connection.scalars(select(objects.c.row).where(objects.c.row.in_(rows))))
     named = tuple_(provenance.c.object, provenance.c.nation, provenance.c.release_id)
-    tx.execute(delete(provenance).where(named.in_([(word.row, word.nation, word.release_id) for word in words])))
-    held = set(tx.connection.scalars(select(provenance.c.object).where(provenance.c.object.in_(rows))))
-    kept = sorted(held & present)
-    refresh(tx, kept)
-    return Erasure(_delete(tx, sorted(present - held)), tuple(kept))
+    with following(tx, sorted(present)):
+        tx.execute(delete(provenance).where(named.in_([(word.row, word.nation, word.release_id) for word in words])))
+        held = set(tx.connection.scalars(select(provenance.c.object).where(provenance.c.object.in_(rows))))
+        kept = sorted(held & present)
+        refresh(tx, kept)
+        gone = _delete(tx, sorted(present - held))
+    # What followed from the words is out of the index; now what followed from the bytes.
+    reindex(tx, {row.row: fixed_tokens(parse(bytes(row.body)), Lane(row.lane)) for row in gone}, {})
+    return Erasure(tuple((row.row, row.stix_id, Lane(row.lane)) for row in gone), tuple(kept))
 
 
 def words_of(connection: Connection, nation: NationId, release_id: str) -> list[GivenWord]:
@@ -42,17 +50,18 @@ def words_of(connection: Connection, nation: NationId, release_id: str) -> list[
     return [GivenWord(row.object, row.stix_id, row.modified, row.carried) for row in connection.execute(query)]
 
 
-def _delete(tx: Transaction, rows: Sequence[int]) -> tuple[tuple[int, str, Lane], ...]:
+def _delete(tx: Transaction, rows: Sequence[int]) -> Sequence[Row[Any]]:
+    """Delete versions and leave their tombstones; return what they were."""
     if not rows:
         return ()
-    query = select(objects.c.row, objects.c.stix_id, objects.c.lane).where(objects.c.row.in_(rows))
-    gone = tuple((row.row, row.stix_id, Lane(row.lane)) for row in tx.execute(query.order_by(objects.c.row)))
+    query = select(objects.c.row, objects.c.stix_id, objects.c.lane, objects.c.body).where(objects.c.row.in_(rows))
+    gone = tx.execute(query.order_by(objects.c.row)).all()
     for table in (instructions, observables, comments):
         tx.execute(delete(table).where(table.c.object.in_(rows)))
     tx.execute(delete(objects).where(objects.c.row.in_(rows)))
     tx.execute(
         tombstones.insert(),
-        [{"row": row, "stix_id": stix_id, "lane": str(lane), "erased_at": tx.at} for row, stix_id, lane in gone],
+        [{"row": row.row, "stix_id": row.stix_id, "lane": row.lane, "erased_at": tx.at} for row in gone],
     )
     return gone
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from mithaq.intelligence.tokens import fixed_tokens, named_observables
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.reason import Reason
@@ -56,13 +58,25 @@ class ReleaseInstruction:
 
 @dataclass(frozen=True, slots=True)
 class NewObject:
-    """One object to be stored: its bytes are the record, `stix` is what was read out of them."""
+    """One object to be stored: its bytes are the record, `stix` is what was read out of them.
+
+    `digest`, `tokens` and `named` (type, key, sufficient) are what the holdings index; they are worked out here, before
+    a transaction is open.
+    """
 
     body: bytes
     stix: StixObject
     lane: Lane
     provenance: Provenance
     instruction: ReleaseInstruction | None = None
+    digest: bytes = field(init=False, repr=False, compare=False)
+    tokens: frozenset[str] = field(init=False, repr=False, compare=False)
+    named: tuple[tuple[str, str, bool], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", hashlib.sha256(self.body).digest())
+        object.__setattr__(self, "tokens", fixed_tokens(self.stix, self.lane))
+        object.__setattr__(self, "named", named_observables(self.stix))
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,10 +66,14 @@ def plan(batch: Sequence[tuple[NewObject, bytes]], held: Mapping[Identity, list[
 
     `held` gets the batch's own versions as the plan grows, so that a batch may contradict or repeat itself.
     """
-    growing = {key: list(versions) for key, versions in held.items()}
+    growing: dict[Identity, list[Version]] = {key: list(versions) for key, versions in held.items()}
     result = Plan()
     for new, digest in batch:
         versions = growing.setdefault(identity_of(new), [])
+        if not versions and new.instruction is None:
+            _first_version(result, versions, next_row, digest, new)
+            next_row += 1
+            continue
         known = next((version for version in versions if version.digest == digest), None)
         if known is not None:
             result.duplicates += 1
@@ -83,6 +87,16 @@ def plan(batch: Sequence[tuple[NewObject, bytes]], held: Mapping[Identity, list[
             result.versions.append((fresh.row, digest, new))
             _add_word(result, fresh, versions, new)
     return result
+
+
+def _first_version(result: Plan, versions: list[Version], row: int, digest: bytes, new: NewObject) -> None:
+    """Take an object of which nothing is held: by far most of an import."""
+    given = new.provenance
+    word = Word(given.nation, given.source, given.agreement_id, given.release_id, "stands")
+    versions.append(Version(row, digest, new.stix.modified, [word]))
+    result.versions.append((row, digest, new))
+    result.words.append((row, given, "stands"))
+    result.touched[row] = new
 
 
 def _conflict(new: NewObject, versions: Iterable[Version]) -> Reason | None:

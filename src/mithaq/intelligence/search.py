@@ -1,133 +1,222 @@
-"""The one search grammar of page, API and CLI, and the folding that lets Arabic and French words be found."""
+"""The one search grammar of page, API and CLI."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final, Literal
 
 from mithaq.intelligence.errors import BadQuery
 from mithaq.intelligence.settings import MAX_QUERY_CHARS
+from mithaq.intelligence.words import words_of
 from mithaq.standards.defang import refang_value
 from mithaq.standards.observable import Observable, recognise
-from mithaq.standards.stix import StixObject
 from mithaq.standards.tlp import Tlp
 
-MAX_INDEXED_CHARS: Final = 8000
 _MAX_TERMS: Final = 20
-_TOKEN: Final = re.compile(r'([a-z]{2,12}):"([^"]*+)"|"([^"]*+)"|(\S++)')
+_SHOWN_CHARS: Final = 40
+_TOKEN: Final = re.compile(r'(-?)(?:([a-z]{2,12}):"([^"]*+)"|"([^"]*+)"|(\S++))')
+_COMPARISON: Final = re.compile(r"confidence(>=|<=|>|<|=|:)(.*+)", re.DOTALL)
 _STIX_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,249}--[0-9a-fA-F-]{36}")
-_WORDS: Final = re.compile(r"[^\W_]++")
+_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,249}")
+_NATION: Final = re.compile(r"[A-Z]{2}")
+_SPAN: Final = re.compile(r"([0-9]{1,4})([hdw])")
+_PREFIX: Final = re.compile(r"[^\W_]{3,}\*")
+_HOURS: Final = {"h": 1, "d": 24, "w": 168}
 
-# Letters that writers use for one another: alef with hamza or madda, alef maqsura, ta marbuta, hamza carriers,
-# Persian kaf and ya. Tatweel and vowel marks fall away.
-_FOLDED: Final = str.maketrans(
-    {"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ئ": "ي", "ة": "ه", "ؤ": "و", "ک": "ك", "ـ": None}
-)
-_ARTICLES: Final = ("وال", "بال", "كال", "فال", "لل", "ال")
-_MIN_STEM: Final = 3
+Standing = Literal["stands", "withdrawn", "any"]
+
+
+@dataclass(slots=True)
+class Terms:
+    """What is asked for, or what is excluded.
+
+    `confidences` are closed ranges. Values, words and `prefixes` are each asked for; of types, nations, labels, sectors
+    and ids one is enough.
+    """
+
+    types: list[str] = field(default_factory=list)
+    nations: list[str] = field(default_factory=list)
+    tlps: list[Tlp] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    sectors: list[str] = field(default_factory=list)
+    confidences: list[tuple[int, int]] = field(default_factory=list)
+    seen: list[timedelta] = field(default_factory=list)
+    valid: list[bool] = field(default_factory=list)
+    observables: list[Observable] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    prefixes: list[str] = field(default_factory=list)
+
+    def count(self) -> int:
+        """Return how many terms there are."""
+        return sum(len(getattr(self, name)) for name in self.__slots__)
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search, understood: every part narrows it."""
+    """A search, understood: every part of `wanted` narrows it, and so does everything `unwanted`."""
 
-    types: tuple[str, ...] = ()
-    nations: tuple[str, ...] = ()
-    tlps: tuple[Tlp, ...] = ()
-    ids: tuple[str, ...] = ()
-    observables: tuple[Observable, ...] = ()
-    words: tuple[str, ...] = ()
-    standing: Literal["stands", "withdrawn", "any"] = "stands"
+    wanted: Terms
+    unwanted: Terms
+    standing: Standing = "stands"
 
 
 def parse_query(text: str) -> Query:
-    """Read a search: values (defanged too), STIX ids, words, and `type:` `from:` `tlp:` `is:` filters.
+    """Read a search: values (defanged too), STIX ids, words, beginnings (`phish*`), filters, and `-` before any.
+
+    The filters are `type:` `from:` `tlp:` `is:` `label:` `sector:` `seen:7d` `valid:yes` and `confidence>70`.
 
     Raises:
-        BadQuery: a filter has an unknown value, or the search is too long.
+        BadQuery: a filter has an unknown value, which is named, or the search is too long.
     """
     if len(text) > MAX_QUERY_CHARS:
         raise BadQuery("a search has at most %(max)s characters", max=MAX_QUERY_CHARS)
-    types: list[str] = []
-    nations: list[str] = []
-    tlps: list[Tlp] = []
-    ids: list[str] = []
-    observables: list[Observable] = []
-    words: list[str] = []
-    standing: Literal["stands", "withdrawn", "any"] = "stands"
-    for token in _tokens(text):
-        name, colon, value = token.partition(":")
-        if colon and name == "type":
-            types.append(value.lower())
-        elif colon and name == "from":
-            nations.append(value.upper())
-        elif colon and name == "tlp":
-            tlps.append(_tlp(value))
-        elif colon and name == "is":
-            standing = _standing(value)
-        elif _STIX_ID.fullmatch(token):
-            ids.append(token)
-        elif (observable := recognise(refang_value(token))) is not None:
-            observables.append(observable)
-        else:
-            words += query_words(token)
-    if len(words) + len(observables) + len(ids) > _MAX_TERMS:
-        raise BadQuery("a search has at most %(max)s terms", max=_MAX_TERMS)
-    return Query(tuple(types), tuple(nations), tuple(tlps), tuple(ids), tuple(observables), tuple(words), standing)
-
-
-def _tokens(text: str) -> list[str]:
-    found = []
+    wanted, unwanted = Terms(), Terms()
+    standing: Standing = "stands"
     for match in _TOKEN.finditer(text):
-        filter_name, filter_value, quoted, plain = match.groups()
-        found.append(f"{filter_name}:{filter_value}" if filter_name else quoted if quoted is not None else plain)
-    return [token for token in found if token]
+        minus, name, quoted_value, quoted, plain = match.groups()
+        terms = unwanted if minus else wanted
+        if quoted is not None:
+            _take_plain(terms, quoted)
+            continue
+        value = quoted_value
+        if name is None:
+            name, colon, value = plain.partition(":")
+            if not colon or name not in {*_FILTERS, "is"}:
+                _take(terms, plain)
+                continue
+        if name == "is":
+            standing = _standing(value, bool(minus))
+        elif name in _FILTERS:
+            _FILTERS[name](terms, value)
+        else:
+            _take_plain(terms, f"{name}:{value}")
+    if wanted.count() + unwanted.count() > _MAX_TERMS:
+        raise BadQuery("a search has at most %(max)s terms", max=_MAX_TERMS)
+    return Query(wanted, unwanted, standing)
 
 
-def _tlp(value: str) -> Tlp:
+def _take(terms: Terms, token: str) -> None:
+    """Take a comparison, the beginning of a word, or anything plain."""
+    comparison = _COMPARISON.fullmatch(token)
+    if comparison is not None:
+        terms.confidences.append(_range(comparison.group(1), comparison.group(2)))
+    elif _PREFIX.fullmatch(token):
+        _take_prefix(terms, token)
+    else:
+        _take_plain(terms, token)
+
+
+def _take_plain(terms: Terms, text: str) -> None:
+    if _STIX_ID.fullmatch(text):
+        terms.ids.append(text)
+    elif (observable := recognise(refang_value(text))) is not None:
+        terms.observables.append(observable)
+    else:
+        terms.words += words_of(text)
+
+
+def _take_prefix(terms: Terms, token: str) -> None:
+    words = words_of(token[:-1])
+    terms.words += words[:-1]
+    terms.prefixes += words[-1:]
+
+
+def _take_type(terms: Terms, value: str) -> None:
+    name = value.lower()
+    if not _TYPE.fullmatch(name):
+        raise BadQuery("type: takes the name of a STIX type, not %(word)s", word=value[:_SHOWN_CHARS])
+    terms.types.append(name)
+
+
+def _take_nation(terms: Terms, value: str) -> None:
+    code = value.upper()
+    if not _NATION.fullmatch(code):
+        raise BadQuery("from: takes a nation's code of two letters, not %(word)s", word=value[:_SHOWN_CHARS])
+    terms.nations.append(code)
+
+
+def _take_tlp(terms: Terms, value: str) -> None:
     tlp = Tlp.parse(value)
     if tlp is None:
-        raise BadQuery("tlp: takes clear, green, amber, amber+strict or red", subject=value[:40])
-    return tlp
+        raise BadQuery("tlp: takes clear, green, amber, amber+strict or red, not %(word)s", word=value[:_SHOWN_CHARS])
+    terms.tlps.append(tlp)
 
 
-def _standing(value: str) -> Literal["stands", "withdrawn", "any"]:
-    match value:
-        case "stands" | "withdrawn" | "any":
-            return value
+def _take_label(terms: Terms, value: str) -> None:
+    terms.labels.append(_given("label", value))
+
+
+def _take_sector(terms: Terms, value: str) -> None:
+    terms.sectors.append(_given("sector", value))
+
+
+def _given(name: str, value: str) -> str:
+    if not value.strip():
+        raise BadQuery("%(filter)s: needs a value", filter=name)
+    return value
+
+
+def _take_seen(terms: Terms, value: str) -> None:
+    match = _SPAN.fullmatch(value.lower())
+    if match is None:
+        raise BadQuery(
+            "seen: takes hours, days or weeks such as 12h, 7d or 2w, not %(word)s", word=value[:_SHOWN_CHARS]
+        )
+    terms.seen.append(timedelta(hours=int(match.group(1)) * _HOURS[match.group(2)]))
+
+
+def _take_valid(terms: Terms, value: str) -> None:
+    answer = {"yes": True, "no": False}.get(value.lower())
+    if answer is None:
+        raise BadQuery("valid: takes yes or no, not %(word)s", word=value[:_SHOWN_CHARS])
+    terms.valid.append(answer)
+
+
+def _take_confidence(terms: Terms, value: str) -> None:
+    terms.confidences.append(_range(":", value))
+
+
+def _range(sign: str, value: str) -> tuple[int, int]:
+    """Return the confidences that a comparison allows, as a closed range that may be empty."""
+    if not (value.isascii() and value.isdecimal() and len(value) <= 3 and int(value) <= 100):
+        raise BadQuery("confidence takes a whole number from 0 to 100, not %(word)s", word=value[:_SHOWN_CHARS])
+    number = int(value)
+    match sign:
+        case ">":
+            return number + 1, 100
+        case ">=":
+            return number, 100
+        case "<":
+            return 0, number - 1
+        case "<=":
+            return 0, number
         case _:
-            raise BadQuery("is: takes stands, withdrawn or any", subject=value[:40])
+            return number, number
 
 
-def fold(text: str) -> str:
-    """Return a text as it is compared: lower case, no accents or vowel marks, one form for each Arabic letter.
-
-    >>> fold("Télé") == fold("tele"), fold("الهُجُوم") == fold("الهجوم")
-    (True, True)
-    """
-    if text.isascii():
-        return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text.translate(_FOLDED))
-    bare = "".join(char for char in decomposed if unicodedata.category(char) not in {"Mn", "Cf"})
-    digits = "".join(str(unicodedata.digit(char)) if char.isdecimal() else char for char in bare)
-    return digits.translate(_FOLDED).casefold()
+def _standing(value: str, is_negated: bool) -> Standing:
+    match value.lower():
+        case "stands":
+            return "withdrawn" if is_negated else "stands"
+        case "withdrawn":
+            return "stands" if is_negated else "withdrawn"
+        case "any" if not is_negated:
+            return "any"
+        case _:
+            raise BadQuery("is: takes stands, withdrawn or any, not %(word)s", word=value[:_SHOWN_CHARS])
 
 
-def query_words(text: str) -> list[str]:
-    """Return the folded words of a search, the Arabic article stripped so that it is found with and without."""
-    return [_without_article(word) for word in _WORDS.findall(fold(text))]
-
-
-def _without_article(word: str) -> str:
-    for article in _ARTICLES:
-        if word.startswith(article) and len(word) - len(article) >= _MIN_STEM:
-            return word[len(article) :]
-    return word
-
-
-def indexed_text(stix: StixObject) -> str:
-    """Return what plain words of a search are compared with."""
-    raw = " ".join((stix.name, stix.description[:MAX_INDEXED_CHARS], *stix.labels[:50]))
-    return fold(raw[:MAX_INDEXED_CHARS])
+_FILTERS: Final[dict[str, Callable[[Terms, str], None]]] = {
+    "type": _take_type,
+    "from": _take_nation,
+    "tlp": _take_tlp,
+    "label": _take_label,
+    "sector": _take_sector,
+    "seen": _take_seen,
+    "valid": _take_valid,
+    "confidence": _take_confidence,
+}

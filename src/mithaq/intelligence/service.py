@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from mithaq.intelligence import comments, erasing, store
+from mithaq.intelligence import comments, erasing, finding, lookup, store
 from mithaq.intelligence.comments import Said
+from mithaq.intelligence.lookup import LookedUp
 from mithaq.intelligence.model import Erasure, GivenWord, HeldWord, NewObject, Page, StoredObject, StoreReport
 from mithaq.intelligence.rules import identity_of, plan
 from mithaq.intelligence.search import parse_query
@@ -61,14 +61,16 @@ class Holdings:
         """Return the names of every standing object of a type."""
         return store.names(conn, object_type)
 
-    def search(self, conn: Connection, query: str, lane: Lane, after: int | None, limit: int) -> Page:
-        """Return one page of the objects a search finds, newest first; `after` is the page's `next` before.
+    def search(self, conn: Connection, query: str, lane: Lane, after: int | None, limit: int, *, at: datetime) -> Page:
+        """Return one page of the objects a search finds at an instant, newest first; `after`: the last page's `next`.
+
+        Cost: a few milliseconds among a million objects, whatever is asked for.
 
         Raises:
             BadQuery: the search cannot be understood.
         """
         count = max(1, min(limit, MAX_SEARCH_LIMIT))
-        found = store.search(conn, parse_query(query), lane, after, count + 1)
+        found = finding.search(conn, parse_query(query), lane, after=after, limit=count + 1, at=at)
         shown = tuple(found[:count])
         return Page(shown, shown[-1].row if len(found) > count else None)
 
@@ -86,6 +88,14 @@ class Holdings:
         for chunk in _chunks(observables):
             found.update(store.known(conn, chunk, lane))
         return found
+
+    def look_up(self, conn: Connection, lines: Sequence[str], lane: Lane) -> list[LookedUp]:
+        """Return what is known of the values on many lines, in any spelling, in order.
+
+        Raises:
+            TooMuch: there are more lines than are looked up at once.
+        """
+        return lookup.look_up(conn, lines, lane)
 
     def active_indicators(self, conn: Connection, at: datetime, after_row: int, limit: int) -> list[StoredObject]:
         """Return indicators to match with, in row order after `after_row`.
@@ -155,7 +165,7 @@ class Holdings:
 
     def _store_chunk(self, tx: Transaction, chunk: Sequence[NewObject]) -> StoreReport:
         refused = [(new.stix.id, _NO_AGREEMENT) for new in chunk if _lacks_agreement(new)]
-        batch = [(new, hashlib.sha256(new.body).digest()) for new in chunk if not _lacks_agreement(new)]
+        batch = [(new, new.digest) for new in chunk if not _lacks_agreement(new)]
         held = store.held_versions(tx.connection, (identity_of(new) for new, _ in batch))
         decided = plan(batch, held, store.next_row(tx.connection))
         store.write_plan(tx, decided)

@@ -10,6 +10,9 @@ CHUNK_OBJECTS = 1000
 MAX_SEARCH_LIMIT = 500
 """Objects in one page of a search."""
 
+MAX_LOOKUP_LINES = 100_000
+"""Lines of values looked up at once."""
+
 MAX_QUERY_CHARS = 2000
 MAX_TEXT_CHARS = 2_000_000
 """Characters of a pasted report; a book of a thousand pages has fewer."""

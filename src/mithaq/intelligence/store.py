@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import (
     Connection,
     Select,
-    and_,
     bindparam,
     exists,
     func,
@@ -23,23 +24,63 @@ from sqlalchemy import (
 )
 
 from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction, Standing, StoredObject
+from mithaq.intelligence.postings import append, reindex
 from mithaq.intelligence.rules import Identity, Plan, Version, Word
-from mithaq.intelligence.search import Query, indexed_text
 from mithaq.intelligence.tables import instructions, objects, observables, originals, provenance, tombstones
+from mithaq.intelligence.tokens import changing_tokens, index_key
+from mithaq.kernel.bulk import Bulk
 from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
-from mithaq.standards.observable import Observable, canonical_observable
+from mithaq.standards.observable import Observable
 from mithaq.standards.pap import Pap
-from mithaq.standards.stix import StixObject, parse
+from mithaq.standards.stix import parse
 from mithaq.standards.tlp import Tlp
 
 _STORE_LOCK: Final = 0x686F6C64
 _NAME_CHARS: Final = 500
-_KEY_CHARS: Final = 600
-"""Longer values are indexed by their digest: a PostgreSQL index entry has room for about 2,700 bytes."""
 
-
+_OBJECTS: Final = Bulk(
+    objects,
+    *("row", "stix_id", "type", "lane", "modified", "revoked", "valid_until", "matchable", "name"),
+    *("tlp", "pap", "stands", "stored_at", "digest", "body"),
+)
+_PROVENANCE: Final = Bulk(
+    provenance,
+    *("object", "source", "nation", "agreement_id", "agreement_version", "release_id", "purpose"),
+    *("tlp", "pap", "carried", "received_at", "original", "standing", "standing_reason"),
+)
+_OBSERVABLES: Final = Bulk(observables, "type", "key", "object", "sufficient")
+_INSTRUCTIONS: Final = Bulk(instructions, "object", "agreement_id", "recipients", "purpose", "at", "given_by")
+_SUPERSEDE: Final = (
+    update(provenance)
+    .where(
+        provenance.c.object == bindparam("of_row"),
+        provenance.c.nation == bindparam("of_nation"),
+        provenance.c.standing == "stands",
+    )
+    .values(standing="superseded", standing_reason="")
+)
+_NAMING: Final = (
+    select(observables.c.object)
+    .join(objects, objects.c.row == observables.c.object)
+    .where(
+        observables.c.type == bindparam("type"),
+        observables.c.key == bindparam("key"),
+        objects.c.lane == bindparam("lane"),
+        objects.c.stands,
+    )
+    .order_by(observables.c.object)
+)
+_GIVERS: Final = select(provenance.c.object, provenance.c.nation, provenance.c.received_at).where(
+    provenance.c.object.in_(bindparam("rows", expanding=True))
+)
+_STATES: Final = select(objects.c.row, objects.c.stands, objects.c.tlp, objects.c.stored_at).where(
+    objects.c.row.in_(bindparam("rows", expanding=True))
+)
+_HELD: Final = select(objects.c.row, objects.c.lane, objects.c.stix_id, objects.c.digest, objects.c.modified).where(
+    objects.c.lane == bindparam("lane"), objects.c.stix_id.in_(bindparam("ids", expanding=True))
+)
 _BY_ROWS = select(objects).where(objects.c.row.in_(bindparam("rows", expanding=True))).order_by(objects.c.row)
 _VERSIONS = (
     select(objects)
@@ -69,14 +110,13 @@ def next_row(connection: Connection) -> int:
 
 def held_versions(connection: Connection, identities: Iterable[Identity]) -> dict[Identity, list[Version]]:
     """Return the versions already held of the given objects, with who said them."""
-    wanted = list(dict.fromkeys(identities))
-    columns = (objects.c.row, objects.c.lane, objects.c.stix_id, objects.c.digest, objects.c.modified)
+    wanted: dict[str, dict[str, None]] = defaultdict(dict)
+    for lane, stix_id in identities:
+        wanted[lane][stix_id] = None
     by_row: dict[int, Version] = {}
     found: dict[Identity, list[Version]] = defaultdict(list)
-    lanes = {lane for lane, _ in wanted}
-    for lane in lanes:
-        ids = [stix_id for wanted_lane, stix_id in wanted if wanted_lane == lane]
-        for row in connection.execute(select(*columns).where(objects.c.lane == lane, objects.c.stix_id.in_(ids))):
+    for lane, ids in wanted.items():
+        for row in connection.execute(_HELD, {"lane": lane, "ids": list(ids)}):
             by_row[row.row] = Version(row.row, bytes(row.digest), row.modified)
             found[(row.lane, row.stix_id)].append(by_row[row.row])
     if by_row:
@@ -94,25 +134,36 @@ def _load_words(connection: Connection, by_row: Mapping[int, Version]) -> None:
 
 def write_plan(tx: Transaction, plan: Plan) -> None:
     """Write what was decided for a batch, a few statements whatever its size."""
-    if plan.versions:
-        tx.execute(objects.insert(), [_object_row(row, digest, new, tx.at) for row, digest, new in plan.versions])
-        found = [entry for row, _, new in plan.versions for entry in observable_rows(row, new.stix)]
-        if found:
-            tx.execute(observables.insert(), found)
-    if plan.words:
-        tx.execute(provenance.insert(), [_word_row(row, given, standing) for row, given, standing in plan.words])
-    if plan.instructions:
-        tx.execute(instructions.insert(), [_instruction_row(row, given, tx.at) for row, given in plan.instructions])
-    if plan.superseded:
-        tx.execute(
-            update(provenance)
-            .where(
-                tuple_(provenance.c.object, provenance.c.nation).in_(sorted(plan.superseded)),
-                provenance.c.standing == "stands",
-            )
-            .values(standing="superseded", standing_reason="")
+    again = _to_refresh(plan)
+    with following(tx, again):
+        _OBJECTS.insert(tx, [_object_row(row, digest, new, tx.at) for row, digest, new in plan.versions])
+        _OBSERVABLES.insert(
+            tx,
+            [(kind, key, row, sufficient) for row, _, new in plan.versions for kind, key, sufficient in new.named],
         )
-    refresh(tx, _to_refresh(plan))
+        _PROVENANCE.insert(tx, _word_rows(plan))
+        _INSTRUCTIONS.insert(tx, [_instruction_row(row, given, tx.at) for row, given in plan.instructions])
+        if plan.superseded:
+            tx.execute(_SUPERSEDE, [{"of_row": row, "of_nation": nation} for row, nation in sorted(plan.superseded)])
+        append(tx, _entries(plan, frozenset(again), tx.at))
+        refresh(tx, again)
+
+
+def _entries(plan: Plan, later: frozenset[int], at: datetime) -> list[tuple[int, Iterable[str]]]:
+    """Return the tokens of new rows, without those that are worked out later."""
+    shared: dict[int, frozenset[str]] = {}
+    found: list[tuple[int, Iterable[str]]] = []
+    for row, _, new in plan.versions:
+        if row in later:
+            found.append((row, new.tokens))
+            continue
+        given = new.provenance
+        changing = shared.get(id(given))
+        if changing is None:
+            seen_at = max(at, given.received_at)
+            changing = shared[id(given)] = changing_tokens(True, given.tlp, (given.nation,), seen_at)
+        found.append((row, chain(new.tokens, changing)))
+    return found
 
 
 def _to_refresh(plan: Plan) -> list[int]:
@@ -123,6 +174,31 @@ def _to_refresh(plan: Plan) -> list[int]:
         row for row, _, standing in plan.words if standing != "stands"
     }
     return [row for row in plan.touched if row not in plain]
+
+
+@contextmanager
+def following(tx: Transaction, rows: Sequence[int]) -> Iterator[None]:
+    """Let the index follow what is done to rows' words, and to the rows themselves, inside."""
+    before = _changing(tx.connection, rows)
+    yield
+    reindex(tx, before, _changing(tx.connection, rows))
+
+
+def _changing(connection: Connection, rows: Sequence[int]) -> dict[int, frozenset[str]]:
+    """Return the tokens of rows that follow from the words for them; a row that is not there has none."""
+    if not rows:
+        return {}
+    nations: dict[int, set[str]] = defaultdict(set)
+    seen: dict[int, datetime] = {}
+    for word in connection.execute(_GIVERS, {"rows": list(rows)}):
+        nations[word.object].add(word.nation)
+        seen[word.object] = max(word.received_at, seen.get(word.object, word.received_at))
+    return {
+        row.row: changing_tokens(
+            bool(row.stands), Tlp(row.tlp), nations[row.row], max(row.stored_at, seen.get(row.row, row.stored_at))
+        )
+        for row in connection.execute(_STATES, {"rows": list(rows)})
+    }
 
 
 def refresh(tx: Transaction, rows: Sequence[int]) -> None:
@@ -152,12 +228,13 @@ def withdraw(
     rows = list(tx.connection.scalars(select(objects.c.row).where(*of_object).order_by(objects.c.row)))
     rows = rows if only is None else [row for row in rows if row in only]
     standing = set(tx.connection.scalars(select(objects.c.row).where(objects.c.row.in_(rows), objects.c.stands)))
-    tx.execute(
-        update(provenance)
-        .where(provenance.c.object.in_(rows), provenance.c.nation == nation, provenance.c.standing != "withdrawn")
-        .values(standing="withdrawn", standing_reason=reason)
-    )
-    refresh(tx, rows)
+    with following(tx, rows):
+        tx.execute(
+            update(provenance)
+            .where(provenance.c.object.in_(rows), provenance.c.nation == nation, provenance.c.standing != "withdrawn")
+            .values(standing="withdrawn", standing_reason=reason)
+        )
+        refresh(tx, rows)
     still = set(tx.connection.scalars(select(objects.c.row).where(objects.c.row.in_(rows), objects.c.stands)))
     return [row for row in rows if row in standing - still]
 
@@ -215,14 +292,6 @@ def active_indicators(connection: Connection, at: datetime, after_row: int, limi
     return load(connection, query)
 
 
-def search(connection: Connection, query: Query, lane: Lane, after: int | None, limit: int) -> list[StoredObject]:
-    """Return at most `limit` matching objects with a row below `after`, newest first."""
-    conditions = [objects.c.lane == str(lane), *_conditions(query)]
-    if after is not None:
-        conditions.append(objects.c.row < after)
-    return load(connection, select(objects).where(and_(*conditions)).order_by(objects.c.row.desc()).limit(limit))
-
-
 def known(connection: Connection, wanted: Sequence[Observable], lane: Lane) -> dict[Observable, list[int]]:
     """Return, for each observable that any standing object names, the rows of those objects."""
     keys = {(item.type, index_key(item)): item for item in wanted}
@@ -244,26 +313,9 @@ def known(connection: Connection, wanted: Sequence[Observable], lane: Lane) -> d
     return found
 
 
-def _conditions(query: Query) -> list[Any]:
-    conditions: list[Any] = []
-    if query.standing != "any":
-        conditions.append(objects.c.stands.is_(query.standing == "stands"))
-    if query.types:
-        conditions.append(objects.c.type.in_(query.types))
-    if query.tlps:
-        conditions.append(objects.c.tlp.in_([int(tlp) for tlp in query.tlps]))
-    if query.ids:
-        conditions.append(objects.c.stix_id.in_(query.ids))
-    if query.nations:
-        from_them = and_(provenance.c.object == objects.c.row, provenance.c.nation.in_(query.nations))
-        conditions.append(exists(select(provenance.c.row).where(from_them)))
-    for observable in query.observables:
-        naming = select(observables.c.object).where(
-            observables.c.type == observable.type, observables.c.key == index_key(observable)
-        )
-        conditions.append(objects.c.row.in_(naming))
-    conditions += [objects.c.words.contains(word, autoescape=True) for word in query.words]
-    return conditions
+def naming(connection: Connection, kind: str, key: str, lane: Lane) -> list[int]:
+    """Return the rows of every standing object that names one value, by its type and key."""
+    return list(connection.scalars(_NAMING, {"type": kind, "key": key, "lane": str(lane)}))
 
 
 def load(connection: Connection, query: Select[Any], named: Mapping[str, Any] | None = None) -> list[StoredObject]:
@@ -280,90 +332,62 @@ def load(connection: Connection, query: Select[Any], named: Mapping[str, Any] | 
     return [_stored(row, words[row.row], given[row.row]) for row in rows]
 
 
-def observable_rows(row: int, stix: StixObject) -> list[dict[str, Any]]:
-    """Return the index entries of an object: what it names, and the hosts inside its URLs and addresses."""
-    entries: dict[tuple[str, str], bool] = {}
-    for item in stix.mentions:
-        host = _host(item)
-        if host is not None:
-            entries.setdefault((host.type, index_key(host)), False)
-        entries.setdefault((item.type, index_key(item)), False)
-    for item in stix.observables:
-        entries[(item.type, index_key(item))] = True
-    return [
-        {"type": kind, "key": key, "object": row, "sufficient": sufficient}
-        for (kind, key), sufficient in entries.items()
-    ]
+def _object_row(row: int, digest: bytes, new: NewObject, at: datetime) -> tuple[Any, ...]:
+    """Return the values of `_OBJECTS`."""
+    stix, given = new.stix, new.provenance
+    return (
+        row,
+        stix.id,
+        stix.type,
+        str(new.lane),
+        stix.modified,
+        stix.revoked,
+        stix.valid_until,
+        stix.type == "indicator" and bool(stix.observables),
+        stix.name[:_NAME_CHARS],
+        int(given.tlp),
+        None if given.pap is None else int(given.pap),
+        True,
+        at,
+        digest,
+        new.body,
+    )
 
 
-def index_key(observable: Observable) -> str:
-    """Return the value under which an observable is indexed."""
-    if len(observable.value) <= _KEY_CHARS:
-        return observable.value
-    return f"sha256:{hashlib.sha256(observable.value.encode()).hexdigest()}"
+def _word_rows(plan: Plan) -> list[tuple[Any, ...]]:
+    """Return the values of `_PROVENANCE`; what many rows share is put together once."""
+    shared: dict[tuple[int, Standing], tuple[Any, ...]] = {}
+    found = []
+    for row, given, standing in plan.words:
+        values = shared.get((id(given), standing))
+        if values is None:
+            values = shared[id(given), standing] = _word_values(given, standing)
+        found.append((row, *values))
+    return found
 
 
-def _host(item: Observable) -> Observable | None:
-    if item.type == "email":
-        return canonical_observable("domain", item.value.rpartition("@")[2])
-    if item.type != "url":
-        return None
-    authority = item.value.partition("://")[2].partition("/")[0].rpartition("@")[2]
-    host = authority.partition("]")[0] + "]" if authority.startswith("[") else authority.partition(":")[0]
-    return canonical_observable("ipv4", host) or canonical_observable("domain", host)
+def _word_values(given: Provenance, standing: Standing) -> tuple[Any, ...]:
+    return (
+        given.source,
+        given.nation,
+        given.agreement_id,
+        given.agreement_version,
+        given.release_id,
+        given.purpose,
+        int(given.tlp),
+        None if given.pap is None else int(given.pap),
+        dict(given.carried),
+        given.received_at,
+        given.original,
+        standing,
+        "",
+    )
 
 
-def _object_row(row: int, digest: bytes, new: NewObject, at: datetime) -> dict[str, Any]:
-    stix = new.stix
-    return {
-        "row": row,
-        "stix_id": stix.id,
-        "type": stix.type,
-        "lane": str(new.lane),
-        "modified": stix.modified,
-        "revoked": stix.revoked,
-        "valid_until": stix.valid_until,
-        "matchable": stix.type == "indicator" and bool(stix.observables),
-        "name": stix.name[:_NAME_CHARS],
-        "words": indexed_text(stix),
-        "tlp": int(new.provenance.tlp),
-        "pap": None if new.provenance.pap is None else int(new.provenance.pap),
-        "stands": True,
-        "stored_at": at,
-        "digest": digest,
-        "body": new.body,
-    }
-
-
-def _word_row(row: int, given: Provenance, standing: Standing) -> dict[str, Any]:
-    return {
-        "object": row,
-        "source": given.source,
-        "nation": given.nation,
-        "agreement_id": given.agreement_id,
-        "agreement_version": given.agreement_version,
-        "release_id": given.release_id,
-        "purpose": given.purpose,
-        "tlp": int(given.tlp),
-        "pap": None if given.pap is None else int(given.pap),
-        "carried": dict(given.carried),
-        "received_at": given.received_at,
-        "original": given.original,
-        "standing": standing,
-        "standing_reason": "",
-    }
-
-
-def _instruction_row(row: int, given: ReleaseInstruction, at: datetime) -> dict[str, Any]:
+def _instruction_row(row: int, given: ReleaseInstruction, at: datetime) -> tuple[Any, ...]:
+    """Return the values of `_INSTRUCTIONS`."""
     recipients = None if given.recipients is None else list(given.recipients)
-    return {
-        "object": row,
-        "agreement_id": given.agreement_id,
-        "recipients": recipients,
-        "purpose": given.purpose,
-        "at": at,
-        "given_by": given.by or None,
-    }
+    return row, given.agreement_id, recipients, given.purpose, at, given.by or None
 
 
 def _instruction(row: Any) -> ReleaseInstruction:

@@ -32,7 +32,6 @@ objects = Table(
     Column("valid_until", Timestamp),
     Column("matchable", Boolean, nullable=False),
     Column("name", Text, nullable=False),
-    Column("words", Text, nullable=False),
     Column("tlp", SmallInteger, nullable=False),
     Column("pap", SmallInteger),
     Column("stands", Boolean, nullable=False),
@@ -87,6 +86,16 @@ comments = Table(
     # Which opinions and sightings there are of an object: found from the object they speak of.
     Column("about", Text, primary_key=True),
     Column("object", _Big, ForeignKey("objects.row"), primary_key=True, index=True),
+)
+postings = Table(
+    "object_postings",
+    metadata,
+    # For each token and part of the rows: which rows have it. What lies in one segment was written at one time.
+    Column("segment", Integer, primary_key=True, autoincrement=False),
+    Column("token", LargeBinary, primary_key=True),
+    Column("part", _Big, primary_key=True, autoincrement=False),
+    Column("rows", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
 )
 tombstones = Table(
     "object_tombstones",

@@ -5,6 +5,7 @@ msgspec writes the same bytes and reads the same values more than ten times as f
 """
 
 import json
+import re
 from itertools import accumulate
 from typing import Any, NoReturn
 
@@ -24,6 +25,8 @@ _UNSURE = object()
 _BRACKETS = b"[]{}"
 _NO_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
 _STEP = [(byte in b"[{") - (byte in b"]}") for byte in range(256)]
+# Numbers that two readers might read differently: fractions, exponents, integers beyond 53 bits.
+_UNSURE_NUMBER = re.compile(rb"[0-9][.eE]|[0-9]{16}")
 
 
 class BadJson(Error):
@@ -108,10 +111,51 @@ def check_depth(data: bytes, max_depth: int, subject: str = "") -> None:
     """
     if data.count(b"[") + data.count(b"{") <= max_depth:
         return
-    outside = data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
-    brackets = b"".join(outside).translate(None, _NO_BRACKETS)
-    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > max_depth:
+    if _is_deeper(_outside_texts(data), max_depth):
         raise BadJson("nested deeper than %(max)s levels", subject=subject, max=max_depth)
+
+
+def _outside_texts(data: bytes) -> bytes:
+    """Return what of JSON stands outside its texts."""
+    if b"\\" in data:
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return b"".join(data.split(b'"')[::2])
+
+
+def _is_deeper(outside: bytes, max_depth: int) -> bool:
+    brackets = outside.translate(None, _NO_BRACKETS)
+    return len(brackets) > max_depth and max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > max_depth
+
+
+def _if_plainly_strict(data: bytes, max_depth: int) -> Any:
+    """Return the value of JSON that any reader reads alike and in which no key stands twice, else `_UNSURE`.
+
+    Good JSON has a colon outside its texts for each key that is written; a key that stands twice is one key fewer in
+    what was read.
+    """
+    outside = _outside_texts(data)
+    if _UNSURE_NUMBER.search(outside) or _is_deeper(outside, max_depth):
+        return _UNSURE
+    try:
+        value = _read_plain(data)
+        return value if _count_keys(value) == outside.count(b":") else _UNSURE
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return _UNSURE
+
+
+def _count_keys(value: Any) -> int:
+    """Count the keys of all objects in a value."""
+    count = 0
+    inside: Any = ()
+    if type(value) is dict:
+        count, inside = len(value), value.values()
+    elif type(value) is list:
+        inside = value
+    for inner in inside:
+        kind = type(inner)
+        if kind is dict or kind is list:
+            count += _count_keys(inner)
+    return count
 
 
 def loads(data: bytes, *, max_bytes: int = MAX_SIGNED_BYTES, max_depth: int = MAX_DEPTH, subject: str = "") -> Any:
@@ -122,7 +166,7 @@ def loads(data: bytes, *, max_bytes: int = MAX_SIGNED_BYTES, max_depth: int = MA
     """
     if len(data) > max_bytes:
         raise BadJson("larger than the limit of %(max)s bytes", subject=subject, max=max_bytes)
-    value = _if_plainly_canonical(data, max_depth)
+    value = _if_plainly_strict(data, max_depth)
     return _loads_any(data, max_depth, subject) if value is _UNSURE else value
 
 

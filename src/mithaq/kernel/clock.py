@@ -44,6 +44,8 @@ def from_rfc3339(text: str) -> datetime:
         ValueError: the text is no timestamp, names no offset, or lies beyond the calendar in UTC.
     """
     at = datetime.fromisoformat(text)
+    if at.tzinfo is UTC:
+        return at
     if at.tzinfo is None:
         raise ValueError(f"no UTC offset in {text!r}")
     try:

@@ -28,7 +28,7 @@ def search(visit: Visit) -> Response:
     asked = visit.query("after")
     after = int(asked) if asked.isdecimal() and len(asked) < 19 else None
     with visit.site.node.db.read() as connection:
-        page = visit.site.node.holdings.search(connection, query, lane, after, ROWS_A_PAGE)
+        page = visit.site.node.holdings.search(connection, query, lane, after, ROWS_A_PAGE, at=visit.at)
     context: dict[str, Any] = {"page": page, "query": query, "lane": str(lane), "lanes": _lanes(lane)}
     if visit.wants_fragment() and after is not None:
         return visit.page("intelligence_rows.html", **context)

@@ -22,7 +22,7 @@ from mithaq.standards.tlp import Tlp
 from mithaq.web.doors import Door, Visit
 from mithaq.web.intelligence import titles
 
-_FILTER = re.compile(r"(?:^|\s)(?:type|from|tlp|is):")
+_FILTER = re.compile(r"(?:^|\s)-?(?:(?:type|from|tlp|is|label|sector|seen|valid):|confidence(?:[<>]=?|[=:])[0-9])")
 MAX_VALUES = 500
 """Values looked up on one page; a longer list goes through the command line."""
 

@@ -24,6 +24,7 @@ from tests.sight import hit_of
 Ask = Callable[..., TestClient]
 DOORS = [
     ("GET", "/api/v1/objects", Verb.INTELLIGENCE_READ),
+    ("POST", "/api/v1/objects/look-up", Verb.INTELLIGENCE_READ),
     ("POST", "/api/v1/indicators", Verb.INTELLIGENCE_WRITE),
     ("GET", "/api/v1/hits", Verb.DETECTION_READ),
     ("POST", "/api/v1/telemetry/zeek", Verb.TELEMETRY_PUSH),
@@ -76,6 +77,21 @@ def test_objects_leave_as_their_original_bytes(program: Ask, countries: list[Cou
     countries[0].add(2, at)
     answer = program(Verb.INTELLIGENCE_READ).get("/api/v1/objects")
     assert answer.content == b'{"objects":[' + indicator(2) + b"," + indicator(1) + b'],"next":null}'
+
+
+def test_many_values_are_looked_up_at_once(program: Ask) -> None:
+    client = program(Verb.INTELLIGENCE_READ, Verb.INTELLIGENCE_WRITE)
+    (created,) = client.post("/api/v1/indicators", json={"values": ["evil.example"]}).json()["created"]
+    asked = {"values": ["hxxp://EVIL[.]example/a", "EVIL[.]example", "nonsense", "other.example"]}
+    answered = client.post("/api/v1/objects/look-up", json=asked).json()["values"]
+    assert [(each["line"], each["type"], each["known"]) for each in answered] == [
+        (1, "url", False),
+        (2, "domain", True),
+        (3, None, False),
+        (4, "domain", False),
+    ]
+    assert [each["id"] for each in answered[1]["objects"]] == [created["id"]]
+    assert client.post("/api/v1/objects/look-up", json={"values": ["a"] * 10_001}).status_code == 422
 
 
 def test_a_list_is_continued_without_gap_or_repeat(program: Ask, countries: list[Country], at: datetime) -> None:

@@ -87,6 +87,28 @@ def test_many_values_come_by_standard_input(run: Run) -> None:
     assert len(rows(run("object", "search", "type:indicator", "--lane", "test"))) == 2
 
 
+def test_many_values_are_looked_up_in_any_spelling(run: Run) -> None:
+    (added,) = rows(run("indicator", "add", "looked-up.example", "--tlp", "green", "--name", "Looked up"))
+    lines = b"no value\n\nLOOKED-UP[.]example\nunknown.example\n"
+    result = run("object", "lookup", "-", stdin=lines)
+    answers = rows(result)
+    assert [(each["line"], each["value"], each["known"]) for each in answers] == [
+        (1, None, False),
+        (3, "looked-up.example", True),
+        (4, "unknown.example", False),
+    ]
+    assert [each["id"] for each in answers[1]["objects"]] == [added["id"]]
+    assert "no value" in result.stderr
+    table = run("object", "lookup", "-", stdin=lines, text=True).stdout.splitlines()
+    assert ["Looked up" in line for line in table] == [False, True, False]
+
+
+def test_a_search_with_a_wrong_word_names_it(run: Run) -> None:
+    result = run("object", "search", "confidence>much")
+    assert result.exit_code != 0
+    assert "much" in result.stderr
+
+
 def test_a_value_that_is_nothing_is_refused_and_nothing_is_added(run: Run) -> None:
     before = len(rows(run("indicator", "list", "--limit", "500")))
     result = run("indicator", "add", "good.example", "localhost", "--tlp", "green")

@@ -81,7 +81,7 @@ def test_a_hit_is_decided_once(bench: Bench, detection: Detection, at: datetime)
         detection.confirm(hit.hit_id, "person--2", at)
     with bench.db.read() as connection:
         assert detection.counts(connection) == HitCounts(new=0, confirmed=0, dismissed=1)
-        assert bench.holdings.search(connection, "type:sighting", ACTUAL, None, 10).objects == ()
+        assert bench.holdings.search(connection, "type:sighting", ACTUAL, None, 10, at=at).objects == ()
 
 
 def test_a_false_positive_becomes_an_opinion_for_the_originator_with_the_reason_and_the_labels_of_the_indicator(

@@ -241,7 +241,7 @@ def test_lanes_never_mix(holdings: Holdings, db: Database, at: datetime) -> None
     assert [each.lane for each in held(holdings, lane=EXERCISE)] == [EXERCISE]
     assert [entry.lane for entry in news(db, "intelligence.stored")] == [ACTUAL, EXERCISE]
     with db.read() as connection:
-        assert holdings.search(connection, "evil0.example", TEST, None, 10).objects == ()
+        assert holdings.search(connection, "evil0.example", TEST, None, 10, at=at).objects == ()
         assert holdings.known(connection, [Observable("domain", "evil0.example")], TEST) == {}
 
 
@@ -303,4 +303,4 @@ def test_html_in_every_field_is_kept_as_text(holdings: Holdings, db: Database, a
     (stored,) = held(holdings)
     assert (stored.body, stored.stix.name, stored.stix.description) == (raw, script, script)
     with db.read() as connection:
-        assert len(holdings.search(connection, "onerror", ACTUAL, None, 5).objects) == 1
+        assert len(holdings.search(connection, "onerror", ACTUAL, None, 5, at=at).objects) == 1

@@ -138,7 +138,7 @@ def test_attack_is_imported_and_every_byte_is_kept(
     assert (report.stored, report.refused_count, report.broken) == (len(pieces), 0, None)
     with sqlite_holdings.db.read() as connection:
         held = {item.body for item in sqlite_holdings.rows(connection, range(1, len(pieces) + 1))}
-        found = sqlite_holdings.search(connection, "type:malware stuxnet", ACTUAL, None, 5)
+        found = sqlite_holdings.search(connection, "type:malware stuxnet", ACTUAL, None, 5, at=at)
     assert held == {piece.body for piece in pieces}
     assert "Stuxnet" in [item.stix.name for item in found.objects]
     assert imported(sqlite_holdings, data, terms, at).duplicates == len(pieces)

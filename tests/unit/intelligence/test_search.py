@@ -10,13 +10,15 @@ import pytest
 
 from mithaq.intelligence.errors import BadQuery
 from mithaq.intelligence.model import NewObject, Provenance
-from mithaq.intelligence.search import parse_query, query_words
+from mithaq.intelligence.search import parse_query
 from mithaq.intelligence.service import Holdings
+from mithaq.intelligence.words import words_of
 from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL
 from mithaq.standards.stix import parse
 from mithaq.standards.tlp import Tlp
+from tests.conftest import AT
 
 MD5 = "d41d8cd98f00b204e9800998ecf8427e"
 OBJECTS: list[tuple[str, str, Tlp, dict[str, Any]]] = [
@@ -59,7 +61,7 @@ def held(db: Database, at: datetime) -> Holdings:
 
 def found(holdings: Holdings, query: str) -> list[int]:
     with holdings.db.read() as connection:
-        page = holdings.search(connection, query, ACTUAL, None, 50)
+        page = holdings.search(connection, query, ACTUAL, None, 50, at=AT)
     return [int(item.stix.id[-12:], 16) for item in page.objects]
 
 
@@ -104,7 +106,7 @@ def test_pages_follow_one_another_without_gap_or_repeat(held: Holdings) -> None:
     after: int | None = None
     for _ in range(3):
         with held.db.read() as connection:
-            page = held.search(connection, "", ACTUAL, after, 2)
+            page = held.search(connection, "", ACTUAL, after, 2, at=AT)
         seen += [item.row for item in page.objects]
         after = page.next
     assert (seen, after) == ([5, 4, 3, 2, 1], None)
@@ -125,7 +127,7 @@ def test_a_search_that_means_nothing_is_refused(query: str) -> None:
 
 
 def test_an_unknown_filter_is_a_plain_word() -> None:
-    assert parse_query("http:nonsense").words == ("http", "nonsense")
+    assert tuple(parse_query("http:nonsense").wanted.words) == ("http", "nonsense")
 
 
 @pytest.mark.parametrize(
@@ -140,4 +142,4 @@ def test_an_unknown_filter_is_a_plain_word() -> None:
     ],
 )
 def test_spellings_of_one_word_are_the_same_word(left: str, right: str) -> None:
-    assert query_words(left) == query_words(right)
+    assert words_of(left) == words_of(right)

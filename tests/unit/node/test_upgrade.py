@@ -1,7 +1,7 @@
 """A node of any earlier revision keeps everything it had when the program is newer than its database."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,9 @@ from mithaq.kernel.database import Database
 from mithaq.node.migrations import known_revisions, migrate, newest_revision
 
 ROWS = 3
+REPLACED = {("objects", "words")}
+"""Projections of an object's bytes that a later revision works out in another form."""
+
 EARLIER = sorted(known_revisions())
 
 
@@ -26,16 +29,17 @@ def test_nothing_a_node_had_at_an_earlier_revision_is_lost(db_url: str, opened: 
     for revision in EARLIER:
         migrate(db_url, revision)
         is_kept(known, everything(opened), revision)
-        fill(opened, known.keys())
+        fill(opened)
         known = everything(opened)
-        assert all(len(rows) == ROWS for name, rows in known.items() if name != "alembic_version")
+        assert all(known.values())
 
 
 def is_kept(before: dict[str, list[dict[str, Any]]], after: dict[str, list[dict[str, Any]]], revision: str) -> None:
     for table, rows in before.items():
         if table != "alembic_version":
-            kept = [{column: row[column] for column in rows[0]} for row in after[table]]
-            assert kept == rows, (table, revision)
+            columns = [column for column in rows[0] if (table, column) not in REPLACED]
+            kept = [[row[column] for column in columns] for row in after[table]]
+            assert kept == [[row[column] for column in columns] for row in rows], (table, revision)
 
 
 def test_what_was_said_of_objects_is_found_and_kept_refusals_lose_what_they_quote(
@@ -80,11 +84,11 @@ def test_migrating_a_node_that_is_up_to_date_changes_nothing(db_url: str, opened
     assert before["alembic_version"] == [{"version_num": newest_revision()}]
 
 
-def fill(database: Database, filled: Collection[str] = ()) -> None:
-    """Put rows into every table that is not filled yet, as the database itself describes them."""
+def fill(database: Database) -> None:
+    """Put rows into every table that is empty, as the database itself describes them."""
     with database.engine.execution_options(mithaq_write=True).begin() as connection:
         for table in tables(database):
-            if table.name not in {"alembic_version", *filled}:
+            if connection.execute(select(table).limit(1)).first() is None:
                 connection.execute(table.insert(), [row(table, number) for number in range(1, ROWS + 1)])
 
 

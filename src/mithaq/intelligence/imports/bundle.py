@@ -11,6 +11,7 @@ from mithaq.intelligence.model import ImportReport, ImportTerms
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import Door
 from mithaq.intelligence.warninglists import WarningLists
+from mithaq.kernel.memory import seldom_collected
 from mithaq.standards import stix
 
 
@@ -36,7 +37,11 @@ def import_bundle(
         if len(source) > door.max_bytes:
             raise _too_large(door)
         source = io.BytesIO(source)
-    tally = Tally(holdings, terms, warning_lists, at)
+    with seldom_collected():
+        return _imported(Tally(holdings, terms, warning_lists, at), source, door)
+
+
+def _imported(tally: Tally, source: stix.Readable, door: Door) -> ImportReport:
     limited = _Limited(source, door)
     read = 0
     try:

@@ -17,6 +17,8 @@ from mithaq.standards import stix
 MAX_LISTED: Final = 1000
 """Refusals and warnings told one by one; beyond that they are only counted."""
 
+_MAX_GIVEN: Final = 1000
+
 
 class Tally:
     """Collect the objects of one import; each full chunk is one transaction."""
@@ -34,6 +36,7 @@ class Tally:
         self._warned: list[Warned] = []
         self._unmatchable: list[tuple[str, Reason]] = []
         self._unmatchable_count = 0
+        self._given: dict[tuple[tuple[str, ...], tuple[str, ...]], Provenance] = {}
 
     def add(self, body: bytes, index: int) -> None:
         """Take one object's bytes; an object that cannot be read is refused by its id or place."""
@@ -98,6 +101,16 @@ class Tally:
                     self._warned.append(Warned(parsed.id, observable.value, lists))
 
     def _provenance(self, parsed: stix.StixObject) -> Provenance:
+        """Return what the importer says of an object; objects with the same labels share it."""
+        key = (parsed.object_marking_refs, parsed.labels)
+        known = self._given.get(key)
+        if known is None:
+            if len(self._given) >= _MAX_GIVEN:
+                self._given.clear()
+            known = self._given[key] = self._new_provenance(parsed)
+        return known
+
+    def _new_provenance(self, parsed: stix.StixObject) -> Provenance:
         tlp, pap = labels(parsed, self._terms)
         return Provenance(
             source="import",

@@ -22,9 +22,21 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 # Possessive and atomic: each byte is looked at once, whatever the input.
 _FILLER: Final = re.compile(rb'(?>[^][{}"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
+_SHALLOW_LEVELS: Final = 5
 _STRING_REST: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _SPACE: Final = re.compile(rb"[ \t\r\n]*+")
 _SCALAR: Final = re.compile(rb"[^\s,\[\]{}\"]*+")
+
+
+def _shallow() -> re.Pattern[bytes]:
+    """Return what takes one whole value in brackets of a few levels: nearly every object, in one step."""
+    level = filler = rb'(?>[^][{}"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+'
+    for _ in range(_SHALLOW_LEVELS - 1):
+        level = rb"%b(?:[{[]%b[]}]%b)*+" % (filler, level, filler)
+    return re.compile(rb"[{[]%b[]}]" % level, re.DOTALL)
+
+
+_SHALLOW: Final = _shallow()
 _ID: Final = re.compile(rb'"id"[ \t\r\n]*+:[ \t\r\n]*+"([!#-\[\]-~]{1,200})"')
 
 
@@ -197,7 +209,7 @@ class _Scanner:
         return Reason("too-large", "larger than the limit of %(max)s bytes", {"max": self._max_object_bytes})
 
     def _skip_value(self) -> int:
-        """Move past one value; return how deep its brackets nest."""
+        """Move past one value; return how deep its brackets nest at most."""
         opening = self._peek()
         if opening in {b"{", b"["}:
             return self._skip_brackets()
@@ -212,6 +224,10 @@ class _Scanner:
         return 0
 
     def _skip_brackets(self) -> int:
+        whole = _SHALLOW.match(self._data, self._at) if self._max_depth >= _SHALLOW_LEVELS else None
+        if whole is not None:
+            self._at = whole.end()
+            return _SHALLOW_LEVELS
         depth = deepest = 0
         while True:
             self._run_through(_FILLER)

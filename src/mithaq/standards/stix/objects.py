@@ -28,6 +28,8 @@ _TYPE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,249}")
 _ID: Final = re.compile(
     r"([a-z0-9][a-z0-9_-]{0,249})--[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 )
+_REF_ENDS: Final = ("_ref", "_refs")
+_COMMON_REFS: Final = frozenset({"created_by_ref", "object_marking_refs"})
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _VALUE_TYPES: Final = {
     "ipv4-addr": "ipv4",
@@ -107,17 +109,17 @@ def fields_of(body: bytes) -> dict[str, Any]:
     Raises:
         BadObject: not one JSON object, too large, too deep, a key twice, or not UTF-8.
     """
-    subject = likely_id(body)
     if len(body) > MAX_OBJECT_BYTES:
-        raise BadObject("larger than the limit of %(max)s bytes", subject=subject, max=MAX_OBJECT_BYTES)
+        raise BadObject("larger than the limit of %(max)s bytes", subject=likely_id(body), max=MAX_OBJECT_BYTES)
     if nesting_exceeds(body, MAX_DEPTH):
-        raise BadObject("nested deeper than %(max)s levels", subject=subject, max=MAX_DEPTH)
+        raise BadObject("nested deeper than %(max)s levels", subject=likely_id(body), max=MAX_DEPTH)
     try:
-        fields = canonical.loads(body, max_bytes=MAX_OBJECT_BYTES, max_depth=_NO_DEPTH_CHECK, subject=subject)
+        fields = canonical.loads(body, max_bytes=MAX_OBJECT_BYTES, max_depth=_NO_DEPTH_CHECK)
     except canonical.BadJson as error:
-        raise BadObject(error.message, subject=subject, private=error.private, **error.params) from error
+        raise BadObject(error.message, subject=likely_id(body), private=error.private, **error.params) from error
     if not isinstance(fields, dict):
-        raise BadObject("a STIX object is a JSON object, not %(found)s", subject=subject, found=_json_name(fields))
+        found = _json_name(fields)
+        raise BadObject("a STIX object is a JSON object, not %(found)s", subject=likely_id(body), found=found)
     return fields
 
 
@@ -180,10 +182,10 @@ class _Fields:
             raise self.bad("a STIX object without an id")
         if not isinstance(object_type, str) or not object_type:
             raise self.bad("a STIX object without a type")
-        if not _TYPE.fullmatch(object_type):
-            raise self.bad("%(type)s is not a STIX type name", type=object_type[:80])
         match = _ID.fullmatch(object_id)
         if match is None or match.group(1) != object_type:
+            if not _TYPE.fullmatch(object_type):
+                raise self.bad("%(type)s is not a STIX type name", type=object_type[:80])
             raise self.bad("the id is not %(type)s--<uuid>", type=object_type)
         return object_type, object_id
 
@@ -193,7 +195,7 @@ class _Fields:
             return ""
         if not isinstance(value, str):
             raise self.bad("%(key)s must be text, not %(found)s", key=key, found=_json_name(value))
-        return _UNSTORABLE.sub("\ufffd", value) if _UNSTORABLE.search(value) else value
+        return _storable(value)
 
     def texts(self, key: str) -> tuple[str, ...]:
         value = self.fields.get(key)
@@ -201,7 +203,7 @@ class _Fields:
             return ()
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self.bad("%(key)s must be a list of texts", key=key)
-        return tuple(_UNSTORABLE.sub("\ufffd", item) for item in value)
+        return tuple(map(_storable, value))
 
     def flag(self, key: str) -> bool:
         value = self.fields.get(key, False)
@@ -229,13 +231,20 @@ class _Fields:
     def refs(self) -> tuple[str, ...]:
         found: dict[str, None] = {}
         for key, value in self.fields.items():
-            if key in {"created_by_ref", "object_marking_refs"}:
+            if not key.endswith(_REF_ENDS) or key in _COMMON_REFS:
                 continue
-            if key.endswith("_ref") and isinstance(value, str):
+            if isinstance(value, str) and key.endswith("_ref"):
                 found[value] = None
-            elif key.endswith("_refs") and isinstance(value, list):
+            elif isinstance(value, list) and key.endswith("_refs"):
                 found.update((item, None) for item in value if isinstance(item, str))
         return tuple(ref for ref in found if is_id(ref))
+
+
+def _storable(text: str) -> str:
+    """Return a text without what no database can keep."""
+    if text.isascii() and "\x00" not in text:
+        return text
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 _Found = tuple[tuple[Observable, ...], tuple[Observable, ...]]

@@ -1,0 +1,349 @@
+"""Answer a search from the index: newest first, segment by segment, as far as the page needs.
+
+A search is clauses that must all hold; each is worked out for a whole segment at once, as bits. What the index knows
+only to the minute or the day is looked at again on the objects themselves. Whatever the words, a page costs at most
+one look at each token in each segment, and for a frequent word only the newest segments are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from mithaq.intelligence import store, tokens
+from mithaq.intelligence.model import StoredObject
+from mithaq.intelligence.postings import PART_ROWS, SEGMENT_BITS, decode, segment_of
+from mithaq.intelligence.search import Query, Terms
+from mithaq.intelligence.tables import objects, observables, postings
+from mithaq.kernel.lane import ACTUAL, Lane
+from mithaq.standards.observable import Observable
+
+_NEWEST_ROWS: Final = 2048
+_SEGMENTS_ASKED: Final = (2, 4, 8, 16, 32, 64)
+"""Segments looked at in one step: few while the page may soon be full, then more."""
+
+_SEGMENT_ROWS: Final = 1 << SEGMENT_BITS
+_REACH: Final = _SEGMENT_ROWS + PART_ROWS
+"""How far a segment's rows lie from its first: its last part may reach into the next."""
+
+_NAMING_ASKED: Final = 500
+_LAST_DAY: Final = 9_999_999
+_LAST_LETTER: Final = chr(0x10FFFF)
+_FIRST_RARE: Final = 3
+_ANY_LANE: Final = "lane:"
+_LAST_MINUTE: Final = 9_999_999_999
+_EPOCH: Final = datetime.min.replace(tzinfo=UTC)
+
+_LAST_ROW: Final = select(func.max(objects.c.row))
+_IN_SEGMENTS: Final = postings.c.segment.in_(bindparam("segments", expanding=True))
+_IN_PARTS: Final = postings.c.part.between(bindparam("first"), bindparam("last"))
+_OF_TOKENS: Final = select(postings.c.segment, postings.c.token, postings.c.part, postings.c.rows).where(
+    _IN_SEGMENTS, postings.c.token.in_(bindparam("tokens", expanding=True)), _IN_PARTS
+)
+_OF_RANGE: Final = select(postings.c.segment, postings.c.part, postings.c.rows).where(
+    _IN_SEGMENTS, postings.c.token.between(bindparam("low"), bindparam("high")), _IN_PARTS
+)
+_NAMING: Final = select(observables.c.object).where(
+    observables.c.type == bindparam("type"), observables.c.key == bindparam("key")
+)
+_NAMING_BETWEEN: Final = _NAMING.where(observables.c.object.between(bindparam("low"), bindparam("high")))
+_NAMING_NEWEST: Final = (
+    _NAMING.where(observables.c.object < bindparam("before"))
+    .order_by(observables.c.object.desc())
+    .limit(bindparam("count"))
+)
+_OF_IDS: Final = select(objects.c.row).where(
+    objects.c.stix_id.in_(bindparam("ids", expanding=True)), objects.c.lane == bindparam("lane")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one step looks at: rows from `low` up to below `high` in these segments, newest first."""
+
+    segments: list[int]
+    low: int
+    high: int
+
+
+Range = tuple[str, str]
+Bits = dict[int, int]
+"""For each segment, the rows that have something, as bits from the segment's first row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One of these is enough: tokens, ranges of tokens, an observable, rows. Negated: none of these.
+
+    What is likely `rare` is looked at first; the rest only where that leaves anything.
+    """
+
+    tokens: tuple[str, ...] = ()
+    ranges: tuple[Range, ...] = ()
+    observable: Observable | None = None
+    rows: tuple[int, ...] | None = None
+    negated: bool = False
+    rare: bool = False
+
+
+def search(
+    connection: Connection, query: Query, lane: Lane, *, after: int | None, limit: int, at: datetime
+) -> list[StoredObject]:
+    """Return at most `limit` objects that a search finds, with a row below `after`, newest first; `at` is now."""
+    before = int(connection.scalar(_LAST_ROW) or 0) + 1
+    if after is not None:
+        before = min(before, after)
+    clauses = _clauses(connection, query, lane, at)
+    rows = _rows(connection, clauses, before)
+    is_meant = _exact(query, at)
+    found: list[StoredObject] = []
+    while len(found) < limit and (asked := list(islice(rows, limit - len(found)))):
+        found += [item for item in reversed(store.by_rows(connection, sorted(asked))) if is_meant(item)]
+    return found
+
+
+def _clauses(connection: Connection, query: Query, lane: Lane, at: datetime) -> list[Clause]:
+    clauses = list(standing_in(lane)) if query.standing == "stands" else [in_lane(lane)]
+    if query.standing == "withdrawn":
+        clauses.append(Clause((tokens.FALLEN,)))
+    for terms, negated in ((query.wanted, False), (query.unwanted, True)):
+        clauses += _any_of(connection, terms, lane, negated=negated)
+        clauses += _each_of(terms, negated=negated)
+        clauses += [_seen_clause(at, span, negated=negated) for span in terms.seen]
+        clauses += [_valid_clause(at, valid=answer is not negated) for answer in terms.valid]
+    if all(clause.negated for clause in clauses):
+        clauses.append(Clause((tokens.EVERY,)))
+    return clauses
+
+
+def in_lane(lane: Lane) -> Clause:
+    """Return what lies in a lane; only lanes other than `actual` have tokens."""
+    if lane == ACTUAL:
+        return Clause(ranges=((_ANY_LANE, _ANY_LANE + _LAST_LETTER),), negated=True)
+    return Clause((tokens.lane_token(lane),))
+
+
+def standing_in(lane: Lane) -> tuple[Clause, Clause]:
+    """Return what stands in a lane."""
+    return in_lane(lane), Clause((tokens.FALLEN,), negated=True)
+
+
+def _any_of(connection: Connection, terms: Terms, lane: Lane, *, negated: bool) -> Iterator[Clause]:
+    """Yield the filters of which one value is enough."""
+    named = (
+        tuple(map(tokens.type_token, terms.types)),
+        tuple(map(tokens.nation_token, terms.nations)),
+        tuple(map(tokens.tlp_token, terms.tlps)),
+        tuple(map(tokens.label_token, terms.labels)),
+        tuple(map(tokens.sector_token, terms.sectors)),
+    )
+    for place, each in enumerate(named):
+        if each:
+            yield Clause(each, negated=negated, rare=not negated and place >= _FIRST_RARE)
+    if terms.ids:
+        rows = connection.scalars(_OF_IDS, {"ids": terms.ids, "lane": str(lane)})
+        yield Clause(rows=tuple(rows), negated=negated, rare=not negated)
+
+
+def _each_of(terms: Terms, *, negated: bool) -> Iterator[Clause]:
+    """Yield the terms of which each one counts."""
+    for word in terms.words:
+        yield Clause((tokens.word_token(word),), negated=negated, rare=not negated)
+    for prefix in terms.prefixes:
+        yield Clause(ranges=((prefix, prefix + _LAST_LETTER),), negated=negated, rare=not negated)
+    for observable in terms.observables:
+        yield Clause(observable=observable, negated=negated, rare=not negated)
+    for low, high in terms.confidences:
+        # An empty range has no token between its ends, so nothing is found, as is meant.
+        yield Clause(
+            ranges=((tokens.confidence_token(max(0, low)), tokens.confidence_token(high)),) if low <= high else (),
+            negated=negated,
+        )
+
+
+def _seen_clause(at: datetime, span: timedelta, *, negated: bool) -> Clause:
+    """Return what may have been seen since, to the minute; negated, what may not have been."""
+    first = tokens.minute_of(_since(at, span)) + (1 if negated else 0)
+    return Clause(ranges=((tokens.seen_token(first), tokens.seen_token(_LAST_MINUTE)),), negated=negated)
+
+
+def _valid_clause(at: datetime, *, valid: bool) -> Clause:
+    """Return what may be valid, to the day, or what may not be."""
+    today = at.astimezone(UTC).toordinal()
+    edge = 1 if valid else 0
+    over = (tokens.until_token(0), tokens.until_token(today - edge))
+    to_come = (tokens.since_token(today + edge), tokens.since_token(_LAST_DAY))
+    return Clause((tokens.REVOKED,), (over, to_come), negated=valid)
+
+
+def _since(at: datetime, span: timedelta) -> datetime:
+    return at - span if at - _EPOCH > span else _EPOCH
+
+
+def _exact(query: Query, at: datetime) -> Callable[[StoredObject], bool]:
+    """Return the check of what the index knows only to the minute or the day."""
+    wanted, unwanted = query.wanted, query.unwanted
+
+    def is_meant(item: StoredObject) -> bool:
+        seen_at = max((item.stored_at, *(word.received_at for word in item.provenance)))
+        return (
+            all(seen_at >= _since(at, span) for span in wanted.seen)
+            and not any(seen_at >= _since(at, span) for span in unwanted.seen)
+            and all(is_valid(item, at) is answer for answer in wanted.valid)
+            and not any(is_valid(item, at) is answer for answer in unwanted.valid)
+        )
+
+    return is_meant
+
+
+def is_valid(item: StoredObject, at: datetime) -> bool:
+    """Tell whether an object is valid at an instant: not revoked, begun, not over."""
+    stix = item.stix
+    has_begun = stix.valid_from is None or stix.valid_from <= at
+    return not stix.revoked and has_begun and (stix.valid_until is None or at < stix.valid_until)
+
+
+def _rows(connection: Connection, clauses: Sequence[Clause], before: int) -> Iterator[int]:
+    """Yield the rows below `before` for which every clause holds, newest first."""
+    for window in _windows(connection, clauses, before):
+        holding = holding_in(connection, clauses, window)
+        for segment in window.segments:
+            bits, base = holding.get(segment, 0), segment << SEGMENT_BITS
+            while bits:
+                place = bits.bit_length() - 1
+                yield base + place
+                bits ^= 1 << place
+
+
+def holding_in(connection: Connection, clauses: Sequence[Clause], window: Window) -> Bits:
+    """Return the rows of a window for which every clause holds."""
+    holding: Bits = {}
+    for segment in window.segments:
+        low, high = (min(max(0, row - (segment << SEGMENT_BITS)), _REACH) for row in (window.low, window.high))
+        holding[segment] = (1 << high) - (1 << low)
+    for group in ([each for each in clauses if each.rare], [each for each in clauses if not each.rare]):
+        alive = Window([segment for segment in window.segments if holding[segment]], window.low, window.high)
+        if not group or not alive.segments:
+            continue
+        for clause, bits in zip(group, _worked_out(connection, group, alive), strict=True):
+            for segment in alive.segments:
+                if clause.negated:
+                    holding[segment] &= ~bits.get(segment, 0)
+                else:
+                    holding[segment] &= bits.get(segment, 0)
+    return holding
+
+
+def _windows(connection: Connection, clauses: Sequence[Clause], before: int) -> Iterator[Window]:
+    """Yield what is to be looked at, newest first; where rows or an observable are asked for, only around theirs."""
+    positive = [clause for clause in clauses if not clause.negated]
+    rows = next((clause.rows for clause in positive if clause.rows is not None), None)
+    observable = next((clause.observable for clause in positive if clause.observable is not None), None)
+    if rows is not None:
+        yield from [Window(_around(rows), 0, before)] if rows else []
+    elif observable is not None:
+        yield from (Window(segments, 0, before) for segments in _naming(connection, observable, before))
+    else:
+        yield from _all_windows(before)
+
+
+def _all_windows(before: int) -> Iterator[Window]:
+    """Yield the newest few rows, which fill most pages, then whole segments."""
+    low = max(0, before - _NEWEST_ROWS)
+    first = segment_of(max(0, low - PART_ROWS))
+    yield Window(list(range(segment_of(before - 1), first - 1, -1)), low, before)
+    newest, steps = segment_of(low - 1), list(_SEGMENTS_ASKED)
+    while low and newest >= 0:
+        count = steps.pop(0) if len(steps) > 1 else steps[0]
+        yield Window(list(range(newest, max(-1, newest - count), -1)), 0, low)
+        newest -= count
+
+
+def _naming(connection: Connection, observable: Observable, before: int) -> Iterator[list[int]]:
+    """Yield the segments of the rows that name an observable, newest first."""
+    asked = {"type": observable.type, "key": tokens.index_key(observable), "count": _NAMING_ASKED}
+    done = segment_of(before) + 1
+    while rows := list(connection.scalars(_NAMING_NEWEST, {**asked, "before": before})):
+        segments = [segment for segment in _around(rows) if segment < done]
+        if segments:
+            yield segments
+            done = segments[-1]
+        if len(rows) < _NAMING_ASKED:
+            return
+        before = rows[-1]
+
+
+def _around(rows: Sequence[int]) -> list[int]:
+    """Return the segments in which rows can lie."""
+    return sorted({near for row in rows for near in homes(row)}, reverse=True)
+
+
+def homes(row: int) -> tuple[int, ...]:
+    """Return the segments in which a row can lie: the last part of one may reach into the next."""
+    segment = segment_of(row)
+    reached_into = segment > 0 and row - (segment << SEGMENT_BITS) < PART_ROWS
+    return (segment, segment - 1) if reached_into else (segment,)
+
+
+def _worked_out(connection: Connection, clauses: Sequence[Clause], window: Window) -> list[Bits]:
+    """Return, for each clause, the rows of each segment for which one of its alternatives holds."""
+    by_token = bits_of(connection, {token for clause in clauses for token in clause.tokens}, window)
+    found: list[Bits] = []
+    for clause in clauses:
+        bits = by_token[clause.tokens[0]] if len(clause.tokens) == 1 else _joined(by_token, clause.tokens)
+        if clause.ranges or clause.rows or clause.observable:
+            bits = dict(bits)
+            for low, high in clause.ranges:
+                _add_range(connection, bits, low, high, window)
+            for row in clause.rows or () if clause.observable is None else _naming_in(connection, clause, window):
+                for segment in homes(row):
+                    bits[segment] = bits.get(segment, 0) | 1 << (row - (segment << SEGMENT_BITS))
+        found.append(bits)
+    return found
+
+
+def _joined(by_token: dict[str, Bits], alternatives: Sequence[str]) -> Bits:
+    bits: Bits = {}
+    for token in alternatives:
+        for segment, rows in by_token[token].items():
+            bits[segment] = bits.get(segment, 0) | rows
+    return bits
+
+
+def bits_of(connection: Connection, wanted: Iterable[str], window: Window) -> dict[str, Bits]:
+    """Return the rows of each segment that have a token, for each token."""
+    found: dict[bytes, Bits] = {token.encode(): {} for token in wanted}
+    if found:
+        for segment, token, part, stored in connection.execute(
+            _OF_TOKENS, {**_parts_of(window), "tokens": list(found)}
+        ).all():
+            bits = found[token]
+            bits[segment] = bits.get(segment, 0) | decode(stored) << (part - (segment << SEGMENT_BITS))
+    return {token.decode(): bits for token, bits in found.items()}
+
+
+def _add_range(connection: Connection, bits: Bits, low: str, high: str, window: Window) -> None:
+    asked = {**_parts_of(window), "low": low.encode(), "high": high.encode()}
+    for segment, part, stored in connection.execute(_OF_RANGE, asked).all():
+        bits[segment] = bits.get(segment, 0) | decode(stored) << (part - (segment << SEGMENT_BITS))
+
+
+def _parts_of(window: Window) -> dict[str, Any]:
+    return {"segments": window.segments, "first": max(0, window.low - PART_ROWS + 1), "last": window.high}
+
+
+def _naming_in(connection: Connection, clause: Clause, window: Window) -> list[int]:
+    if clause.observable is None:
+        return []
+    asked = {
+        "type": clause.observable.type,
+        "key": tokens.index_key(clause.observable),
+        "low": max(window.low, window.segments[-1] << SEGMENT_BITS),
+        "high": min(window.high, (window.segments[0] << SEGMENT_BITS) + _REACH),
+    }
+    return list(connection.scalars(_NAMING_BETWEEN, asked))
