@@ -16,7 +16,7 @@ from mithaq.cli.protect import protect
 from mithaq.cli.session import EXIT_FAILED, EXIT_NOT_FOUND, Session
 from mithaq.exchange.ledger.became import said_of
 from mithaq.exchange.recalling import take_back
-from mithaq.intelligence.comments import Said
+from mithaq.intelligence.comments import Said, disputes
 from mithaq.intelligence.imports.bundle import import_bundle
 from mithaq.intelligence.imports.misp import import_misp
 from mithaq.intelligence.imports.text import FoundValue, IndicatorTerms, look_up, own_indicators
@@ -110,7 +110,7 @@ def show(ctx: click.Context, object_id: str, lane: Lane, body: bool) -> None:
     node = session.node()
     with node.db.read() as connection:
         versions = node.holdings.get(connection, object_id, lane)
-        said = said_of(node.holdings, connection, object_id, lane)
+        said = said_of(connection, object_id, lane)
     if not versions:
         session.say("%(object)s is not held in the lane %(lane)s", object=object_id, lane=str(lane))
         ctx.exit(EXIT_NOT_FOUND)
@@ -152,7 +152,7 @@ def disputed(session: Session, lane: Lane, limit: int) -> None:
     """List who says that an object of this nation is wrong, and why; nothing is revoked by itself."""
     node = session.node()
     with node.db.read() as connection:
-        said = node.holdings.disputes(connection, lane, limit)
+        said = disputes(connection, lane, limit)
     rows = [{"object": about, **_said(each)} for each in said for about in each.comment.about]
     show_rows(session, rows, _DISPUTED, empty=msgid("Nobody disputes an object of this nation."))
 

@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import Connection, Integer, bindparam, select
 
 from mithaq.intelligence.model import NewObject, StoredObject
+from mithaq.intelligence.settings import MAX_SEARCH_LIMIT
 from mithaq.intelligence.store import load
 from mithaq.intelligence.tables import comments, objects, provenance
 from mithaq.kernel.database import Transaction
@@ -89,13 +90,13 @@ def _tell(tx: Transaction, new: NewObject, comment: Comment) -> None:
         tx.append(OPINION, subject=own, lane=new.lane, actor=f"nation:{new.provenance.nation}", detail=detail)
 
 
-def said_of(connection: Connection, about: Sequence[str], lane: Lane, limit: int) -> list[Said]:
+def said_of(connection: Connection, about: Sequence[str], lane: Lane, limit: int = MAX_SEARCH_LIMIT) -> list[Said]:
     """Return the standing opinions and sightings of objects, own ones and others', newest first."""
     found = load(connection, _STANDING, {"about": list(about), "lane": str(lane), "limit": limit})
     return [_said(each) for each in found]
 
 
-def disputes(connection: Connection, lane: Lane, limit: int) -> list[Said]:
+def disputes(connection: Connection, lane: Lane, limit: int = MAX_SEARCH_LIMIT) -> list[Said]:
     """Return the opinions of others by which an own object that stands is wrong, newest first."""
     found = load(connection, _ON_OWN, {"lane": str(lane), "limit": limit})
     return [said for said in map(_said, found) if said.comment.disputes]

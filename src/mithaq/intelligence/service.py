@@ -9,7 +9,6 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from mithaq.intelligence import comments, erasing, finding, lookup, store
-from mithaq.intelligence.comments import Said
 from mithaq.intelligence.lookup import LookedUp
 from mithaq.intelligence.model import Erasure, GivenWord, HeldWord, NewObject, Page, StoredObject, StoreReport
 from mithaq.intelligence.rules import identity_of, plan
@@ -73,14 +72,6 @@ class Holdings:
         found = finding.search(conn, parse_query(query), lane, after=after, limit=count + 1, at=at)
         shown = tuple(found[:count])
         return Page(shown, shown[-1].row if len(found) > count else None)
-
-    def said_of(self, conn: Connection, about: Sequence[str], lane: Lane, limit: int = MAX_SEARCH_LIMIT) -> list[Said]:
-        """Return the standing opinions and sightings of objects, own ones and others', newest first."""
-        return comments.said_of(conn, about, lane, limit)
-
-    def disputes(self, conn: Connection, lane: Lane, limit: int = MAX_SEARCH_LIMIT) -> list[Said]:
-        """Return the opinions of others by which an own object that stands is wrong, newest first."""
-        return comments.disputes(conn, lane, limit)
 
     def known(self, conn: Connection, observables: Sequence[Observable], lane: Lane) -> dict[Observable, list[int]]:
         """Return, for each observable that a standing object names, the rows of those objects."""

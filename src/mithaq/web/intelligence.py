@@ -46,7 +46,7 @@ def read(visit: Visit) -> Response:
         shared = shares(visit, connection, versions[0])
         names = titles(visit, connection)
         vetoes = ledger.vetoes(connection, stix_id)
-        said = said_of(node.holdings, connection, stix_id, lane)
+        said = said_of(connection, stix_id, lane)
         hits = node.detection.hits(connection, lane, limit=_SHOWN_HITS, indicator_id=stix_id).hits
     return visit.page(
         "object.html",

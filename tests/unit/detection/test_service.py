@@ -11,6 +11,7 @@ from mithaq.detection.errors import HitDecided, UnknownHit, UnusableReason
 from mithaq.detection.model import Dismissal, Hit, HitState
 from mithaq.detection.service import Detection
 from mithaq.detection.store import HitCounts
+from mithaq.intelligence.comments import said_of
 from mithaq.intelligence.indicators import identity_id
 from mithaq.intelligence.model import NewObject
 from mithaq.kernel import canonical, journal
@@ -152,7 +153,7 @@ def test_another_false_positive_of_the_same_indicator_renews_the_opinion(
     (opinion_id,) = ids
     with bench.db.read() as connection:
         versions = bench.holdings.get(connection, opinion_id, ACTUAL)
-        (said,) = bench.holdings.said_of(connection, [bench.hits()[0].indicator_id], ACTUAL)
+        (said,) = said_of(connection, [bench.hits()[0].indicator_id], ACTUAL)
     assert [each.stands for each in versions] == [True, False, False]
     assert {each.stix.created for each in versions} == {at}
     assert said.comment.explanation == "reason 2"

@@ -26,6 +26,7 @@ from mithaq.standards.observable import Observable, canonical_observable, recogn
 from mithaq.standards.stix import parse
 from mithaq.standards.tlp import Tlp
 from tests.conftest import AT
+from tests.databases import ready_sqlite
 
 WORDS = [
     "phishing",
@@ -386,8 +387,7 @@ def test_the_same_history_told_again_changes_nothing(db: Database, at: datetime)
 
 
 def test_an_erased_word_is_in_no_file(tmp_path: Path, at: datetime) -> None:
-    db = Database.open(f"sqlite:///{tmp_path / 'holdings.db'}")
-    db.create_all()
+    db = Database.open(ready_sqlite(tmp_path / "holdings.db"))
     holdings = Holdings(db)
     fields = {"type": "report", "name": "Zzyzxword", "labels": ["Zzyzxlabel"]}
     new = [new_object(at, number, 0, "XA", Tlp.GREEN, ACTUAL, fields if number == 7 else fields | {"name": "other"})

@@ -12,8 +12,8 @@ from mithaq.exchange.context import Context
 from mithaq.exchange.ledger.proof_state import ProofState, proof_of
 from mithaq.exchange.ledger.releases import WITHOUT_BYTES
 from mithaq.exchange.protecting import versions_of
+from mithaq.intelligence import comments
 from mithaq.intelligence.comments import Said
-from mithaq.intelligence.service import Holdings
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.reason import Reason
@@ -100,9 +100,9 @@ def _went(context: Context, connection: Connection, row: Any) -> Went:
     )
 
 
-def said_of(holdings: Holdings, connection: Connection, object_id: str, lane: Lane, *, limit: int = 100) -> list[Said]:
+def said_of(connection: Connection, object_id: str, lane: Lane, *, limit: int = 100) -> list[Said]:
     """Return the opinions on an object and its sightings, and those of its protected versions, newest first."""
-    return holdings.said_of(connection, [object_id, *versions_of(connection, object_id, lane)], lane, limit)
+    return comments.said_of(connection, [object_id, *versions_of(connection, object_id, lane)], lane, limit)
 
 
 def approvals(connection: Connection, object_id: str, lane: Lane) -> Sequence[Approval]:

@@ -15,6 +15,7 @@ from mithaq.exchange import store as exchange
 from mithaq.exchange.duties import store
 from mithaq.exchange.ledger.became import said_of
 from mithaq.intelligence.comments import OPINION
+from mithaq.intelligence.comments import disputes as disputes_of
 from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction
 from mithaq.kernel import journal
 from mithaq.kernel.lane import ACTUAL
@@ -93,8 +94,8 @@ def test_a_false_positive_goes_back_to_the_originator_within_its_time_and_is_see
     keep_books(b, at + 2 * HOUR)
     assert owed(b) == [("false-positive", XB, XA, at + 7 * HOUR, "fulfilled")]
     with a.db.read() as connection:
-        (said,) = said_of(a.context.holdings, connection, object_id, ACTUAL)
-        (listed,) = a.context.holdings.disputes(connection, ACTUAL)
+        (said,) = said_of(connection, object_id, ACTUAL)
+        (listed,) = disputes_of(connection, ACTUAL)
         (entry,) = journal.entries(connection, 0, kinds=frozenset({OPINION}))
         (held,) = a.context.holdings.get(connection, object_id, ACTUAL)
     assert (said.by, said.comment.opinion, said.comment.explanation) == ((XB,), "strongly-disagree", WHY)
@@ -105,7 +106,7 @@ def test_a_false_positive_goes_back_to_the_originator_within_its_time_and_is_see
     assert held.stands, "the originator decides by hand"
     with b.db.read() as connection:
         assert journal.entries(connection, 0, kinds=frozenset({OPINION})) == [], "it is nobody's own there"
-        assert b.context.holdings.disputes(connection, ACTUAL) == []
+        assert disputes_of(connection, ACTUAL) == []
 
 
 def test_nations_that_speak_with_one_voice_against_an_indicator_cannot_make_it_fall(
@@ -118,7 +119,7 @@ def test_nations_that_speak_with_one_voice_against_an_indicator_cannot_make_it_f
         dismissed(nation, seen(nation, tmp_path / nation.nation, at)[0], at)
         assert deliver(nation, a, at) == ["admitted"]
     with a.db.read() as connection:
-        disputes = a.context.holdings.disputes(connection, ACTUAL)
+        disputes = disputes_of(connection, ACTUAL)
     assert sorted(each.by for each in disputes) == [(XB,), (XC,)], "each is heard, under its own signature"
     for nation in three:
         with nation.db.read() as connection:
@@ -137,7 +138,7 @@ def test_once_the_originator_takes_it_back_nothing_is_disputed_any_more(
     with a.db.write(at) as tx:
         a.context.holdings.withdraw(tx, object_id, ACTUAL, XA, "a false positive")
     with a.db.read() as connection:
-        assert a.context.holdings.disputes(connection, ACTUAL) == []
+        assert disputes_of(connection, ACTUAL) == []
 
 
 def test_a_false_positive_that_does_not_go_back_in_time_is_a_breach(
@@ -176,7 +177,7 @@ def test_a_second_false_positive_renews_what_the_originator_has_and_owes_no_less
     keep_books(b, at + DAY)
     assert [state for *_, state in owed(b)] == ["fulfilled", "fulfilled"]
     with a.db.read() as connection:
-        (said,) = said_of(a.context.holdings, connection, object_id, ACTUAL)
+        (said,) = said_of(connection, object_id, ACTUAL)
     assert said.stored.stix.modified == at + DAY
 
 
@@ -205,7 +206,7 @@ def test_an_agreement_that_protects_words_gets_the_opinion_without_them_and_the_
         keep_books(b, at)
         assert [state for *_, state in owed(b)] == ["fulfilled"]
         with a.db.read() as connection:
-            (said,) = said_of(a.context.holdings, connection, object_id, ACTUAL)
+            (said,) = said_of(connection, object_id, ACTUAL)
         assert (said.by, said.comment.about, said.comment.explanation) == ((XB,), (shared,), "")
 
 
@@ -227,4 +228,4 @@ def test_a_stranger_to_the_object_is_told_of_by_the_journal_as_well(three: list[
     with a.db.read() as connection:
         told_of = journal.entries(connection, 0, kinds=frozenset({OPINION}))
         assert [(each.subject, each.detail["says"]) for each in told_of] == [(object_id, "agree")]
-        assert a.context.holdings.disputes(connection, ACTUAL) == []
+        assert disputes_of(connection, ACTUAL) == []
