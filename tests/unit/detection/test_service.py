@@ -131,7 +131,7 @@ def test_what_is_expected_here_accuses_no_indicator(bench: Bench, detection: Det
     hit = one_hit(bench)
     assert detection.dismiss(hit.hit_id, "person--1", at, why=Dismissal.BENIGN, reason="our own scan") == ""
     with bench.db.read() as connection:
-        assert bench.holdings.search(connection, "type:opinion is:any", ACTUAL, None, 10).objects == ()
+        assert bench.holdings.search(connection, "type:opinion is:any", ACTUAL, None, 10, at=at).objects == ()
     assert (bench.hits()[0].dismissed_as, bench.hits()[0].reason) == (Dismissal.BENIGN, "our own scan")
 
 
