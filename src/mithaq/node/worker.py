@@ -82,6 +82,8 @@ def stock(node: Node, stop: threading.Event) -> None:
     with WakeListener(node.run_dir, reader.name, reader.kinds) as listener:
         while not stop.is_set():
             try:
+                if shelving.is_idle():  # nobody waits: releases are not held up by a write for each piece of news
+                    stop.wait(_RECOVERY_S)
                 if journal.run_once(node.db, reader, node.clock.now()) or shelving.fill(node.clock.now()):
                     continue
                 listener.wait(_RECOVERY_S)

@@ -72,9 +72,14 @@ class Shelving:
                 store.take_off(tx, None, chunk)
                 if entry.kind == _ERASED:
                     store.forget_refs(tx, chunk)
-            for chunk in _chunks(judged):
+            for chunk in _chunks(judged) if shelves else ():
                 added += self._settle(tx, shelves, chunk)
         _tell(tx, added)
+
+    def is_idle(self) -> bool:
+        """Tell whether there is no shelf to keep: what comes in meanwhile is judged when one is made."""
+        with self._db.read() as connection:
+            return not store.open_shelves(connection)
 
     def fill(self, at: datetime) -> bool:
         """Judge the next chunk of what was held before a shelf was made; tell whether there was anything to do."""

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 from mithaq.exchange.taxii.model import Collection, Shelf
+from mithaq.intelligence.store import lock
 from mithaq.intelligence.tables import objects
 from mithaq.kernel.database import EPOCH, Json, Timestamp, Transaction, insert_ignore, metadata, row_id
 from mithaq.nations.constituents.store import constituents
@@ -134,6 +135,7 @@ def add_collection(tx: Transaction, value: Collection) -> None:
 
 def add_shelf(tx: Transaction, collection_id: str, constituent_id: str) -> int:
     """Give a constituent a shelf of a collection; what is held now is to be judged for it."""
+    lock(tx)  # whatever is stored after this commit is news to the reader, whatever was stored before is filled
     fill_to = tx.connection.scalar(select(func.coalesce(func.max(objects.c.row), 0)))
     made = shelves.insert().values(
         collection=collection_id,
