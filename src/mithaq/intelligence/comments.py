@@ -18,6 +18,9 @@ from mithaq.standards.stix.comment import COMMENTING, Comment, comment_of
 OPINION = "intelligence.opinion"
 """What the journal says when somebody else gives an opinion on an object of this nation's own."""
 
+_BEYOND: Final = 2**63 - 1
+"""Above every row."""
+
 _spoken_of: Final = objects.alias()
 _STANDING: Final = (
     select(objects)
@@ -43,6 +46,7 @@ _ON_OWN: Final = (
     select(objects)
     .where(
         objects.c.type == "opinion",
+        objects.c.row < bindparam("before"),
         objects.c.lane == bindparam("lane"),
         objects.c.stands,
         objects.c.row.in_(select(provenance.c.object).where(provenance.c.source != "own")),
@@ -98,8 +102,15 @@ def said_of(connection: Connection, about: Sequence[str], lane: Lane, limit: int
 
 def disputes(connection: Connection, lane: Lane, limit: int = MAX_SEARCH_LIMIT) -> list[Said]:
     """Return the opinions of others by which an own object that stands is wrong, newest first."""
-    found = load(connection, _ON_OWN, {"lane": str(lane), "limit": limit})
-    return [said for said in map(_said, found) if said.comment.disputes]
+    found: list[Said] = []
+    before = _BEYOND
+    while len(found) < limit:
+        page = load(connection, _ON_OWN, {"lane": str(lane), "limit": limit, "before": before})
+        found += [said for said in map(_said, page) if said.comment.disputes]
+        if len(page) < limit:
+            break
+        before = page[-1].row
+    return found[:limit]
 
 
 def _said(stored: StoredObject) -> Said:

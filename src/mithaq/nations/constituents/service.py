@@ -1,6 +1,5 @@
 """Write down whom this CERT serves, give their programs accounts, and let them in."""
 
-import secrets
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
@@ -16,8 +15,7 @@ from mithaq.nations.people.audit import audit
 from mithaq.nations.people.errors import raised
 from mithaq.nations.people.model import Outcome
 from mithaq.nations.people.rules import usable_name
-
-_SECRET_BYTES = 32
+from mithaq.nations.people.store import new_token
 
 
 class Constituents:
@@ -83,11 +81,7 @@ class Constituents:
         Raises:
             UnknownConstituent: there is none of this id.
         """
-        table = store.constituents
-        with self._db.write(at) as tx:
-            self.get(tx.connection, constituent_id)
-            tx.execute(update(table).where(table.c.id == constituent_id).values(disabled_at=at))
-            audit(tx, actor=by, action="constituent.disable", subject=constituent_id)
+        self._switch("constituent.disable", constituent_id, at, at, by)
 
     def enable(self, constituent_id: str, at: datetime, *, by: str = "operator") -> None:
         """Let a constituent's accounts work again.
@@ -95,11 +89,14 @@ class Constituents:
         Raises:
             UnknownConstituent: there is none of this id.
         """
+        self._switch("constituent.enable", constituent_id, None, at, by)
+
+    def _switch(self, action: str, constituent_id: str, disabled_at: datetime | None, at: datetime, by: str) -> None:
         table = store.constituents
         with self._db.write(at) as tx:
             self.get(tx.connection, constituent_id)
-            tx.execute(update(table).where(table.c.id == constituent_id).values(disabled_at=None))
-            audit(tx, actor=by, action="constituent.enable", subject=constituent_id)
+            tx.execute(update(table).where(table.c.id == constituent_id).values(disabled_at=disabled_at))
+            audit(tx, actor=by, action=action, subject=constituent_id)
 
     def add_account(
         self,
@@ -120,7 +117,7 @@ class Constituents:
         if reason := usable_name(name):
             raise raised(BadConstituent, reason, name[:80])
         account = Account(new_id("account"), constituent_id, name, may_write, at, at + lifetime)
-        secret = f"mithaq_{secrets.token_urlsafe(_SECRET_BYTES)}"
+        secret = new_token()
         with self._db.write(at) as tx:
             self.get(tx.connection, constituent_id)
             store.add_account(tx, account, secret)

@@ -1,6 +1,5 @@
 """Passkeys (Web Authentication Level 2): enrol one in a session, sign in with one."""
 
-import secrets
 import uuid
 from collections.abc import Collection
 from datetime import datetime
@@ -182,7 +181,7 @@ class Passkeys:
         return passkey, person
 
     def _begun(self, challenge: bytes, person_id: str | None, at: datetime) -> str:
-        secret = secrets.token_urlsafe(store.SECRET_BYTES)
+        secret = store.new_secret()
         with self._db.write(at) as tx:
             store.sweep(tx, at)
             tx.execute(

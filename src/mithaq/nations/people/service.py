@@ -1,6 +1,5 @@
 """Enrol people, sign them in, give programs tokens, and write down who did what."""
 
-import secrets
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -60,7 +59,7 @@ class People:
         """
         if reason := usable_name(name):
             raise raised(BadPerson, reason, name[:80])
-        secret = secrets.token_urlsafe(store.SECRET_BYTES)
+        secret = store.new_secret()
         with self._db.write(at) as tx:
             person = self._enrolled(tx, name, roles, at, by)
             tx.execute(
@@ -165,7 +164,7 @@ class People:
             if reason:
                 raise raised(BadPerson, reason, name[:80])
         token = ApiToken(new_id("token"), name, scopes, at, at + lifetime)
-        secret = f"mithaq_{secrets.token_urlsafe(store.SECRET_BYTES)}"
+        secret = store.new_token()
         with self._db.write(at) as tx:
             tx.execute(
                 store.tokens.insert().values(

@@ -21,9 +21,7 @@ from sqlalchemy import (
 from mithaq.kernel.database import Json, Timestamp, Transaction, metadata
 from mithaq.nations.people.model import SESSION_LIFETIME, ApiToken, Link, Passkey, Person, Role, Verb
 
-SECRET_BYTES = 32
-"""Of randomness in the secret of a link, a session, a ceremony or a token."""
-
+_SECRET_BYTES = 32
 persons = Table(
     "people_person",
     metadata,
@@ -142,6 +140,16 @@ def end_sessions(transaction: Transaction, person_id: str) -> None:
     transaction.execute(delete(sessions).where(sessions.c.person_id == person_id))
 
 
+def new_secret() -> str:
+    """Return the secret of a new link, session or ceremony."""
+    return secrets.token_urlsafe(_SECRET_BYTES)
+
+
+def new_token() -> str:
+    """Return the secret that a program is given, which says whose it is should it be found lying about."""
+    return f"mithaq_{new_secret()}"
+
+
 def sweep(transaction: Transaction, at: datetime) -> None:
     """Forget expired sessions and ceremonies."""
     transaction.execute(delete(sessions).where(sessions.c.expires_at <= at))
@@ -151,7 +159,7 @@ def sweep(transaction: Transaction, at: datetime) -> None:
 def open_session(tx: Transaction, person_id: str, at: datetime) -> str:
     """Open a session inside a transaction and return its secret."""
     sweep(tx, at)
-    secret = secrets.token_urlsafe(SECRET_BYTES)
+    secret = new_secret()
     tx.execute(
         sessions.insert().values(
             digest=digest(secret), person_id=person_id, created_at=at, expires_at=at + SESSION_LIFETIME

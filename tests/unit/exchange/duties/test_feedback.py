@@ -210,22 +210,39 @@ def test_an_agreement_that_protects_words_gets_the_opinion_without_them_and_the_
         assert (said.by, said.comment.about, said.comment.explanation) == ((XB,), (shared,), "")
 
 
-def test_a_stranger_to_the_object_is_told_of_by_the_journal_as_well(three: list[Country], at: datetime) -> None:
-    """Whoever gives an opinion on an own object is heard: here one from an imported file."""
-    a = three[0]
-    object_id = a.add(1, at)
-    body = indicator(2)
-    fields = msgspec.json.decode(body) | {
-        "type": "opinion", "id": "opinion--00000000-0000-4000-8000-000000000002", "opinion": "agree",
-        "object_refs": [object_id, "indicator--00000000-0000-4000-8000-000000000009"],
+def import_opinion(country: Country, number: int, says: str, about: str, at: datetime) -> str:
+    """Store an opinion from an imported file and return its id."""
+    opinion_id = f"opinion--00000000-0000-4000-8000-{number:012}"
+    fields = msgspec.json.decode(indicator(2)) | {
+        "type": "opinion", "id": opinion_id, "opinion": says,
+        "object_refs": [about, "indicator--00000000-0000-4000-8000-000000000009"],
     }  # fmt: skip
     for name in ("pattern", "pattern_type", "valid_from", "name"):
         del fields[name]
     body = msgspec.json.encode(fields)
     word = Provenance("import", XA, None, None, None, None, Tlp.GREEN, Pap.GREEN, {}, at)
-    with a.db.write(at) as tx:
-        a.context.holdings.store(tx, [NewObject(body, stix.parse(body), ACTUAL, word)])
+    with country.db.write(at) as tx:
+        country.context.holdings.store(tx, [NewObject(body, stix.parse(body), ACTUAL, word)])
+    return opinion_id
+
+
+def test_a_stranger_to_the_object_is_told_of_by_the_journal_as_well(three: list[Country], at: datetime) -> None:
+    """Whoever gives an opinion on an own object is heard: here one from an imported file."""
+    a = three[0]
+    object_id = a.add(1, at)
+    import_opinion(a, 2, "agree", object_id, at)
     with a.db.read() as connection:
         told_of = journal.entries(connection, 0, kinds=frozenset({OPINION}))
         assert [(each.subject, each.detail["says"]) for each in told_of] == [(object_id, "agree")]
         assert disputes_of(connection, ACTUAL) == []
+
+
+def test_a_dispute_is_found_behind_any_number_of_opinions_that_agree(three: list[Country], at: datetime) -> None:
+    a = three[0]
+    object_id = a.add(1, at)
+    disputing = [import_opinion(a, number, "disagree", object_id, at) for number in (2, 3)]
+    for number in range(4, 9):
+        import_opinion(a, number, "agree", object_id, at)
+    with a.db.read() as connection:
+        assert [each.stored.stix.id for each in disputes_of(connection, ACTUAL, 1)] == disputing[1:]
+        assert [each.stored.stix.id for each in disputes_of(connection, ACTUAL, 2)] == disputing[::-1]

@@ -40,6 +40,8 @@ from tests.world import (
 )
 
 TERMS = msgspec.structs.replace(DEFAULT_TERMS, suspension_by=2)
+AGAINST_C = Draft("suspend", "material-breach", target=XC)
+HOUR = timedelta(hours=1)
 
 
 def treaty_of(at: datetime) -> Treaty:
@@ -161,3 +163,8 @@ class Lying:
 
 def entries_of(country: Country, at: datetime) -> tuple[bytes, ...]:
     return tuple(encode(each) for each in records(country, at))
+
+
+def append_all(countries: list[Country], at: datetime) -> None:
+    for country in countries:
+        country.membership.follow(at)

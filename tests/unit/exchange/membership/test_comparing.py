@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from mithaq.agreements.errors import NotAParty, UnknownAgreement
-from mithaq.agreements.statement import Draft
 from mithaq.exchange.audit.export import export_log
 from mithaq.exchange.audit.folder import AuditFolder
 from mithaq.exchange.audit.verify import verify_folder
@@ -26,8 +25,11 @@ from mithaq.kernel.tlog.tree import leaf_hash
 from mithaq.nations.names import MembershipName
 from tests.country import Country
 from tests.unit.exchange.membership.parties import (
+    AGAINST_C,
+    HOUR,
     Doors,
     Lying,
+    append_all,
     compared,
     entries_of,
     gathered,
@@ -39,9 +41,6 @@ from tests.unit.exchange.membership.parties import (
 )
 from tests.world import XA, XB, XC, XD, card_of, keys_of
 
-AGAINST_C = Draft("suspend", "material-breach", target=XC)
-HOUR = timedelta(hours=1)
-
 
 @pytest.fixture
 def three(tmp_path: Path, at: datetime) -> Iterator[list[Country]]:
@@ -50,11 +49,6 @@ def three(tmp_path: Path, at: datetime) -> Iterator[list[Country]]:
     yield countries[:3]
     for country in countries:
         country.db.close()
-
-
-def append_all(countries: list[Country], at: datetime) -> None:
-    for country in countries:
-        country.membership.follow(at)
 
 
 def differences(found: Compared) -> list[tuple[str, str, str, int]]:

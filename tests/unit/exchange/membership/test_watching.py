@@ -26,8 +26,11 @@ from mithaq.nations.model import Partner
 from tests.contradicting import Unreachable
 from tests.country import Country
 from tests.unit.exchange.membership.parties import (
+    AGAINST_C,
+    HOUR,
     Doors,
     Lying,
+    append_all,
     entries_of,
     gathered,
     hear,
@@ -36,11 +39,8 @@ from tests.unit.exchange.membership.parties import (
     say,
     treaty_of,
 )
-from tests.unit.exchange.membership.test_comparing import append_all
 from tests.world import XA, XB, XC
 
-AGAINST_C = Draft("suspend", "material-breach", target=XC)
-HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
 
 
