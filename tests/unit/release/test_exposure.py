@@ -1,4 +1,3 @@
-import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from mithaq.agreements.terms import Transform
 from mithaq.release.exposure import STRICTEST, Policy, exposed, policy_of
 from mithaq.release.model import FIELD_CLASSES
 from mithaq.release.values import values_in
+from tests.costs import grows_with_its_length
 from tests.country import indicator
 from tests.world import DEFAULT_TERMS
 
@@ -163,13 +163,9 @@ def test_bytes_are_read_as_strictly_as_everywhere() -> None:
     assert exposed(indicator(1), STRICTEST) == {"free-text"}
 
 
-@pytest.mark.parametrize(
-    "text", ["a@" * 50_000, "a." * 50_000, "::" * 50_000, "1." * 50_000, "+1 " * 40_000, "\\\\" * 50_000, "00" * 50_000]
-)
-def test_hostile_texts_cost_no_more_than_their_length(text: str) -> None:
-    began = time.process_time()
-    values_in(text)
-    assert time.process_time() - began < 2
+@pytest.mark.parametrize("piece", ["a@", "a.", "::", "1.", "+1 ", "\\\\", "00"])
+def test_hostile_texts_cost_no_more_than_their_length(piece: str) -> None:
+    assert grows_with_its_length(values_in, lambda length: piece * length, 50_000)
 
 
 def test_every_kind_of_real_object_is_looked_at(data_dir: Path) -> None:
