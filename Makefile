@@ -22,7 +22,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt),1,0)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-deep check bench lock clean
+.PHONY: help setup demo test test-long test-deep check bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -35,9 +35,12 @@ demo: $(STAMP) ## Three nations, one attack, one agreement (ARGS="--once --lang 
 	$(BIN)/mithaq demo $(ARGS)
 
 test: $(STAMP) ## Run the tests, on every core (ARGS="-k journal", JOBS=0 for one process)
-	$(PYTEST) -m "not deep" $(ARGS)
+	$(PYTEST) -m "not long and not deep" $(ARGS)
 
-test-deep: $(STAMP) ## Run the long campaigns too
+test-long: $(STAMP) ## Run the whole stories that take minutes: the demo, kills, a lost key, every benchmark in small
+	$(PYTEST) -m "long and not deep" $(ARGS)
+
+test-deep: $(STAMP) ## Run everything, the campaigns of hours too
 	$(PYTEST) $(ARGS)
 
 check: $(STAMP) ## Style, types, floors, translations, vendored files, the house rules

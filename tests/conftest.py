@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from mithaq.kernel.database import Database
-from tests.databases import postgresql, postgresql_template, ready_sqlite
+from tests.databases import compiling_once, postgresql, postgresql_template, ready_sqlite
 
 pytest_plugins = ("tests.no_skips",)
 
@@ -21,6 +21,9 @@ settings.load_profile("mithaq")
 """How long an example takes says how busy the machine is, and nothing of the program."""
 
 AT = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+
+
+Database.open = staticmethod(compiling_once(Database.open))  # type: ignore[method-assign]
 
 
 @pytest.fixture

@@ -4,12 +4,16 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, create_engine, make_url, text
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.util import LRUCache
 
 from mithaq.kernel.database import Database
 from mithaq.node import schema
@@ -68,3 +72,44 @@ def _maintenance(server: str) -> Iterator[Connection]:
 
 def _named(server: str, name: str) -> str:
     return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+_COMPILED: LRUCache[Any, Any] = LRUCache(4000)
+
+
+class _AlikeSqlite(SQLiteDialect_pysqlite):
+    """A dialect that equals every other of its kind, so that engines share what they have compiled."""
+
+    supports_statement_cache = True
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+
+class _AlikePostgresql(PGDialect_psycopg):
+    """The same for PostgreSQL: all tests of a run have one server."""
+
+    supports_statement_cache = True
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+
+def compiling_once(opened: Callable[..., Database]) -> Callable[..., Database]:
+    """Let every database use the statements that any other of this process has compiled: a run opens thousands."""
+
+    @wraps(opened)
+    def alike(*args: Any, **named: Any) -> Database:
+        database = opened(*args, **named)
+        engine = database.engine
+        engine.dialect.__class__ = _AlikeSqlite if database.dialect == "sqlite" else _AlikePostgresql
+        engine._compiled_cache = _COMPILED
+        return database
+
+    return alike

@@ -25,6 +25,7 @@ def measured(name: str, *arguments: str) -> dict[str, Any]:
     return shown
 
 
+@pytest.mark.long
 def test_a_decision_with_all_reasons_is_at_least_five_times_faster_than_cedar() -> None:
     shown = measured("judge", "--seed", "7")
     figures, cedar = shown["figures"], shown["peers"]["cedar"]
@@ -33,6 +34,7 @@ def test_a_decision_with_all_reasons_is_at_least_five_times_faster_than_cedar() 
     assert cedar["us_per_decision"] >= 5 * figures["us_per_decision"]
 
 
+@pytest.mark.long
 def test_sealing_for_57_nations_is_compared_with_the_signatures_nobody_can_avoid() -> None:
     figures = measured("seal")["figures"]
     assert set(figures) == {"cpu_ms_57", "ratio_to_57_bare_signatures", "open_per_s"}
@@ -40,6 +42,7 @@ def test_sealing_for_57_nations_is_compared_with_the_signatures_nobody_can_avoid
     assert figures["open_per_s"] > 0
 
 
+@pytest.mark.long
 def test_the_release_logs_appends_audit_and_receipt_are_measured_beside_a_peer() -> None:
     shown = measured("log")
     assert set(shown["figures"]) == {"appends_per_s", "audit_1m_s", "receipt_bytes"}
@@ -47,6 +50,7 @@ def test_the_release_logs_appends_audit_and_receipt_are_measured_beside_a_peer()
     assert shown["peers"]["pymerkle"]["appends_per_s"] > 0
 
 
+@pytest.mark.long
 def test_pages_over_taxii_are_measured_beside_a_peer() -> None:
     shown = measured("taxii")
     names = ("page_p50_ms", "page_p95_ms", "page_cpu_ms", "objects_per_s", "shelved_per_s")
@@ -69,6 +73,7 @@ def test_a_wrong_option_is_a_usage_error(wrong: tuple[str, ...]) -> None:
     assert run(*wrong).returncode == 2
 
 
+@pytest.mark.long
 def test_ingest_is_measured_on_both_databases_with_its_memory_beside_a_peer() -> None:
     shown = measured("ingest")
     figures = shown["figures"]
@@ -78,6 +83,7 @@ def test_ingest_is_measured_on_both_databases_with_its_memory_beside_a_peer() ->
     assert shown["peers"]["stix2.parse"]["objects_per_cpu_s"] > 0
 
 
+@pytest.mark.long
 def test_searches_and_a_bulk_look_up_are_measured_on_both_databases() -> None:
     figures = measured("search")["figures"]
     for kind in ("sqlite", "postgresql"):

@@ -43,6 +43,7 @@ def test_every_case_names_its_story_and_its_verdict() -> None:
     assert len({case.what for case in cases()}) == len(cases())
 
 
+@pytest.mark.long
 def test_a_node_holds_every_case_and_keeps_nothing_that_it_refused(partner: tuple[RunningNode, Path]) -> None:
     node, folder = partner
     ran = conformance("run", str(folder), "--node", node.url, "--json")

@@ -12,7 +12,7 @@ import pytest
 from tests.running import RunningNode, founded, serving, until
 from tests.world import XB, card_of
 
-pytestmark = pytest.mark.functional
+pytestmark = [pytest.mark.functional, pytest.mark.long]
 
 
 def push(node: RunningNode, names: list[str]) -> None:

@@ -149,6 +149,7 @@ def test_what_was_kept_is_not_played_over_unless_that_is_asked_for(kept: tuple[D
     stranger.unlink()
 
 
+@pytest.mark.long
 def test_the_story_is_told_in_arabic_alone_and_goes_on_until_it_is_ended(kept: tuple[Demo, str]) -> None:
     demo = begin(kept[0].folder, "--reset", "--lang", "ar")
     demo.tell_until("Ctrl-C")
@@ -162,6 +163,7 @@ def test_the_story_is_told_in_arabic_alone_and_goes_on_until_it_is_ended(kept: t
     assert not demo.folder.exists()
 
 
+@pytest.mark.long
 def test_ctrl_c_in_mid_story_ends_everything_and_says_so(tmp_path: Path) -> None:
     demo = begin(tmp_path / "french", "--once", "--lang", "fr")
     demo.tell_until("Retenu")
@@ -234,6 +236,7 @@ def played_on(material: Path, folder: Path) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.long
 def test_real_material_gives_exactly_the_hits_of_the_truth(data_dir: Path, tmp_path: Path) -> None:
     """The command fails by itself where one line is missing or too many."""
     material = tmp_path / "material"

@@ -7,7 +7,7 @@ import pytest
 from tests.campaign import demand_everything_once, settle, storm
 from tests.coalition import running_coalition, stages_of
 
-pytestmark = pytest.mark.functional
+pytestmark = [pytest.mark.functional, pytest.mark.long]
 
 
 def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice(tmp_path: Path) -> None:

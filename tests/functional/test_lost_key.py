@@ -47,7 +47,7 @@ from tests.doors import ShiftedClock, open_channels, open_doors
 from tests.running import free_port, until
 from tests.world import DEFAULT_TERMS, XA, XB, Treaty
 
-pytestmark = pytest.mark.functional
+pytestmark = [pytest.mark.functional, pytest.mark.long]
 
 CLOCK = ShiftedClock()
 PASSPHRASE = b"only a test's passphrase"

@@ -50,13 +50,18 @@ BEYOND = """() => [...document.querySelectorAll('body *')].filter((e) => {
 
 ALL_WAYS = set(itertools.product(("en", "fr", "ar"), ("light", "dark"), (390, 1360)))
 """To read a page: language, theme, width in pixels."""
-USUAL_WAYS = [("ar", "dark", 390), ("ar", "light", 1360), ("fr", "light", 390), ("en", "dark", 1360)]
-"""Every language, theme and width, and every theme at every width."""
+USUAL_WAY = ("ar", "dark", 390)
+LONG_WAYS = [("ar", "light", 1360), ("fr", "light", 390), ("en", "dark", 1360)]
+"""With the usual one: every language, theme and width, and every theme at every width."""
 
 
 @pytest.mark.parametrize(
     ("lang", "theme", "width"),
-    [*USUAL_WAYS, *(pytest.param(*way, marks=pytest.mark.deep) for way in sorted(ALL_WAYS - set(USUAL_WAYS)))],
+    [
+        USUAL_WAY,
+        *(pytest.param(*way, marks=pytest.mark.long) for way in LONG_WAYS),
+        *(pytest.param(*way, marks=pytest.mark.deep) for way in sorted(ALL_WAYS - {USUAL_WAY, *LONG_WAYS})),
+    ],
 )
 def test_every_page_is_accessible_fits_its_window_and_keeps_to_the_policy(
     visit: Visit, served: Served, lang: str, theme: str, width: int
