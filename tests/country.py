@@ -1,6 +1,9 @@
 """A whole nation's node for tests, without processes: real database, keys and services."""
 
-from collections.abc import Iterable
+import atexit
+import shutil
+import tempfile
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import wait
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -143,11 +146,41 @@ def indicator(number: int, *, tlp: Tlp = Tlp.GREEN, **changes: object) -> bytes:
 
 def alliance(folder: Path, nations: Iterable[NationId], at: datetime, treaty: Treaty) -> list[Country]:
     """Nations that trust each other and have all signed one agreement."""
-    countries = [Country.found(nation, folder / nation) for nation in nations]
-    for country in countries:
-        country.befriend(countries, at)
-        country.context.agreements.receive(treaty.envelope.encode(), at=at, actor="person--1")
-    return countries
+
+    def unite(place: Path) -> list[Country]:
+        countries = [Country.found(nation, place / nation) for nation in nations]
+        for country in countries:
+            country.befriend(countries, at)
+            country.context.agreements.receive(treaty.envelope.encode(), at=at, actor="person--1")
+        return countries
+
+    nations = tuple(nations)
+    return remembered(("alliance", nations, repr(treaty)), folder, unite)
+
+
+_LIVED: dict[Hashable, tuple[Path, list[tuple[NationId, list[NationId]]]]] = {}
+
+
+def remembered(story: Hashable, folder: Path, live: Callable[[Path], list[Country]]) -> list[Country]:
+    """Nations that have lived a story, each with a database of its own in `folder`; it is lived once in a process.
+
+    `live` gets a folder and puts each nation into one below it that has its code.
+    """
+    if story not in _LIVED:
+        place = Path(tempfile.mkdtemp(prefix="mithaq-lived-"))
+        atexit.register(shutil.rmtree, place, ignore_errors=True)
+        lived = live(place)
+        for country in lived:
+            country.db.close()
+        _LIVED[story] = place, [(country.nation, list(country.neighbours)) for country in lived]
+    place, known = _LIVED[story]
+    for nation, _ in known:
+        (folder / nation).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(place / nation / f"{nation}.db", folder / nation / f"{nation}.db")
+    found = {nation: Country.found(nation, folder / nation) for nation, _ in known}
+    for nation, neighbours in known:
+        found[nation].neighbours.update({other: found[other] for other in neighbours})
+    return list(found.values())
 
 
 def deliver(sender: Country, recipient: Country, at: datetime) -> list[str]:

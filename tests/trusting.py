@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from functools import cache
+from pathlib import Path
 
 import msgspec
 from sqlalchemy import select
@@ -25,7 +26,7 @@ from mithaq.nations.keys.card_file import with_statements
 from mithaq.nations.keys.model import Revocation
 from mithaq.nations.keys.service import OwnKeys
 from mithaq.standards.tlp import Tlp
-from tests.country import Country, deliver, fetch
+from tests.country import Country, alliance, deliver, fetch, remembered
 from tests.obliged import keep_books
 from tests.world import (
     DEFAULT_TERMS,
@@ -77,6 +78,17 @@ class Titled(Treaty):
         }
         title = titles.get(self.agreement_id, super().document.title)
         return msgspec.structs.replace(super().document, title=title)
+
+
+def troubled_three(folder: Path, at: datetime) -> list[Country]:
+    """Three nations of which the first has every trouble there is."""
+
+    def live(place: Path) -> list[Country]:
+        countries = alliance(place, (XA, XB, XC), at, Treaty(at))
+        Troubled(countries, at).live()
+        return countries
+
+    return remembered(("troubled", at), folder, live)
 
 
 def energy(at: datetime) -> Treaty:

@@ -25,7 +25,7 @@ from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import BadSignature, read_envelope, sign_with
 from mithaq.nations.errors import SignerUnreachable
 from mithaq.nations.signer import RemoteSigner
-from tests.country import Country
+from tests.country import Country, remembered
 from tests.world import DEFAULT_TERMS, XA, XB, XC, XD, Treaty, card_of, keys_of, signer_of
 
 ALL = (XA, XB, XC, XD)
@@ -67,11 +67,16 @@ class Node:
 
 def node_of(nation: NationId, folder: Path, at: datetime, url: str | None = None, **changes: Any) -> Node:
     treaty = Treaty(at, nations=ALL, terms=TERMS, **changes)
-    country = Country.found(nation, folder / nation, url)
-    for other in ALL:
-        if other != nation:
-            partner = country.context.partners.add(card_of(other, at), at=at, actor="person--1")
-            country.context.partners.confirm(other, partner.card.fingerprint, at=at, actor="person--1")
+
+    def meet(place: Path) -> list[Country]:
+        country = Country.found(nation, place / nation, url)
+        for other in ALL:
+            if other != nation:
+                partner = country.context.partners.add(card_of(other, at), at=at, actor="person--1")
+                country.context.partners.confirm(other, partner.card.fingerprint, at=at, actor="person--1")
+        return [country]
+
+    (country,) = meet(folder) if url else remembered(("met", nation, at), folder, meet)
     return Node(country, country.context.agreements.receive(treaty.envelope.encode(), at=at, actor="person--1"))
 
 

@@ -1,8 +1,9 @@
 """Duties settled and clocks started from a page: who may, what is kept, what is refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from html import unescape
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,14 +12,14 @@ from starlette.testclient import TestClient
 
 from mithaq.agreements.terms import Baseline
 from mithaq.exchange import ledger
-from mithaq.exchange.duties import timekeeping
 from mithaq.exchange.duties.service import Duty
 from mithaq.kernel import journal
+from mithaq.kernel.clock import FixedClock
 from mithaq.nations.people.model import Role, Verb
 from mithaq.nations.people.rules import PERMISSIONS, usable_scopes
 from mithaq.node.composition import Node
 from tests.country import Country, fetch
-from tests.trusting import ENERGY, INCIDENT, Troubled
+from tests.trusting import ENERGY, INCIDENT, Troubled, troubled_three
 from tests.unit.web.test_actions import actions
 from tests.world import DEFAULT_TERMS, XA, XB, Treaty
 
@@ -28,10 +29,16 @@ KEEPERS = [role for role in Role if Verb.DUTY_KEEP in PERMISSIONS[role]]
 
 
 @pytest.fixture
+def countries(tmp_path: Path, at: datetime) -> Iterator[list[Country]]:
+    found = troubled_three(tmp_path, at)
+    yield found
+    for country in found:
+        country.db.close()
+
+
+@pytest.fixture
 def troubled(countries: list[Country], at: datetime) -> Troubled:
-    world = Troubled(countries, at)
-    world.live()
-    return world
+    return Troubled(countries, at)
 
 
 def listed(node: Node, state: str = "open", **wanted: object) -> list[Duty]:
@@ -162,11 +169,9 @@ def test_an_incident_of_the_node_is_declared_by_who_confirms_it(
     assert actions(node)[0] == ("duty.node-incident", "done")
 
 
-def test_a_doubted_clock_is_believed_by_who_compared_it(
-    signed_in: SignIn, post: Post, node: Node, countries: list[Country], at: datetime
-) -> None:
-    with countries[0].db.write(at) as tx:
-        timekeeping.believe(tx, at - timedelta(days=30))
+def test_a_doubted_clock_is_believed_by_who_compared_it(signed_in: SignIn, post: Post, node: Node) -> None:
+    assert isinstance(node.clock, FixedClock)
+    node.clock.at += timedelta(days=30)
     client, reader = signed_in(Role.DUTY_OFFICER), signed_in(Role.AUDITOR, name="Omar")
     assert "This node’s clock jumped ahead" in reader.get("/duties").text
     assert "/duties/believe-clock" not in reader.get("/duties").text

@@ -18,12 +18,12 @@ from mithaq.nations.people.model import Role
 from mithaq.node.composition import Node
 from mithaq.node.language import translator
 from mithaq.web.app import create_app
-from tests.country import Country, alliance, deliver, fetch
+from tests.country import Country, deliver, fetch
 from tests.pages import link_of, still_node
-from tests.trusting import BETWEEN_OTHERS, DAY, ENERGY, HOUR, NEIGHBOURS, Troubled, number
+from tests.trusting import BETWEEN_OTHERS, DAY, ENERGY, HOUR, NEIGHBOURS, Troubled, number, troubled_three
 from tests.trusting import post as post_letters
 from tests.unit.web.test_foreign_text import assert_only_text
-from tests.world import XA, XB, XC, XD, Treaty
+from tests.world import XA, XB, XD, Treaty
 
 SignIn = Callable[..., TestClient]
 Post = Callable[..., Response]
@@ -42,8 +42,7 @@ def troubled(countries: list[Country], at: datetime) -> Troubled:
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """The pages of one world for all tests that only read."""
     folder = tmp_path_factory.mktemp("trust")
-    countries = alliance(folder, (XA, XB, XC), AT, Treaty(AT))
-    Troubled(countries, AT).live()
+    countries = troubled_three(folder, AT)
     yield still_node(countries[0], folder, AT)
     for country in countries:
         country.db.close()

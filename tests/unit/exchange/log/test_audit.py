@@ -28,7 +28,7 @@ from mithaq.kernel.signing import read_envelope
 from mithaq.kernel.tlog.policy import Policy
 from mithaq.kernel.tlog.tree import Edge, leaf_hash
 from mithaq.standards.tlp import Tlp
-from tests.country import Country, alliance, deliver
+from tests.country import Country, alliance, deliver, remembered
 from tests.world import XA, XB, XC, Treaty, card_of, signer_of
 
 ROOT = Path(__file__).parents[4]
@@ -51,14 +51,18 @@ class Audited:
 
 @pytest.fixture
 def audited(tmp_path: Path, at: datetime) -> Iterator[Audited]:
-    treaty = Treaty(at)
-    countries = alliance(tmp_path, (XA, XB, XC), at, treaty)
-    a, b, c = countries
-    a.order(treaty, at)
-    for number in range(1, 5):
-        a.add(number, at, tlp=Tlp.AMBER if number % 2 else Tlp.GREEN)
-        assert deliver(a, b, at) == ["admitted"]
-    deliver(a, c, at)
+    def exchange(place: Path) -> list[Country]:
+        treaty = Treaty(at)
+        a, b, c = alliance(place, (XA, XB, XC), at, treaty)
+        a.order(treaty, at)
+        for number in range(1, 5):
+            a.add(number, at, tlp=Tlp.AMBER if number % 2 else Tlp.GREEN)
+            assert deliver(a, b, at) == ["admitted"]
+        deliver(a, c, at)
+        return [a, b, c]
+
+    countries = remembered(("audited", at), tmp_path, exchange)
+    a, b, _ = countries
     folders: dict[str, Path] = {country.nation: tmp_path / f"audit-{country.nation}" for country in (a, b)}
     for country in (a, b):
         export_log(country.context, card_of(country.nation, at), folders[country.nation])

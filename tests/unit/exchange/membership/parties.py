@@ -23,7 +23,7 @@ from mithaq.nations.keys import rules
 from mithaq.nations.keys.model import Revocation, Signed
 from mithaq.nations.keys.service import OwnKeys
 from mithaq.nations.names import MembershipName
-from tests.country import Country, alliance
+from tests.country import Country, alliance, remembered
 from tests.world import (
     DEFAULT_TERMS,
     XA,
@@ -51,14 +51,17 @@ def treaty_of(at: datetime) -> Treaty:
 
 def gathered(folder: Path, at: datetime) -> list[Country]:
     """XA, XB and XC with their agreement in force, and XD."""
-    treaty = treaty_of(at)
-    parties = alliance(folder, (XA, XB, XC), at, treaty)
-    stranger = Country.found(XD, folder / XD)
-    for country in parties:
-        publish_first(country, at)
-        country.befriend([stranger], at)
-    stranger.befriend(parties, at)
-    return [*parties, stranger]
+
+    def gather(place: Path) -> list[Country]:
+        parties = alliance(place, (XA, XB, XC), at, treaty_of(at))
+        stranger = Country.found(XD, place / XD)
+        for country in parties:
+            publish_first(country, at)
+            country.befriend([stranger], at)
+        stranger.befriend(parties, at)
+        return [*parties, stranger]
+
+    return remembered(("gathered", at), folder, gather)
 
 
 def publish_first(country: Country, at: datetime) -> None:

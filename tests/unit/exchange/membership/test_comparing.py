@@ -23,7 +23,7 @@ from mithaq.kernel.keystore import Keys
 from mithaq.kernel.tlog.tiles import join_bundle
 from mithaq.kernel.tlog.tree import leaf_hash
 from mithaq.nations.names import MembershipName
-from tests.country import Country
+from tests.country import Country, remembered
 from tests.unit.exchange.membership.parties import (
     AGAINST_C,
     HOUR,
@@ -44,8 +44,12 @@ from tests.world import XA, XB, XC, XD, card_of, keys_of
 
 @pytest.fixture
 def three(tmp_path: Path, at: datetime) -> Iterator[list[Country]]:
-    countries = gathered(tmp_path, at)
-    append_all(countries, at)
+    def gather(place: Path) -> list[Country]:
+        countries = gathered(place, at)
+        append_all(countries, at)
+        return countries
+
+    countries = remembered(("appended", at), tmp_path, gather)
     yield countries[:3]
     for country in countries:
         country.db.close()
