@@ -45,10 +45,10 @@ class Served:
     reader: journal.Reader
 
     @staticmethod
-    def found(folder: Path, at: datetime, url: str | None = None) -> "Served":
+    def found(folder: Path, at: datetime, url: str | None = None, *, rehearses: bool = False) -> "Served":
         country = Country.found(XA, folder / "XA", url)
         clock = FixedClock(at)
-        node = node_of(country, folder, clock)
+        node = node_of(country, folder, clock, rehearses=rehearses)
         for name in (GRID, BANK):
             node.constituents.add(name, {"en": name}, [], "soc@example", at)
         shelving = Shelving(node.db, node.nation, clock.now)

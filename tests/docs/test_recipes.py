@@ -13,32 +13,50 @@ from mithaq.node.data_folder import DataFolder
 from mithaq.node.founding import found
 from mithaq.node.settings import Settings
 
-RECIPE = (Path(__file__).resolve().parents[2] / "docs" / "taxii.md").read_text("utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 BLOCK = re.compile(r"```\n(.*?)```", re.DOTALL)
 
 
-def test_the_recipe_for_taxii_does_what_it_says(tmp_path: Path) -> None:
-    root = tmp_path / "xa"
+def run(recipe: str, root: Path) -> list[str]:
+    """Run every command of a recipe on a new node; return the secrets it printed."""
     settings = Settings(nation="XA", names={"en": "Xanadu"}, contact="duty@cert.example", listen_port=8479)
     found(DataFolder(root), settings, b"only a test's passphrase", datetime.now(UTC))
     secrets: list[str] = []
     account = ""
-    lines = [line for block in BLOCK.findall(RECIPE) for line in block.splitlines()]
-    assert len(lines) > 10
-    for line in lines:
-        words = shlex.split(line.replace("ACCOUNT", account))
-        assert words[0] == "mithaq"
-        answer = CliRunner().invoke(cli, ["--data", str(root), "--lang", "en", *words[1:]])
-        assert answer.exit_code == 0, (line, answer.output)
-        if words[1:3] == ["constituent", "token"]:
-            secrets.append(answer.output.strip())
-        if words[1:3] == ["constituent", "show"]:
-            account = re.findall(r"account--\S+", answer.output)[0]
-            node = compose(root)
-            assert all(node.constituents.sign_in(secret, "grid-operator", node.clock.now()) for secret in secrets)
-            node.close()
+    for block in BLOCK.findall((DOCS / recipe).read_text("utf-8")):
+        for line in block.splitlines():
+            words = shlex.split(line.replace("ACCOUNT", account))
+            assert words[0] == "mithaq"
+            answer = CliRunner().invoke(cli, ["--data", str(root), "--lang", "en", *words[1:]])
+            assert answer.exit_code == 0, (line, answer.output)
+            if words[1:3] == ["constituent", "token"]:
+                secrets.append(answer.output.strip())
+                assert is_let_in(root, secrets[-1], words[words.index("--door") + 1] if "--door" in words else "taxii")
+            if words[1:3] == ["constituent", "show"]:
+                account = re.findall(r"account--\S+", answer.output)[0]
+    return secrets
+
+
+def is_let_in(root: Path, secret: str, door: str) -> bool:
+    node = compose(root)
+    known = node.constituents.sign_in(secret, "grid-operator", node.clock.now(), door=door)
+    node.close()
+    return known is not None
+
+
+def test_the_recipe_for_taxii_does_what_it_says(tmp_path: Path) -> None:
+    root = tmp_path / "xa"
+    secrets = run("taxii.md", root)
     assert len(secrets) == 2
     node = compose(root)
     assert [each.alias for each in node.collections.all() if each.closed_at is None] == ["national-feed", "reports"]
-    assert not any(node.constituents.sign_in(secret, "grid-operator", node.clock.now()) for secret in secrets)
     node.close()
+    assert not any(is_let_in(root, secret, "taxii") for secret in secrets)
+
+
+def test_the_recipe_for_feeds_does_what_it_says(tmp_path: Path) -> None:
+    root = tmp_path / "xa"
+    secrets = run("feeds.md", root)
+    doors = ("plain", "rpz", "suricata", "stix")
+    assert [is_let_in(root, secret, door) for secret, door in zip(secrets, doors, strict=True)].count(False) == 1
+    assert not is_let_in(root, secrets[0], "taxii")

@@ -8,12 +8,20 @@ import click
 from mithaq.agreements.vocabulary import Sector
 from mithaq.cli.session import Session
 from mithaq.kernel.clock import rfc3339
-from mithaq.nations.constituents.model import MAX_ACCOUNT_DAYS, Account, Constituent
+from mithaq.nations.constituents.model import DOORS, MAX_ACCOUNT_DAYS, Account, Constituent
 from mithaq.node.language import msgid
 
 _SECTOR = click.Choice(get_args(Sector))
 _COLUMNS = (msgid("id"), msgid("names"), msgid("sectors"), msgid("contact"), msgid("state"))
-_ACCOUNT_COLUMNS = (msgid("name"), msgid("may"), msgid("expires"), msgid("last used"), msgid("state"), msgid("id"))
+_ACCOUNT_COLUMNS = (
+    msgid("name"),
+    msgid("door"),
+    msgid("may"),
+    msgid("expires"),
+    msgid("last used"),
+    msgid("state"),
+    msgid("id"),
+)
 
 
 @click.group()
@@ -81,16 +89,33 @@ def enable(session: Session, constituent_id: str) -> None:
 @constituent.command()
 @click.argument("constituent_id", metavar="ID")
 @click.option("--name", default="siem", show_default=True, help="Which program it is for.")
+@click.option("--door", type=click.Choice(DOORS), help="It opens this door only.  [default: every door]")
+@click.option("--collection", help="It opens this collection only.  [default: all of the constituent's]")
 @click.option("--write", "may_write", is_flag=True, help="It may also post into collections that take posts.")
 @click.option("--days", default=90, show_default=True, type=click.IntRange(1, MAX_ACCOUNT_DAYS), help="For how long.")
 @click.pass_obj
-def token(session: Session, constituent_id: str, name: str, may_write: bool, days: int) -> None:
+def token(
+    session: Session,
+    constituent_id: str,
+    name: str,
+    door: str | None,
+    collection: str | None,
+    may_write: bool,
+    days: int,
+) -> None:
     """Print the secret of a new account for a program of ID; it is shown this once.
 
     It works as a bearer token, and as the password of HTTP Basic with ID as the user.
     """
-    account, secret = session.node().constituents.add_account(
-        constituent_id, name, timedelta(days=days), session.now(), may_write=may_write, by=session.actor
+    account, secret = session.node().collections.add_account(
+        constituent_id,
+        name,
+        timedelta(days=days),
+        session.now(),
+        door=door,
+        collection=collection,
+        may_write=may_write,
+        by=session.actor,
     )
     session.emit({**_account(session, account), "user": constituent_id, "token": secret}, lambda: secret)
 
@@ -117,6 +142,8 @@ def _row(value: Constituent) -> dict[str, object]:
 def _account(session: Session, value: Account) -> dict[str, object]:
     return {
         "name": value.name,
+        "door": value.door,
+        "collection": value.collection,
         "may": "read, write" if value.may_write else "read",
         "expires": str(value.expires_at.date()),
         "last used": rfc3339(value.used_at) if value.used_at else None,

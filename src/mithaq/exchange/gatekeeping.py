@@ -61,8 +61,7 @@ class Gatekeeper:
         self._item: tuple[StoredObject, Item] | None = None
         self._policies: dict[str, Policy] = {}
         self._exposed: dict[tuple[str, int], frozenset[str]] = {}
-        rows = connection.execute(select(store.vetoes.c.object_id, store.vetoes.c.recipient))
-        self._vetoes = {(row.object_id, row.recipient) for row in rows}
+        self._vetoes = store.Vetoes(connection)
         self._approvals = approvals.all_of(connection)
         self._consents = _given(connection, own, at)
 
@@ -178,7 +177,7 @@ class Gatekeeper:
             agreement=self._agreements.get(agreement_id),
             purpose=purpose,
             withheld_refs=self._withheld_refs(stored, recipient, agreement_id, purpose, seen),
-            vetoed=bool({(stored.stix.id, recipient), (stored.stix.id, "*")} & self._vetoes),
+            vetoed=self._vetoes.holds(stored.stix.id, recipient),
             status_at=partner.status_at if partner else None,
             consented=self._is_consented(stored, recipient, agreement_id),
             approvals=len(self.approved_by(stored, recipient, agreement_id)),

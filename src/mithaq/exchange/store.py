@@ -6,12 +6,14 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Index,
     Integer,
     LargeBinary,
     Table,
     Text,
     UniqueConstraint,
+    select,
     update,
 )
 
@@ -37,6 +39,21 @@ vetoes = Table(
     Column("at", Timestamp, nullable=False),
 )
 """A director's word that an object stays; recipient `*` means everybody."""
+
+
+class Vetoes:
+    """The vetoes that stand in one view of the database."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._of: dict[str, set[str]] = {}
+        for object_id, recipient in connection.execute(select(vetoes.c.object_id, vetoes.c.recipient)):
+            self._of.setdefault(object_id, set()).add(recipient)
+
+    def holds(self, object_id: str, recipient: str) -> bool:
+        """Tell whether an object stays from a recipient: a nation's code, or `kind:name` of one inside the nation."""
+        against = self._of.get(object_id)
+        return against is not None and not against.isdisjoint({"*", recipient})
+
 
 approvals = Table(
     "exchange_approvals",

@@ -1,6 +1,6 @@
 """The use cases of response: build a blocklist, say why a value is or is not on it, keep the never-block list."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cached_property
 
@@ -8,14 +8,16 @@ from publicsuffixlist import PublicSuffixList
 from sqlalchemy import Connection
 
 from mithaq.exchange.gatekeeping import item_of
+from mithaq.exchange.store import Vetoes
+from mithaq.exchange.taxii.reading import Served
 from mithaq.intelligence.model import StoredObject
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.ids import NationId
-from mithaq.kernel.lane import ACTUAL
+from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.release.facts import NO_AGREEMENT
-from mithaq.release.model import PERMITTED_ACTIONS, Recipient, Request
+from mithaq.release.model import PERMITTED_ACTIONS, Item, Recipient, Released, Request, Withheld
 from mithaq.release.rules import decide
 from mithaq.response import store
 from mithaq.response.errors import NotBlockable, UnknownNeverBlock
@@ -24,11 +26,12 @@ from mithaq.response.model import BlockEntry, Blocklist, Candidate, ListFormat, 
 from mithaq.response.rules import sort_out
 from mithaq.response.settings import BlocklistSettings
 from mithaq.standards.observable import Observable, canonical_observable, recognise
+from mithaq.standards.stix import StixObject, parse
 
 PUBLISHED = "response.blocklist"
 NEVER_CHANGED = "response.never-block.changed"
 _PURPOSE = "defence"
-_BLOCKING = PERMITTED_ACTIONS.index("externally-visible-indirect-actions")
+BLOCKING = PERMITTED_ACTIONS.index("externally-visible-indirect-actions")
 """What a blocklist does with an object, in the words of IEP 2.0: a blocked adversary can notice it."""
 _PAGE = 1_000
 
@@ -53,14 +56,29 @@ class Blocklists:
     def build(self, recipient: Recipient, at: datetime) -> Blocklist:
         """Decide about every active indicator for one recipient; the gate is asked about each."""
         with self._db.read() as connection:
-            never = store.list_never(connection)
+            never, vetoes = store.list_never(connection), Vetoes(connection)
             candidates = [
                 candidate
                 for stored in self._active(connection, at)
-                for candidate in self._candidates(stored, recipient, at)
+                for candidate in self._candidates(stored, recipient, vetoes, at)
             ]
         entries, refused = sort_out(candidates, never, self._settings, at)
         return Blocklist(str(recipient), at, entries, refused, never)
+
+    def of_served(self, recipient: str, served: Iterable[Served], at: datetime) -> Blocklist:
+        """Decide about indicators that a shelf's reader has released to a constituent at this instant.
+
+        `recipient` names the list; no object that was withheld appears in it, as an entry or as a refusal.
+        """
+        with self._db.read() as connection:
+            never = store.list_never(connection)
+        candidates = (
+            candidate
+            for each in served
+            for candidate in self._candidates_of(parse(each.body), ACTUAL, each.released, stands=True)
+        )
+        entries, refused = sort_out(candidates, never, self._settings, at)
+        return Blocklist(recipient, at, entries, refused, never)
 
     def publish(self, blocklist: Blocklist, list_format: ListFormat, by: str, at: datetime) -> bytes:
         """Write a blocklist in a format; the serial grows when, and only when, the content changed."""
@@ -80,13 +98,13 @@ class Blocklists:
         """
         observable = _blockable(value)
         with self._db.read() as connection:
-            never = store.list_never(connection)
+            never, vetoes = store.list_never(connection), Vetoes(connection)
             rows = self._holdings.known(connection, [observable], ACTUAL).get(observable, [])
             found = self._holdings.rows(connection, rows)
         candidates = [
             candidate
             for stored in found
-            for candidate in self._candidates(stored, recipient, at)
+            for candidate in self._candidates(stored, recipient, vetoes, at)
             if candidate.observable == observable
         ]
         entries, refused = sort_out(candidates, never, self._settings, at)
@@ -147,21 +165,35 @@ class Blocklists:
             yield from (stored for stored in page if stored.lane.is_operational)
             page = self._holdings.active_indicators(connection, at, page[-1].row, _PAGE)
 
-    def _candidates(self, stored: StoredObject, recipient: Recipient, at: datetime) -> Iterator[Candidate]:
+    def _candidates(
+        self, stored: StoredObject, recipient: Recipient, vetoes: Vetoes, at: datetime
+    ) -> Iterator[Candidate]:
         request = Request(
-            item_of(stored, self._nation), self._nation, recipient, True, None, _PURPOSE, action=_BLOCKING
+            item_of(stored, self._nation),
+            self._nation,
+            recipient,
+            True,
+            None,
+            _PURPOSE,
+            vetoed=vetoes.holds(stored.stix.id, str(recipient)),
+            action=BLOCKING,
         )
         decision = decide(request, at, NO_AGREEMENT)
-        for observable in stored.stix.observables:
+        yield from self._candidates_of(stored.stix, stored.lane, decision, stands=stored.stands)
+
+    def _candidates_of(
+        self, stix: StixObject, lane: Lane, decision: Released[Item] | Withheld, *, stands: bool
+    ) -> Iterator[Candidate]:
+        for observable in stix.observables:
             yield Candidate(
-                object_id=stored.stix.id,
-                kind=stored.stix.type,
+                object_id=stix.id,
+                kind=stix.type,
                 observable=observable,
-                lane=stored.lane,
-                stands=stored.stands,
-                revoked=stored.stix.revoked,
-                valid_from=stored.stix.valid_from,
-                valid_until=stored.stix.valid_until,
+                lane=lane,
+                stands=stands,
+                revoked=stix.revoked,
+                valid_from=stix.valid_from,
+                valid_until=stix.valid_until,
                 decision=decision,
                 warned=self._warning_lists.warned(observable),
                 is_public_suffix=observable.type == "domain" and self._suffixes.is_public(observable.value),

@@ -29,23 +29,23 @@ def told(db: Database) -> list[tuple[str, str, str]]:
 def test_a_secret_lets_its_constituent_in_and_nobody_else(constituents: Constituents, at: datetime) -> None:
     account, secret = constituents.add_account("grid-operator", "siem", DAY, at)
     for user in (None, "grid-operator"):
-        known = constituents.sign_in(secret, user, at)
+        known = constituents.sign_in(secret, user, at, door="taxii")
         assert known is not None
         assert (known[0].id, known[1].id, known[1].may_write) == ("grid-operator", account.id, False)
-    assert constituents.sign_in(secret, "central-bank", at) is None
-    assert constituents.sign_in(secret + "x", None, at) is None
-    assert constituents.sign_in("", None, at) is None
+    assert constituents.sign_in(secret, "central-bank", at, door="taxii") is None
+    assert constituents.sign_in(secret + "x", None, at, door="taxii") is None
+    assert constituents.sign_in("", None, at, door="taxii") is None
 
 
 def test_what_has_ended_lets_nobody_in(constituents: Constituents, at: datetime) -> None:
     account, secret = constituents.add_account("grid-operator", "siem", DAY, at)
-    assert constituents.sign_in(secret, None, at + DAY) is None, "it has expired"
+    assert constituents.sign_in(secret, None, at + DAY, door="taxii") is None, "it has expired"
     constituents.disable("grid-operator", at)
-    assert constituents.sign_in(secret, None, at) is None
+    assert constituents.sign_in(secret, None, at, door="taxii") is None
     constituents.enable("grid-operator", at)
-    assert constituents.sign_in(secret, None, at) is not None
+    assert constituents.sign_in(secret, None, at, door="taxii") is not None
     constituents.revoke(account.id, at)
-    assert constituents.sign_in(secret, None, at) is None
+    assert constituents.sign_in(secret, None, at, door="taxii") is None
     with pytest.raises(UnknownConstituent):
         constituents.revoke(account.id, at)
 
@@ -65,11 +65,11 @@ def test_signing_in_is_written_down_after_an_hour_of_silence_and_a_refusal_once_
     _, secret = constituents.add_account("grid-operator", "siem", DAY, at)
     before = len(told(db))
     for minutes in (0, 1, 30, 90, 149, 300):
-        assert constituents.sign_in(secret, None, at + timedelta(minutes=minutes))
+        assert constituents.sign_in(secret, None, at + timedelta(minutes=minutes), door="taxii")
     assert told(db)[before:] == [("constituent.sign-in", "done", "")] * 3
     before = len(told(db))
     for seconds in (0, 1, 59, 60, 61):
-        assert constituents.sign_in(secret, "central-bank", at + timedelta(seconds=seconds)) is None
+        assert constituents.sign_in(secret, "central-bank", at + timedelta(seconds=seconds), door="taxii") is None
     assert told(db)[before:] == [("constituent.sign-in", "refused", "account-of-another")] * 2
     (account,) = constituents.accounts("grid-operator")
     assert account.used_at == at + timedelta(minutes=300)

@@ -1,22 +1,13 @@
 """The doors of the TAXII 2.1 server: one ASGI application under `/taxii2/`, thin over `resources`.
 
-The event loop only waits: who asks, what the gate says, and every byte of an answer are worked out in threads of its
-own number, so that a constituent that reads much delays no partner.
+Who is let in, and on which threads an answer is worked out, is the matter of `exchange.visitors`.
 """
 
 import asyncio
-import base64
-import binascii
-import gzip
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, ParamSpec, TypeVar
+from typing import Final
 
-import anyio
-import anyio.to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -34,6 +25,7 @@ from mithaq.exchange.taxii.settings import (
     THREADS,
 )
 from mithaq.exchange.taxii.shelving import SHELVED
+from mithaq.exchange.visitors import TooMany, Visitors, packed
 from mithaq.intelligence.settings import TAXII_POST
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error
@@ -41,12 +33,8 @@ from mithaq.kernel.wake import WakeListener
 from mithaq.nations.constituents.service import Constituents
 
 _log = logging.getLogger(__name__)
-_GZIP_FROM_BYTES: Final = 1_000
-_GZIP_LEVEL: Final = 1
+_TOO_MANY: Final = Refused(429, "too-many-requests", "too many open requests of this account", {"retry-after": "1"})
 _CHALLENGE: Final = {"www-authenticate": 'Basic realm="TAXII", charset="UTF-8", Bearer realm="TAXII"'}
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class TaxiiDoors:
@@ -54,11 +42,9 @@ class TaxiiDoors:
 
     def __init__(self, resources: Resources, constituents: Constituents, clock: Clock, run_dir: Path) -> None:
         self._resources = resources
-        self._constituents = constituents
         self._clock = clock
         self._run_dir = run_dir
-        self._open: Counter[str] = Counter()
-        self._threads: anyio.CapacityLimiter | None = None
+        self._visitors = Visitors(constituents, clock, "taxii", threads=THREADS, max_open=MAX_OPEN_REQUESTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -70,6 +56,8 @@ class TaxiiDoors:
         except Error as error:
             _log.log(logging.ERROR if error.private else logging.DEBUG, "taxii: %s (%s)", error, error.private)
             answer = of_error(error)
+        except TooMany:
+            answer = _TOO_MANY.answer()
         except ClientDisconnect:
             return
         except Exception:  # noqa: BLE001 - the outermost boundary, which fails closed
@@ -79,8 +67,8 @@ class TaxiiDoors:
         await Response(answer.body, answer.status, {**headers, "content-type": TAXII_TYPE})(scope, receive, send)
 
     async def _answered(self, request: Request) -> Answer:
-        visit = await self._in_thread(self._let_in, request)
-        with self._opened(visit.account.id):
+        visit = await self._visitors.in_thread(self._let_in, request)
+        with self._visitors.opened(visit.account.id):
             if not media.accepts(request.headers.get("accept")):
                 raise Refused(406, "not-acceptable", f"this server speaks {TAXII_TYPE}")
             methods = methods_of(visit.place)
@@ -91,23 +79,8 @@ class TaxiiDoors:
             if visit.method == "POST":
                 return await self._posted(request, visit)
             if visit.method == "DELETE":
-                return await self._in_thread(self._resources.delete, visit, self._clock.now())
+                return await self._visitors.in_thread(self._resources.delete, visit, self._clock.now())
             return await self._waited(request, visit)
-
-    @contextmanager
-    def _opened(self, account: str) -> Iterator[None]:
-        """Count the open requests of an account.
-
-        Raises:
-            Refused: there are too many.
-        """
-        if self._open[account] >= MAX_OPEN_REQUESTS:
-            raise Refused(429, "too-many-requests", "too many open requests of this account", {"retry-after": "1"})
-        self._open[account] += 1
-        try:
-            yield
-        finally:
-            self._open[account] -= 1
 
     async def _posted(self, request: Request, visit: Visit) -> Answer:
         """Read the body within its limit, whether its length was told or not, and hand it on."""
@@ -115,7 +88,7 @@ class TaxiiDoors:
             raise Refused(415, "unsupported-media-type", f"post {TAXII_TYPE}")
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise Refused(415, "unsupported-encoding", "post it as it is, not compressed")
-        await self._in_thread(self._resources.demand_writable, visit)
+        await self._visitors.in_thread(self._resources.demand_writable, visit)
         too_large = Refused(413, "too-large", f"at most {TAXII_POST.max_bytes} bytes", {"connection": "close"})
         claimed = request.headers.get("content-length", "")
         if claimed.isdecimal() and int(claimed[:15]) > TAXII_POST.max_bytes:
@@ -125,7 +98,7 @@ class TaxiiDoors:
             body += part
             if len(body) > TAXII_POST.max_bytes:
                 raise too_large
-        return await self._in_thread(self._resources.post, visit, bytes(body), self._clock.now())
+        return await self._visitors.in_thread(self._resources.post, visit, bytes(body), self._clock.now())
 
     async def _waited(self, request: Request, visit: Visit) -> Answer:
         """Return the answer; one that is empty is put off while `wait` lasts, or until a shelf has grown.
@@ -133,7 +106,7 @@ class TaxiiDoors:
         Each time everything is asked anew, the account too. What the gate withholds ends no wait, and an empty answer
         leaves at a whole step after it.
         """
-        answer = await self._in_thread(self._read, request)
+        answer = await self._visitors.in_thread(self._read, request)
         wait_s = Question(visit.parameters, OF_OBJECTS).wait_s
         if not wait_s or not answer.is_empty:
             return answer
@@ -141,7 +114,7 @@ class TaxiiDoors:
         deadline = now() + wait_s
         with WakeListener(self._run_dir, f"taxii-{visit.account.id[-12:]}", (SHELVED,)) as listener:
             while True:
-                answer = await self._in_thread(self._read, request)
+                answer = await self._visitors.in_thread(self._read, request)
                 if not answer.is_empty:
                     return answer
                 left = deadline - now()
@@ -153,10 +126,10 @@ class TaxiiDoors:
     def _read(self, request: Request) -> Answer:
         """Work one answer out, in a thread; the account is looked at anew, because a wait may lie behind."""
         answer = self._resources.read(self._let_in(request), self._clock.now())
-        if len(answer.body) < _GZIP_FROM_BYTES or not _takes_gzip(request.headers.get("accept-encoding", "")):
+        body = packed(answer.body, request)
+        if body is None:
             return answer
-        packed = gzip.compress(answer.body, _GZIP_LEVEL, mtime=0)
-        return Answer(answer.status, packed, {**answer.headers, "content-encoding": "gzip"}, answer.is_empty)
+        return Answer(answer.status, body, {**answer.headers, "content-encoding": "gzip"}, answer.is_empty)
 
     def _let_in(self, request: Request) -> Visit:
         """Return who asks what.
@@ -166,40 +139,10 @@ class TaxiiDoors:
         """
         if len(request.scope["query_string"]) > MAX_QUERY_CHARACTERS:
             raise Refused(414, "uri-too-long", "the query is too long")
-        user, secret = _credentials(request.headers.get("authorization", ""))
-        known = self._constituents.sign_in(secret, user, self._clock.now()) if secret else None
+        known = self._visitors.known(request)
         if known is None:
             raise Refused(401, "unauthorized", "this needs an account that is valid now", _CHALLENGE)
         method = "GET" if request.method == "HEAD" else request.method
         path = request.scope["path"].removeprefix("/taxii2")
         place = tuple(path.strip("/").split("/")) if path.strip("/") else ()
         return Visit(*known, method, place, tuple(request.query_params.multi_items()))
-
-    async def _in_thread(self, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        del named
-        if self._threads is None:  # made inside the event loop
-            self._threads = anyio.CapacityLimiter(THREADS)
-        return await anyio.to_thread.run_sync(function, *arguments, limiter=self._threads)
-
-
-def _credentials(header: str) -> tuple[str | None, str]:
-    """Return the user, None where the scheme names none, and the secret; an empty one where there is none.
-
-    Source: RFC 7617 (Basic), RFC 6750 (Bearer); OpenCTI's clients may write `Token`.
-    """
-    scheme, _, rest = header.partition(" ")
-    if scheme.lower() in ("bearer", "token"):
-        return None, rest.strip()
-    if scheme.lower() != "basic":
-        return None, ""
-    try:
-        text = base64.b64decode(rest.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return None, ""
-    user, _, secret = text.partition(":")
-    return user, secret
-
-
-def _takes_gzip(header: str) -> bool:
-    names = {part.partition(";")[0].strip().lower(): part for part in header.split(",")}
-    return "gzip" in names and names["gzip"].replace(" ", "").partition(";q=")[2] not in ("0", "0.0", "0.00", "0.000")

@@ -4,7 +4,6 @@ What the gate looks at inside the nation stands in columns: nothing is parsed he
 which `gatekeeping.item_of` makes, and that no clause inside the nation looks at what is left out (the scope).
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -13,8 +12,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from sqlalchemy import BigInteger, Connection, Text, bindparam, exists, select, type_coerce
 
-from mithaq.exchange import store as exchange
 from mithaq.exchange.gatekeeping import whose
+from mithaq.exchange.store import Vetoes
 from mithaq.exchange.taxii.model import Shelf
 from mithaq.intelligence.indicators import identity_id
 from mithaq.intelligence.model import Standing
@@ -22,7 +21,7 @@ from mithaq.intelligence.tables import instructions, objects, provenance
 from mithaq.kernel.database import EPOCH
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL, Lane
-from mithaq.release.model import Carried, Item, Recipient, Released, Request
+from mithaq.release.model import Carried, Item, Released, Request
 from mithaq.release.rules import decide_inside
 from mithaq.standards.pap import Pap
 from mithaq.standards.stix import parse
@@ -98,10 +97,7 @@ class Judge:
         self._own = own
         self._at = at
         self._identity = identity_id(own)
-        rows = connection.execute(select(exchange.vetoes.c.object_id, exchange.vetoes.c.recipient))
-        self._vetoes: dict[str, set[str]] = defaultdict(set)
-        for row in rows:
-            self._vetoes[row.object_id].add(row.recipient)
+        self._vetoes = Vetoes(connection)
 
     def items(self, rows: Sequence[Any]) -> list[Item]:
         """Return the rows of `COLUMNS` as the gate sees them, in their order."""
@@ -139,6 +135,7 @@ class Judge:
 
     def _decide(self, items: Sequence[Item], withheld_refs: Sequence[int], shelf: Shelf) -> list[Released[Item] | None]:
         recipient, purpose, action = shelf.recipient, shelf.collection.purpose, shelf.collection.action
+        named = str(recipient)
         requests = [
             Request(
                 item,
@@ -148,7 +145,7 @@ class Judge:
                 None,
                 purpose,
                 withheld_refs=count,
-                vetoed=item.id in self._vetoes and self._is_vetoed(item.id, recipient),
+                vetoed=self._vetoes.holds(item.id, named),
                 action=action,
             )
             for item, count in zip(items, withheld_refs, strict=True)
@@ -188,9 +185,6 @@ class Judge:
             for start in range(0, len(ordered), _AT_ONCE)
             for row in self._connection.execute(_OF_IDS, {"ids": ordered[start : start + _AT_ONCE]})
         ]
-
-    def _is_vetoed(self, object_id: str, recipient: Recipient) -> bool:
-        return not self._vetoes[object_id].isdisjoint({"*", str(recipient)})
 
 
 def _terms(word: Word) -> Carried:

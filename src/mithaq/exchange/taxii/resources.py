@@ -86,7 +86,7 @@ class Resources:
                 case ("status", status_id):
                     return Answer(200, self._posting.status(connection, status_id, visit.account))
                 case ("collections",):
-                    shelves = shelves_of(connection, visit.constituent.id)
+                    shelves = shelves_of(connection, visit.constituent.id, visit.account.collection)
                     return Answer(200, documents.collections([_seen(visit, shelf) for shelf in shelves]))
                 case _:
                     return self._of_collection(connection, visit, at)
@@ -126,7 +126,7 @@ class Resources:
     def _shelf(self, connection: Connection, visit: Visit) -> Shelf:
         """Return the asker's own shelf of a collection: whatever else there is does not exist for it."""
         name = visit.place[2]
-        for shelf in shelves_of(connection, visit.constituent.id):
+        for shelf in shelves_of(connection, visit.constituent.id, visit.account.collection):
             if name in (shelf.collection.id, shelf.collection.alias):
                 return shelf
         raise unknown()

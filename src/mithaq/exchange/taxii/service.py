@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections.abc import Collection as Group
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, get_args
 
 from sqlalchemy import Connection
@@ -14,6 +14,7 @@ from mithaq.exchange.taxii.errors import BadCollection, UnknownCollection
 from mithaq.exchange.taxii.model import Collection, Shelf
 from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.lane import ACTUAL
+from mithaq.nations.constituents.model import Account
 from mithaq.nations.constituents.service import Constituents
 from mithaq.nations.people.audit import audit
 from mithaq.release.model import PERMITTED_ACTIONS
@@ -107,6 +108,35 @@ class Collections:
         with self._db.read() as connection:
             wanted = self.get(connection, name).id
             return [shelf for shelf in store.open_shelves(connection) if shelf.collection.id == wanted]
+
+    def add_account(
+        self,
+        constituent_id: str,
+        name: str,
+        lifetime: timedelta,
+        at: datetime,
+        *,
+        door: str | None = None,
+        collection: str | None = None,
+        may_write: bool = False,
+        by: str = "operator",
+    ) -> tuple[Account, str]:
+        """Give a constituent an account for one door, or one collection (its id or alias); return it with its secret.
+
+        Raises:
+            UnknownCollection, UnknownConstituent: there is none.
+            BadCollection: the constituent is not in the audience of the collection.
+            BadConstituent: the name cannot be used, or there is no such door.
+        """
+        narrowed = None
+        if collection is not None:
+            with self._db.read() as connection:
+                narrowed = self.get(connection, collection).id
+                if not store.shelves_of(connection, constituent_id, narrowed):
+                    raise BadCollection("the constituent is not in its audience", subject=collection[:80])
+        return self._constituents.add_account(
+            constituent_id, name, lifetime, at, may_write=may_write, door=door, collection=narrowed, by=by
+        )
 
     def allow(self, name: str, constituent_id: str, at: datetime, *, by: str = "operator") -> None:
         """Take a constituent into the audience of a collection; one that is in it stays.

@@ -179,9 +179,10 @@ def open_shelves(connection: Connection) -> list[Shelf]:
     return [_shelf(row) for row in connection.execute(_OPEN)]
 
 
-def shelves_of(connection: Connection, constituent: str) -> list[Shelf]:
-    """Return a constituent's shelves, by the titles of their collections."""
-    return [_shelf(row) for row in connection.execute(_OF_CONSTITUENT, {"constituent": constituent})]
+def shelves_of(connection: Connection, constituent: str, only: str | None = None) -> list[Shelf]:
+    """Return a constituent's shelves, by the titles of their collections; `only` is the collection that is wanted."""
+    shelves = [_shelf(row) for row in connection.execute(_OF_CONSTITUENT, {"constituent": constituent})]
+    return shelves if only is None else [shelf for shelf in shelves if shelf.collection.id == only]
 
 
 def on_shelf(connection: Connection, shelf: int, rows: Sequence[int]) -> set[int]:

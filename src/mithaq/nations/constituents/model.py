@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 MAX_ACCOUNT_DAYS: Final = 366
+DOORS: Final = ("taxii", "misp", "plain", "rpz", "suricata", "stix")
+"""Through which door a program comes: two protocols, three kinds of blocklist, and a download."""
+
 QUIET: Final = timedelta(hours=1)
 """After so long without a request, the next one is written down as a sign-in."""
 
@@ -27,7 +30,10 @@ class Constituent:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What one program of a constituent signs in with; its secret is not kept."""
+    """What one program of a constituent signs in with; its secret is not kept.
+
+    `door` and `collection` (its id) narrow what it opens; None is every door, every collection of the constituent.
+    """
 
     id: str
     constituent: str
@@ -38,3 +44,5 @@ class Account:
     revoked_at: datetime | None = None
     used_at: datetime | None = None
     refused_at: datetime | None = None
+    door: str | None = None
+    collection: str | None = None

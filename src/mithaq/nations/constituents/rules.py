@@ -33,10 +33,12 @@ def usable(constituent_id: str, names: Mapping[str, str], sectors: Collection[st
     return None
 
 
-def refusal(account: Account, constituent: Constituent, user: str | None, at: datetime) -> Reason | None:
-    """Say why an account does not let its program in, or None where it does; `user` as HTTP Basic named it."""
+def refusal(account: Account, constituent: Constituent, user: str | None, door: str, at: datetime) -> Reason | None:
+    """Say why an account does not open a door, or None where it does; `user` as HTTP Basic named it."""
     if user is not None and user != constituent.id:
         return Reason("account-of-another", "the account belongs to another constituent than was named")
+    if account.door not in (None, door):
+        return Reason("account-of-another-door", "the account opens another door")
     if constituent.disabled_at is not None:
         return Reason("constituent-disabled", "the constituent is disabled")
     if account.revoked_at is not None:

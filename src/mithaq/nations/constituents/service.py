@@ -9,7 +9,7 @@ from mithaq.kernel.database import Database
 from mithaq.kernel.ids import new_id
 from mithaq.nations.constituents import store
 from mithaq.nations.constituents.errors import BadConstituent, UnknownConstituent
-from mithaq.nations.constituents.model import Account, Constituent
+from mithaq.nations.constituents.model import DOORS, Account, Constituent
 from mithaq.nations.constituents.rules import is_refusal_noted, is_sign_in, is_use_noted, refusal, usable
 from mithaq.nations.people.audit import audit
 from mithaq.nations.people.errors import raised
@@ -106,17 +106,30 @@ class Constituents:
         at: datetime,
         *,
         may_write: bool = False,
+        door: str | None = None,
+        collection: str | None = None,
         by: str = "operator",
     ) -> tuple[Account, str]:
-        """Return a new account and its secret, which is shown this once.
+        """Return a new account and its secret, which is shown this once; `door` and `collection` narrow it.
 
         Raises:
-            BadConstituent: the name cannot be used.
+            BadConstituent: the name cannot be used, or there is no such door.
             UnknownConstituent: there is no such constituent.
         """
         if reason := usable_name(name):
             raise raised(BadConstituent, reason, name[:80])
-        account = Account(new_id("account"), constituent_id, name, may_write, at, at + lifetime)
+        if door is not None and door not in DOORS:
+            raise BadConstituent("there is no such door", subject=door[:80])
+        account = Account(
+            new_id("account"),
+            constituent_id,
+            name,
+            may_write,
+            at,
+            at + lifetime,
+            door=door,
+            collection=collection,
+        )
         secret = new_token()
         with self._db.write(at) as tx:
             self.get(tx.connection, constituent_id)
@@ -137,8 +150,8 @@ class Constituents:
                 raise UnknownConstituent("no such account in use", subject=account_id[:80])
             audit(tx, actor=by, action="constituent.account-ended", subject=account_id)
 
-    def sign_in(self, secret: str, user: str | None, at: datetime) -> tuple[Constituent, Account] | None:
-        """Return who comes with a secret, or None where nobody is let in; `user` as HTTP Basic named it.
+    def sign_in(self, secret: str, user: str | None, at: datetime, *, door: str) -> tuple[Constituent, Account] | None:
+        """Return who comes to a door with a secret, or None where nobody is let in; `user` as HTTP Basic named it.
 
         Cost: two look-ups; one write a minute and account at most.
         """
@@ -147,7 +160,7 @@ class Constituents:
             constituent = store.find(connection, account.constituent) if account else None
         if account is None or constituent is None:
             return None
-        reason = refusal(account, constituent, user, at)
+        reason = refusal(account, constituent, user, door, at)
         if reason is not None:
             if not is_refusal_noted(account, at):
                 self._note(account, at, reason.code)

@@ -31,6 +31,8 @@ accounts = Table(
     Column("revoked_at", Timestamp),
     Column("used_at", Timestamp),
     Column("refused_at", Timestamp),
+    Column("door", Text),
+    Column("collection", Text),
 )
 _BY_SECRET = select(accounts).where(accounts.c.digest == bindparam("digest"))
 _BY_ID = select(constituents).where(constituents.c.id == bindparam("id"))
@@ -71,6 +73,8 @@ def add_account(tx: Transaction, value: Account, secret: str) -> None:
             may_write=value.may_write,
             created_at=value.created_at,
             expires_at=value.expires_at,
+            door=value.door,
+            collection=value.collection,
         )
     )
 
@@ -107,4 +111,6 @@ def _account(row: Any) -> Account:
         row.revoked_at,
         row.used_at,
         row.refused_at,
+        row.door,
+        row.collection,
     )

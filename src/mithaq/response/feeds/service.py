@@ -1,0 +1,93 @@
+"""Work out what one program of a constituent fetches: the blocklist or the bundle of one collection."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from mithaq.exchange.taxii.judging import Judge
+from mithaq.exchange.taxii.model import PREFIX, STIX_TYPE, Asked, Shelf
+from mithaq.exchange.taxii.reading import Reading, Served
+from mithaq.exchange.taxii.store import shelves_of
+from mithaq.kernel.database import Database
+from mithaq.kernel.ids import NationId
+from mithaq.nations.constituents.model import Account
+from mithaq.response.feeds.errors import UnknownFeed
+from mithaq.response.feeds.model import BUNDLE, FORMS, KINDS, Feed
+from mithaq.response.feeds.settings import PAGE_OBJECTS
+from mithaq.response.model import ListFormat
+from mithaq.response.service import BLOCKING, Blocklists
+
+_TEXT: Final = "text/plain; charset=utf-8"
+_SUFFIX: Final = {ListFormat.PLAIN: "txt", ListFormat.RPZ: "zone", ListFormat.SURICATA: "rules"}
+
+
+class Feeds:
+    """The feeds of constituents; each is judged whole at the instant it is fetched."""
+
+    def __init__(self, db: Database, own: NationId, blocklists: Blocklists, now: Callable[[], datetime]) -> None:
+        self._db = db
+        self._own = own
+        self._blocklists = blocklists
+        self._now = now
+
+    def fetch(self, account: Account, alias: str, form: str, kind: str) -> Feed:
+        """Return one collection in one form; `kind` is a key of `KINDS` for a plain list, else empty.
+
+        Raises:
+            UnknownFeed: the collection is not there for this account, or there is no such form or kind.
+        """
+        shelf = self._shelf(account, alias)
+        if form not in FORMS or (kind and (kind not in KINDS or form != ListFormat.PLAIN)):
+            raise UnknownFeed("there is no such feed here")
+        if form == BUNDLE:
+            return Feed(STIX_TYPE, f"{alias}.json", self._bundle(shelf))
+        list_format = ListFormat(form)
+        content = self._list(shelf, list_format, kind, account.id)
+        name = f"{alias}-{kind}" if kind else alias
+        return Feed(_TEXT, f"{name}.{_SUFFIX[list_format]}", content)
+
+    def _shelf(self, account: Account, alias: str) -> Shelf:
+        with self._db.read() as connection:
+            for shelf in shelves_of(connection, account.constituent, account.collection):
+                if alias in (shelf.collection.alias, shelf.collection.id) and shelf.collection.can_read:
+                    return shelf
+        raise UnknownFeed("there is no such feed here")
+
+    def _list(self, shelf: Shelf, list_format: ListFormat, kind: str, by: str) -> bytes:
+        at = self._now()
+        blocking = replace(shelf, collection=replace(shelf.collection, action=max(shelf.collection.action, BLOCKING)))
+        served = (
+            each
+            for page in self._pages(blocking, frozenset({"indicator"}), at)
+            for each in page
+            if not each.released.value.originator.startswith(PREFIX)  # what it posted itself blocks nothing
+        )
+        whose = f"{shelf.recipient}/{shelf.collection.alias}" + (f"/{kind}" if kind else "")
+        built = self._blocklists.of_served(whose, served, at)
+        if kind:
+            built = replace(built, entries=tuple(e for e in built.entries if e.observable.type in KINDS[kind]))
+        return self._blocklists.publish(built, list_format, by, at)
+
+    def _bundle(self, shelf: Shelf) -> Iterator[bytes]:
+        """Give a bundle piece by piece: each page is judged when it is written, each object as the bytes it came in."""
+        yield b'{"type":"bundle","id":"bundle--%s","objects":[' % str(uuid.uuid4()).encode()
+        is_first = True
+        for page in self._pages(shelf, frozenset(), None):
+            yield (b"" if is_first else b",") + b",".join(each.body for each in page)
+            is_first = False
+        yield b"]}\n"
+
+    def _pages(self, shelf: Shelf, types: frozenset[str], at: datetime | None) -> Iterator[tuple[Served, ...]]:
+        """Read a shelf from its oldest object on; without `at` each page is judged at its own instant."""
+        asked = Asked(limit=PAGE_OBJECTS, types=types, spec_versions=frozenset({"2.1"}))
+        while True:
+            with self._db.read() as connection:
+                judge = Judge(connection, self._own, at or self._now())
+                page = Reading(connection, shelf, judge).page(asked)
+            if page.served:
+                yield page.served
+                asked = replace(asked, after=page.served[-1].date_added)
+            if not page.more:
+                return
