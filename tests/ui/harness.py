@@ -73,11 +73,26 @@ def lived_in(folder: Path, at: datetime) -> list[Country]:
     return countries
 
 
+def serve_constituents(node: Node) -> None:
+    """Two constituents, a collection for both of them, and an account."""
+    at = node.clock.now()
+    names = {"en": "National Grid", "ar": "الشبكة الوطنية للكهرباء", "fr": "Réseau national"}
+    node.constituents.add("grid-operator", names, ["energy"], "soc@grid.example, +1 555 0100", at)
+    node.constituents.add(
+        "central-bank", {"en": "Central Bank"}, ["financial-services"], HOSTILE.replace("\u202e", ""), at
+    )
+    audience = ("grid-operator", "central-bank")
+    node.collections.add("national-feed", "National feed", at, audience=audience, can_write=True)
+    node.collections.add("to-block", "قائمة الحجب", at, types=("indicator",), labels=("phishing",))
+    node.collections.add_account("grid-operator", "SIEM", timedelta(days=90), at, collection="national-feed")
+
+
 @contextmanager
 def serve(folder: Path, port: int = 0) -> Iterator[Served]:
     """Serve the first nation's pages until the block ends."""
     countries = lived_in(folder, datetime.now(UTC).replace(microsecond=0))
     node = node_of(countries[0], folder, SystemClock())
+    serve_constituents(node)
     listener = socket.socket()
     listener.bind(("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(create_app(node), log_level="warning", ws="none"))

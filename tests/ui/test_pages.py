@@ -36,6 +36,8 @@ PAGES = [
     "/duties",
     "/duties/1",
     "/intelligence/indicator--00000000-0000-4000-8000-000000000061",
+    "/constituents",
+    "/constituents/grid-operator",
     "/people",
     "/audit",
     "/passkeys",

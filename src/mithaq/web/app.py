@@ -21,6 +21,7 @@ from mithaq.web import (
     agreements,
     audit,
     consents,
+    constituents,
     detection,
     drafting,
     duties,
@@ -58,6 +59,7 @@ DOORS = (
     *agreement.DOORS,
     *membership.DOORS,
     *sign_in.DOORS,
+    *constituents.DOORS,
     *people.DOORS,
     *audit.DOORS,
 )

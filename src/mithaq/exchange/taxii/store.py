@@ -108,6 +108,7 @@ _SHELVES = select(
 ).join(shelves, shelves.c.collection == collections.c.id)
 _OPEN = _SHELVES.where(collections.c.closed_at.is_(None)).order_by(collections.c.title, shelves.c.id)
 _OF_CONSTITUENT = _OPEN.where(shelves.c.constituent == bindparam("constituent"))
+_SIZES = select(shelved.c.shelf, func.count()).group_by(shelved.c.shelf)
 _ON_SHELF = select(shelved.c.object).where(
     shelved.c.shelf == bindparam("shelf"), shelved.c.object.in_(bindparam("rows", expanding=True))
 )
@@ -183,6 +184,11 @@ def shelves_of(connection: Connection, constituent: str, only: str | None = None
     """Return a constituent's shelves, by the titles of their collections; `only` is the collection that is wanted."""
     shelves = [_shelf(row) for row in connection.execute(_OF_CONSTITUENT, {"constituent": constituent})]
     return shelves if only is None else [shelf for shelf in shelves if shelf.collection.id == only]
+
+
+def sizes(connection: Connection) -> dict[int, int]:
+    """Return how many objects lie on each shelf; one that has none is not among them."""
+    return {shelf: int(count) for shelf, count in connection.execute(_SIZES)}
 
 
 def on_shelf(connection: Connection, shelf: int, rows: Sequence[int]) -> set[int]:
