@@ -7,8 +7,8 @@ from typing import Final
 from sqlalchemy import Connection, Integer, bindparam, select
 
 from mithaq.intelligence.model import NewObject, StoredObject
+from mithaq.intelligence.reading import load
 from mithaq.intelligence.settings import MAX_SEARCH_LIMIT
-from mithaq.intelligence.store import load
 from mithaq.intelligence.tables import comments, objects, provenance
 from mithaq.kernel.database import Transaction
 from mithaq.kernel.ids import NationId

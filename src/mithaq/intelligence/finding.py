@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from mithaq.intelligence import store, tokens
+from mithaq.intelligence import reading, tokens
 from mithaq.intelligence.model import StoredObject
 from mithaq.intelligence.postings import PART_ROWS, SEGMENT_BITS, decode, segment_of
 from mithaq.intelligence.search import Query, Terms
@@ -103,7 +103,7 @@ def search(
     is_meant = _exact(query, at)
     found: list[StoredObject] = []
     while len(found) < limit and (asked := list(islice(rows, limit - len(found)))):
-        found += [item for item in reversed(store.by_rows(connection, sorted(asked))) if is_meant(item)]
+        found += [item for item in reversed(reading.by_rows(connection, sorted(asked))) if is_meant(item)]
     return found
 
 

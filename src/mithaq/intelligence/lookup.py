@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select, text
 
-from mithaq.intelligence import store
+from mithaq.intelligence import reading
 from mithaq.intelligence.errors import TooMuch
 from mithaq.intelligence.finding import Window, holding_in, homes, standing_in
 from mithaq.intelligence.postings import PART_ROWS, SEGMENT_BITS
@@ -163,7 +163,7 @@ def _standing(connection: Connection, naming: Mapping[_Key, Sequence[int]], lane
     found = {key: [row for row in rows if row in stands] for key, rows in naming.items()}
     for (kind, key), rows in found.items():
         if len(rows) <= SHOWN and len(naming[kind, key]) == _NEWEST:
-            found[kind, key] = store.naming(connection, kind, key, lane)[::-1]
+            found[kind, key] = reading.naming(connection, kind, key, lane)[::-1]
     return found
 
 
