@@ -14,6 +14,7 @@ from mithaq.intelligence.tables import instructions, objects, observables, origi
 from mithaq.intelligence.tokens import index_key
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
+from mithaq.standards.admiralty import Admiralty
 from mithaq.standards.observable import Observable
 from mithaq.standards.pap import Pap
 from mithaq.standards.stix import parse
@@ -151,6 +152,7 @@ def _provenance(row: Any) -> Provenance:
         original=row.original,
         standing=row.standing,
         standing_reason=row.standing_reason,
+        admiralty=Admiralty.parse(row.admiralty) if row.admiralty else None,
     )
 
 

@@ -43,7 +43,7 @@ _OBJECTS: Final = Bulk(
 _PROVENANCE: Final = Bulk(
     provenance,
     *("object", "source", "nation", "agreement_id", "agreement_version", "release_id", "purpose"),
-    *("tlp", "pap", "carried", "received_at", "original", "standing", "standing_reason"),
+    *("tlp", "pap", "carried", "received_at", "original", "standing", "standing_reason", "admiralty"),
 )
 _OBSERVABLES: Final = Bulk(observables, "type", "key", "object", "sufficient")
 _INSTRUCTIONS: Final = Bulk(instructions, "object", "agreement_id", "recipients", "purpose", "at", "given_by")
@@ -267,6 +267,7 @@ def _word_values(given: Provenance, standing: Standing) -> tuple[Any, ...]:
         given.original,
         standing,
         "",
+        None if given.admiralty is None else str(given.admiralty),
     )
 
 
