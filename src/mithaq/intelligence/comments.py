@@ -1,4 +1,4 @@
-"""What opinions and sightings say of the objects that are held: an index from the object they speak of."""
+"""What opinions, notes and sightings say of the objects that are held: an index from the object they speak of."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ _ON_OWN: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One opinion or sighting with what it says; `by`: who gave it, in the order in which they did."""
+    """One opinion, note or sighting with what it says; `by`: who gave it, in the order in which they did."""
 
     stored: StoredObject
     comment: Comment
@@ -77,7 +77,7 @@ class Said:
 
 
 def keep(tx: Transaction, versions: Sequence[tuple[int, bytes, NewObject]]) -> None:
-    """Index the opinions and sightings among new versions, and tell of opinions on own objects."""
+    """Index the opinions, notes and sightings among new versions, and tell of opinions on own objects."""
     said = [(row, new, comment_of(new.body)) for row, _, new in versions if new.stix.type in COMMENTING]
     found = [{"about": each, "object": row} for row, _, comment in said for each in comment.about]
     if found:
@@ -95,7 +95,7 @@ def _tell(tx: Transaction, new: NewObject, comment: Comment) -> None:
 
 
 def said_of(connection: Connection, about: Sequence[str], lane: Lane, limit: int = MAX_SEARCH_LIMIT) -> list[Said]:
-    """Return the standing opinions and sightings of objects, own ones and others', newest first."""
+    """Return the standing opinions, notes and sightings of objects, own ones and others', newest first."""
     found = load(connection, _STANDING, {"about": list(about), "lane": str(lane), "limit": limit})
     return [_said(each) for each in found]
 

@@ -214,10 +214,7 @@ def _rows(connection: Connection, clauses: Sequence[Clause], before: int) -> Ite
         holding = holding_in(connection, clauses, window)
         for segment in window.segments:
             bits, base = holding.get(segment, 0), segment << SEGMENT_BITS
-            while bits:
-                place = bits.bit_length() - 1
-                yield base + place
-                bits ^= 1 << place
+            yield from _top(bits, base, bits.bit_count())
 
 
 def holding_in(connection: Connection, clauses: Sequence[Clause], window: Window) -> Bits:
@@ -237,6 +234,37 @@ def holding_in(connection: Connection, clauses: Sequence[Clause], window: Window
                 else:
                     holding[segment] &= bits.get(segment, 0)
     return holding
+
+
+def newest_with(connection: Connection, wanted: Iterable[str], lane: Lane, count: int) -> dict[str, list[int]]:
+    """Return the newest standing rows that have each of some tokens, newest first, at most `count` of each.
+
+    Cost: one look at each token in each segment, until there are enough of all.
+    """
+    found: dict[str, list[int]] = {token: [] for token in wanted}
+    before = int(connection.scalar(_LAST_ROW) or 0) + 1
+    for window in _all_windows(before):
+        lacking = [token for token, rows in found.items() if len(rows) < count]
+        if not lacking:
+            break
+        by_token = bits_of(connection, lacking, window)
+        having = {segment for bits in by_token.values() for segment in bits}
+        alive = Window([segment for segment in window.segments if segment in having], window.low, window.high)
+        standing = holding_in(connection, standing_in(lane), alive) if having else {}
+        for token in lacking:
+            for segment in alive.segments:
+                bits = by_token[token].get(segment, 0) & standing[segment]
+                found[token] += _top(bits, segment << SEGMENT_BITS, count - len(found[token]))
+    return found
+
+
+def _top(bits: int, base: int, count: int) -> Iterator[int]:
+    """Yield the rows of the highest bits, at most `count`."""
+    while bits and count > 0:
+        place = bits.bit_length() - 1
+        yield base + place
+        bits ^= 1 << place
+        count -= 1
 
 
 def _windows(connection: Connection, clauses: Sequence[Clause], before: int) -> Iterator[Window]:

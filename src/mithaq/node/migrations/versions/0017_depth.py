@@ -1,7 +1,9 @@
-"""How this nation rates a word, and the index of what refers to what, of ATT&CK, and of patterns that mean the same."""
+"""How this nation rates a word; the index of references, of ATT&CK, of patterns that mean the same, and of notes."""
 
 from __future__ import annotations
 
+import json
+import re
 import struct
 from collections import defaultdict
 from collections.abc import Iterator
@@ -20,12 +22,15 @@ branch_labels = None
 depends_on = None
 
 _ADDED = ("ref:", "attack:", "means:")
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,249}--[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PART_BYTES = 128
 _SPARSE_ROWS = 63
 _ASKED = 500
 _SEGMENTS = sa.text("SELECT MAX(segment) FROM object_postings")
 _PARTS = sa.text("SELECT part, rows FROM object_postings WHERE segment = :segment AND token = :every ORDER BY part")
 _BODIES = sa.text("SELECT row, lane, body FROM objects WHERE row >= :first AND row < :last ORDER BY row")
+_NOTES = sa.text("SELECT row, body FROM objects WHERE type = 'note' AND row > :after ORDER BY row LIMIT :count")
+_COMMENTS = sa.table("object_comments", sa.column("about"), sa.column("object"))
 _POSTINGS = sa.table("object_postings", *(sa.column(name) for name in ("segment", "token", "part", "rows")))
 
 
@@ -33,10 +38,27 @@ def upgrade() -> None:
     """Add the column, and to each part of the index the tokens that are new."""
     op.add_column("object_provenance", sa.Column("admiralty", sa.Text(), nullable=True))
     connection = op.get_bind()
+    _index_notes(connection)
     newest = connection.scalar(_SEGMENTS)
     for segment in range(0 if newest is None else newest + 1):
         for part in connection.execute(_PARTS, {"segment": segment, "every": b""}).all():
             _index(connection, segment, part.part, _decode(bytes(part.rows)))
+
+
+def _index_notes(connection: sa.Connection) -> None:
+    """Let notes be found from what they speak of, as opinions and sightings are."""
+    after = 0
+    while rows := connection.execute(_NOTES, {"after": after, "count": _ASKED}).all():
+        after = rows[-1].row
+        found = [{"about": about, "object": row.row} for row in rows for about in _spoken_of(bytes(row.body))]
+        if found:
+            connection.execute(_COMMENTS.insert(), found)
+
+
+def _spoken_of(body: bytes) -> list[str]:
+    refs = json.loads(body).get("object_refs")
+    named = refs[:200] if isinstance(refs, list) else []
+    return list(dict.fromkeys(each for each in named if isinstance(each, str) and _ID.fullmatch(each)))
 
 
 def _index(connection: sa.Connection, segment: int, part: int, rows: int) -> None:
