@@ -13,6 +13,7 @@ from mithaq.cli.layout import Column, show_rows, word
 from mithaq.cli.lookup import lookup
 from mithaq.cli.options import ADMIRALTY, LANE, PAP, TLP, instruction_of, nations_of
 from mithaq.cli.protect import protect
+from mithaq.cli.remarks import COMMANDS as REMARKS
 from mithaq.cli.session import EXIT_FAILED, EXIT_NOT_FOUND, Session
 from mithaq.exchange.ledger.viewing import said_as_json, summary_as_json, view_of
 from mithaq.exchange.recalling import take_back
@@ -48,6 +49,8 @@ def object_() -> None:
 
 object_.add_command(protect)
 object_.add_command(lookup)
+for _command in REMARKS:
+    object_.add_command(_command)
 
 
 @object_.command("import")

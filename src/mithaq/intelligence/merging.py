@@ -109,11 +109,26 @@ def _differences(versions: Sequence[StoredObject]) -> Iterable[Difference]:
         values: dict[str, Any] = {}
         for each, fields in flat:
             value = fields.get(path, ABSENT)
-            key = "" if value is ABSENT else json.dumps(value, sort_keys=True, ensure_ascii=True)
+            key = _key(value)
             told.setdefault(key, []).append(each)
             values[key] = value
         if len(told) > 1:
             yield Difference(path, tuple(_value(values[key], those) for key, those in told.items()))
+
+
+def between(was: dict[str, Any], proposed: dict[str, Any]) -> tuple[Difference, ...]:
+    """Return the fields in which one object differs from another, each with the value that is and the one proposed."""
+    left, right = dict(_flat(was, "")), dict(_flat(proposed, ""))
+    found = []
+    for path in dict.fromkeys((*left, *right)):
+        values = [side.get(path, ABSENT) for side in (left, right)]
+        if path != "/modified" and _key(values[0]) != _key(values[1]):
+            found.append(Difference(path, tuple(Value(value, (), ()) for value in values)))
+    return tuple(found)
+
+
+def _key(value: Any) -> str:
+    return "" if value is ABSENT else json.dumps(value, sort_keys=True, ensure_ascii=True)
 
 
 def _value(value: Any, versions: Sequence[StoredObject]) -> Value:

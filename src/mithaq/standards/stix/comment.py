@@ -22,7 +22,8 @@ COMMENTING: Final = frozenset({"note", "opinion", "sighting"})
 """Types of objects that say something of another object."""
 
 PROPOSAL_EXTENSION: Final = "extension-definition--0d1b7a5e-52c4-4f0e-9f53-3a6c2f0e9d11"
-"""On a note, a property extension: `proposed` is an object as it should be, or `answers` and `answer` answer one."""
+"""On a note, a property extension: `proposed` is an object as it should be instead of `version`; or `answers` names
+a proposal and `answer` says what became of it."""
 
 MAX_ABOUT: Final = 200
 """Of how many objects one opinion is kept in mind; the standard sets no limit."""
@@ -35,8 +36,8 @@ class Comment:
     """What an opinion, a note or a sighting says, and of which objects.
 
     `opinion`: None for all but an opinion on the scale. `explanation`: of a note its text. `count`: how often it was
-    sighted, last at `last_seen`. `proposed`: the object as a proposal would have it. `answers`: the proposal that a
-    note answers.
+    sighted, last at `last_seen`. `proposed`: the object as a proposal would have it, instead of the version `based_on`.
+    `answers`: the proposal that a note answers.
     """
 
     about: tuple[str, ...]
@@ -45,6 +46,7 @@ class Comment:
     count: int | None = None
     last_seen: datetime | None = None
     proposed: Mapping[str, Any] | None = None
+    based_on: str = ""
     answers: str = ""
     answer: Answer | None = None
 
@@ -84,7 +86,7 @@ def _note(fields: Mapping[str, Any]) -> Comment:
         return Comment(about, explanation=text)
     proposed, answers, answer = found.get("proposed"), found.get("answers"), found.get("answer")
     if isinstance(proposed, dict) and proposed.get("id") in about[:1]:
-        return Comment(about[:1], explanation=text, proposed=proposed)
+        return Comment(about[:1], explanation=text, proposed=proposed, based_on=_text(found.get("version")))
     if isinstance(answers, str) and answers in about and answer in get_args(Answer):
         return Comment(about, explanation=text, answers=answers, answer=cast(Answer, answer))
     return Comment(about, explanation=text)
