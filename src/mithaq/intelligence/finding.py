@@ -32,6 +32,9 @@ _REACH: Final = _SEGMENT_ROWS + PART_ROWS
 """How far a segment's rows lie from its first: its last part may reach into the next."""
 
 _NAMING_ASKED: Final = 500
+_NAMED_ALIKE: Final = 500
+"""Objects of one ATT&CK id or name of which what refers to them is found."""
+
 _LAST_DAY: Final = 9_999_999
 _LAST_LETTER: Final = chr(0x10FFFF)
 _FIRST_RARE: Final = 3
@@ -145,9 +148,22 @@ def _any_of(connection: Connection, terms: Terms, lane: Lane, *, negated: bool) 
     for place, each in enumerate(named):
         if each:
             yield Clause(each, negated=negated, rare=not negated and place >= _FIRST_RARE)
+    if terms.attacks:
+        yield Clause(_of_attack(connection, terms.attacks, lane), negated=negated, rare=not negated)
+    if terms.refs:
+        yield Clause(tuple(map(tokens.ref_token, terms.refs)), negated=negated, rare=not negated)
     if terms.ids:
         rows = connection.scalars(_OF_IDS, {"ids": terms.ids, "lane": str(lane)})
         yield Clause(rows=tuple(rows), negated=negated, rare=not negated)
+
+
+def _of_attack(connection: Connection, names: Sequence[str], lane: Lane) -> tuple[str, ...]:
+    """Return the tokens of what has one of these ATT&CK ids or names, and of what refers to it."""
+    wanted = [tokens.attack_token(name) for name in names]
+    rows = {row for found in newest_with(connection, wanted, lane, _NAMED_ALIKE).values() for row in found}
+    known = [each.stix for each in reading.by_rows(connection, sorted(rows)) if each.stix.type in tokens.ATTACK_TYPES]
+    ids = (tokens.attack_token(name) for stix in known for name in stix.attack_ids)
+    return tuple(dict.fromkeys((*wanted, *ids, *(tokens.ref_token(stix.id) for stix in known))))
 
 
 def _each_of(terms: Terms, *, negated: bool) -> Iterator[Clause]:

@@ -20,6 +20,9 @@ from mithaq.kernel.lane import Lane
 from mithaq.kernel.reason import Reason
 from mithaq.standards.observable import Observable
 
+KNOWLEDGE = "intelligence.knowledge"
+"""What the journal says of objects under a publisher's word, which are nobody's news."""
+
 _Item = TypeVar("_Item")
 _NO_AGREEMENT = Reason("partner-object-without-agreement", "a partner's object is held only under an agreement")
 
@@ -176,12 +179,14 @@ def _lacks_agreement(new: NewObject) -> bool:
 
 def _tell(tx: Transaction, touched: Mapping[int, NewObject]) -> None:
     """Write one journal entry for each lane and giver of a chunk."""
-    groups: dict[tuple[Lane, NationId], list[int]] = {}
+    groups: dict[tuple[Lane, NationId, bool], list[int]] = {}
     for row, new in touched.items():
-        groups.setdefault((new.lane, new.provenance.nation), []).append(row)
-    for (lane, nation), rows in groups.items():
+        is_published = new.provenance.source == "publisher"
+        groups.setdefault((new.lane, new.provenance.nation, is_published), []).append(row)
+    for (lane, nation, is_published), rows in groups.items():
+        kind, giver = (KNOWLEDGE, "publisher") if is_published else ("intelligence.stored", "nation")
         subject = touched[rows[0]].stix.id
-        tx.append("intelligence.stored", subject=subject, lane=lane, actor=f"nation:{nation}", detail={"rows": rows})
+        tx.append(kind, subject=subject, lane=lane, actor=f"{giver}:{nation}", detail={"rows": rows})
 
 
 def _chunks(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:

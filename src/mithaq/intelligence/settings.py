@@ -32,6 +32,7 @@ PAGE_UPLOAD = Door("page-upload", 32 * MIB, 8 * MIB, 50_000)
 TAXII_POST = Door("taxii-post", 16 * MIB, 8 * MIB, 10_000)
 PARTNER_ENVELOPE = Door("partner-envelope", 16 * MIB, 8 * MIB, 1000)
 CLI_FILE = Door("cli-file", 1024 * MIB, 8 * MIB, 2_000_000)
+KNOWLEDGE_FILE = Door("knowledge-file", 512 * MIB, 8 * MIB, 500_000)
 
 MISP_MAX_BYTES = 32 * MIB
 """A MISP file is converted as a whole, so it cannot be streamed."""

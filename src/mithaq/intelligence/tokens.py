@@ -17,6 +17,13 @@ from mithaq.standards.observable import Observable, canonical_observable
 from mithaq.standards.stix import StixObject, meaning_of
 from mithaq.standards.tlp import Tlp
 
+ATTACK_TYPES: Final = frozenset({
+    "attack-pattern", "campaign", "course-of-action", "intrusion-set", "malware", "tool",
+    "x-mitre-analytic", "x-mitre-asset", "x-mitre-data-component", "x-mitre-data-source",
+    "x-mitre-detection-strategy", "x-mitre-tactic",
+})  # fmt: skip
+"""What ATT&CK gives an id to."""
+
 EVERY: Final = ""
 """The token of every object."""
 
@@ -59,7 +66,7 @@ def _facts(stix: StixObject, lane: Lane) -> list[str]:
     found += map(ref_token, stix.refs[:MAX_REFS])
     if stix.attack_ids:
         found += map(attack_token, stix.attack_ids)
-        if stix.name and stix.type != "indicator":
+        if stix.name and stix.type in ATTACK_TYPES:
             found.append(attack_token(stix.name))
     meaning = meaning_token(stix)
     if meaning is not None:

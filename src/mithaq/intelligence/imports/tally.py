@@ -46,6 +46,10 @@ class Tally:
         except stix.BadObject as error:
             self.refuse(error.subject or f"#{index}", reason_of(error))
             return
+        self.take(body, parsed)
+
+    def take(self, body: bytes, parsed: stix.StixObject) -> None:
+        """Take one object that was read already."""
         self._look_at(parsed)
         self._chunk.append(NewObject(body, parsed, self._terms.lane, self._provenance(parsed), self._terms.instruction))
         if len(self._chunk) >= CHUNK_OBJECTS:
