@@ -5,7 +5,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import Scope
 
 from mithaq import __version__
-from mithaq.api import detection, duties, events, feeds, health, intelligence, release, taxii, telemetry
+from mithaq.api import detection, duties, events, feeds, health, intelligence, objects, release, taxii, telemetry
 from mithaq.api.cursors import Cursors
 from mithaq.api.problems import explain, too_large
 from mithaq.node.body_limit import BodyLimit
@@ -28,6 +28,7 @@ def create_api(node: Node, feed: Feed | None = None) -> FastAPI:
     )
     explain(api)
     api.include_router(intelligence.router(node, Cursors(node.folder.cache / "cursor.key")))
+    api.include_router(objects.router(node))
     api.include_router(detection.router(node, feed))
     api.include_router(telemetry.router(node))
     api.include_router(release.router(node))

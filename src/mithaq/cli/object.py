@@ -11,20 +11,22 @@ import click
 from mithaq.cli.files import read_input, unusable
 from mithaq.cli.layout import Column, show_rows, word
 from mithaq.cli.lookup import lookup
-from mithaq.cli.options import LANE, PAP, TLP, instruction_of, nations_of
+from mithaq.cli.options import ADMIRALTY, LANE, PAP, TLP, instruction_of, nations_of
 from mithaq.cli.protect import protect
+from mithaq.cli.remarks import COMMANDS as REMARKS
 from mithaq.cli.session import EXIT_FAILED, EXIT_NOT_FOUND, Session
-from mithaq.exchange.ledger.became import said_of
+from mithaq.exchange.ledger.viewing import said_as_json, summary_as_json, view_of
 from mithaq.exchange.recalling import take_back
-from mithaq.intelligence.comments import Said, disputes
+from mithaq.intelligence.comments import disputes
 from mithaq.intelligence.imports.bundle import import_bundle
 from mithaq.intelligence.imports.misp import import_misp
 from mithaq.intelligence.imports.text import FoundValue, IndicatorTerms, look_up, own_indicators
-from mithaq.intelligence.model import ImportReport, ImportTerms, Provenance, StoredObject
+from mithaq.intelligence.model import ImportReport, ImportTerms
+from mithaq.intelligence.related import as_json, related
 from mithaq.intelligence.settings import CLI_FILE, MAX_TEXT_CHARS, MISP_MAX_BYTES
-from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import Lane
 from mithaq.node.language import msgid
+from mithaq.standards.admiralty import Admiralty
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 
@@ -47,6 +49,8 @@ def object_() -> None:
 
 object_.add_command(protect)
 object_.add_command(lookup)
+for _command in REMARKS:
+    object_.add_command(_command)
 
 
 @object_.command("import")
@@ -56,6 +60,7 @@ object_.add_command(lookup)
 @click.option("--create", is_flag=True, help="With --text: make indicators of values on no warning list.")
 @click.option("--tlp", type=TLP, default=None, help="The least strict label of everything in the file.")
 @click.option("--pap", type=PAP, default=None)
+@click.option("--admiralty", type=ADMIRALTY, default=None, help="How you rate source and information, such as B2.")
 @click.option("--name", default="", help="With --create: the name of the indicators.")
 @click.option("--valid-days", type=click.IntRange(1, 3650), default=90, show_default=True)
 @click.option("--agreement", default=None, help="Release everything in the file under this agreement.")
@@ -70,6 +75,7 @@ def import_(
     create: bool,
     tlp: Tlp | None,
     pap: Pap | None,
+    admiralty: Admiralty | None,
     name: str,
     valid_days: int,
     agreement: str | None,
@@ -89,10 +95,11 @@ def import_(
             valid_until=session.now() + timedelta(days=valid_days),
             name=name,
             instruction=instruction,
+            admiralty=admiralty,
         )
         _text(session, file, terms, create=create)
         return
-    imported = ImportTerms(session.node().nation, lane, tlp, pap, instruction=instruction)
+    imported = ImportTerms(session.node().nation, lane, tlp, pap, instruction=instruction, admiralty=admiralty)
     report = _misp(session, file, imported) if form == "misp" else _bundle(session, file, imported)
     _tell(session, report)
     if report.broken or (report.refused_count and not report.stored + report.duplicates):
@@ -105,21 +112,45 @@ def import_(
 @click.option("--body", is_flag=True, help="Print the newest version's original bytes and nothing else.")
 @click.pass_context
 def show(ctx: click.Context, object_id: str, lane: Lane, body: bool) -> None:
-    """Show every version of an object, who said it under which agreement, and with the newest what was found of it."""
+    """Show every version of an object and who said it under which agreement.
+
+    With the newest: where versions differ, what was found of it, what it is still worth, and which other indicators
+    mean the same.
+    """
     session: Session = ctx.obj
     node = session.node()
     with node.db.read() as connection:
         versions = node.holdings.get(connection, object_id, lane)
-        said = said_of(connection, object_id, lane)
+        view = view_of(connection, versions, session.now()) if versions and not body else None
     if not versions:
         session.say("%(object)s is not held in the lane %(lane)s", object=object_id, lane=str(lane))
         ctx.exit(EXIT_NOT_FOUND)
-    if body:
+    if view is None:
         sys.stdout.buffer.write(versions[0].body)
         return
-    shown = [_shown(version) for version in versions]
-    shown[0]["found"] = [_said(each) for each in said]
-    session.emit(shown)
+    shown = view.as_json()
+    newest, *older = shown.pop("versions")
+    session.emit([{**newest, **shown}, *older])
+
+
+@object_.command("related")
+@click.argument("object_id")
+@click.option("--lane", type=LANE, default="actual", show_default=True)
+@click.pass_context
+def related_(ctx: click.Context, object_id: str, lane: Lane) -> None:
+    """Show what else names the same values or refers to the same objects, newest first, and what refers to this one.
+
+    What more than 100 objects share is told as that, and not expanded.
+    """
+    session: Session = ctx.obj
+    node = session.node()
+    with node.db.read() as connection:
+        versions = node.holdings.get(connection, object_id, lane)
+        found = related(connection, versions[0]) if versions else None
+    if found is None:
+        session.say("%(object)s is not held in the lane %(lane)s", object=object_id, lane=str(lane))
+        ctx.exit(EXIT_NOT_FOUND)
+    session.emit(as_json(found))
 
 
 @object_.command()
@@ -139,7 +170,7 @@ def search(ctx: click.Context, query: tuple[str, ...], lane: Lane, limit: int, a
     node = session.node()
     with node.db.read() as connection:
         page = node.holdings.search(connection, " ".join(query), lane, after, limit, at=session.now())
-    session.emit_rows([_summary(item) for item in page.objects], _SEARCHED)
+    session.emit_rows([summary_as_json(item) for item in page.objects], _SEARCHED)
     if page.next is not None:
         session.say("more: --after %(row)s", row=page.next)
 
@@ -153,7 +184,7 @@ def disputed(session: Session, lane: Lane, limit: int) -> None:
     node = session.node()
     with node.db.read() as connection:
         said = disputes(connection, lane, limit)
-    rows = [{"object": about, **_said(each)} for each in said for about in each.comment.about]
+    rows = [{"object": about, **said_as_json(each)} for each in said for about in each.comment.about]
     show_rows(session, rows, _DISPUTED, empty=msgid("Nobody disputes an object of this nation."))
 
 
@@ -239,62 +270,3 @@ def _counts(session: Session, report: ImportReport) -> str:
 
 def _found(item: FoundValue) -> dict[str, Any]:
     return item.as_json()
-
-
-def _summary(item: StoredObject) -> dict[str, Any]:
-    return {
-        "row": item.row,
-        "id": item.stix.id,
-        "type": item.stix.type,
-        "name": item.stix.name or ", ".join(observable.value for observable in item.stix.observables[:3]),
-        "tlp": item.tlp.label,
-        "from": sorted({word.nation for word in item.provenance if word.standing == "stands"}),
-        "stored": rfc3339(item.stored_at),
-    }
-
-
-def _shown(item: StoredObject) -> dict[str, Any]:
-    return {
-        **_summary(item),
-        "lane": str(item.lane),
-        "modified": rfc3339(item.stix.modified) if item.stix.modified else None,
-        "revoked": item.stix.revoked,
-        "stands": item.stands,
-        "pap": item.pap.label if item.pap is not None else None,
-        "observables": [str(observable) for observable in item.stix.observables],
-        "provenance": [_word(word) for word in item.provenance],
-        "release": [
-            {"agreement": asked.agreement_id, "to": asked.recipients, "purpose": asked.purpose}
-            for asked in item.instructions
-        ],
-        "body": item.body.decode("utf-8", "replace"),
-    }
-
-
-def _said(each: Said) -> dict[str, Any]:
-    return {
-        "id": each.stored.stix.id,
-        "by": list(each.by),
-        "says": each.comment.opinion or each.stored.stix.type,
-        "explanation": each.comment.explanation or None,
-        "count": each.comment.count,
-        "said": rfc3339(each.stored.stix.modified or each.stored.stored_at),
-    }
-
-
-def _word(word: Provenance) -> dict[str, Any]:
-    return {
-        "source": word.source,
-        "nation": word.nation,
-        "agreement": word.agreement_id,
-        "agreement_version": word.agreement_version,
-        "release": word.release_id,
-        "purpose": word.purpose,
-        "tlp": word.tlp.label,
-        "pap": word.pap.label if word.pap is not None else None,
-        "received": rfc3339(word.received_at),
-        "standing": word.standing,
-        "standing_reason": word.standing_reason,
-        "original": word.original,
-        "carried": dict(word.carried),
-    }

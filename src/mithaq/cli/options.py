@@ -10,6 +10,7 @@ from mithaq.intelligence.model import ReleaseInstruction
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
+from mithaq.standards.admiralty import Admiralty
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 
@@ -31,6 +32,20 @@ class _Label(click.ParamType[Tlp | Pap]):
         return found
 
 
+class _Admiralty(click.ParamType[Admiralty]):
+    """A rating of the Admiralty code: a letter from A to F, a digit from 1 to 6, or both."""
+
+    name = "admiralty"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Admiralty:
+        if isinstance(value, Admiralty):
+            return value
+        found = Admiralty.parse(str(value))
+        if found is None:
+            self.fail(f"{value} is no rating such as B2: A to F, then 1 to 6", param, ctx)
+        return found
+
+
 class _Lane(click.ParamType[Lane]):
     """A lane: actual, test or exercise--<uuid>."""
 
@@ -48,6 +63,7 @@ class _Lane(click.ParamType[Lane]):
 TLP = _Label("tlp", Tlp)
 PAP = _Label("pap", Pap)
 LANE = _Lane()
+ADMIRALTY = _Admiralty()
 
 
 def nations_of(text: str | None) -> tuple[NationId, ...] | None:

@@ -34,6 +34,9 @@ from mithaq.standards.tlp import Tlp, tlp_of
 _MAX_CLOSURE = 200
 _MOMENT = timedelta(seconds=1)
 _SECTORS = frozenset(get_args(Sector))
+_NOT_OURS = frozenset({"constituent", "publisher"})
+"""Words that are not this nation's: a constituent's leaves under its terms, a publisher's has none, and stays."""
+
 NAMED_BY_TERMS = frozenset({"source-identity"})
 """What a foreign object shows by its very terms: they name the originator."""
 
@@ -210,11 +213,16 @@ class Gatekeeper:
                 return count + 1
             seen.add(reference)
             versions = self._holdings.get(self._connection, reference, stored.lane)
-            if not versions or self.knows(reference, recipient, versions[0].provenance):
+            if not versions or _is_published(versions) or self.knows(reference, recipient, versions[0].provenance):
                 continue
             request = self._request(versions[0], recipient, agreement_id, purpose, seen)
             count += not judge(request, self._at, self._facts(request)).allowed
         return count
+
+
+def _is_published(versions: Sequence[StoredObject]) -> bool:
+    """Tell whether a publisher's word stands for an object, so that anybody may know of it."""
+    return any(w.source == "publisher" and w.standing == "stands" for each in versions for w in each.provenance)
 
 
 def _given(connection: Connection, own: NationId, at: datetime) -> dict[Passage, bytes]:
@@ -250,7 +258,8 @@ def item_of(stored: StoredObject, own: NationId) -> Item:
     Where this nation itself stands behind the object, it is the originator. Else the standing word of every partner
     counts, and terms that cannot be read are terms that allow nothing. A version for which nobody stands any more
     stays whose it was, under the terms that it came with. What only a constituent said is the constituent's, until a
-    person instructs its release and so makes it this nation's word.
+    person instructs its release and so makes it this nation's word. What only a publisher said goes to nobody: who
+    wants it reads it where it is published.
     """
     is_instructed = any(asked.by for asked in stored.instructions)
     originator, carried = whose(stored.provenance, own, is_instructed=is_instructed)
@@ -275,7 +284,7 @@ class SaidBy(Protocol):
 
     @property
     def source(self) -> str:
-        """Return `own`, `import`, `partner` or `constituent`."""
+        """Return `own`, `import`, `partner`, `constituent` or `publisher`."""
         ...
 
     @property
@@ -307,7 +316,7 @@ def whose(
     """Return the originator of a version with these words, and the terms under which it came; see `item_of`."""
     counting = _counting(words)
     foreign = [each for each in counting if each.source == "partner"]
-    given = [each for each in counting if each.source == "constituent"]
+    given = [each for each in counting if each.source in _NOT_OURS]
     if len(foreign) + len(given) < len(counting) or not counting or (is_instructed and not foreign):
         return own, ()
     return _carried(foreign or given, read)

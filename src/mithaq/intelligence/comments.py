@@ -1,14 +1,14 @@
-"""What opinions and sightings say of the objects that are held: an index from the object they speak of."""
+"""What opinions, notes and sightings say of the objects that are held: an index from the object they speak of."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, Integer, bindparam, select
 
 from mithaq.intelligence.model import NewObject, StoredObject
+from mithaq.intelligence.reading import load
 from mithaq.intelligence.settings import MAX_SEARCH_LIMIT
-from mithaq.intelligence.store import load
 from mithaq.intelligence.tables import comments, objects, provenance
 from mithaq.kernel.database import Transaction
 from mithaq.kernel.ids import NationId
@@ -17,6 +17,9 @@ from mithaq.standards.stix.comment import COMMENTING, Comment, comment_of
 
 OPINION = "intelligence.opinion"
 """What the journal says when somebody else gives an opinion on an object of this nation's own."""
+
+PROPOSAL = "intelligence.proposal"
+"""What the journal says when somebody else proposes a change of an own object, or answers this nation's proposal."""
 
 _BEYOND: Final = 2**63 - 1
 """Above every row."""
@@ -45,7 +48,7 @@ _OWN: Final = (
 _ON_OWN: Final = (
     select(objects)
     .where(
-        objects.c.type == "opinion",
+        objects.c.type == bindparam("type"),
         objects.c.row < bindparam("before"),
         objects.c.lane == bindparam("lane"),
         objects.c.stands,
@@ -69,7 +72,7 @@ _ON_OWN: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One opinion or sighting with what it says; `by`: who gave it, in the order in which they did."""
+    """One opinion, note or sighting with what it says; `by`: who gave it, in the order in which they did."""
 
     stored: StoredObject
     comment: Comment
@@ -77,42 +80,55 @@ class Said:
 
 
 def keep(tx: Transaction, versions: Sequence[tuple[int, bytes, NewObject]]) -> None:
-    """Index the opinions and sightings among new versions, and tell of opinions on own objects."""
-    said = [(row, new, comment_of(new.body)) for row, _, new in versions if new.stix.type in COMMENTING]
-    found = [{"about": each, "object": row} for row, _, comment in said for each in comment.about]
+    """Index the opinions, notes and sightings among new versions, and tell of opinions on own objects."""
+    remarks = [(row, new, comment_of(new.body)) for row, _, new in versions if new.stix.type in COMMENTING]
+    found = [{"about": each, "object": row} for row, _, comment in remarks for each in comment.about]
     if found:
         tx.execute(comments.insert(), found)
-    for _, new, comment in said:
-        if comment.opinion is not None and new.provenance.source != "own":
-            _tell(tx, new, comment)
+    for _, new, comment in remarks:
+        if new.provenance.source != "own":
+            if comment.opinion is not None:
+                _tell(tx, OPINION, new, comment, {"opinion": new.stix.id, "says": comment.opinion})
+            elif comment.proposed is not None or comment.answer is not None:
+                _tell(tx, PROPOSAL, new, comment, {"note": new.stix.id, "says": comment.answer or "proposal"})
 
 
-def _tell(tx: Transaction, new: NewObject, comment: Comment) -> None:
+def _tell(tx: Transaction, kind: str, new: NewObject, comment: Comment, detail: dict[str, str]) -> None:
     asked = {"about": list(comment.about), "lane": str(new.lane)}
     for own in sorted(tx.connection.scalars(_OWN, asked)):
-        detail = {"opinion": new.stix.id, "says": comment.opinion}
-        tx.append(OPINION, subject=own, lane=new.lane, actor=f"nation:{new.provenance.nation}", detail=detail)
+        tx.append(kind, subject=own, lane=new.lane, actor=f"nation:{new.provenance.nation}", detail=detail)
 
 
 def said_of(connection: Connection, about: Sequence[str], lane: Lane, limit: int = MAX_SEARCH_LIMIT) -> list[Said]:
-    """Return the standing opinions and sightings of objects, own ones and others', newest first."""
+    """Return the standing opinions, notes and sightings of objects, own ones and others', newest first."""
     found = load(connection, _STANDING, {"about": list(about), "lane": str(lane), "limit": limit})
-    return [_said(each) for each in found]
+    return [said(each) for each in found]
 
 
 def disputes(connection: Connection, lane: Lane, limit: int = MAX_SEARCH_LIMIT) -> list[Said]:
     """Return the opinions of others by which an own object that stands is wrong, newest first."""
+    return _on_own(connection, "opinion", lane, limit, lambda each: each.comment.disputes)
+
+
+def proposals(connection: Connection, lane: Lane, limit: int = MAX_SEARCH_LIMIT) -> list[Said]:
+    """Return the notes of others that propose a change of an own object that stands, newest first."""
+    return _on_own(connection, "note", lane, limit, lambda each: each.comment.proposed is not None)
+
+
+def _on_own(connection: Connection, kind: str, lane: Lane, limit: int, is_meant: Callable[[Said], bool]) -> list[Said]:
     found: list[Said] = []
     before = _BEYOND
     while len(found) < limit:
-        page = load(connection, _ON_OWN, {"lane": str(lane), "limit": limit, "before": before})
-        found += [said for said in map(_said, page) if said.comment.disputes]
+        asked = {"type": kind, "lane": str(lane), "limit": limit, "before": before}
+        page = load(connection, _ON_OWN, asked)
+        found += [each for each in map(said, page) if is_meant(each)]
         if len(page) < limit:
             break
         before = page[-1].row
     return found[:limit]
 
 
-def _said(stored: StoredObject) -> Said:
+def said(stored: StoredObject) -> Said:
+    """Return a held opinion, note or sighting with what it says."""
     standing = [word.nation for word in stored.provenance if word.standing == "stands"]
     return Said(stored, comment_of(stored.body), tuple(dict.fromkeys(standing)))

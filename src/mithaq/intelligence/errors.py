@@ -33,6 +33,12 @@ class NotHeld(Error):
     code = "object-not-held"
 
 
+class BadProposal(Error):
+    """A change of somebody's object that cannot be proposed, or can no longer be answered."""
+
+    code = "bad-proposal"
+
+
 class WarningListsFailed(Error):
     """The warning lists cannot be used."""
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from mithaq.intelligence import store, tokens
+from mithaq.intelligence import reading, tokens
 from mithaq.intelligence.model import StoredObject
 from mithaq.intelligence.postings import PART_ROWS, SEGMENT_BITS, decode, segment_of
 from mithaq.intelligence.search import Query, Terms
@@ -32,6 +32,9 @@ _REACH: Final = _SEGMENT_ROWS + PART_ROWS
 """How far a segment's rows lie from its first: its last part may reach into the next."""
 
 _NAMING_ASKED: Final = 500
+_NAMED_ALIKE: Final = 500
+"""Objects of one ATT&CK id or name of which what refers to them is found."""
+
 _LAST_DAY: Final = 9_999_999
 _LAST_LETTER: Final = chr(0x10FFFF)
 _FIRST_RARE: Final = 3
@@ -103,7 +106,7 @@ def search(
     is_meant = _exact(query, at)
     found: list[StoredObject] = []
     while len(found) < limit and (asked := list(islice(rows, limit - len(found)))):
-        found += [item for item in reversed(store.by_rows(connection, sorted(asked))) if is_meant(item)]
+        found += [item for item in reversed(reading.by_rows(connection, sorted(asked))) if is_meant(item)]
     return found
 
 
@@ -145,9 +148,22 @@ def _any_of(connection: Connection, terms: Terms, lane: Lane, *, negated: bool) 
     for place, each in enumerate(named):
         if each:
             yield Clause(each, negated=negated, rare=not negated and place >= _FIRST_RARE)
+    if terms.attacks:
+        yield Clause(_of_attack(connection, terms.attacks, lane), negated=negated, rare=not negated)
+    if terms.refs:
+        yield Clause(tuple(map(tokens.ref_token, terms.refs)), negated=negated, rare=not negated)
     if terms.ids:
         rows = connection.scalars(_OF_IDS, {"ids": terms.ids, "lane": str(lane)})
         yield Clause(rows=tuple(rows), negated=negated, rare=not negated)
+
+
+def _of_attack(connection: Connection, names: Sequence[str], lane: Lane) -> tuple[str, ...]:
+    """Return the tokens of what has one of these ATT&CK ids or names, and of what refers to it."""
+    wanted = [tokens.attack_token(name) for name in names]
+    rows = {row for found in newest_with(connection, wanted, lane, _NAMED_ALIKE).values() for row in found}
+    known = [each.stix for each in reading.by_rows(connection, sorted(rows)) if each.stix.type in tokens.ATTACK_TYPES]
+    ids = (tokens.attack_token(name) for stix in known for name in stix.attack_ids)
+    return tuple(dict.fromkeys((*wanted, *ids, *(tokens.ref_token(stix.id) for stix in known))))
 
 
 def _each_of(terms: Terms, *, negated: bool) -> Iterator[Clause]:
@@ -214,10 +230,7 @@ def _rows(connection: Connection, clauses: Sequence[Clause], before: int) -> Ite
         holding = holding_in(connection, clauses, window)
         for segment in window.segments:
             bits, base = holding.get(segment, 0), segment << SEGMENT_BITS
-            while bits:
-                place = bits.bit_length() - 1
-                yield base + place
-                bits ^= 1 << place
+            yield from _top(bits, base, bits.bit_count())
 
 
 def holding_in(connection: Connection, clauses: Sequence[Clause], window: Window) -> Bits:
@@ -237,6 +250,37 @@ def holding_in(connection: Connection, clauses: Sequence[Clause], window: Window
                 else:
                     holding[segment] &= bits.get(segment, 0)
     return holding
+
+
+def newest_with(connection: Connection, wanted: Iterable[str], lane: Lane, count: int) -> dict[str, list[int]]:
+    """Return the newest standing rows that have each of some tokens, newest first, at most `count` of each.
+
+    Cost: one look at each token in each segment, until there are enough of all.
+    """
+    found: dict[str, list[int]] = {token: [] for token in wanted}
+    before = int(connection.scalar(_LAST_ROW) or 0) + 1
+    for window in _all_windows(before):
+        lacking = [token for token, rows in found.items() if len(rows) < count]
+        if not lacking:
+            break
+        by_token = bits_of(connection, lacking, window)
+        having = {segment for bits in by_token.values() for segment in bits}
+        alive = Window([segment for segment in window.segments if segment in having], window.low, window.high)
+        standing = holding_in(connection, standing_in(lane), alive) if having else {}
+        for token in lacking:
+            for segment in alive.segments:
+                bits = by_token[token].get(segment, 0) & standing[segment]
+                found[token] += _top(bits, segment << SEGMENT_BITS, count - len(found[token]))
+    return found
+
+
+def _top(bits: int, base: int, count: int) -> Iterator[int]:
+    """Yield the rows of the highest bits, at most `count`."""
+    while bits and count > 0:
+        place = bits.bit_length() - 1
+        yield base + place
+        bits ^= 1 << place
+        count -= 1
 
 
 def _windows(connection: Connection, clauses: Sequence[Clause], before: int) -> Iterator[Window]:

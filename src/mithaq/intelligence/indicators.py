@@ -1,8 +1,9 @@
-"""Build this nation's own STIX objects: indicators, sightings, opinions, and the identity they are signed off with."""
+"""Build this nation's own STIX objects: indicators, sightings, opinions, notes, and its identity."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.ids import NationId, new_id
 from mithaq.standards.observable import Observable
 from mithaq.standards.stix import StixObject
+from mithaq.standards.stix.comment import PROPOSAL_EXTENSION, Agreement
 from mithaq.standards.tlp import Tlp
 
 _NAMESPACE: Final = uuid.UUID("6f1c4d5a-9b0e-5c43-8f5f-6d6974686171")
@@ -141,9 +143,10 @@ def new_opinion(
     created_by: NationId,
     at: datetime,
     explanation: str,
+    opinion: Agreement = "strongly-disagree",
     renews: StixObject | None = None,
 ) -> bytes:
-    """Return an opinion SDO (STIX 2.1 §4.15): this nation holds that the indicator is a false positive.
+    """Return an opinion SDO (STIX 2.1 §4.15): without another one, this nation holds that it is a false positive.
 
     A false positive is what the standard itself gives as the example of `strongly-disagree`. `renews`: the opinion of
     which this is the next version.
@@ -158,9 +161,35 @@ def new_opinion(
         "created_by_ref": identity_id(created_by),
         "created": rfc3339(created),
         "modified": rfc3339(modified),
-        "explanation": explanation,
-        "opinion": "strongly-disagree",
+        **({"explanation": explanation} if explanation else {}),
+        "opinion": opinion,
         "object_refs": [indicator_id],
         "object_marking_refs": [tlp.marking_id],
     }
+    return canonical.dumps(fields)
+
+
+def new_note(
+    about: Sequence[str],
+    *,
+    content: str,
+    tlp: Tlp,
+    created_by: NationId,
+    at: datetime,
+    says: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Return a note SDO (STIX 2.1 §4.14) on objects; `says`: what it proposes or answers, in the extension for that."""
+    fields: dict[str, Any] = {
+        "type": "note",
+        "spec_version": "2.1",
+        "id": new_id("note"),
+        "created_by_ref": identity_id(created_by),
+        "created": rfc3339(at),
+        "modified": rfc3339(at),
+        "content": content,
+        "object_refs": list(about),
+        "object_marking_refs": [tlp.marking_id],
+    }
+    if says is not None:
+        fields["extensions"] = {PROPOSAL_EXTENSION: {"extension_type": "property-extension", **says}}
     return canonical.dumps(fields)

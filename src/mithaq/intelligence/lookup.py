@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select, text
 
-from mithaq.intelligence import store
+from mithaq.intelligence import reading
 from mithaq.intelligence.errors import TooMuch
 from mithaq.intelligence.finding import Window, holding_in, homes, standing_in
 from mithaq.intelligence.postings import PART_ROWS, SEGMENT_BITS
@@ -56,6 +56,16 @@ class Brief:
     tlp: Tlp
     stored_at: datetime
 
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "id": self.id,
+            "type": self.type,
+            "name": self.name,
+            "tlp": self.tlp.label,
+            "stored": rfc3339(self.stored_at),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class LookedUp:
@@ -79,16 +89,7 @@ class LookedUp:
             "value": self.observable.value if self.observable else None,
             "known": bool(self.objects),
             "more": self.more,
-            "objects": [
-                {
-                    "id": each.id,
-                    "type": each.type,
-                    "name": each.name,
-                    "tlp": each.tlp.label,
-                    "stored": rfc3339(each.stored_at),
-                }
-                for each in self.objects
-            ],
+            "objects": [each.as_json() for each in self.objects],
         }
 
 
@@ -108,11 +109,11 @@ def look_up(connection: Connection, lines: Sequence[str], lane: Lane) -> list[Lo
     wanted = list(dict.fromkeys(key for _, _, observable in asked for key in _keys(observable)))
     naming = _standing(connection, _newest(connection, wanted), lane)
     shown = {row for rows in naming.values() for row in rows[:SHOWN]}
-    briefs = _briefs(connection, sorted(shown))
+    told = briefs(connection, sorted(shown))
     answers = []
     for number, written, observable in asked:
         rows = sorted({row for key in _keys(observable) for row in naming[key]}, reverse=True)
-        found = tuple(briefs[row] for row in rows[:SHOWN] if row in briefs)
+        found = tuple(told[row] for row in rows[:SHOWN] if row in told)
         answers.append(LookedUp(number, written, observable, found, len(rows) > SHOWN))
     return answers
 
@@ -163,7 +164,7 @@ def _standing(connection: Connection, naming: Mapping[_Key, Sequence[int]], lane
     found = {key: [row for row in rows if row in stands] for key, rows in naming.items()}
     for (kind, key), rows in found.items():
         if len(rows) <= SHOWN and len(naming[kind, key]) == _NEWEST:
-            found[kind, key] = store.naming(connection, kind, key, lane)[::-1]
+            found[kind, key] = reading.naming(connection, kind, key, lane)[::-1]
     return found
 
 
@@ -186,7 +187,8 @@ def _lane_and_standing(connection: Connection, rows: Iterable[int], lane: Lane) 
     return found
 
 
-def _briefs(connection: Connection, rows: Sequence[int]) -> dict[int, Brief]:
+def briefs(connection: Connection, rows: Sequence[int]) -> dict[int, Brief]:
+    """Return what is told of objects, by their rows."""
     found: dict[int, Brief] = {}
     for start in range(0, len(rows), CHUNK_OBJECTS):
         for row in connection.execute(_BRIEFS, {"rows": rows[start : start + CHUNK_OBJECTS]}):

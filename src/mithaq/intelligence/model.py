@@ -12,11 +12,12 @@ from mithaq.intelligence.tokens import fixed_tokens, named_observables
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.reason import Reason
+from mithaq.standards.admiralty import Admiralty
 from mithaq.standards.pap import Pap
 from mithaq.standards.stix import StixObject
 from mithaq.standards.tlp import Tlp
 
-Source = Literal["own", "partner", "import", "constituent"]
+Source = Literal["own", "partner", "import", "constituent", "publisher"]
 Standing = Literal["stands", "superseded", "withdrawn"]
 
 
@@ -25,7 +26,8 @@ class Provenance:
     """One nation's word for an object: who said it, under which agreement, when, on which terms.
 
     `carried` holds the originator's terms as they came. `original` names the foreign file the object was converted
-    from, if any. `standing` and `standing_reason` say whether that word still holds.
+    from, if any. `standing` and `standing_reason` say whether that word still holds. `admiralty` is how this nation
+    rates source and information; it stays here.
     """
 
     source: Source
@@ -41,6 +43,7 @@ class Provenance:
     original: str | None = None
     standing: Standing = "stands"
     standing_reason: str = ""
+    admiralty: Admiralty | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +222,7 @@ class ImportTerms:
     """What the importer says of everything in a file.
 
     `tlp` and `pap` are the least strict labels an object gets: a stricter marking of its own wins; an object
-    without any label is TLP:RED.
+    without any label is TLP:RED. `admiralty` is how the importer rates it, else what each object's own tags say.
     """
 
     nation: NationId
@@ -230,3 +233,5 @@ class ImportTerms:
     instruction: ReleaseInstruction | None = None
     carried: Mapping[str, Any] = field(default_factory=dict)
     original: str | None = None
+    admiralty: Admiralty | None = None
+    source: Source = "import"

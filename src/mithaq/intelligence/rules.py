@@ -102,9 +102,10 @@ def _first_version(result: Plan, versions: list[Version], row: int, digest: byte
 def _conflict(new: NewObject, versions: Iterable[Version]) -> Reason | None:
     """Refuse other bytes for the same version from the same source (STIX 2.1 §3.6: a version never changes).
 
-    An object without `modified` has no version by which it could contradict itself.
+    An object without `modified` has no version by which it could contradict itself. A publisher writes the same version
+    anew in each release of its bundle; the later one counts.
     """
-    if new.stix.modified is None:
+    if new.stix.modified is None or new.provenance.source == "publisher":
         return None
     giver = (new.provenance.source, new.provenance.nation)
     for version in versions:
@@ -156,7 +157,8 @@ def _supersede_older(result: Plan, version: Version, versions: Iterable[Version]
     """Let a nation's newer version replace its own older word, never another nation's."""
     nation = new.provenance.nation
     for older in versions:
-        if not _is_newer(version, older):
+        written_anew = new.provenance.source == "publisher" and version.modified == older.modified
+        if not (_is_newer(version, older) or (written_anew and version.row > older.row)):
             continue
         for word in older.words:
             if word.nation == nation and word.standing == "stands":

@@ -33,8 +33,8 @@ Standing = Literal["stands", "withdrawn", "any"]
 class Terms:
     """What is asked for, or what is excluded.
 
-    `confidences` are closed ranges. Values, words and `prefixes` are each asked for; of types, nations, labels, sectors
-    and ids one is enough.
+    `confidences` are closed ranges. Values, words and `prefixes` are each asked for; of types, nations, labels,
+    sectors, `attacks` (an ATT&CK id or name), `refs` (what is referred to) and ids one is enough.
     """
 
     types: list[str] = field(default_factory=list)
@@ -44,6 +44,8 @@ class Terms:
     labels: list[str] = field(default_factory=list)
     sectors: list[str] = field(default_factory=list)
     confidences: list[tuple[int, int]] = field(default_factory=list)
+    attacks: list[str] = field(default_factory=list)
+    refs: list[str] = field(default_factory=list)
     seen: list[timedelta] = field(default_factory=list)
     valid: list[bool] = field(default_factory=list)
     observables: list[Observable] = field(default_factory=list)
@@ -67,7 +69,8 @@ class Query:
 def parse_query(text: str) -> Query:
     """Read a search: values (defanged too), STIX ids, words, beginnings (`phish*`), filters, and `-` before any.
 
-    The filters are `type:` `from:` `tlp:` `is:` `label:` `sector:` `seen:7d` `valid:yes` and `confidence>70`.
+    The filters are `type:` `from:` `tlp:` `is:` `label:` `sector:` `attack:T1059` `refers:` `seen:7d` `valid:yes`
+    and `confidence>70`.
 
     Raises:
         BadQuery: a filter has an unknown value, which is named, or the search is too long.
@@ -154,6 +157,16 @@ def _take_sector(terms: Terms, value: str) -> None:
     terms.sectors.append(_given("sector", value))
 
 
+def _take_attack(terms: Terms, value: str) -> None:
+    terms.attacks.append(_given("attack", value))
+
+
+def _take_refers(terms: Terms, value: str) -> None:
+    if not _STIX_ID.fullmatch(value):
+        raise BadQuery("refers: takes the id of an object, not %(word)s", word=value[:_SHOWN_CHARS])
+    terms.refs.append(value)
+
+
 def _given(name: str, value: str) -> str:
     if not value.strip():
         raise BadQuery("%(filter)s: needs a value", filter=name)
@@ -216,6 +229,8 @@ _FILTERS: Final[dict[str, Callable[[Terms, str], None]]] = {
     "tlp": _take_tlp,
     "label": _take_label,
     "sector": _take_sector,
+    "attack": _take_attack,
+    "refers": _take_refers,
     "seen": _take_seen,
     "valid": _take_valid,
     "confidence": _take_confidence,

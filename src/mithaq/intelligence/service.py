@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from mithaq.intelligence import comments, erasing, finding, lookup, store
+from mithaq.intelligence import comments, erasing, finding, lookup, reading, store
 from mithaq.intelligence.lookup import LookedUp
 from mithaq.intelligence.model import Erasure, GivenWord, HeldWord, NewObject, Page, StoredObject, StoreReport
 from mithaq.intelligence.rules import identity_of, plan
@@ -19,6 +19,9 @@ from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.reason import Reason
 from mithaq.standards.observable import Observable
+
+KNOWLEDGE = "intelligence.knowledge"
+"""What the journal says of objects under a publisher's word, which are nobody's news."""
 
 _Item = TypeVar("_Item")
 _NO_AGREEMENT = Reason("partner-object-without-agreement", "a partner's object is held only under an agreement")
@@ -46,19 +49,19 @@ class Holdings:
 
     def get(self, conn: Connection, stix_id: str, lane: Lane) -> list[StoredObject]:
         """Return every version of an object that is held, newest first; empty if it is not held."""
-        return store.versions(conn, stix_id, lane)
+        return reading.versions(conn, stix_id, lane)
 
     def rows(self, conn: Connection, row_ids: Sequence[int]) -> list[StoredObject]:
         """Return objects by their rows, as the journal names them, in row order."""
-        return [item for chunk in _chunks(row_ids) for item in store.by_rows(conn, chunk)]
+        return [item for chunk in _chunks(row_ids) for item in reading.by_rows(conn, chunk)]
 
     def since(self, conn: Connection, at: datetime, after_row: int, limit: int) -> list[StoredObject]:
         """Return objects of every lane that came in at `at` or later, in row order after `after_row`."""
-        return store.since(conn, at, after_row, limit)
+        return reading.since(conn, at, after_row, limit)
 
     def names(self, conn: Connection, object_type: str) -> frozenset[str]:
         """Return the names of every standing object of a type."""
-        return store.names(conn, object_type)
+        return reading.names(conn, object_type)
 
     def search(self, conn: Connection, query: str, lane: Lane, after: int | None, limit: int, *, at: datetime) -> Page:
         """Return one page of the objects a search finds at an instant, newest first; `after`: the last page's `next`.
@@ -77,7 +80,7 @@ class Holdings:
         """Return, for each observable that a standing object names, the rows of those objects."""
         found: dict[Observable, list[int]] = {}
         for chunk in _chunks(observables):
-            found.update(store.known(conn, chunk, lane))
+            found.update(reading.known(conn, chunk, lane))
         return found
 
     def look_up(self, conn: Connection, lines: Sequence[str], lane: Lane) -> list[LookedUp]:
@@ -94,7 +97,7 @@ class Holdings:
         They stand, are not revoked, and have not expired at `at`; `valid_from` may lie ahead and is for the matcher
         to honour. Every lane is returned: the caller keeps them apart.
         """
-        return store.active_indicators(conn, at, after_row, limit)
+        return reading.active_indicators(conn, at, after_row, limit)
 
     def withdraw(
         self,
@@ -152,7 +155,7 @@ class Holdings:
 
     def original(self, conn: Connection, name: str) -> bytes | None:
         """Return a kept foreign file, byte for byte."""
-        return store.original(conn, name)
+        return reading.original(conn, name)
 
     def _store_chunk(self, tx: Transaction, chunk: Sequence[NewObject]) -> StoreReport:
         refused = [(new.stix.id, _NO_AGREEMENT) for new in chunk if _lacks_agreement(new)]
@@ -176,12 +179,14 @@ def _lacks_agreement(new: NewObject) -> bool:
 
 def _tell(tx: Transaction, touched: Mapping[int, NewObject]) -> None:
     """Write one journal entry for each lane and giver of a chunk."""
-    groups: dict[tuple[Lane, NationId], list[int]] = {}
+    groups: dict[tuple[Lane, NationId, bool], list[int]] = {}
     for row, new in touched.items():
-        groups.setdefault((new.lane, new.provenance.nation), []).append(row)
-    for (lane, nation), rows in groups.items():
+        is_published = new.provenance.source == "publisher"
+        groups.setdefault((new.lane, new.provenance.nation, is_published), []).append(row)
+    for (lane, nation, is_published), rows in groups.items():
+        kind, giver = (KNOWLEDGE, "publisher") if is_published else ("intelligence.stored", "nation")
         subject = touched[rows[0]].stix.id
-        tx.append("intelligence.stored", subject=subject, lane=lane, actor=f"nation:{nation}", detail={"rows": rows})
+        tx.append(kind, subject=subject, lane=lane, actor=f"{giver}:{nation}", detail={"rows": rows})
 
 
 def _chunks(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:

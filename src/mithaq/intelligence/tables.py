@@ -57,6 +57,8 @@ provenance = Table(
     Column("carried", Json, nullable=False),
     Column("received_at", Timestamp, nullable=False),
     Column("original", Text),
+    # How this nation rates it, such as B2; never leaves.
+    Column("admiralty", Text),
     Column("standing", Text, nullable=False),
     Column("standing_reason", Text, nullable=False),
 )

@@ -14,8 +14,15 @@ from typing import Final
 from mithaq.intelligence.words import fold, words_of
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.standards.observable import Observable, canonical_observable
-from mithaq.standards.stix import StixObject
+from mithaq.standards.stix import StixObject, meaning_of
 from mithaq.standards.tlp import Tlp
+
+ATTACK_TYPES: Final = frozenset({
+    "attack-pattern", "campaign", "course-of-action", "intrusion-set", "malware", "tool",
+    "x-mitre-analytic", "x-mitre-asset", "x-mitre-data-component", "x-mitre-data-source",
+    "x-mitre-detection-strategy", "x-mitre-tactic",
+})  # fmt: skip
+"""What ATT&CK gives an id to."""
 
 EVERY: Final = ""
 """The token of every object."""
@@ -26,8 +33,12 @@ FALLEN: Final = "is:fallen"
 REVOKED: Final = "is:revoked"
 MAX_INDEXED_CHARS: Final = 8000
 MAX_LABELS: Final = 50
+MAX_REFS: Final = 10_000
+"""An object is found from the first so many that it refers to."""
+
 _WORD_CHARS: Final = 64
 _PHRASE_CHARS: Final = 256
+_MEANING_CHARS: Final = 32
 _KEY_CHARS: Final = 600
 """Longer values are indexed by their digest: a PostgreSQL index entry has room for about 2,700 bytes."""
 
@@ -52,6 +63,14 @@ def _facts(stix: StixObject, lane: Lane) -> list[str]:
         found.append(until_token(stix.valid_until.toordinal()))
     found += map(label_token, stix.labels[:MAX_LABELS])
     found += map(sector_token, stix.sectors[:MAX_LABELS])
+    found += map(ref_token, stix.refs[:MAX_REFS])
+    if stix.attack_ids:
+        found += map(attack_token, stix.attack_ids)
+        if stix.name and stix.type in ATTACK_TYPES:
+            found.append(attack_token(stix.name))
+    meaning = meaning_token(stix)
+    if meaning is not None:
+        found.append(meaning)
     return found
 
 
@@ -98,6 +117,24 @@ def label_token(label: str) -> str:
 def sector_token(sector: str) -> str:
     """Return the token of a sector, folded."""
     return f"sector:{_phrase(sector)}"
+
+
+def ref_token(stix_id: str) -> str:
+    """Return the token of what refers to an object."""
+    return f"ref:{stix_id}"
+
+
+def attack_token(text: str) -> str:
+    """Return the token of what has an ATT&CK id, or a name beside one."""
+    return f"attack:{_phrase(text)}"
+
+
+def meaning_token(stix: StixObject) -> str | None:
+    """Return the token that all indicators of one meaning share; None for what is no indicator, or cannot be read."""
+    if stix.type != "indicator" or not stix.pattern:
+        return None
+    meaning = meaning_of(stix.pattern, stix.pattern_type)
+    return None if meaning is None else f"means:{hashlib.sha256(meaning.encode()).hexdigest()[:_MEANING_CHARS]}"
 
 
 def _phrase(text: str) -> str:

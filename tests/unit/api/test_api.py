@@ -26,6 +26,13 @@ DOORS = [
     ("GET", "/api/v1/objects", Verb.INTELLIGENCE_READ),
     ("POST", "/api/v1/objects/look-up", Verb.INTELLIGENCE_READ),
     ("POST", "/api/v1/indicators", Verb.INTELLIGENCE_WRITE),
+    ("GET", "/api/v1/objects/{object_id}", Verb.INTELLIGENCE_READ),
+    ("GET", "/api/v1/objects/{object_id}/related", Verb.INTELLIGENCE_READ),
+    ("POST", "/api/v1/objects/{object_id}/notes", Verb.INTELLIGENCE_WRITE),
+    ("POST", "/api/v1/objects/{object_id}/opinions", Verb.INTELLIGENCE_WRITE),
+    ("POST", "/api/v1/objects/{object_id}/proposals", Verb.INTELLIGENCE_WRITE),
+    ("GET", "/api/v1/proposals", Verb.INTELLIGENCE_READ),
+    ("GET", "/api/v1/knowledge", Verb.INTELLIGENCE_READ),
     ("GET", "/api/v1/hits", Verb.DETECTION_READ),
     ("POST", "/api/v1/telemetry/zeek", Verb.TELEMETRY_PUSH),
     ("GET", "/api/v1/why?object=a&partner=XB", Verb.RELEASE_READ),
@@ -264,3 +271,37 @@ def test_events_tell_the_journal_but_not_the_audit(
         told = {entry.kind: _event(entry) for entry in journal.entries(connection, 0)}
     assert json.loads(told["intelligence.stored"].partition("data: ")[2])["subject"].startswith("indicator--")
     assert "data:" not in told["people.action"]
+
+
+def test_an_object_is_told_as_everyone_said_it_and_what_is_related(
+    program: Ask, countries: list[Country], at: datetime
+) -> None:
+    held = countries[0].add(1, at)
+    countries[0].add(2, at)
+    ask = program(Verb.INTELLIGENCE_READ)
+    told = ask.get(f"/api/v1/objects/{held}").json()
+    assert [each["nation"] for each in told["merged"]["said_by"]] == ["XA"]
+    assert told["score"]["base_score"] == 80
+    assert ask.get(f"/api/v1/objects/{held}/related").json()["shared"] == []
+    missing = ask.get("/api/v1/objects/malware--00000000-0000-4000-8000-000000000009")
+    assert (missing.status_code, missing.json()["code"]) == (404, "object-not-held")
+    assert ask.get("/api/v1/knowledge?name=T1059").json() == {"bundles": [], "found": []}
+    assert ask.get("/api/v1/proposals").json() == {"proposals": []}
+
+
+def test_what_is_said_of_an_object_over_the_api_stays_here(
+    program: Ask, countries: list[Country], at: datetime
+) -> None:
+    held = countries[0].add(1, at)
+    path = f"/api/v1/objects/{held}"
+    writer = program(Verb.INTELLIGENCE_WRITE, Verb.INTELLIGENCE_READ)
+    said = writer.post(f"{path}/notes", json={"text": "Seen in two ministries."})
+    assert said.status_code == 201
+    assert writer.post(f"{path}/opinions", json={"opinion": "agree"}).status_code == 201
+    found = writer.get(path).json()["found"]
+    assert [each["says"] for each in found] == ["agree", "note"]
+    assert writer.post(f"{path}/notes", json={"text": "x", "tell": True}).status_code == 422
+    assert writer.post(f"{path}/opinions", json={"opinion": "maybe"}).status_code == 422
+    unchanged = json.loads(writer.get(path).json()["versions"][0]["body"])
+    refused = writer.post(f"{path}/proposals", json={"proposed": unchanged, "why": "x"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "bad-proposal")

@@ -148,22 +148,34 @@ def befriend(one: Desk, other: Desk) -> None:
 @pytest.fixture
 def agreed(xa: Desk, xb: Desk, tmp_path: Path) -> str:
     """An agreement in force between both, signed at both desks; its id."""
-    template, agreement_id = _agreed()
+    return _start_agreed(tmp_path, xa, xb)
+
+
+@pytest.fixture
+def agreed_on_remarks(xa: Desk, xb: Desk, tmp_path: Path) -> str:
+    """An agreement in force between both that also covers notes and opinions; its id."""
+    return _start_agreed(tmp_path, xa, xb, "--kinds", "indicator,sighting,note,opinion")
+
+
+def _start_agreed(folder: Path, xa: Desk, xb: Desk, *terms: str) -> str:
+    template, agreement_id = _agreed(*terms)
     for each in (xa, xb):
         shutil.rmtree(each.root)
-    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(template, folder, dirs_exist_ok=True)
     return agreement_id
 
 
 @cache
-def _agreed() -> tuple[Path, str]:
+def _agreed(*terms: str) -> tuple[Path, str]:
     """Two desks that agreed, at the work of their operators, once in this run."""
     folder = _template()
     xa, xb = desk(folder, "XA"), desk(folder, "XB")
     befriend(xa, xb)
     befriend(xb, xa)
     draft, copy, back = (str(folder / name) for name in ("draft.json", "xa.agreement", "xb.agreement"))
-    assert xa("agreement", "draft", "--title-en", "Joint defence", "--title-ar", "الدفاع المشترك", draft).code == 0
+    assert (
+        xa("agreement", "draft", "--title-en", "Joint defence", "--title-ar", "الدفاع المشترك", *terms, draft).code == 0
+    )
     agreement_id: str = xa.one("agreement", "propose", draft)["id"]
     assert xa("agreement", "export", agreement_id, copy).code == 0
     xb.one("agreement", "import", copy)

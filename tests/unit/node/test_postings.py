@@ -53,6 +53,8 @@ def tokens_of_rows(connection: Connection) -> dict[int, set[bytes]]:
 def test_the_index_of_older_objects_is_the_one_they_would_have_today(db_url: str) -> None:
     migrate(db_url, REVISION)
     database = Database.open(db_url)
+    with database.engine.execution_options(mithaq_write=True).begin() as connection:
+        connection.execute(text("ALTER TABLE object_provenance ADD COLUMN admiralty TEXT"))  # a later revision's
     holdings = Holdings(database)
     new = objects(AT)
     with database.write(AT) as tx:
@@ -75,7 +77,7 @@ def test_the_index_of_older_objects_is_the_one_they_would_have_today(db_url: str
 
 def another_word(new: NewObject) -> NewObject:
     given: dict[str, Any] = {"source": "import", "nation": NationId("XC"), "tlp": Tlp.RED}
-    rest = dict.fromkeys(("agreement_id", "agreement_version", "release_id", "purpose", "pap"))
+    rest: dict[str, Any] = dict.fromkeys(("agreement_id", "agreement_version", "release_id", "purpose", "pap"))
     word = Provenance(**given, **rest, carried={}, received_at=AT + timedelta(days=1))
     return NewObject(new.body, new.stix, new.lane, word)
 

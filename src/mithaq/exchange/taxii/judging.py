@@ -16,6 +16,7 @@ from mithaq.exchange.gatekeeping import whose
 from mithaq.exchange.store import Vetoes
 from mithaq.exchange.taxii.model import Shelf
 from mithaq.intelligence.indicators import identity_id
+from mithaq.intelligence.knowledge import published
 from mithaq.intelligence.model import Standing
 from mithaq.intelligence.tables import instructions, objects, provenance
 from mithaq.kernel.database import EPOCH
@@ -157,10 +158,12 @@ class Judge:
         """Return which of these ids are held here and may not be known to the constituent.
 
         An object may be known if a version of it is released, and what that version refers to may be known too; of
-        objects that refer to each other all may be known, or none.
+        objects that refer to each other all may be known, or none. What a publisher's word stands for may be known
+        anyway.
         """
         versions: dict[str, list[Collection[str]]] = {}
         news = {ref for ref in wanted if self._matters(ref)}
+        news -= published(self._connection, news)
         while news:
             if len(versions) + len(news) > _MAX_CLOSURE:
                 return frozenset(wanted)
@@ -173,6 +176,7 @@ class Judge:
                     known.append(refs)
                     found.update(refs)
             news = found - versions.keys() - news
+            news -= published(self._connection, news)
         return frozenset(ref for ref in _unknown(versions) if ref in wanted)
 
     def _matters(self, ref: str) -> bool:

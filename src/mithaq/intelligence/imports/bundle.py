@@ -42,7 +42,7 @@ def import_bundle(
 
 
 def _imported(tally: Tally, source: stix.Readable, door: Door) -> ImportReport:
-    limited = _Limited(source, door)
+    limited = Limited(source, door)
     read = 0
     try:
         for piece in stix.split_bundle(limited, max_object_bytes=door.max_object_bytes):
@@ -60,8 +60,12 @@ def _imported(tally: Tally, source: stix.Readable, door: Door) -> ImportReport:
     return tally.report()
 
 
-class _Limited:
-    """Count what is read and stop at the door's limit."""
+class Limited:
+    """Count what is read and stop at the door's limit.
+
+    Raises:
+        TooMuch: more was read than the door lets in.
+    """
 
     def __init__(self, source: stix.Readable, door: Door) -> None:
         self._source = source
@@ -69,6 +73,7 @@ class _Limited:
         self._left = door.max_bytes
 
     def read(self, size: int, /) -> bytes:
+        """Read on."""
         piece = self._source.read(size)
         self._left -= len(piece)
         if self._left < 0:

@@ -13,6 +13,7 @@ from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel.errors import Error
 from mithaq.kernel.reason import Reason
 from mithaq.standards import stix
+from mithaq.standards.admiralty import admiralty_of
 
 MAX_LISTED: Final = 1000
 """Refusals and warnings told one by one; beyond that they are only counted."""
@@ -45,6 +46,10 @@ class Tally:
         except stix.BadObject as error:
             self.refuse(error.subject or f"#{index}", reason_of(error))
             return
+        self.take(body, parsed)
+
+    def take(self, body: bytes, parsed: stix.StixObject) -> None:
+        """Take one object that was read already."""
         self._look_at(parsed)
         self._chunk.append(NewObject(body, parsed, self._terms.lane, self._provenance(parsed), self._terms.instruction))
         if len(self._chunk) >= CHUNK_OBJECTS:
@@ -113,7 +118,7 @@ class Tally:
     def _new_provenance(self, parsed: stix.StixObject) -> Provenance:
         tlp, pap = labels(parsed, self._terms)
         return Provenance(
-            source="import",
+            source=self._terms.source,
             nation=self._terms.nation,
             agreement_id=None,
             agreement_version=None,
@@ -124,6 +129,7 @@ class Tally:
             carried=self._terms.carried,
             received_at=self._at,
             original=self._terms.original,
+            admiralty=self._terms.admiralty or admiralty_of(parsed.labels),
         )
 
 

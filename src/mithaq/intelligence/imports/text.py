@@ -17,6 +17,7 @@ from mithaq.intelligence.settings import MAX_TEXT_CHARS
 from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
+from mithaq.standards.admiralty import Admiralty
 from mithaq.standards.defang import extract
 from mithaq.standards.observable import Observable
 from mithaq.standards.pap import Pap
@@ -62,6 +63,7 @@ class IndicatorTerms:
     pap: Pap | None = None
     purpose: str | None = None
     instruction: ReleaseInstruction | None = None
+    admiralty: Admiralty | None = None
 
 
 def look_up(
@@ -116,5 +118,6 @@ def _own_indicator(observable: Observable, terms: IndicatorTerms, at: datetime) 
         pap=terms.pap,
         carried={},
         received_at=at,
+        admiralty=terms.admiralty,
     )
     return NewObject(body, parse(body), terms.lane, provenance, terms.instruction)

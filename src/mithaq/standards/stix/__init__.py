@@ -2,6 +2,7 @@
 
 from mithaq.standards.errors import BadBundle, BadObject
 from mithaq.standards.stix.bundle import Piece, Readable, Refused, nesting_exceeds, split_bundle
+from mithaq.standards.stix.meaning import meaning_of
 from mithaq.standards.stix.objects import MAX_DEPTH, MAX_OBJECT_BYTES, StixObject, fields_of, parse, parse_fields
 from mithaq.standards.stix.pattern import ReadPattern, matchable, read_pattern
 
@@ -17,6 +18,7 @@ __all__ = [
     "StixObject",
     "fields_of",
     "matchable",
+    "meaning_of",
     "nesting_exceeds",
     "parse",
     "parse_fields",

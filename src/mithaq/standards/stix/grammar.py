@@ -28,7 +28,9 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
+class Token:
+    """One token of a pattern: its kind, its text, and where it begins."""
+
     kind: str
     text: str
     position: int
@@ -59,23 +61,28 @@ def refusal(code: str, message: str, **params: str | int) -> Reason:
     return Reason(code, message, params, "write one indicator for each value that is dangerous by itself")
 
 
-def _tokens(pattern: str) -> Iterator[_Token]:
+def tokens_of(pattern: str) -> Iterator[Token]:
+    """Yield the tokens of a pattern; the last one is `end`.
+
+    Raises:
+        Unreadable: a character begins no token.
+    """
     position = 0
     while position < len(pattern):
         match = _TOKEN.match(pattern, position)
         if match is None:
             raise Unreadable(f"character {position + 1}")
         if match.lastgroup is not None:
-            yield _Token(match.lastgroup, match.group(), position)
+            yield Token(match.lastgroup, match.group(), position)
         position = match.end()
-    yield _Token("end", "", position)
+    yield Token("end", "", position)
 
 
 class Reader:
     """Read a pattern once, left to right; `reason` says what no single observation can show."""
 
     def __init__(self, pattern: str) -> None:
-        self._tokens = list(_tokens(pattern))
+        self._tokens = list(tokens_of(pattern))
         self._next = 0
         self._nesting = 0
         self.tests: list[Comparison] = []
@@ -222,7 +229,7 @@ class Reader:
         token = self._tokens[self._next]
         return "" if token.kind == "string" else token.text
 
-    def _take(self) -> _Token:
+    def _take(self) -> Token:
         token = self._tokens[self._next]
         if token.kind == "end":
             raise Unreadable("it ends too early")
@@ -242,5 +249,5 @@ class Reader:
         self._next += 1
 
 
-def _text_of(token: _Token) -> str:
+def _text_of(token: Token) -> str:
     return _ESCAPE.sub(r"\1", token.text[token.text.index("'") + 1 : -1])

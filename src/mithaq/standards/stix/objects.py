@@ -30,6 +30,9 @@ _ID: Final = re.compile(
 )
 _REF_ENDS: Final = ("_ref", "_refs")
 _COMMON_REFS: Final = frozenset({"created_by_ref", "object_marking_refs"})
+_ATTACK_ID: Final = re.compile(r"[A-Z]{1,3}[0-9]{4}(?:\.[0-9]{3})?")
+# How MISP's galaxy and Sigma's tags name a technique among an object's labels.
+_ATTACK_LABEL: Final = re.compile(r'(?:misp-galaxy:mitre-.{0,200} - |attack\.)([TtSsGgMm][0-9]{4}(?:\.[0-9]{3})?)"?')
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _VALUE_TYPES: Final = {
     "ipv4-addr": "ipv4",
@@ -61,7 +64,8 @@ class StixObject:
     """Hold the fields of an object that this node reads; everything else stays in the bytes.
 
     `observables`: for an indicator, those of which any one makes its pattern true; for a cyber-observable object,
-    what it is. `mentions`: every observable the object names, for search.
+    what it is. `mentions`: every observable the object names, for search. `attack_ids`: what it is in ATT&CK (T1059),
+    or what of ATT&CK its labels name.
     """
 
     id: str
@@ -84,6 +88,7 @@ class StixObject:
     observables: tuple[Observable, ...] = ()
     mentions: tuple[Observable, ...] = ()
     refs: tuple[str, ...] = ()
+    attack_ids: tuple[str, ...] = ()
 
 
 def parse(body: bytes) -> StixObject:
@@ -157,6 +162,7 @@ def parse_fields(fields: Mapping[str, Any]) -> StixObject:
         observables=sufficient,
         mentions=mentions,
         refs=reader.refs(),
+        attack_ids=reader.attack_ids(),
     )
 
 
@@ -227,6 +233,20 @@ class _Fields:
             return from_rfc3339(value)
         except (ValueError, OverflowError):
             raise self.bad("%(key)s is not a timestamp: %(value)s", key=key, value=value[:40]) from None
+
+    def attack_ids(self) -> tuple[str, ...]:
+        references = self.fields.get("external_references")
+        found: dict[str, None] = {}
+        for each in references if isinstance(references, list) else ():
+            if isinstance(each, dict) and str(each.get("source_name")).startswith("mitre-"):
+                named = each.get("external_id")
+                if isinstance(named, str) and _ATTACK_ID.fullmatch(named):
+                    found[named] = None
+        for label in self.texts("labels"):
+            match = _ATTACK_LABEL.fullmatch(label)
+            if match is not None:
+                found[match.group(1).upper()] = None
+        return tuple(found)
 
     def refs(self) -> tuple[str, ...]:
         found: dict[str, None] = {}

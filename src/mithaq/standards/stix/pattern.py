@@ -17,7 +17,7 @@ from mithaq.standards.stix.grammar import Comparison, Conjunction, Reader, Unrea
 
 MAX_PATTERN_CHARS: Final = 100_000
 # By far most patterns are one equality; the tokens of those need not be told apart. Without escapes, so unambiguous.
-_ONE_EQUALITY: Final = re.compile(r"\[([a-z0-9-]++):(value) ?= ?'([^'\\]*+)'\]")
+ONE_EQUALITY: Final = re.compile(r"\[([a-z0-9-]++):(value) ?= ?'([^'\\]*+)'\]")
 _ADDRESS_TYPES: Final = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "email-addr"})
 _VALUE_KINDS: Final = {
     "ipv4-addr": "ipv4",
@@ -55,7 +55,7 @@ def read_pattern(pattern: str) -> ReadPattern:
         return ReadPattern(
             (), (), refusal("pattern-too-long", "the pattern is longer than %(max)s characters", max=MAX_PATTERN_CHARS)
         )
-    single = _ONE_EQUALITY.fullmatch(pattern)
+    single = ONE_EQUALITY.fullmatch(pattern)
     if single is not None:
         test = Comparison(single.group(1), (single.group(2),), "=", (single.group(3),), negated=False)
         return _judge([(test,)], [test], None)
@@ -153,11 +153,12 @@ def _observables(test: Comparison) -> tuple[Observable, ...]:
     """Return the observables a test names, or nothing if one of its values is none."""
     if test.operator not in {"=", "IN", "ISSUBSET"}:
         return ()
-    found = tuple(_observable(test, value) for value in test.values)
+    found = tuple(observable_of(test, value) for value in test.values)
     return () if None in found else tuple(item for item in found if item is not None)
 
 
-def _observable(test: Comparison, value: str) -> Observable | None:
+def observable_of(test: Comparison, value: str) -> Observable | None:
+    """Return the observable that one value of a test is, or None."""
     path = test.path
     if path == ("value",) and test.object_type in _VALUE_KINDS:
         return canonical_observable(_VALUE_KINDS[test.object_type], value)

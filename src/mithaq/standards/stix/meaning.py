@@ -1,0 +1,302 @@
+"""One form for all patterns that mean the same (STIX 2.1 §9), so that equal indicators under other ids are found.
+
+What may differ: white space, quotes, `==` and `<>`, the order and repetition of what OR and AND join, parentheses that
+change nothing, `IN` for a row of equalities, and the spelling of an address, a name, a URL or a hash. Everything else
+is kept as it stands: where this module is not sure that two patterns mean the same, their forms differ.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+from mithaq.standards.defang import refang_value
+from mithaq.standards.stix.grammar import Comparison, Token, Unreadable, tokens_of
+from mithaq.standards.stix.pattern import MAX_PATTERN_CHARS, ONE_EQUALITY, hash_kind, observable_of
+
+_MAX_NESTING: Final = 32
+_ESCAPED: Final = re.compile(r"\\(['\\])")
+_LOOSE: Final = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr"})
+_ADDRESS_KINDS: Final = {"ipv4-addr": {"ipv4"}, "ipv6-addr": {"ipv6"}, "domain-name": {"domain"}}
+_COMPARING: Final = frozenset({"=", "<", ">", "<=", ">=", "LIKE", "MATCHES", "ISSUBSET", "ISSUPERSET"})
+_SAME: Final = {"==": "=", "<>": "!="}
+
+# A node is a list that JSON can write: ["or", …], ["and", …], ["obs", …], or a test.
+_Node = list[Any]
+
+
+def meaning_of(pattern: str, pattern_type: str = "stix") -> str | None:
+    """Return the form that all patterns of the same meaning share, or None for a pattern that cannot be read.
+
+    A pattern in another language is its own text.
+
+    >>> meaning_of("[domain-name:value = 'Evil.Example']") == meaning_of("[ domain-name:'value'=='evil.example.' ]")
+    True
+    """
+    if len(pattern) > MAX_PATTERN_CHARS:
+        return None
+    if pattern_type not in {"", "stix"}:
+        return _written([pattern_type, pattern.strip()])
+    single = ONE_EQUALITY.fullmatch(pattern)
+    try:
+        if single is not None:
+            return _written(["obs", _equality(single.group(1), [single.group(2)], ["s", single.group(3)])])
+        return _written(_Former(pattern).pattern())
+    except Unreadable:
+        return None
+
+
+def _written(node: _Node) -> str:
+    return json.dumps(node, ensure_ascii=True, separators=(",", ":"))
+
+
+def _joined(word: str, parts: list[_Node], *, once: bool) -> _Node:
+    """Join parts in one order; `once`: a part that is there twice says nothing more than once."""
+    flat: list[_Node] = []
+    for part in parts:
+        flat += part[1:] if part[0] == word else [part]
+    if once:
+        flat = list({_written(each): each for each in flat}.values())
+    found = sorted(flat, key=_written)
+    return found[0] if len(found) == 1 else [word, *found]
+
+
+def _outside(tests: list[_Node]) -> _Node:
+    """Return NOT IN: of a list it asks for one element outside the set, where a row of != may be met by several."""
+    found = _joined("and", tests, once=True)
+    return ["not-in", *found[1:]] if found[0] == "and" else found
+
+
+class _Former:
+    """Read one pattern, left to right, into its form."""
+
+    def __init__(self, pattern: str) -> None:
+        self._tokens = list(tokens_of(pattern))
+        self._next = 0
+        self._nesting = 0
+
+    def pattern(self) -> _Node:
+        found = self._followed()
+        if self._tokens[self._next].kind != "end":
+            raise Unreadable("the end expected")
+        return found
+
+    def _followed(self) -> _Node:
+        """FOLLOWEDBY binds weakest, then OR, then AND (STIX 2.1 §9.3 and its grammar)."""
+        parts = [self._either()]
+        while self._take_if("FOLLOWEDBY"):
+            parts.append(self._either())
+        return parts[0] if len(parts) == 1 else ["followedby", *parts]
+
+    def _either(self) -> _Node:
+        parts = [self._both()]
+        while self._take_if("OR"):
+            parts.append(self._both())
+        return _joined("o-or", parts, once=True)
+
+    def _both(self) -> _Node:
+        # AND asks for different observations: the same one twice is more than once (§9.5).
+        parts = [self._observation()]
+        while self._take_if("AND"):
+            parts.append(self._observation())
+        return _joined("o-and", parts, once=False)
+
+    def _observation(self) -> _Node:
+        if self._take_if("["):
+            inside = self._any_of()
+            self._expect("]")
+            found = self._lifted(inside)
+        else:
+            self._expect("(")
+            self._enter()
+            found = self._followed()
+            self._expect(")")
+            self._nesting -= 1
+        return self._qualified(found)
+
+    def _lifted(self, inside: _Node) -> _Node:
+        """`[a OR b]` is true exactly when `[a] OR [b]` is."""
+        if inside[0] == "or":
+            return _joined("o-or", [["obs", each] for each in inside[1:]], once=True)
+        return ["obs", inside]
+
+    def _qualified(self, found: _Node) -> _Node:
+        while self._peek() in {"WITHIN", "REPEATS", "START"}:
+            word = self._take().text
+            limit = self._value()
+            if word == "START":
+                self._expect("STOP")
+                found = ["start", limit, self._value(), found]
+            else:
+                self._expect("SECONDS" if word == "WITHIN" else "TIMES")
+                found = [word.lower(), limit, found]
+        return found
+
+    def _any_of(self) -> _Node:
+        parts = [self._all_of()]
+        while self._take_if("OR"):
+            parts.append(self._all_of())
+        return _joined("or", parts, once=True)
+
+    def _all_of(self) -> _Node:
+        parts = [self._comparison()]
+        while self._take_if("AND"):
+            parts.append(self._comparison())
+        return _without_guards(_joined("and", parts, once=True))
+
+    def _comparison(self) -> _Node:
+        if self._take_if("("):
+            self._enter()
+            found = self._any_of()
+            self._expect(")")
+            self._nesting -= 1
+            return found
+        if self._take_if("EXISTS"):
+            object_type, path = self._object_path()
+            return ["exists", object_type, _steps(object_type, path)]
+        return self._test(*self._object_path())
+
+    def _test(self, object_type: str, path: list[str]) -> _Node:
+        negated = self._take_if("NOT")
+        operator = self._take().text
+        operator = _SAME.get(operator, operator)
+        if operator == "!=":
+            if negated:
+                raise Unreadable("NOT !=")
+            operator, negated = "=", True
+        if operator == "IN":
+            values = self._value_set()
+            if negated and len(values) > 1:
+                return _outside([_equality(object_type, path, value, negated=True) for value in values])
+            return _joined("or", [_equality(object_type, path, each, negated=negated) for each in values], once=True)
+        if operator not in _COMPARING:
+            raise Unreadable(f"unknown operator {operator[:20]!r}")
+        value = self._value()
+        if operator == "=":
+            return _equality(object_type, path, value, negated=negated)
+        if operator in {"ISSUBSET", "ISSUPERSET"}:
+            value = _spelled(object_type, path, value)
+        return ["not" if negated else "is", object_type, _steps(object_type, path), operator, value]
+
+    def _object_path(self) -> tuple[str, list[str]]:
+        object_type = self._name()
+        self._expect(":")
+        path = [self._name()]
+        while True:
+            if self._take_if("."):
+                path.append(self._name())
+            elif self._take_if("["):
+                token = self._take()
+                if token.kind != "number" and token.text != "*":
+                    raise Unreadable("a list index is a number or *")
+                path.append(f"[{token.text if token.text == '*' else _number(token.text)}")
+                self._expect("]")
+            else:
+                return object_type, path
+
+    def _name(self) -> str:
+        token = self._take()
+        if token.kind == "word":
+            return token.text
+        if token.kind == "string" and token.text[0] == "'":
+            return _text(token)
+        raise Unreadable(f"a name expected at character {token.position + 1}")
+
+    def _value(self) -> list[str]:
+        """Return a value with its kind: the text '80' is not the number 80."""
+        token = self._take()
+        match token.kind:
+            case "string":
+                return ["s" if token.text[0] == "'" else token.text[0], _text(token)]
+            case "number":
+                return ["n", _number(token.text)]
+            case "word":
+                return ["w", token.text]
+        raise Unreadable(f"a value expected at character {token.position + 1}")
+
+    def _value_set(self) -> list[list[str]]:
+        self._expect("(")
+        values = [self._value()]
+        while self._take_if(","):
+            values.append(self._value())
+        self._expect(")")
+        return values
+
+    def _enter(self) -> None:
+        self._nesting += 1
+        if self._nesting > _MAX_NESTING:
+            raise Unreadable(f"more than {_MAX_NESTING} parentheses deep")
+
+    def _peek(self) -> str:
+        token = self._tokens[self._next]
+        return "" if token.kind == "string" else token.text
+
+    def _take(self) -> Token:
+        token = self._tokens[self._next]
+        if token.kind == "end":
+            raise Unreadable("it ends too early")
+        self._next += 1
+        return token
+
+    def _take_if(self, text: str) -> bool:
+        if self._peek() == text:
+            self._next += 1
+            return True
+        return False
+
+    def _expect(self, text: str) -> None:
+        if not self._take_if(text):
+            raise Unreadable(f"{text!r} expected at character {self._tokens[self._next].position + 1}")
+
+
+def _equality(object_type: str, path: list[str], value: list[str], *, negated: bool = False) -> _Node:
+    """Return an equality, its value as this node compares values of that property."""
+    return ["not" if negated else "is", object_type, _steps(object_type, path), "=", _spelled(object_type, path, value)]
+
+
+def _steps(object_type: str, path: list[str]) -> list[str]:
+    """Return a path with the one name of a hash algorithm, which people write in several ways."""
+    if object_type not in {"file", "artifact"} or len(path) != 2 or path[0] != "hashes":
+        return path
+    return ["hashes", hash_kind(path[1]) or path[1]]
+
+
+def _spelled(object_type: str, path: list[str], value: list[str]) -> list[str]:
+    if value[0] != "s" or any(step.startswith("[") for step in path):
+        return value
+    test = Comparison(object_type, tuple(path), "=", (value[1],), negated=False)
+    found = observable_of(test, value[1])
+    if found is None and object_type in _LOOSE and path == ["value"]:
+        found = observable_of(test, refang_value(value[1]))
+    return value if found is None else ["o", found.type, found.value]
+
+
+def _without_guards(node: _Node) -> _Node:
+    """Drop `dst_ref.type = 'ipv4-addr'` beside `dst_ref.value = '…'` where the value is of that type by itself."""
+    if node[0] != "and":
+        return node
+    valued = {_key(test): test[4][1] for test in node[1:] if _is_equality(test, "value") and test[4][0] == "o"}
+    kept = [test for test in node[1:] if not (_is_equality(test, "type") and _says_no_more(test, valued))]
+    return _joined("and", kept, once=True) if kept else node
+
+
+def _says_no_more(test: _Node, valued: dict[tuple[Any, ...], str]) -> bool:
+    return valued.get(_key(test)) in _ADDRESS_KINDS.get(test[4][1], ())
+
+
+def _is_equality(test: _Node, end: str) -> bool:
+    return test[0] == "is" and test[3] == "=" and len(test[2]) > 1 and test[2][-1] == end
+
+
+def _key(test: _Node) -> tuple[Any, ...]:
+    return (test[1], *test[2][:-1])
+
+
+def _text(token: Token) -> str:
+    return _ESCAPED.sub(r"\1", token.text[token.text.index("'") + 1 : -1])
+
+
+def _number(text: str) -> str:
+    bare = text.removeprefix("+")
+    return str(int(bare)) if "." not in bare and len(bare) < 100 else bare
