@@ -37,3 +37,15 @@ class WarningListsFailed(Error):
     """The warning lists cannot be used."""
 
     code = "warning-lists-failed"
+
+
+class BadMapping(Error):
+    """A description of a list's columns that cannot be followed."""
+
+    code = "bad-list-mapping"
+
+
+class BadList(Error):
+    """A list that cannot be read on from here."""
+
+    code = "bad-list"

@@ -39,3 +39,6 @@ MISP_MAX_BYTES = 32 * MIB
 MISP_CPU_S = 300
 MISP_MEMORY_BYTES = 3 * 1024 * MIB
 MISP_WALL_S = 600
+
+LIST_FILE = Door("list-file", 1024 * MIB, 64 * 1024, 10_000_000)
+"""A list is streamed: `max_object_bytes` is what one line may hold, `max_objects` counts lines."""

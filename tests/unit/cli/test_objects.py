@@ -188,3 +188,19 @@ def test_who_disputes_an_own_object_is_listed_until_the_object_is_taken_back(run
     assert [each["id"] for each in versions[0]["found"]] == [opinion["id"]]
     rows(run("object", "withdraw", added["id"], "--reason", "a false positive"))
     assert rows(run("object", "disputed")) == []
+
+
+def test_a_list_and_a_csv_are_imported_by_a_mapping(run: Run, tmp_path: Path) -> None:
+    table, mapping = tmp_path / "feed.csv", tmp_path / "feed.json"
+    table.write_text("when;what\n2026-11-01;list-one[.]example\n2026-11-01;nothing\n", "utf-8")
+    mapping.write_text(json.dumps({"origin": "f", "header": True, "delimiter": ";", "columns": {"value": "what"}}))
+    words = ("object", "import", str(table), "--as", "csv", "--mapping", str(mapping), "--tlp", "green")
+    (report,) = rows(run(*words))
+    assert (report["stored"], [each["object"] for each in report["refused"]]) == (1, ["line 3"])
+    assert rows(run(*words))[0]["duplicates"] == 1
+    (plain,) = rows(run("object", "import", "-", "--as", "list", "--origin", "o", stdin=b"list-two.example # x\n"))
+    assert plain["stored"] == 1
+    assert run("object", "import", str(table), "--as", "csv").exit_code == 2
+    mapping.write_text('{"origin": "f", "columns": {"value": "gone"}, "header": true}')
+    bad = run("object", "import", str(table), "--as", "csv", "--mapping", str(mapping), text=True)
+    assert (bad.exit_code, "no column" in bad.stderr) == (1, True)
