@@ -1,19 +1,23 @@
-"""What the commands that import a file share: lists with their mapping, and how an import is told."""
+"""What the commands that import a file share: lists and advisories, and how an import is told."""
 
 from __future__ import annotations
 
-from typing import Final
+from pathlib import Path
+from typing import Final, Literal
 
 import click
 import msgspec
 
 from mithaq.cli.files import read_input, unusable
 from mithaq.cli.session import Session
+from mithaq.intelligence.imports.csaf import import_csaf
 from mithaq.intelligence.imports.list_objects import import_list
 from mithaq.intelligence.imports.mapping import MAX_MAPPING_BYTES, Mapping, read_mapping
 from mithaq.intelligence.model import ImportReport, ImportTerms
+from mithaq.standards import csaf
 
-FORMS: Final = ("stix", "misp", "list", "csv", "text")
+FORMS: Final = ("stix", "misp", "csaf", "list", "csv", "text")
+_ALGORITHMS: Final[tuple[Literal["sha256", "sha512"], ...]] = ("sha256", "sha512")
 
 
 def mapping_of(form: str, file: str | None, origin: str, valid_days: int) -> Mapping:
@@ -27,6 +31,17 @@ def mapping_of(form: str, file: str | None, origin: str, valid_days: int) -> Map
     if form == "csv":
         raise click.UsageError("--as csv needs --mapping: the file does not say what its columns mean")
     return Mapping(origin=origin, valid_days=valid_days)
+
+
+def import_advisory(session: Session, file: str, terms: ImportTerms) -> ImportReport:
+    """Import a CSAF advisory, held against the digests that lie beside it."""
+    node = session.node()
+    body = read_input(file, csaf.MAX_BYTES)
+    for algorithm in _ALGORITHMS:
+        beside = Path(f"{file}.{algorithm}")
+        if file != "-" and beside.is_file():
+            csaf.check_digest(body, read_input(str(beside), csaf.MAX_SIDECAR_BYTES), algorithm)
+    return import_csaf(node.holdings, body, terms=terms, warning_lists=node.warning_lists, at=session.now())
 
 
 def import_file(session: Session, file: str, mapping: Mapping, terms: ImportTerms) -> ImportReport:

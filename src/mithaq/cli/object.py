@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from mithaq.cli.files import read_input, unusable
-from mithaq.cli.importing import FORMS, import_file, mapping_of, tell
+from mithaq.cli.importing import FORMS, import_advisory, import_file, mapping_of, tell
 from mithaq.cli.layout import Column, show_rows, word
 from mithaq.cli.lookup import lookup
 from mithaq.cli.options import LANE, PAP, TLP, instruction_of, nations_of
@@ -86,7 +86,10 @@ def import_(
     purpose: str,
     lane: Lane,
 ) -> None:
-    """Import FILE: a STIX bundle (streamed, up to 1 GB), MISP events, a list or a report; `-` is standard input."""
+    """Import FILE; `-` is standard input.
+
+    A STIX bundle or a list is streamed, up to 1 GB. A CSAF advisory is held against the `.sha256` and `.sha512` beside it.
+    """
     session: Session = ctx.obj
     instruction = instruction_of(agreement, nations_of(recipients), purpose, session.actor)
     if form == "text":
@@ -105,6 +108,8 @@ def import_(
     if form in ("list", "csv"):
         read_as = mapping_of(form, mapping, origin or Path(file).name, valid_days)
         report = import_file(session, file, read_as, imported)
+    elif form == "csaf":
+        report = import_advisory(session, file, imported)
     else:
         report = _misp(session, file, imported) if form == "misp" else _bundle(session, file, imported)
     tell(session, report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -204,3 +205,15 @@ def test_a_list_and_a_csv_are_imported_by_a_mapping(run: Run, tmp_path: Path) ->
     mapping.write_text('{"origin": "f", "columns": {"value": "gone"}, "header": true}')
     bad = run("object", "import", str(table), "--as", "csv", "--mapping", str(mapping), text=True)
     assert (bad.exit_code, "no column" in bad.stderr) == (1, True)
+
+
+def test_an_advisory_is_held_against_the_digest_beside_it(run: Run, data_dir: Path, tmp_path: Path) -> None:
+    file = tmp_path / "icsa-24-277-01.json"
+    file.write_bytes((data_dir / "csaf" / file.name).read_bytes())
+    beside = tmp_path / f"{file.name}.sha256"
+    beside.write_text("0" * 64)
+    words = ("object", "import", str(file), "--as", "csaf")
+    assert run(*words).exit_code == 1
+    beside.write_text(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n")
+    (report,) = rows(run(*words))
+    assert report["stored"] == len(json.loads(file.read_bytes())["vulnerabilities"]) + 1
