@@ -88,7 +88,8 @@ def import_(
 ) -> None:
     """Import FILE; `-` is standard input.
 
-    A STIX bundle or a list is streamed, up to 1 GB. A CSAF advisory is held against the `.sha256` and `.sha512` beside it.
+    A STIX bundle or a list is streamed, up to 1 GB. A CSAF advisory is held against the `.sha256` and `.sha512` files
+    beside it.
     """
     session: Session = ctx.obj
     instruction = instruction_of(agreement, nations_of(recipients), purpose, session.actor)

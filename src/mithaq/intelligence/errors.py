@@ -49,3 +49,9 @@ class BadList(Error):
     """A list that cannot be read on from here."""
 
     code = "bad-list"
+
+
+class ConfinedFailed(Error):
+    """A file that could not be read within the limits of the process that reads it."""
+
+    code = "document-unreadable"
