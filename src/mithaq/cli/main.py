@@ -53,6 +53,7 @@ _EXIT = {
     "unknown-person": 3,
     "unknown-release": 3,
     "unknown-telemetry-source": 3,
+    "not-in-tray": 3,
     "not-releasable": 4,
     "not-a-party": 4,
     "nothing-owed": 4,

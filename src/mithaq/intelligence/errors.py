@@ -55,3 +55,15 @@ class ConfinedFailed(Error):
     """A file that could not be read within the limits of the process that reads it."""
 
     code = "document-unreadable"
+
+
+class BadMailbox(Error):
+    """A folder of messages, or its settings, that cannot be used."""
+
+    code = "bad-mailbox"
+
+
+class NotInTray(Error):
+    """A number under which no report waits."""
+
+    code = "not-in-tray"

@@ -67,3 +67,28 @@ def test_a_mail_is_taken_value_by_value_under_its_subject(run: Run, tmp_path: Pa
     assert (versions[0]["name"], versions[0]["tlp"]) == ("تحذير", "TLP:RED")
     assert run("report", "take", str(file), "--value", "four.example").exit_code == 1
     assert run("report", "take", str(file)).exit_code == 2
+
+
+def test_a_mailbox_is_emptied_into_the_tray_and_the_tray_worked_off(run: Run, tmp_path: Path) -> None:
+    folder, settings = tmp_path / "box", tmp_path / "box.json"
+    folder.mkdir()
+    settings.write_text('{"take": ["stix"], "tlp": "TLP:GREEN"}')
+    message = EmailMessage()
+    message["Subject"], message["Message-ID"] = "تحذير", "<7@cert.example>"
+    message.set_content("five[.]example")
+    message.add_attachment(b'{"Event": {}}', maintype="application", subtype="json", filename="e.json")
+    (folder / "m.eml").write_bytes(message.as_bytes())
+    words = ("report", "inbox", str(folder), "--settings", str(settings))
+    assert rows(run(*words)) == [{"taken": 1, "known": 0}]
+    (folder / "again.eml").write_bytes(message.as_bytes())
+    assert rows(run(*words)) == [{"taken": 0, "known": 1}]
+    (waiting,) = rows(run("report", "tray"))
+    assert waiting["subject"] == "تحذير"
+    assert waiting["parts"][0]["reasons"] == ["the settings of this mailbox do not take misp"]
+    number = str(waiting["number"])
+    assert "five.example" in [each["value"] for each in rows(run("report", "read", "--tray", number))]
+    (taken,) = rows(run("report", "take", "--tray", number, "--value", "five.example", "--tlp", "amber"))
+    assert len(taken["created"]) == 1
+    assert rows(run("report", "tray")) == []
+    assert rows(run("report", "tray", "--every"))[0]["state"] == "done"
+    assert run("report", "dismiss", number).exit_code == 3
