@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import click
 
 from mithaq.cli.files import read_input, unusable
+from mithaq.cli.importing import FORMS, import_advisory, import_file, mapping_of, tell
 from mithaq.cli.layout import Column, show_rows, word
 from mithaq.cli.lookup import lookup
 from mithaq.cli.options import ADMIRALTY, LANE, PAP, TLP, instruction_of, nations_of
@@ -55,8 +57,13 @@ for _command in REMARKS:
 
 @object_.command("import")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@click.option("--as", "form", type=click.Choice(FORMS), help="What the file is; a STIX bundle where nothing is said.")
 @click.option("--misp", "form", flag_value="misp", help="The file holds MISP events.")
 @click.option("--text", "form", flag_value="text", help="The file is a report: show the values in it.")
+@click.option("--mapping", default=None, help="With --as list or csv: a JSON file that says what its columns mean.")
+@click.option(
+    "--origin", default=None, help="With --as list or csv: the list's own name, the file's where none is given."
+)
 @click.option("--create", is_flag=True, help="With --text: make indicators of values on no warning list.")
 @click.option("--tlp", type=TLP, default=None, help="The least strict label of everything in the file.")
 @click.option("--pap", type=PAP, default=None)
@@ -72,6 +79,8 @@ def import_(
     ctx: click.Context,
     file: str,
     form: str | None,
+    mapping: str | None,
+    origin: str | None,
     create: bool,
     tlp: Tlp | None,
     pap: Pap | None,
@@ -83,7 +92,11 @@ def import_(
     purpose: str,
     lane: Lane,
 ) -> None:
-    """Import FILE: a STIX bundle (streamed, up to 1 GB), MISP events, or a report; `-` is standard input."""
+    """Import FILE; `-` is standard input.
+
+    A STIX bundle or a list is streamed, up to 1 GB. A CSAF advisory is held against the `.sha256` and `.sha512` files
+    beside it.
+    """
     session: Session = ctx.obj
     instruction = instruction_of(agreement, nations_of(recipients), purpose, session.actor)
     if form == "text":
@@ -100,8 +113,14 @@ def import_(
         _text(session, file, terms, create=create)
         return
     imported = ImportTerms(session.node().nation, lane, tlp, pap, instruction=instruction, admiralty=admiralty)
-    report = _misp(session, file, imported) if form == "misp" else _bundle(session, file, imported)
-    _tell(session, report)
+    if form in ("list", "csv"):
+        read_as = mapping_of(form, mapping, origin or Path(file).name, valid_days)
+        report = import_file(session, file, read_as, imported)
+    elif form == "csaf":
+        report = import_advisory(session, file, imported)
+    else:
+        report = _misp(session, file, imported) if form == "misp" else _bundle(session, file, imported)
+    tell(session, report)
     if report.broken or (report.refused_count and not report.stored + report.duplicates):
         ctx.exit(EXIT_FAILED)
 
@@ -242,30 +261,6 @@ def _text(session: Session, file: str, terms: IndicatorTerms, *, create: bool) -
     with node.db.write(at) as tx:
         report = node.holdings.store(tx, own_indicators(chosen, terms, at))
     session.say("%(count)s indicators created", count=report.stored)
-
-
-def _tell(session: Session, report: ImportReport) -> None:
-    """Print the counts for people, everything for programs; name what was refused on standard error."""
-    if not session.as_json:
-        for name, reason in report.refused[:20]:
-            session.say("refused %(object)s: %(reason)s", object=name, reason=session.words.reason(reason))
-        for item in report.warned[:20]:
-            session.say("%(value)s stands on warning lists: %(lists)s", value=item.value, lists=", ".join(item.lists))
-        if report.broken:
-            session.say("the rest could not be read: %(reason)s", reason=session.words.reason(report.broken))
-    session.emit(report.as_json(), lambda: _counts(session, report))
-
-
-def _counts(session: Session, report: ImportReport) -> str:
-    return session.words.gettext(
-        "%(stored)s stored, %(duplicates)s known already, %(refused)s refused, %(warned)s on warning lists,"
-        " %(unmatchable)s not matchable",
-        stored=report.stored,
-        duplicates=report.duplicates,
-        refused=report.refused_count,
-        warned=report.warned_count,
-        unmatchable=report.unmatchable_count,
-    )
 
 
 def _found(item: FoundValue) -> dict[str, Any]:

@@ -43,3 +43,33 @@ class WarningListsFailed(Error):
     """The warning lists cannot be used."""
 
     code = "warning-lists-failed"
+
+
+class BadMapping(Error):
+    """A description of a list's columns that cannot be followed."""
+
+    code = "bad-list-mapping"
+
+
+class BadList(Error):
+    """A list that cannot be read on from here."""
+
+    code = "bad-list"
+
+
+class ConfinedFailed(Error):
+    """A file that could not be read within the limits of the process that reads it."""
+
+    code = "document-unreadable"
+
+
+class BadMailbox(Error):
+    """A folder of messages, or its settings, that cannot be used."""
+
+    code = "bad-mailbox"
+
+
+class NotInTray(Error):
+    """A number under which no report waits."""
+
+    code = "not-in-tray"

@@ -41,6 +41,16 @@ MISP_CPU_S = 300
 MISP_MEMORY_BYTES = 3 * 1024 * MIB
 MISP_WALL_S = 600
 
+LIST_FILE = Door("list-file", 1024 * MIB, 64 * 1024, 10_000_000)
+"""A list is streamed: `max_object_bytes` is what one line may hold, `max_objects` counts lines."""
+
+REPORT_MAX_BYTES = 32 * MIB
+"""A report or an e-mail, with everything that is attached to it."""
+
+DOCUMENT_MEMORY_BYTES = 1024 * MIB
+DOCUMENT_CPU_S = 120
+DOCUMENT_WALL_S = 240
+
 MAX_SHARING = 100
 """Objects that share one value or reference; beyond that it is told as frequent, and not expanded."""
 

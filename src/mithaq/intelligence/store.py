@@ -211,9 +211,14 @@ def withdraw(
     return [row for row in rows if row in standing - still]
 
 
+def name_of_original(body: bytes) -> str:
+    """Return the digest by which a foreign file is named."""
+    return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+
 def keep_original(tx: Transaction, media_type: str, body: bytes) -> str:
     """Keep a foreign file from which objects are converted; return the digest that names it."""
-    digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+    digest = name_of_original(body)
     insert_ignore(tx, originals, [{"digest": digest, "media_type": media_type, "body": body, "stored_at": tx.at}])
     return digest
 

@@ -117,3 +117,17 @@ originals = Table(
     Column("body", LargeBinary, nullable=False),
     Column("stored_at", Timestamp, nullable=False),
 )
+inbox = Table(
+    "intelligence_inbox",
+    metadata,
+    row_id(),
+    # SHA-256 of the Message-ID and of the message: each message is taken once.
+    Column("key", Text, nullable=False, unique=True),
+    Column("lane", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("original", Text),
+    Column("state", Text, nullable=False, index=True),
+    Column("outcome", Json, nullable=False),
+    Column("taken_at", Timestamp, nullable=False),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -188,3 +189,31 @@ def test_who_disputes_an_own_object_is_listed_until_the_object_is_taken_back(run
     assert [each["id"] for each in versions[0]["found"]] == [opinion["id"]]
     rows(run("object", "withdraw", added["id"], "--reason", "a false positive"))
     assert rows(run("object", "disputed")) == []
+
+
+def test_a_list_and_a_csv_are_imported_by_a_mapping(run: Run, tmp_path: Path) -> None:
+    table, mapping = tmp_path / "feed.csv", tmp_path / "feed.json"
+    table.write_text("when;what\n2026-11-01;list-one[.]example\n2026-11-01;nothing\n", "utf-8")
+    mapping.write_text(json.dumps({"origin": "f", "header": True, "delimiter": ";", "columns": {"value": "what"}}))
+    words = ("object", "import", str(table), "--as", "csv", "--mapping", str(mapping), "--tlp", "green")
+    (report,) = rows(run(*words))
+    assert (report["stored"], [each["object"] for each in report["refused"]]) == (1, ["line 3"])
+    assert rows(run(*words))[0]["duplicates"] == 1
+    (plain,) = rows(run("object", "import", "-", "--as", "list", "--origin", "o", stdin=b"list-two.example # x\n"))
+    assert plain["stored"] == 1
+    assert run("object", "import", str(table), "--as", "csv").exit_code == 2
+    mapping.write_text('{"origin": "f", "columns": {"value": "gone"}, "header": true}')
+    bad = run("object", "import", str(table), "--as", "csv", "--mapping", str(mapping), text=True)
+    assert (bad.exit_code, "no column" in bad.stderr) == (1, True)
+
+
+def test_an_advisory_is_held_against_the_digest_beside_it(run: Run, data_dir: Path, tmp_path: Path) -> None:
+    file = tmp_path / "icsa-24-277-01.json"
+    file.write_bytes((data_dir / "csaf" / file.name).read_bytes())
+    beside = tmp_path / f"{file.name}.sha256"
+    beside.write_text("0" * 64)
+    words = ("object", "import", str(file), "--as", "csaf")
+    assert run(*words).exit_code == 1
+    beside.write_text(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n")
+    (report,) = rows(run(*words))
+    assert report["stored"] == len(json.loads(file.read_bytes())["vulnerabilities"]) + 1

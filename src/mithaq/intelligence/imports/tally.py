@@ -61,6 +61,10 @@ class Tally:
         if len(self._refused) < MAX_LISTED:
             self._refused.append((name, reason))
 
+    def repeat(self) -> None:
+        """Count one that is known already and says nothing new."""
+        self._duplicates += 1
+
     def flush(self) -> None:
         """Store what has been collected, in one transaction."""
         if not self._chunk:

@@ -1,0 +1,86 @@
+"""What the commands that import a file share: lists and advisories, and how an import is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal
+
+import click
+import msgspec
+
+from mithaq.cli.files import read_input, unusable
+from mithaq.cli.session import Session
+from mithaq.intelligence.imports.csaf import import_csaf
+from mithaq.intelligence.imports.list_objects import import_list
+from mithaq.intelligence.imports.mapping import MAX_MAPPING_BYTES, Mapping, read_mapping
+from mithaq.intelligence.model import ImportReport, ImportTerms
+from mithaq.standards import csaf
+
+FORMS: Final = ("stix", "misp", "csaf", "list", "csv", "text")
+_ALGORITHMS: Final[tuple[Literal["sha256", "sha512"], ...]] = ("sha256", "sha512")
+
+
+def mapping_of(form: str, file: str | None, origin: str, valid_days: int) -> Mapping:
+    """Return the mapping in a file, or one for a bare list of this origin.
+
+    Raises:
+        click.UsageError: a CSV without a mapping: nobody can know its columns.
+    """
+    if file is not None:
+        return msgspec.structs.replace(read_mapping(read_input(file, MAX_MAPPING_BYTES)), form=form)
+    if form == "csv":
+        raise click.UsageError("--as csv needs --mapping: the file does not say what its columns mean")
+    return Mapping(origin=origin, valid_days=valid_days)
+
+
+def import_advisory(session: Session, file: str, terms: ImportTerms) -> ImportReport:
+    """Import a CSAF advisory, held against the digests that lie beside it."""
+    node = session.node()
+    body = read_input(file, csaf.MAX_BYTES)
+    for algorithm in _ALGORITHMS:
+        beside = Path(f"{file}.{algorithm}")
+        if file != "-" and beside.is_file():
+            csaf.check_digest(body, read_input(str(beside), csaf.MAX_SIDECAR_BYTES), algorithm)
+    return import_csaf(node.holdings, body, terms=terms, warning_lists=node.warning_lists, at=session.now())
+
+
+def import_file(session: Session, file: str, mapping: Mapping, terms: ImportTerms) -> ImportReport:
+    """Import a list from a file or from standard input."""
+    node = session.node()
+    try:
+        opened = click.open_file(file, "rb")
+    except OSError as error:
+        raise unusable(file, error) from error
+    with opened as source:
+        return import_list(
+            node.holdings,
+            source,
+            mapping=mapping,
+            terms=terms,
+            warning_lists=node.warning_lists,
+            at=session.now(),
+        )
+
+
+def tell(session: Session, report: ImportReport) -> None:
+    """Print the counts for people, everything for programs; name what was refused on standard error."""
+    if not session.as_json:
+        for name, reason in report.refused[:20]:
+            session.say("refused %(object)s: %(reason)s", object=name, reason=session.words.reason(reason))
+        for item in report.warned[:20]:
+            session.say("%(value)s stands on warning lists: %(lists)s", value=item.value, lists=", ".join(item.lists))
+        if report.broken:
+            session.say("the rest could not be read: %(reason)s", reason=session.words.reason(report.broken))
+    session.emit(report.as_json(), lambda: _counts(session, report))
+
+
+def _counts(session: Session, report: ImportReport) -> str:
+    return session.words.gettext(
+        "%(stored)s stored, %(duplicates)s known already, %(refused)s refused, %(warned)s on warning lists,"
+        " %(unmatchable)s not matchable",
+        stored=report.stored,
+        duplicates=report.duplicates,
+        refused=report.refused_count,
+        warned=report.warned_count,
+        unmatchable=report.unmatchable_count,
+    )
