@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -56,21 +58,46 @@ def read_envelope(body: bytes) -> Envelope:
     if not body.strip():
         return Envelope((), (), more=False, next="")
     whole = _demand_json(body)
-    try:
-        frame = _FRAME.decode(whole)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise SourceUnreadable("the answer is no envelope of TAXII 2.1", private=str(error)[:300]) from error
-    found = frame.objects if frame.objects is not None else frame.items or []
+    frame, found = _frame(whole)
     bodies: list[bytes] = []
     unfit: list[Unfit] = []
-    for place, raw in enumerate(found):
-        each = bytes(raw)
+    for place, each in enumerate(found):
         reason = _refusal(each)
         if reason is None:
             bodies.append(each)
         else:
             unfit.append(Unfit(likely_id(each) or f"#{place}", each, reason))
     return Envelope(tuple(bodies), tuple(unfit), frame.more in (True, "true", "True", 1), _next(frame.next))
+
+
+def _frame(whole: bytes) -> tuple[_Frame, list[bytes]]:
+    """Return what is around the objects, and the bytes of each of them."""
+    try:
+        frame = _FRAME.decode(whole)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        return _torn(whole, error)
+    found = frame.objects if frame.objects is not None else frame.items or []
+    return frame, [bytes(raw) for raw in found]
+
+
+def _torn(whole: bytes, error: Exception) -> tuple[_Frame, list[bytes]]:
+    """Read a page in which one object is written so badly that no strict reader takes the page: half a character, say.
+
+    The objects are cut out by their brackets, and what is around them is read with every bad character replaced.
+
+    Raises:
+        SourceUnreadable: it is no JSON even so.
+    """
+    unreadable = SourceUnreadable("the answer is no envelope of TAXII 2.1", private=str(error)[:300])
+    try:
+        around = json.loads(whole.decode("utf-8", "replace"))
+        found = list(stix.split_bundle(io.BytesIO(whole), max_object_bytes=len(whole), max_depth=len(whole)))
+    except (ValueError, RecursionError, stix.BadBundle):
+        raise unreadable from error
+    if not isinstance(around.get("objects"), list):
+        raise unreadable from error
+    bodies = [each.body if isinstance(each, stix.Piece) else b"" for each in found]
+    return _Frame(more=around.get("more"), next=around.get("next")), bodies
 
 
 def read_resource(body: bytes) -> dict[str, Any]:

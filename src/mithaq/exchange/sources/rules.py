@@ -168,3 +168,12 @@ def retry_after_s(headers: Mapping[str, str], at: datetime) -> float | None:
 def texts(values: Collection[str]) -> tuple[str, ...]:
     """Return words without repeats, in order."""
     return tuple(dict.fromkeys(value.strip() for value in values if value.strip()))
+
+
+def storable(text: str) -> str:
+    """Return foreign text that every database keeps: half characters replaced, zero bytes left out.
+
+    >>> storable("a" + chr(0xD800) + chr(0) + "b")
+    'a?b'
+    """
+    return text.encode("utf-8", "replace").decode().replace("\0", "")

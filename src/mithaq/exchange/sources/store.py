@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 from mithaq.exchange.sources.model import Followed, Progress, Quarantined, Source, Terms, Unfit
+from mithaq.exchange.sources.rules import storable
 from mithaq.exchange.sources.settings import QUARANTINE_BODY_BYTES, QUARANTINE_BYTES, QUARANTINE_ROWS
 from mithaq.kernel.database import Json, Timestamp, Transaction, metadata, row_id, upsert
 from mithaq.kernel.lane import Lane
@@ -224,7 +225,7 @@ def forget_versions(tx: Transaction, source_id: str, keys: Iterable[str]) -> Non
 
 def digest_of(unfit: Unfit) -> bytes:
     """Return what makes two unfit things the same: their bytes, or their names where they have none."""
-    return hashlib.sha256(unfit.body or f"{unfit.kind} {unfit.object_id}".encode()).digest()
+    return hashlib.sha256(unfit.body or f"{unfit.kind} {storable(unfit.object_id)}".encode()).digest()
 
 
 def put_aside(tx: Transaction, source_id: str, unfit: Sequence[Unfit]) -> int:
@@ -237,8 +238,7 @@ def put_aside(tx: Transaction, source_id: str, unfit: Sequence[Unfit]) -> int:
         return 0
     known = {bytes(each) for each in tx.connection.scalars(_KNOWN, {"source": source_id, "digests": list(found)})}
     again = [
-        {"of_source": source_id, "of_digest": digest, "at": tx.at, "why": found[digest].reason.as_json()}
-        for digest in known
+        {"of_source": source_id, "of_digest": digest, "at": tx.at, "why": _reason(found[digest])} for digest in known
     ]
     if again:
         tx.execute(_AGAIN, again)
@@ -259,15 +259,21 @@ def _unfit_row(tx: Transaction, source_id: str, digest: bytes, unfit: Unfit, *, 
     return {
         "source": source_id,
         "digest": digest,
-        "object_id": unfit.object_id[:_ID_CHARACTERS].replace("\0", ""),
+        "object_id": storable(unfit.object_id[:_ID_CHARACTERS]),
         "kind": unfit.kind,
         "size": len(unfit.body),
         "body": unfit.body if unfit.body and has_room else None,
-        "reason": unfit.reason.as_json(),
+        "reason": _reason(unfit),
         "first_at": tx.at,
         "last_at": tx.at,
         "times": 1,
     }
+
+
+def _reason(unfit: Unfit) -> dict[str, Any]:
+    told = unfit.reason.as_json()
+    params = {key: storable(value) if isinstance(value, str) else value for key, value in told["params"].items()}
+    return told | {"params": params}
 
 
 def listed(connection: Connection, source_id: str, *, after: int = 0, limit: int = 1000) -> list[Quarantined]:
