@@ -26,6 +26,7 @@ from mithaq.intelligence.imports.misp import MEDIA_TYPE, ConvertedEvent, convert
 from mithaq.intelligence.imports.tally import reason_of
 from mithaq.intelligence.settings import MISP_MAX_BYTES
 from mithaq.kernel.database import Transaction
+from mithaq.kernel.errors import Error
 from mithaq.kernel.reason import Reason
 from mithaq.standards import stix
 
@@ -150,7 +151,12 @@ class Feed:
         group: list[_Fetched] = []
         size = 0
         for wanted in changed:
-            found = self._fetch(wanted)
+            try:
+                found = self._fetch(wanted)
+            except Error:
+                if group:
+                    yield group  # what was fetched before the server failed, or the run was over, is not lost
+                raise
             if isinstance(found, Batch):
                 yield [found]
                 continue

@@ -15,9 +15,6 @@ from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 
 PREFIX: Final = "source:"
-CHANGED: Final = "exchange.source"
-FETCHED: Final = "exchange.fetched"
-FAILED: Final = "exchange.fetch-failed"
 
 Kind = Literal["taxii", "misp-feed"]
 Auth = Literal["none", "basic", "bearer", "token", "header"]

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from mithaq.exchange.sources import store
 from mithaq.exchange.sources.admitting import Admitting
@@ -18,7 +18,7 @@ from mithaq.exchange.sources.batch import Batch
 from mithaq.exchange.sources.credentials import Vault
 from mithaq.exchange.sources.errors import CredentialUnusable, Cut, Overtaken, SourceRefused
 from mithaq.exchange.sources.misp_feed import Feed
-from mithaq.exchange.sources.model import FAILED, FETCHED, PRIVATE_NETWORK, Followed, Outcome, Source, Unfit
+from mithaq.exchange.sources.model import PRIVATE_NETWORK, Followed, Outcome, Source, Unfit
 from mithaq.exchange.sources.rules import due_after_failure
 from mithaq.exchange.sources.taxii import Reading
 from mithaq.exchange.sources.taxii_server import Server
@@ -31,6 +31,8 @@ from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 
+FETCHED: Final = "exchange.fetched"
+FAILED: Final = "exchange.fetch-failed"
 _log = logging.getLogger(__name__)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from mithaq.exchange.sources import store
 from mithaq.exchange.sources.credentials import Credential, Vault, demand_usable
 from mithaq.exchange.sources.errors import BadSource, UnknownSource
-from mithaq.exchange.sources.model import CHANGED, Followed, Kind, Quarantined, Source, Terms
+from mithaq.exchange.sources.model import Followed, Kind, Quarantined, Source, Terms
 from mithaq.exchange.sources.rules import refusal, texts
 from mithaq.exchange.sources.settings import DEFAULT_EVERY_S
 from mithaq.kernel.database import Database, Transaction
@@ -19,7 +19,7 @@ from mithaq.kernel.lane import ACTUAL
 from mithaq.nations.people.audit import audit
 from mithaq.nations.people.errors import raised
 
-_RESUMABLE: Final = frozenset({"paused", "stopped"})
+CHANGED: Final = "exchange.source"
 
 
 class Sources:

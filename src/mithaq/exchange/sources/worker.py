@@ -12,8 +12,9 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from mithaq.exchange.sources import store
-from mithaq.exchange.sources.model import CHANGED, Followed, Outcome
+from mithaq.exchange.sources.model import Followed, Outcome
 from mithaq.exchange.sources.running import Running
+from mithaq.exchange.sources.service import CHANGED
 from mithaq.exchange.sources.settings import BUSY_S, LONGEST_REST_S, RETRY_S
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.database import Database
