@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 
 from mithaq.exchange.sources import store
 from mithaq.exchange.sources.admitting import Admitting
@@ -31,8 +31,8 @@ from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.errors import Error
 from mithaq.kernel.ids import NationId
 
-FETCHED: Final = "exchange.fetched"
-FAILED: Final = "exchange.fetch-failed"
+FETCHED = "exchange.fetched"
+FETCH_FAILED = "exchange.fetch-failed"
 _log = logging.getLogger(__name__)
 
 
@@ -151,7 +151,7 @@ class Running:
         with self._db.write(at) as tx:
             if store.advance(tx, source.id, run.turn, **values):
                 detail = {"code": reason.code, "failures": failures, "stopped": is_over}
-                tx.append(FAILED, subject=source.name, lane=source.terms.lane, actor="node", detail=detail)
+                tx.append(FETCH_FAILED, subject=source.name, lane=source.terms.lane, actor="node", detail=detail)
         return replace(run.outcome, reason=reason)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from mithaq.exchange.sources import store
 from mithaq.exchange.sources.credentials import Credential, Vault, demand_usable
@@ -19,7 +19,7 @@ from mithaq.kernel.lane import ACTUAL
 from mithaq.nations.people.audit import audit
 from mithaq.nations.people.errors import raised
 
-CHANGED: Final = "exchange.source"
+SOURCE_CHANGED = "exchange.source"
 
 
 class Sources:
@@ -192,4 +192,4 @@ class Sources:
 
 def _say(tx: Transaction, source: Source, by: str, action: str) -> None:
     audit(tx, actor=by, action=action, subject=source.name)
-    tx.append(CHANGED, subject=source.name, lane=ACTUAL, actor=by, detail={"change": action.partition(".")[2]})
+    tx.append(SOURCE_CHANGED, subject=source.name, lane=ACTUAL, actor=by, detail={"change": action.partition(".")[2]})

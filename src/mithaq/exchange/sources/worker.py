@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mithaq.exchange.sources import store
 from mithaq.exchange.sources.model import Followed, Outcome
 from mithaq.exchange.sources.running import Running
-from mithaq.exchange.sources.service import CHANGED
+from mithaq.exchange.sources.service import SOURCE_CHANGED
 from mithaq.exchange.sources.settings import BUSY_S, LONGEST_REST_S, RETRY_S
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.database import Database
@@ -35,7 +35,7 @@ class SourceWorker:
 
     def run(self, stop: threading.Event) -> None:
         """Run sources until stopped."""
-        with WakeListener(self._run_dir, "sources", (CHANGED,)) as listener:
+        with WakeListener(self._run_dir, "sources", (SOURCE_CHANGED,)) as listener:
             while not stop.is_set():
                 try:
                     rest_s = self.step()
