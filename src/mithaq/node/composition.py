@@ -1,5 +1,7 @@
 """Put one node together: its services over one database. The only place that knows them all."""
 
+import random
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -17,6 +19,8 @@ from mithaq.exchange.log.flushing import Flusher
 from mithaq.exchange.log.service import ReleaseLog
 from mithaq.exchange.log.witnessing import Answer
 from mithaq.exchange.orders import Orders
+from mithaq.exchange.sources.credentials import Vault
+from mithaq.exchange.sources.service import Sources
 from mithaq.exchange.taxii.service import Collections
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.warninglists import WarningLists
@@ -40,6 +44,8 @@ from mithaq.telemetry.service import Telemetry
 
 if TYPE_CHECKING:
     from mithaq.exchange.channel.client import WitnessClients
+    from mithaq.exchange.sources.retrying import Retrying
+    from mithaq.exchange.sources.running import Running
 
 
 @dataclass
@@ -112,6 +118,26 @@ class Node:
     def holdings(self) -> Holdings:
         """Return what this node knows."""
         return Holdings(self.db)
+
+    @cached_property
+    def sources(self) -> Sources:
+        """Return what this node fetches from the world."""
+        return Sources(self.db, Vault(self.folder.source_key))
+
+    @cached_property
+    def fetching(self) -> "Running":
+        """Return what runs sources; a process that never does loads no web client."""
+        from mithaq.exchange.sources.running import Means, Running
+
+        means = Means(self.clock, random.SystemRandom().random, time.monotonic)
+        return Running(self.db, self.holdings, self.nation, Vault(self.folder.source_key), means)
+
+    @cached_property
+    def retrying(self) -> "Retrying":
+        """Return what tries again what waits in the quarantine of sources."""
+        from mithaq.exchange.sources.retrying import Retrying
+
+        return Retrying(self.db, self.holdings, self.nation)
 
     @cached_property
     def warning_lists(self) -> WarningLists:

@@ -26,6 +26,11 @@ class DataFolder:
         return self.root / "keys" / "node.keys"
 
     @property
+    def source_key(self) -> Path:
+        """Return the key under which the credentials of sources lie in the database."""
+        return self.root / "keys" / "sources.key"
+
+    @property
     def first_root(self) -> Path:
         """Return the root key a node is founded with, until it is taken offline."""
         return self.root / "keys" / "root-1.key"

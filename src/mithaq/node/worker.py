@@ -13,6 +13,7 @@ from mithaq.exchange.membership.shown import Source
 from mithaq.exchange.membership.watching import Open
 from mithaq.exchange.membership.worker import ComparingWorker, MembershipWorker
 from mithaq.exchange.planning import Planning
+from mithaq.exchange.sources.worker import SourceWorker
 from mithaq.exchange.taxii.shelving import Shelving
 from mithaq.kernel import journal
 from mithaq.kernel.errors import Error
@@ -50,6 +51,8 @@ def run(node: Node, stop: threading.Event) -> None:
     comparing = ComparingWorker(node.channel, node.clock, node.run_dir, _opener(node))
     threading.Thread(target=comparing.run, args=(stop,), name="comparing", daemon=True).start()
     threading.Thread(target=stock, args=(node, stop), name="shelves", daemon=True).start()
+    sources = SourceWorker(node.db, node.fetching, node.clock, node.run_dir)
+    threading.Thread(target=sources.run, args=(stop,), name="sources", daemon=True).start()
     letters = (node, Letters(node.channel).reader(), stop)
     threading.Thread(target=follow, args=letters, name="letters", daemon=True).start()
     follow(node, Planning(node.channel).reader(), stop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +28,42 @@ MEDIA_TYPE: Final = "application/vnd.misp.event+json"
 _MAX_NOTES: Final = 100
 
 
+@dataclass(frozen=True, slots=True)
+class ConvertedEvent:
+    """One event of a file: its uuid (or place), what came of it, its terms; or the reason why nothing did."""
+
+    event: str
+    terms: ImportTerms
+    bodies: list[bytes] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+    reason: Reason | None = None
+
+
+def convert(file: bytes, terms: ImportTerms) -> list[ConvertedEvent]:
+    """Convert the events of a MISP file, in order; nothing is stored.
+
+    An event's `tlp:` and `PAP:` tags make its terms stricter, never less strict.
+
+    Raises:
+        TooMuch: the file is larger than a MISP file may be.
+        MispFailed: it is no JSON, too deep, or the converting process died.
+    """
+    _demand_convertible(file)
+    events: list[ConvertedEvent] = []
+    for line in _converted(file):
+        kind, body = line[:1], line[1:]
+        if kind == b"O":
+            events[-1].bodies.append(body)
+            continue
+        head = msgspec.json.decode(body)
+        if kind == b"F":
+            events.append(ConvertedEvent(str(head["event"]), terms, reason=_failure(head)))
+        else:
+            notes = tuple(map(str, head["notes"]))
+            events.append(ConvertedEvent(str(head["event"]), _terms_of_event(terms, head), notes=notes))
+    return events
+
+
 def import_misp(
     holdings: Holdings,
     file: bytes,
@@ -45,38 +81,41 @@ def import_misp(
         TooMuch: the file is larger than a MISP file may be.
         MispFailed: it is no JSON, too deep, or the converting process died.
     """
+    events = convert(file, terms)
+    with holdings.db.write(at) as tx:
+        original = holdings.keep_original(tx, MEDIA_TYPE, file)
+    return _store(holdings, events, original, warning_lists, at)
+
+
+def _demand_convertible(file: bytes) -> None:
     if len(file) > MISP_MAX_BYTES:
         raise TooMuch("larger than the %(max)s bytes of a MISP file", subject="misp-file", max=MISP_MAX_BYTES)
     if stix.nesting_exceeds(file, stix.MAX_DEPTH):
         raise MispFailed("nested deeper than %(max)s levels", subject="misp-file", max=stix.MAX_DEPTH)
-    lines = list(_converted(file))
-    with holdings.db.write(at) as tx:
-        original = holdings.keep_original(tx, MEDIA_TYPE, file)
-    return _store(holdings, lines, replace(terms, original=original), warning_lists, at)
 
 
 def _store(
-    holdings: Holdings, lines: list[bytes], terms: ImportTerms, warning_lists: WarningLists | None, at: datetime
+    holdings: Holdings,
+    events: list[ConvertedEvent],
+    original: str,
+    warning_lists: WarningLists | None,
+    at: datetime,
 ) -> ImportReport:
     reports: list[ImportReport] = []
-    notes: list[str] = []
-    tally = Tally(holdings, terms, warning_lists, at)
-    for index, line in enumerate(lines):
-        kind, body = line[:1], line[1:]
-        if kind == b"O":
+    for event in events:
+        tally = Tally(holdings, replace(event.terms, original=original), warning_lists, at)
+        if event.reason is not None:
+            tally.refuse(f"event {event.event}", event.reason)
+        for index, body in enumerate(event.bodies):
             tally.add(body, index)
-            continue
-        head = msgspec.json.decode(body)
-        if kind == b"F":
-            reason = Reason("misp-conversion-failed", "the event could not be converted: %(detail)s",
-                            {"detail": str(head["error"])}, "export the event from MISP again, or as STIX")  # fmt: skip
-            tally.refuse(f"event {head['event']}", reason)
-            continue
         reports.append(tally.report())
-        notes += [f"{head['event']}: {note}" for note in head["notes"]]
-        tally = Tally(holdings, _terms_of_event(terms, head), warning_lists, at)
-    reports.append(tally.report(notes=tuple(notes[:_MAX_NOTES])))
-    return ImportReport.sum(reports)
+    notes = tuple(f"{event.event}: {note}" for event in events for note in event.notes)
+    return replace(ImportReport.sum(reports), notes=notes[:_MAX_NOTES])
+
+
+def _failure(head: dict[str, Any]) -> Reason:
+    return Reason("misp-conversion-failed", "the event could not be converted: %(detail)s",
+                  {"detail": str(head["error"])}, "export the event from MISP again, or as STIX")  # fmt: skip
 
 
 def _terms_of_event(terms: ImportTerms, head: dict[str, Any]) -> ImportTerms:

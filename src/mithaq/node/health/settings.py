@@ -17,6 +17,8 @@ LOG_UNREAD = timedelta(days=1)
 LOG_WATCHED = timedelta(days=2)
 """A log that has not been asked for so long is not watched any more: the agreement is over, or the nation left it."""
 
+SOURCE_FAILURES_WRONG = 5
+SOURCE_LATE = timedelta(hours=1)
 DISK_WARNING_BYTES = 2 * 1024**3
 DISK_WRONG_BYTES = 256 * 1024**2
 CLOCK_BACK = timedelta(seconds=2)

@@ -1,0 +1,1 @@
+"""What this node fetches from the world on a schedule: TAXII servers, MISP feeds, plain lists."""

@@ -1,0 +1,81 @@
+"""Try again what waits in a source's quarantine, after this program or the holdings have changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from mithaq.exchange.sources import store
+from mithaq.exchange.sources.admitting import Admitting
+from mithaq.exchange.sources.model import Outcome, Quarantined, Source, Unfit
+from mithaq.intelligence.errors import MispFailed, TooMuch
+from mithaq.intelligence.imports.misp import MEDIA_TYPE, convert
+from mithaq.intelligence.imports.tally import reason_of
+from mithaq.intelligence.model import ImportTerms
+from mithaq.intelligence.service import Holdings
+from mithaq.kernel.database import Database
+from mithaq.kernel.ids import NationId
+
+
+class Retrying:
+    """Admit what is in quarantine, one thing at a time; what is still unfit stays, with its newest reason."""
+
+    def __init__(self, db: Database, holdings: Holdings, own: NationId) -> None:
+        self._db = db
+        self._holdings = holdings
+        self._admitting = Admitting(db, holdings, own)
+
+    def retry(self, source: Source, waiting: list[Quarantined], at: datetime) -> Outcome:
+        """Return what became of the things in quarantine; those whose bytes were not kept are left alone."""
+        outcome = Outcome()
+        for each in waiting:
+            with self._db.read() as connection:
+                body = store.kept_body(connection, each.row)
+            if body is None:
+                continue
+            done = self._event(source, each, body, at) if each.kind == "event" else self._object(source, each, body, at)
+            outcome = replace(
+                outcome,
+                stored=outcome.stored + done.stored,
+                known=outcome.known + done.known,
+                quarantined=outcome.quarantined + done.quarantined,
+            )
+        return outcome
+
+    def _object(self, source: Source, each: Quarantined, body: bytes, at: datetime) -> Outcome:
+        return self._admit(source, each, [body], source.import_terms(), None, at)
+
+    def _event(self, source: Source, each: Quarantined, file: bytes, at: datetime) -> Outcome:
+        try:
+            found = convert(file, source.import_terms())
+        except (MispFailed, TooMuch) as error:
+            return self._stays(source, Unfit(each.object_id, file, reason_of(error), "event"), at)
+        for event in found:
+            if event.event.lower() == each.object_id and event.reason is None:
+                return self._admit(source, each, event.bodies, event.terms, file, at)
+        return Outcome(quarantined=1)
+
+    def _admit(
+        self,
+        source: Source,
+        each: Quarantined,
+        bodies: list[bytes],
+        terms: ImportTerms,
+        file: bytes | None,
+        at: datetime,
+    ) -> Outcome:
+        found = self._admitting.look_at(bodies, terms, at)
+        with self._db.write(at) as tx:
+            stored, refused = self._admitting.store(tx, found.ready)
+            unfit = [*found.unfit, *refused]
+            if file is not None:
+                self._holdings.keep_original(tx, MEDIA_TYPE, file)
+            if file is not None or not unfit:
+                store.release(tx, source.id, [each.row])
+            store.put_aside(tx, source.id, unfit)
+        return Outcome(stored=stored, known=found.known, quarantined=len(unfit))
+
+    def _stays(self, source: Source, unfit: Unfit, at: datetime) -> Outcome:
+        with self._db.write(at) as tx:
+            store.put_aside(tx, source.id, [unfit])
+        return Outcome(quarantined=1)
