@@ -5,7 +5,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import Scope
 
 from mithaq import __version__
-from mithaq.api import detection, duties, events, health, intelligence, release, taxii, telemetry
+from mithaq.api import detection, duties, events, health, intelligence, misp, release, taxii, telemetry
 from mithaq.api.cursors import Cursors
 from mithaq.api.problems import explain, too_large
 from mithaq.node.body_limit import BodyLimit
@@ -44,6 +44,7 @@ def machine_doors(node: Node) -> list[BaseRoute]:
         events.route(node, feed),
         *health.routes(node),
         *taxii.routes(node),
+        *misp.routes(node),
     ]
 
 

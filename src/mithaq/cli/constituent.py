@@ -83,14 +83,23 @@ def enable(session: Session, constituent_id: str) -> None:
 @click.option("--name", default="siem", show_default=True, help="Which program it is for.")
 @click.option("--write", "may_write", is_flag=True, help="It may also post into collections that take posts.")
 @click.option("--days", default=90, show_default=True, type=click.IntRange(1, MAX_ACCOUNT_DAYS), help="For how long.")
+@click.option("--misp-version", default=None, help="The version of the MISP that uses it, where it compares versions.")
 @click.pass_obj
-def token(session: Session, constituent_id: str, name: str, may_write: bool, days: int) -> None:
+def token(
+    session: Session, constituent_id: str, name: str, may_write: bool, days: int, misp_version: str | None
+) -> None:
     """Print the secret of a new account for a program of ID; it is shown this once.
 
-    It works as a bearer token, and as the password of HTTP Basic with ID as the user.
+    It works as a bearer token, as the password of HTTP Basic with ID as the user, and as MISP's automation key.
     """
     account, secret = session.node().constituents.add_account(
-        constituent_id, name, timedelta(days=days), session.now(), may_write=may_write, by=session.actor
+        constituent_id,
+        name,
+        timedelta(days=days),
+        session.now(),
+        may_write=may_write,
+        misp_version=misp_version,
+        by=session.actor,
     )
     session.emit({**_account(session, account), "user": constituent_id, "token": secret}, lambda: secret)
 

@@ -153,7 +153,7 @@ class TaxiiDoors:
     def _read(self, request: Request) -> Answer:
         """Work one answer out, in a thread; the account is looked at anew, because a wait may lie behind."""
         answer = self._resources.read(self._let_in(request), self._clock.now())
-        if len(answer.body) < _GZIP_FROM_BYTES or not _takes_gzip(request.headers.get("accept-encoding", "")):
+        if len(answer.body) < _GZIP_FROM_BYTES or not takes_gzip(request.headers.get("accept-encoding", "")):
             return answer
         packed = gzip.compress(answer.body, _GZIP_LEVEL, mtime=0)
         return Answer(answer.status, packed, {**answer.headers, "content-encoding": "gzip"}, answer.is_empty)
@@ -166,7 +166,7 @@ class TaxiiDoors:
         """
         if len(request.scope["query_string"]) > MAX_QUERY_CHARACTERS:
             raise Refused(414, "uri-too-long", "the query is too long")
-        user, secret = _credentials(request.headers.get("authorization", ""))
+        user, secret = credentials(request.headers.get("authorization", ""))
         known = self._constituents.sign_in(secret, user, self._clock.now()) if secret else None
         if known is None:
             raise Refused(401, "unauthorized", "this needs an account that is valid now", _CHALLENGE)
@@ -182,7 +182,7 @@ class TaxiiDoors:
         return await anyio.to_thread.run_sync(function, *arguments, limiter=self._threads)
 
 
-def _credentials(header: str) -> tuple[str | None, str]:
+def credentials(header: str) -> tuple[str | None, str]:
     """Return the user, None where the scheme names none, and the secret; an empty one where there is none.
 
     Source: RFC 7617 (Basic), RFC 6750 (Bearer); OpenCTI's clients may write `Token`.
@@ -200,6 +200,7 @@ def _credentials(header: str) -> tuple[str | None, str]:
     return user, secret
 
 
-def _takes_gzip(header: str) -> bool:
+def takes_gzip(header: str) -> bool:
+    """Tell whether an `Accept-Encoding` lets an answer be packed."""
     names = {part.partition(";")[0].strip().lower(): part for part in header.split(",")}
     return "gzip" in names and names["gzip"].replace(" ", "").partition(";q=")[2] not in ("0", "0.0", "0.00", "0.000")

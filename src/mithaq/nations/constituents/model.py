@@ -27,7 +27,10 @@ class Constituent:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What one program of a constituent signs in with; its secret is not kept."""
+    """What one program of a constituent signs in with; its secret is not kept.
+
+    `misp_version`: the version of MISP that the node says it speaks to it, None for the present one.
+    """
 
     id: str
     constituent: str
@@ -38,3 +41,4 @@ class Account:
     revoked_at: datetime | None = None
     used_at: datetime | None = None
     refused_at: datetime | None = None
+    misp_version: str | None = None

@@ -10,7 +10,14 @@ from mithaq.kernel.ids import new_id
 from mithaq.nations.constituents import store
 from mithaq.nations.constituents.errors import BadConstituent, UnknownConstituent
 from mithaq.nations.constituents.model import Account, Constituent
-from mithaq.nations.constituents.rules import is_refusal_noted, is_sign_in, is_use_noted, refusal, usable
+from mithaq.nations.constituents.rules import (
+    is_refusal_noted,
+    is_sign_in,
+    is_use_noted,
+    is_version,
+    refusal,
+    usable,
+)
 from mithaq.nations.people.audit import audit
 from mithaq.nations.people.errors import raised
 from mithaq.nations.people.model import Outcome
@@ -106,17 +113,22 @@ class Constituents:
         at: datetime,
         *,
         may_write: bool = False,
+        misp_version: str | None = None,
         by: str = "operator",
     ) -> tuple[Account, str]:
         """Return a new account and its secret, which is shown this once.
 
         Raises:
-            BadConstituent: the name cannot be used.
+            BadConstituent: the name or the version of MISP cannot be used.
             UnknownConstituent: there is no such constituent.
         """
         if reason := usable_name(name):
             raise raised(BadConstituent, reason, name[:80])
-        account = Account(new_id("account"), constituent_id, name, may_write, at, at + lifetime)
+        if misp_version is not None and not is_version(misp_version):
+            raise BadConstituent("a version of MISP is three numbers, such as 2.5.34", subject=misp_version[:40])
+        account = Account(
+            new_id("account"), constituent_id, name, may_write, at, at + lifetime, misp_version=misp_version
+        )
         secret = new_token()
         with self._db.write(at) as tx:
             self.get(tx.connection, constituent_id)

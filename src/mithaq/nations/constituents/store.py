@@ -31,6 +31,8 @@ accounts = Table(
     Column("revoked_at", Timestamp),
     Column("used_at", Timestamp),
     Column("refused_at", Timestamp),
+    # What the node says of itself where peers compare versions (MISP); none: the present one.
+    Column("misp_version", Text),
 )
 _BY_SECRET = select(accounts).where(accounts.c.digest == bindparam("digest"))
 _BY_ID = select(constituents).where(constituents.c.id == bindparam("id"))
@@ -71,6 +73,7 @@ def add_account(tx: Transaction, value: Account, secret: str) -> None:
             may_write=value.may_write,
             created_at=value.created_at,
             expires_at=value.expires_at,
+            misp_version=value.misp_version,
         )
     )
 
@@ -107,4 +110,5 @@ def _account(row: Any) -> Account:
         row.revoked_at,
         row.used_at,
         row.refused_at,
+        row.misp_version,
     )
