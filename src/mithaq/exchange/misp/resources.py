@@ -96,7 +96,7 @@ class Resources:
                 raise Refused(405, "Method not allowed", {"allow": ", ".join(_READING)})
             return found(visit, at)
         if visit.method != "POST":
-            raise unknown()
+            raise _not_done()
         return self._written(visit, at)
 
     def exists(self, visit: Visit, at: datetime) -> Answer:
@@ -173,7 +173,7 @@ class Resources:
                     {"saved": True, "success": f"{saved} sightings added.", "message": f"{saved} sightings added."}
                 )
             case _:
-                raise Refused(404, "this node does not do that over MISP's interface")
+                raise _not_done()
 
     def _manifest(self, visit: Visit, at: datetime) -> Answer:
         body = manifest(self._serving.heads(visit.constituent.id, at))
@@ -305,6 +305,10 @@ class Resources:
             if lists:
                 found[value] = [{"id": _number(name), "name": name, "matched": value} for name in lists]
         return ok(found or [])
+
+
+def _not_done() -> Refused:
+    return Refused(404, "this node does not do that over MISP's interface")
 
 
 def _tested(visit: Visit, at: datetime) -> Answer:

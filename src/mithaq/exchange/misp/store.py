@@ -246,8 +246,10 @@ _STANDING: Final = (
     .order_by(objects.c.row)
 )
 _STAMPS: Final = select(stamps).where(stamps.c.constituent == bindparam("constituent"))
-_OF_OBJECTS: Final = select(misp_event_objects.c.event.distinct()).where(
-    misp_event_objects.c.stix_id.in_(bindparam("ids", expanding=True))
+_OF_OBJECTS: Final = (
+    select(misp_event_objects.c.event)
+    .distinct()
+    .where(misp_event_objects.c.stix_id.in_(bindparam("ids", expanding=True)))
 )
 
 

@@ -228,7 +228,12 @@ class Writing:
         event.setdefault("Orgc", {"name": constituent, "uuid": self.organisation(constituent)})
         if not is_uuid(event["uuid"]) or not event.get("info"):
             raise BadMisp("an event needs a title and a uuid")
-        for part in attributes_of(event):
+        named = [each for name in _LISTS[:2] for each in event.get(name) or []]
+        if not all(isinstance(each, dict) for each in named):
+            raise BadMisp("an event's attributes and objects are JSON objects")
+        for part in [*attributes_of(event), *(event.get("Attribute") or [])]:
+            if not all(isinstance(part.get(key), str) and part[key] for key in ("type", "value")):
+                raise BadMisp("an attribute needs a type and a value")
             part.update(_with_uuid(part, at))
         return event, event == given
 

@@ -7,8 +7,7 @@ import pytest
 from pymisp import MISPEvent
 
 from mithaq.exchange.orders import Orders
-from mithaq.standards.misp.labels import tlps_of, tag_names
-from mithaq.standards.pap import Pap
+from mithaq.standards.misp.labels import tag_names, tlps_of
 from mithaq.standards.tlp import Tlp
 from tests.misp import ATTRIBUTE, EVENT, client, event, events_in, file_of, loosened, md5, read_feed, take, terms
 from tests.taxii import BANK, GRID, Served
