@@ -11,6 +11,7 @@ import click
 from mithaq.cli.files import read_input, unusable
 from mithaq.cli.layout import Column, show_rows, word
 from mithaq.cli.lookup import lookup
+from mithaq.cli.misp import object_misp
 from mithaq.cli.options import LANE, PAP, TLP, instruction_of, nations_of
 from mithaq.cli.protect import protect
 from mithaq.cli.session import EXIT_FAILED, EXIT_NOT_FOUND, Session
@@ -47,6 +48,7 @@ def object_() -> None:
 
 object_.add_command(protect)
 object_.add_command(lookup)
+object_.add_command(object_misp)
 
 
 @object_.command("import")
