@@ -5,7 +5,19 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import Scope
 
 from mithaq import __version__
-from mithaq.api import detection, duties, events, feeds, health, intelligence, objects, release, taxii, telemetry
+from mithaq.api import (
+    detection,
+    duties,
+    events,
+    feeds,
+    health,
+    intelligence,
+    misp,
+    objects,
+    release,
+    taxii,
+    telemetry,
+)
 from mithaq.api.cursors import Cursors
 from mithaq.api.problems import explain, too_large
 from mithaq.node.body_limit import BodyLimit
@@ -46,6 +58,7 @@ def machine_doors(node: Node) -> list[BaseRoute]:
         *health.routes(node),
         *taxii.routes(node),
         *feeds.routes(node),
+        *misp.routes(node),
     ]
 
 

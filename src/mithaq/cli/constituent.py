@@ -93,6 +93,7 @@ def enable(session: Session, constituent_id: str) -> None:
 @click.option("--collection", help="It opens this collection only.  [default: all of the constituent's]")
 @click.option("--write", "may_write", is_flag=True, help="It may also post into collections that take posts.")
 @click.option("--days", default=90, show_default=True, type=click.IntRange(1, MAX_ACCOUNT_DAYS), help="For how long.")
+@click.option("--misp-version", default=None, help="The version of the MISP that uses it, where it compares versions.")
 @click.pass_obj
 def token(
     session: Session,
@@ -102,10 +103,11 @@ def token(
     collection: str | None,
     may_write: bool,
     days: int,
+    misp_version: str | None,
 ) -> None:
     """Print the secret of a new account for a program of ID; it is shown this once.
 
-    It works as a bearer token, and as the password of HTTP Basic with ID as the user.
+    It works as a bearer token, as the password of HTTP Basic with ID as the user, and as MISP's automation key.
     """
     account, secret = session.node().collections.add_account(
         constituent_id,
@@ -115,6 +117,7 @@ def token(
         door=door,
         collection=collection,
         may_write=may_write,
+        misp_version=misp_version,
         by=session.actor,
     )
     session.emit({**_account(session, account), "user": constituent_id, "token": secret}, lambda: secret)

@@ -13,6 +13,7 @@ from mithaq.cli.files import read_input, unusable
 from mithaq.cli.importing import FORMS, import_advisory, import_file, mapping_of, tell
 from mithaq.cli.layout import Column, show_rows, word
 from mithaq.cli.lookup import lookup
+from mithaq.cli.misp import object_misp
 from mithaq.cli.options import ADMIRALTY, LANE, PAP, TLP, instruction_of, nations_of
 from mithaq.cli.protect import protect
 from mithaq.cli.remarks import COMMANDS as REMARKS
@@ -51,6 +52,7 @@ def object_() -> None:
 
 object_.add_command(protect)
 object_.add_command(lookup)
+object_.add_command(object_misp)
 for _command in REMARKS:
     object_.add_command(_command)
 

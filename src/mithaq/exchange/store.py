@@ -49,6 +49,10 @@ class Vetoes:
         for object_id, recipient in connection.execute(select(vetoes.c.object_id, vetoes.c.recipient)):
             self._of.setdefault(object_id, set()).add(recipient)
 
+    def against(self, recipient: str) -> frozenset[str]:
+        """Return the ids of all objects that stay from a recipient."""
+        return frozenset(each for each in self._of if self.holds(each, recipient))
+
     def holds(self, object_id: str, recipient: str) -> bool:
         """Tell whether an object stays from a recipient: a nation's code, or `kind:name` of one inside the nation."""
         against = self._of.get(object_id)

@@ -45,7 +45,10 @@ class Visitors:
 
     def known(self, request: Request) -> tuple[Constituent, Account] | None:
         """Return who asks, or None where nobody is let in with what was shown."""
-        user, secret = credentials(request.headers.get("authorization", ""))
+        return self.known_by(*credentials(request.headers.get("authorization", "")))
+
+    def known_by(self, user: str | None, secret: str) -> tuple[Constituent, Account] | None:
+        """Return whose secret this is, or None where nobody is let in with it; `user` as HTTP Basic names it."""
         return self._constituents.sign_in(secret, user, self._clock.now(), door=self._door) if secret else None
 
     @contextmanager

@@ -131,3 +131,31 @@ inbox = Table(
     Column("outcome", Json, nullable=False),
     Column("taken_at", Timestamp, nullable=False),
 )
+misp_events = Table(
+    "misp_events",
+    metadata,
+    row_id("id"),
+    Column("uuid", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    # Who gave it: this nation where it was imported, else a constituent.
+    Column("nation", Text, nullable=False),
+    Column("original", Text, ForeignKey("originals.digest"), nullable=False),
+    # Which of the file's events it is, from 0.
+    Column("place", Integer, nullable=False),
+    # Seconds since 1970, as the event says.
+    Column("timestamp", _Big, nullable=False),
+    # How many objects were converted from it, and what these refer to beside each other.
+    Column("size", Integer, nullable=False),
+    Column("outside", Json, nullable=False),
+    # What an index says of it: info, date, Orgc, tags; and what stands against passing it on.
+    Column("head", Json, nullable=False),
+    Column("stored_at", Timestamp, nullable=False),
+    Index("misp_events_version", "uuid", "lane", "nation", "timestamp"),
+)
+misp_event_objects = Table(
+    "misp_event_objects",
+    metadata,
+    Column("event", _Big, ForeignKey("misp_events.id"), primary_key=True, autoincrement=False),
+    Column("stix_id", Text, primary_key=True),
+    Index("misp_event_objects_object", "stix_id"),
+)

@@ -18,6 +18,7 @@ from mithaq.exchange.letters import Letters
 from mithaq.exchange.log.flushing import Flusher
 from mithaq.exchange.log.service import ReleaseLog
 from mithaq.exchange.log.witnessing import Answer
+from mithaq.exchange.misp.serving import Serving
 from mithaq.exchange.orders import Orders
 from mithaq.exchange.sources.credentials import Vault
 from mithaq.exchange.sources.service import Sources
@@ -113,6 +114,12 @@ class Node:
     def collections(self) -> Collections:
         """Return what constituents read over TAXII."""
         return Collections(self.db, self.constituents)
+
+    @cached_property
+    def misp(self) -> Serving:
+        """Return what constituents read with MISP's programs."""
+        name = self.names.get("en") or next(iter(self.names.values()), str(self.nation))
+        return Serving(self.db, self.nation, name)
 
     @cached_property
     def holdings(self) -> Holdings:

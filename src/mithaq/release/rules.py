@@ -98,6 +98,21 @@ def retract(object_id: str, lane: Lane, recipient: NationId, *, was_released: bo
     return Released(Retraction(object_id, lane), Recipient("nation", recipient), None, "withdrawal", "0" * 64, _GATE)
 
 
+def retract_inside(
+    object_id: str, lane: Lane, recipient: Recipient, *, was_released: bool
+) -> Released[Retraction] | None:
+    """Allow word of a withdrawal to a constituent to whom the object was released before, and to nobody else.
+
+    Raises:
+        TypeError: the recipient is a nation.
+    """
+    if recipient.kind == "nation":
+        raise TypeError("a nation is told in its own channel")
+    if not was_released:
+        return None
+    return Released(Retraction(object_id, lane), recipient, None, "withdrawal", "0" * 64, _GATE)
+
+
 def carried_terms(item: Item, agreement: Agreement, sender: NationId, recipient: NationId, at: datetime) -> Carried:
     """Return the terms under which a recipient gets an item; for a foreign item the stricter of both count.
 

@@ -21,10 +21,20 @@ from mithaq.exchange.sources.errors import SourceFailed, SourceTooLarge, SourceU
 from mithaq.exchange.sources.model import Source, Unfit
 from mithaq.exchange.sources.taxii_server import demand_ok
 from mithaq.exchange.sources.web import Asking
+from mithaq.intelligence import foreign
 from mithaq.intelligence.errors import MispFailed, TooMuch
-from mithaq.intelligence.imports.misp import MEDIA_TYPE, ConvertedEvent, convert
+from mithaq.intelligence.foreign import NewEvent
+from mithaq.intelligence.imports.misp import (
+    MEDIA_TYPE,
+    ConvertedEvent,
+    convert,
+    failure_of,
+    foreign_event,
+    terms_of_event,
+)
 from mithaq.intelligence.imports.tally import reason_of
 from mithaq.intelligence.settings import MISP_MAX_BYTES
+from mithaq.intelligence.store import name_of_original
 from mithaq.kernel.database import Transaction
 from mithaq.kernel.errors import Error
 from mithaq.kernel.reason import Reason
@@ -206,10 +216,9 @@ class Feed:
         yield from (each for each in group if isinstance(each, Batch))
         if not events:
             return
-        terms = self._source.import_terms()
         file = b"[" + b",".join(each.file for each in events) + b"]" if len(events) > 1 else events[0].file
         try:
-            found = convert(file, terms)
+            found = convert(file)
         except (MispFailed, TooMuch) as error:
             if len(events) > 1:
                 for each in events:
@@ -217,7 +226,7 @@ class Feed:
                 return
             yield self._aside(events[0].wanted, events[0].file, reason_of(error))
             return
-        by_uuid = {each.event.lower(): each for each in found}
+        by_uuid = {each.name.lower(): each for each in found}
         for each in events:
             yield self._batch(each, by_uuid.get(each.wanted.uuid.lower()))
 
@@ -225,11 +234,11 @@ class Feed:
         wanted, file = fetched.wanted, fetched.file
         if event is None:
             return self._aside(wanted, file, _OTHER)
-        if event.reason is not None:
-            return self._aside(wanted, file, event.reason)
-        digest = f"sha256:{hashlib.sha256(file).hexdigest()}"
-        terms = replace(event.terms, original=digest)
-        return Batch(event.bodies, terms=terms, original=(MEDIA_TYPE, file), note=self._done(wanted))
+        if event.failure:
+            return self._aside(wanted, file, failure_of(event))
+        terms = replace(terms_of_event(self._source.import_terms(), event), original=name_of_original(file))
+        kept = foreign_event(event, 0, terms)
+        return Batch(event.bodies, terms=terms, original=(MEDIA_TYPE, file), note=self._done(wanted, kept))
 
     def _aside(self, wanted: Wanted, file: bytes, reason: Reason) -> Batch:
         """Put an event aside for good: it is not fetched again until it changes."""
@@ -246,8 +255,10 @@ class Feed:
         self._is_whole = False
         return Batch(unfit=[Unfit(wanted.uuid.lower(), file, reason, "event")])
 
-    def _done(self, wanted: Wanted) -> Callable[[Transaction], int]:
+    def _done(self, wanted: Wanted, kept: NewEvent | None) -> Callable[[Transaction], int]:
         def note(tx: Transaction) -> int:
+            if kept is not None:
+                foreign.keep(tx, kept)
             store.note_versions(tx, self._source.id, {wanted.uuid.lower(): str(wanted.timestamp)})
             store.release_event(tx, self._source.id, wanted.uuid.lower())
             return 0

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from mithaq.exchange.sources import store
 from mithaq.exchange.sources.admitting import Admitting
 from mithaq.exchange.sources.model import Outcome, Quarantined, Source, Unfit
+from mithaq.intelligence import foreign
 from mithaq.intelligence.errors import MispFailed, TooMuch
-from mithaq.intelligence.imports.misp import MEDIA_TYPE, convert
+from mithaq.intelligence.foreign import NewEvent
+from mithaq.intelligence.imports.misp import MEDIA_TYPE, convert, foreign_event, terms_of_event
 from mithaq.intelligence.imports.tally import reason_of
 from mithaq.intelligence.model import ImportTerms
 from mithaq.intelligence.service import Holdings
+from mithaq.intelligence.store import name_of_original
 from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId
 
@@ -47,22 +51,24 @@ class Retrying:
 
     def _event(self, source: Source, each: Quarantined, file: bytes, at: datetime) -> Outcome:
         try:
-            found = convert(file, source.import_terms())
+            found = convert(file)
         except (MispFailed, TooMuch) as error:
             return self._stays(source, Unfit(each.object_id, file, reason_of(error), "event"), at)
         for event in found:
-            if event.event.lower() == each.object_id and event.reason is None:
-                return self._admit(source, each, event.bodies, event.terms, file, at)
+            if event.name.lower() == each.object_id and not event.failure:
+                terms = replace(terms_of_event(source.import_terms(), event), original=name_of_original(file))
+                return self._admit(source, each, event.bodies, terms, file, at, foreign_event(event, 0, terms))
         return Outcome(quarantined=1)
 
     def _admit(
         self,
         source: Source,
         each: Quarantined,
-        bodies: list[bytes],
+        bodies: Sequence[bytes],
         terms: ImportTerms,
         file: bytes | None,
         at: datetime,
+        kept: NewEvent | None = None,
     ) -> Outcome:
         found = self._admitting.look_at(bodies, terms, at)
         with self._db.write(at) as tx:
@@ -70,6 +76,8 @@ class Retrying:
             unfit = [*found.unfit, *refused]
             if file is not None:
                 self._holdings.keep_original(tx, MEDIA_TYPE, file)
+            if kept is not None:
+                foreign.keep(tx, kept)
             if file is not None or not unfit:
                 store.release(tx, source.id, [each.row])
             store.put_aside(tx, source.id, unfit)

@@ -23,7 +23,7 @@ from mithaq.kernel.database import EPOCH
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.release.model import Carried, Item, Released, Request
-from mithaq.release.rules import decide_inside
+from mithaq.release.rules import decide_inside, judge
 from mithaq.standards.pap import Pap
 from mithaq.standards.stix import parse
 from mithaq.standards.tlp import Tlp, tlp_of
@@ -133,6 +133,23 @@ class Judge:
         hidden = self._hidden({ref for each in refs for ref in each}, shelf) if any(refs) else frozenset()
         counts = [len(hidden.intersection(referred)) if referred else 0 for referred in refs]
         return self._decide(items, counts, shelf)
+
+    def allows(self, shelf: Shelf, tlp: Tlp, pap: Pap) -> bool:
+        """Tell what `decide` would say of an own object with these labels that stands, is not vetoed, refers to none.
+
+        For counts and dates of many objects at once; what leaves is still decided one by one.
+        """
+        item = Item("", "", "", "", tlp, pap, ACTUAL, self._own)
+        purpose, action = shelf.collection.purpose, shelf.collection.action
+        return judge(Request(item, self._own, shelf.recipient, True, None, purpose, action=action), self._at).allowed
+
+    def vetoed(self, shelf: Shelf) -> frozenset[str]:
+        """Return the ids of all objects that a veto keeps from this constituent."""
+        return self._vetoes.against(str(shelf.recipient))
+
+    def hidden(self, ids: Collection[str], shelf: Shelf) -> frozenset[str]:
+        """Return which of these ids are held here and may not be known to the constituent."""
+        return self._hidden(ids, shelf)
 
     def _decide(self, items: Sequence[Item], withheld_refs: Sequence[int], shelf: Shelf) -> list[Released[Item] | None]:
         recipient, purpose, action = shelf.recipient, shelf.collection.purpose, shelf.collection.action

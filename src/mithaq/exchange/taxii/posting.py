@@ -55,6 +55,11 @@ def giver(constituent: str) -> NationId:
     return NationId(PREFIX + constituent)
 
 
+def least_terms(shelf: Shelf) -> ImportTerms:
+    """Return what holds at least for all that is posted into a collection."""
+    return ImportTerms(giver(shelf.constituent), ACTUAL, shelf.collection.floor, _LEAST_PAP)
+
+
 @dataclass(slots=True)
 class _Outcome:
     """What becomes of an envelope, object by object."""
@@ -90,6 +95,22 @@ class Posting:
             tx.append(POSTED, subject=status_id, lane=ACTUAL, actor=account.id, detail=counts)
         return documents.status(status_id, at, outcome.successes, outcome.failures)
 
+    def post_converted(
+        self, shelf: Shelf, account: Account, bodies: Sequence[bytes], terms: ImportTerms, at: datetime
+    ) -> dict[str, str]:
+        """Store what was converted from a foreign file that a constituent posted; return why what was refused.
+
+        `terms`: the file's own labels beside the collection's floor, and which original it is.
+        """
+        outcome = _Outcome()
+        pieces = [stix.Piece(place, body) for place, body in enumerate(bodies)]
+        for chunk in _without_repeats(_read(pieces, outcome, at)):
+            self._store(shelf, account, chunk, outcome, at, terms)
+        with self._db.write(at) as tx:
+            counts = {"taken": len(outcome.successes), "refused": len(outcome.failures)}
+            tx.append(POSTED, subject=terms.original or "", lane=ACTUAL, actor=account.id, detail=counts)
+        return {each["id"]: each.get("message", "") for each in outcome.failures}
+
     def status(self, connection: Connection, status_id: str, account: Account) -> bytes:
         """Return what became of a post, to the account that sent it.
 
@@ -118,7 +139,13 @@ class Posting:
         return len(chosen)
 
     def _store(
-        self, shelf: Shelf, account: Account, chunk: Sequence["_Posted"], outcome: _Outcome, at: datetime
+        self,
+        shelf: Shelf,
+        account: Account,
+        chunk: Sequence["_Posted"],
+        outcome: _Outcome,
+        at: datetime,
+        terms: ImportTerms | None = None,
     ) -> None:
         """Store a chunk in which no object stands twice."""
         with self._db.write(at) as tx:
@@ -131,16 +158,19 @@ class Posting:
                     outcome.failures.append(_told(each, _IN_OUR_NAME))
                 else:
                     fresh.append(each)
-            words = [self._word(shelf, account, each, at) for each in fresh]
+            words = [self._word(shelf, account, each, at, terms) for each in fresh]
             refused = dict(self._holdings.store(tx, words).refused)
         for each in fresh:
             reason = refused.get(each.stix.id)
             (outcome.failures if reason else outcome.successes).append(_told(each, reason))
 
-    def _word(self, shelf: Shelf, account: Account, posted: "_Posted", at: datetime) -> NewObject:
+    def _word(
+        self, shelf: Shelf, account: Account, posted: "_Posted", at: datetime, terms: ImportTerms | None
+    ) -> NewObject:
         """Return an object as the word of who posted it: under the collection's floor, and not to be passed on."""
         collection, name = shelf.collection, giver(shelf.constituent)
-        tlp, pap = labels(posted.stix, ImportTerms(name, ACTUAL, collection.floor, _LEAST_PAP))
+        terms = terms or least_terms(shelf)
+        tlp, pap = labels(posted.stix, terms)
         carried = _terms(name, tlp, pap or _LEAST_PAP, at).as_json()
         said = Provenance(
             source="constituent",
@@ -151,8 +181,9 @@ class Posting:
             purpose=collection.purpose,
             tlp=tlp,
             pap=pap,
-            carried=carried | {"collection": collection.id, "account": account.id},
+            carried={**terms.carried, **carried, "collection": collection.id, "account": account.id},
             received_at=at,
+            original=terms.original,
         )
         return NewObject(posted.body, posted.stix, ACTUAL, said)
 

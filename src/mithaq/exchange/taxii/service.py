@@ -119,6 +119,7 @@ class Collections:
         door: str | None = None,
         collection: str | None = None,
         may_write: bool = False,
+        misp_version: str | None = None,
         by: str = "operator",
     ) -> tuple[Account, str]:
         """Give a constituent an account for one door, or one collection (its id or alias); return it with its secret.
@@ -126,7 +127,7 @@ class Collections:
         Raises:
             UnknownCollection, UnknownConstituent: there is none.
             BadCollection: the constituent is not in the audience of the collection.
-            BadConstituent: the name cannot be used, or there is no such door.
+            BadConstituent: the name or the version of MISP cannot be used, or there is no such door.
         """
         narrowed = None
         if collection is not None:
@@ -135,7 +136,15 @@ class Collections:
                 if not store.shelves_of(connection, constituent_id, narrowed):
                     raise BadCollection("the constituent is not in its audience", subject=collection[:80])
         return self._constituents.add_account(
-            constituent_id, name, lifetime, at, may_write=may_write, door=door, collection=narrowed, by=by
+            constituent_id,
+            name,
+            lifetime,
+            at,
+            may_write=may_write,
+            door=door,
+            collection=narrowed,
+            misp_version=misp_version,
+            by=by,
         )
 
     def allow(self, name: str, constituent_id: str, at: datetime, *, by: str = "operator") -> None:

@@ -16,11 +16,12 @@ from mithaq.exchange.taxii.model import PREFIX, Shelf
 from mithaq.exchange.taxii.service import CHANGED
 from mithaq.exchange.taxii.settings import CHUNK_ROWS
 from mithaq.intelligence.tables import objects, provenance
-from mithaq.kernel.database import Database, Transaction
+from mithaq.kernel.database import EPOCH, Database, Transaction
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.journal import Entry, Reader
 from mithaq.kernel.lane import ACTUAL
 from mithaq.release.model import Item
+from mithaq.standards.misp.mapping import can_be_said
 from mithaq.standards.stix import StixObject, parse
 
 READER: Final = "exchange.taxii"
@@ -43,6 +44,12 @@ _NEXT: Final = (
     .limit(bindparam("limit", type_=Integer))
 )
 _OF_OBJECT: Final = select(objects.c.row).where(objects.c.stix_id == bindparam("stix_id")).order_by(objects.c.row)
+EVENTS: Final = frozenset({"report", "grouping"})
+"""Types of objects that are an event of their own in MISP."""
+
+_CONVERTED: Final = select(provenance.c.object).where(
+    provenance.c.object.in_(bindparam("rows", expanding=True)), provenance.c.original.is_not(None)
+)
 _POSTED_TO: Final = select(provenance.c.object, provenance.c.carried).where(
     provenance.c.object.in_(bindparam("rows", expanding=True)),
     provenance.c.source == "constituent",
@@ -71,7 +78,7 @@ class Shelving:
             for chunk in _chunks(gone):
                 store.take_off(tx, None, chunk)
                 if entry.kind == _ERASED:
-                    store.forget_refs(tx, chunk)
+                    store.forget(tx, chunk)
             for chunk in _chunks(judged) if shelves else ():
                 added += self._settle(tx, shelves, chunk)
         _tell(tx, added)
@@ -122,6 +129,7 @@ class Shelving:
         parsed = [parse(bytes(row.body)) for row in rows]
         posted = _posted(tx.connection, rows, items)
         store.note_refs(tx, {row.row: each.refs for row, each in zip(rows, parsed, strict=True)})
+        store.note_places(tx, _placed(tx.connection, rows, parsed))
         added = 0
         for shelf in shelves:
             there = store.on_shelf(tx.connection, shelf.id, numbers)
@@ -178,6 +186,21 @@ def _posted(connection: Connection, rows: Sequence[Any], items: Sequence[Item]) 
         for row in connection.execute(_POSTED_TO, {"rows": theirs}):
             found[row.object].add(str(row.carried.get("collection", "")))
     return found
+
+
+def _placed(connection: Connection, rows: Sequence[Any], parsed: Sequence[StixObject]) -> list[dict[str, Any]]:
+    """Return in which of MISP's events these rows go out; what came from a MISP event goes out as that event."""
+    able = {
+        row.row: each
+        for row, each in zip(rows, parsed, strict=True)
+        if each.type in EVENTS or (can_be_said(each.type) and not each.refs)
+    }
+    converted = set(connection.scalars(_CONVERTED, {"rows": list(able)})) if able else set()
+    return [
+        {"object": row, "is_event": each.type in EVENTS, "day": (made - EPOCH).days}
+        for row, each in able.items()
+        if row not in converted and (made := each.created or each.modified) is not None
+    ]
 
 
 def _carries(shelf: Shelf, row: Any, item: Item, parsed: StixObject, posted: dict[int, set[str]]) -> bool:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from mithaq.exchange.taxii.model import Collection, Shelf
 from mithaq.intelligence.store import lock
 from mithaq.intelligence.tables import objects
-from mithaq.kernel.database import EPOCH, Json, Timestamp, Transaction, insert_ignore, metadata, row_id
+from mithaq.kernel.database import EPOCH, Json, Timestamp, Transaction, insert_ignore, metadata, row_id, upsert
 from mithaq.nations.constituents.store import constituents
 from mithaq.standards.tlp import Tlp
 
@@ -89,6 +89,28 @@ refs = Table(
     Index("taxii_refs_object", "object"),
 )
 """Which objects refer to which: what becomes of one is a question about the other too."""
+
+places = Table(
+    "taxii_places",
+    metadata,
+    Column("object", _Big, primary_key=True, autoincrement=False),
+    Column("is_event", Boolean, nullable=False),
+    Column("day", Integer, nullable=False),
+)
+"""Which objects go out in MISP's events: as an event of its own, or in that of the day (since 1970) it was made."""
+
+gone = Table(
+    "taxii_gone",
+    metadata,
+    Column("shelf", _Big, ForeignKey(shelves.c.id), primary_key=True, autoincrement=False),
+    Column("object", _Big, primary_key=True, autoincrement=False),
+    Column("stix_id", Text, nullable=False),
+    Column("tlp", SmallInteger, nullable=False),
+    Column("pap", SmallInteger),
+    Column("at", Timestamp, nullable=False),
+    Index("taxii_gone_object", "object"),
+)
+"""What stood on a shelf and does no more: TAXII knows no recall, MISP does."""
 
 posts = Table(
     "taxii_posts",
@@ -152,6 +174,7 @@ def add_shelf(tx: Transaction, collection_id: str, constituent_id: str) -> int:
 def drop_shelf(tx: Transaction, shelf_id: int) -> None:
     """Take a constituent's shelf away with all that stands on it."""
     tx.execute(delete(shelved).where(shelved.c.shelf == shelf_id))
+    tx.execute(delete(gone).where(gone.c.shelf == shelf_id))
     tx.execute(delete(posts).where(posts.c.shelf == shelf_id))
     tx.execute(delete(shelves).where(shelves.c.id == shelf_id))
 
@@ -209,16 +232,38 @@ def put(tx: Transaction, shelf: int, rows: Sequence[Mapping[str, Any]], last: da
 
 
 def take_off(tx: Transaction, shelf: int | None, rows: Iterable[int]) -> None:
-    """Take rows off one shelf, or off all."""
-    gone = list(rows)
-    if gone:
-        statement = delete(shelved).where(shelved.c.object.in_(gone))
-        tx.execute(statement if shelf is None else statement.where(shelved.c.shelf == shelf))
+    """Take rows off one shelf, or off all, and keep in mind that they stood there."""
+    leaving = list(rows)
+    if not leaving:
+        return
+    on = (
+        (shelved.c.object.in_(leaving),) if shelf is None else (shelved.c.object.in_(leaving), shelved.c.shelf == shelf)
+    )
+    query = (
+        select(shelved.c.shelf, shelved.c.object, objects.c.stix_id, objects.c.tlp, objects.c.pap)
+        .join(objects, objects.c.row == shelved.c.object)
+        .where(*on)
+    )
+    upsert(
+        tx,
+        gone,
+        [{**row._mapping, "at": tx.at} for row in tx.execute(query)],  # noqa: SLF001 - the documented way to a mapping
+        keys=("shelf", "object"),
+        changed=("at",),
+    )
+    tx.execute(delete(shelved).where(*on))
 
 
-def forget_refs(tx: Transaction, rows: Iterable[int]) -> None:
-    """Forget what objects referred to that are gone for good."""
-    tx.execute(delete(refs).where(refs.c.object.in_(list(rows))))
+def forget(tx: Transaction, rows: Iterable[int]) -> None:
+    """Forget objects that are gone for good: what they referred to, and that they stood on a shelf."""
+    erased = list(rows)
+    for table in (refs, places, gone):
+        tx.execute(delete(table).where(table.c.object.in_(erased)))
+
+
+def note_places(tx: Transaction, placed: Sequence[Mapping[str, Any]]) -> None:
+    """Note in which of MISP's events objects go out."""
+    insert_ignore(tx, places, placed)
 
 
 def note_refs(tx: Transaction, referred: Mapping[int, Iterable[str]]) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from mithaq.intelligence import foreign
 from mithaq.intelligence.errors import MispFailed, TooMuch
+from mithaq.intelligence.foreign import NewEvent
 from mithaq.intelligence.imports import misp_worker
 from mithaq.intelligence.imports.tally import Tally
 from mithaq.intelligence.model import ImportReport, ImportTerms
@@ -21,47 +23,12 @@ from mithaq.intelligence.settings import MISP_CPU_S, MISP_MAX_BYTES, MISP_MEMORY
 from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel.reason import Reason
 from mithaq.standards import stix
+from mithaq.standards.misp.foreign import read_events
 from mithaq.standards.pap import Pap, pap_of
 from mithaq.standards.tlp import Tlp
 
 MEDIA_TYPE: Final = "application/vnd.misp.event+json"
 _MAX_NOTES: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class ConvertedEvent:
-    """One event of a file: its uuid (or place), what came of it, its terms; or the reason why nothing did."""
-
-    event: str
-    terms: ImportTerms
-    bodies: list[bytes] = field(default_factory=list)
-    notes: tuple[str, ...] = ()
-    reason: Reason | None = None
-
-
-def convert(file: bytes, terms: ImportTerms) -> list[ConvertedEvent]:
-    """Convert the events of a MISP file, in order; nothing is stored.
-
-    An event's `tlp:` and `PAP:` tags make its terms stricter, never less strict.
-
-    Raises:
-        TooMuch: the file is larger than a MISP file may be.
-        MispFailed: it is no JSON, too deep, or the converting process died.
-    """
-    _demand_convertible(file)
-    events: list[ConvertedEvent] = []
-    for line in _converted(file):
-        kind, body = line[:1], line[1:]
-        if kind == b"O":
-            events[-1].bodies.append(body)
-            continue
-        head = msgspec.json.decode(body)
-        if kind == b"F":
-            events.append(ConvertedEvent(str(head["event"]), terms, reason=_failure(head)))
-        else:
-            notes = tuple(map(str, head["notes"]))
-            events.append(ConvertedEvent(str(head["event"]), _terms_of_event(terms, head), notes=notes))
-    return events
 
 
 def import_misp(
@@ -81,51 +48,114 @@ def import_misp(
         TooMuch: the file is larger than a MISP file may be.
         MispFailed: it is no JSON, too deep, or the converting process died.
     """
-    events = convert(file, terms)
+    events = convert(file)
     with holdings.db.write(at) as tx:
         original = holdings.keep_original(tx, MEDIA_TYPE, file)
-    return _store(holdings, events, original, warning_lists, at)
+    return _store(holdings, events, replace(terms, original=original), warning_lists, at)
 
 
-def _demand_convertible(file: bytes) -> None:
+@dataclass(frozen=True, slots=True)
+class ConvertedEvent:
+    """One event of a file: the objects that became of it, or why none did.
+
+    `event`: its members as they came, empty where they are no JSON object. `notes` are the converter's warnings.
+    """
+
+    name: str
+    info: str
+    tags: tuple[str, ...]
+    event: Mapping[str, Any]
+    bodies: tuple[bytes, ...] = ()
+    notes: tuple[str, ...] = ()
+    failure: str = ""
+
+
+def convert(file: bytes) -> list[ConvertedEvent]:
+    """Convert a MISP file's events to STIX objects, in their order.
+
+    Raises:
+        TooMuch: the file is larger than a MISP file may be.
+        MispFailed: it is no JSON, too deep, or the converting process died.
+    """
     if len(file) > MISP_MAX_BYTES:
         raise TooMuch("larger than the %(max)s bytes of a MISP file", subject="misp-file", max=MISP_MAX_BYTES)
     if stix.nesting_exceeds(file, stix.MAX_DEPTH):
         raise MispFailed("nested deeper than %(max)s levels", subject="misp-file", max=stix.MAX_DEPTH)
+    lines = list(_converted(file))
+    try:
+        read = read_events(file)
+    except msgspec.DecodeError:  # the converter reads JSON more leniently
+        read = []
+    found: list[ConvertedEvent] = []
+    bodies: list[bytes] = []
+    for line in lines:
+        kind, body = line[:1], line[1:]
+        if kind == b"O":
+            bodies.append(body)
+            continue
+        if found:
+            found[-1], bodies = replace(found[-1], bodies=tuple(bodies)), []
+        head, place = msgspec.json.decode(body), len(found)
+        event = read[place] if place < len(read) and isinstance(read[place], dict) else {}
+        found.append(
+            ConvertedEvent(
+                head["event"],
+                head.get("info", ""),
+                tuple(head.get("tags", ())),
+                event,
+                notes=tuple(head.get("notes", ())),
+                failure=str(head.get("error", "")),
+            )
+        )
+    if found:
+        found[-1] = replace(found[-1], bodies=tuple(bodies))
+    return found
 
 
 def _store(
     holdings: Holdings,
-    events: list[ConvertedEvent],
-    original: str,
+    events: Sequence[ConvertedEvent],
+    terms: ImportTerms,
     warning_lists: WarningLists | None,
     at: datetime,
 ) -> ImportReport:
     reports: list[ImportReport] = []
-    for event in events:
-        tally = Tally(holdings, replace(event.terms, original=original), warning_lists, at)
-        if event.reason is not None:
-            tally.refuse(f"event {event.event}", event.reason)
-        for index, body in enumerate(event.bodies):
+    notes: list[str] = []
+    for place, each in enumerate(events):
+        tally = Tally(holdings, terms_of_event(terms, each), warning_lists, at)
+        if each.failure:
+            tally.refuse(f"event {each.name}", failure_of(each))
+        for index, body in enumerate(each.bodies):
             tally.add(body, index)
         reports.append(tally.report())
-    notes = tuple(f"{event.event}: {note}" for event in events for note in event.notes)
-    return replace(ImportReport.sum(reports), notes=notes[:_MAX_NOTES])
+        notes += [f"{each.name}: {note}" for note in each.notes]
+        if made := foreign_event(each, place, terms):
+            with holdings.db.write(at) as tx:
+                foreign.keep(tx, made)
+    return ImportReport.sum([*reports, ImportReport(notes=tuple(notes[:_MAX_NOTES]))])
 
 
-def _failure(head: dict[str, Any]) -> Reason:
+def failure_of(each: ConvertedEvent) -> Reason:
+    """Return why nothing became of an event."""
     return Reason("misp-conversion-failed", "the event could not be converted: %(detail)s",
-                  {"detail": str(head["error"])}, "export the event from MISP again, or as STIX")  # fmt: skip
+                  {"detail": each.failure}, "export the event from MISP again, or as STIX")  # fmt: skip
 
 
-def _terms_of_event(terms: ImportTerms, head: dict[str, Any]) -> ImportTerms:
+def foreign_event(each: ConvertedEvent, place: int, terms: ImportTerms) -> NewEvent | None:
+    """Return what is kept of an event beside its objects, None where nothing became of it."""
+    if not each.bodies or not each.event or terms.original is None:
+        return None
+    return foreign.new_event(each.event, each.bodies, place, terms.original, terms.nation, terms.lane)
+
+
+def terms_of_event(terms: ImportTerms, event: ConvertedEvent) -> ImportTerms:
     """Apply an event's own tags, the stricter label winning."""
-    tags = [str(tag) for tag in head["tags"]]
+    tags = list(event.tags)
     tlps = [Tlp.parse(tag) for tag in tags if tag.lower().startswith("tlp:")]
     tlp = max((item for item in (*tlps, terms.tlp) if item is not None), default=None)
     paps: tuple[Pap | None, ...] = (pap_of(tags), terms.pap)
     pap = max((item for item in paps if item is not None), default=None)
-    carried = {**terms.carried, "misp": {"event": head["event"], "info": head["info"], "tags": tags}}
+    carried = {**terms.carried, "misp": {"event": event.name, "info": event.info, "tags": tags}}
     return replace(terms, tlp=tlp, pap=pap, carried=carried)
 
 

@@ -33,6 +33,7 @@ class Account:
     """What one program of a constituent signs in with; its secret is not kept.
 
     `door` and `collection` (its id) narrow what it opens; None is every door, every collection of the constituent.
+    `misp_version`: the version of MISP that the node says it speaks to it, None for the present one.
     """
 
     id: str
@@ -46,3 +47,4 @@ class Account:
     refused_at: datetime | None = None
     door: str | None = None
     collection: str | None = None
+    misp_version: str | None = None

@@ -11,6 +11,7 @@ from mithaq.nations.people.rules import usable_name
 
 _ID: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _SECTOR: Final = re.compile(r"[a-z]+(?:-[a-z]+)*")
+_VERSION: Final = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,4}")
 _ID_CHARACTERS: Final = range(3, 64)
 _STEP: Final = timedelta(minutes=1)
 
@@ -61,3 +62,8 @@ def is_use_noted(account: Account, at: datetime) -> bool:
 def is_refusal_noted(account: Account, at: datetime) -> bool:
     """Tell whether a refusal of this account was written down a moment ago."""
     return account.refused_at is not None and at - account.refused_at < REFUSAL_PAUSE
+
+
+def is_version(text: str) -> bool:
+    """Tell whether a text is a version as MISP's programs compare it: three numbers."""
+    return _VERSION.fullmatch(text) is not None

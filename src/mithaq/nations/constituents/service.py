@@ -10,7 +10,14 @@ from mithaq.kernel.ids import new_id
 from mithaq.nations.constituents import store
 from mithaq.nations.constituents.errors import BadConstituent, UnknownConstituent
 from mithaq.nations.constituents.model import DOORS, Account, Constituent
-from mithaq.nations.constituents.rules import is_refusal_noted, is_sign_in, is_use_noted, refusal, usable
+from mithaq.nations.constituents.rules import (
+    is_refusal_noted,
+    is_sign_in,
+    is_use_noted,
+    is_version,
+    refusal,
+    usable,
+)
 from mithaq.nations.people.audit import audit
 from mithaq.nations.people.errors import raised
 from mithaq.nations.people.model import Outcome
@@ -108,18 +115,21 @@ class Constituents:
         may_write: bool = False,
         door: str | None = None,
         collection: str | None = None,
+        misp_version: str | None = None,
         by: str = "operator",
     ) -> tuple[Account, str]:
         """Return a new account and its secret, which is shown this once; `door` and `collection` narrow it.
 
         Raises:
-            BadConstituent: the name cannot be used, or there is no such door.
+            BadConstituent: the name or the version of MISP cannot be used, or there is no such door.
             UnknownConstituent: there is no such constituent.
         """
         if reason := usable_name(name):
             raise raised(BadConstituent, reason, name[:80])
         if door is not None and door not in DOORS:
             raise BadConstituent("there is no such door", subject=door[:80])
+        if misp_version is not None and not is_version(misp_version):
+            raise BadConstituent("a version of MISP is three numbers, such as 2.5.34", subject=misp_version[:40])
         account = Account(
             new_id("account"),
             constituent_id,
@@ -129,6 +139,7 @@ class Constituents:
             at + lifetime,
             door=door,
             collection=collection,
+            misp_version=misp_version,
         )
         secret = new_token()
         with self._db.write(at) as tx:

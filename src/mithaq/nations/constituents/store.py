@@ -33,6 +33,8 @@ accounts = Table(
     Column("refused_at", Timestamp),
     Column("door", Text),
     Column("collection", Text),
+    # What the node says of itself where peers compare versions (MISP); none: the present one.
+    Column("misp_version", Text),
 )
 _BY_SECRET = select(accounts).where(accounts.c.digest == bindparam("digest"))
 _BY_ID = select(constituents).where(constituents.c.id == bindparam("id"))
@@ -75,6 +77,7 @@ def add_account(tx: Transaction, value: Account, secret: str) -> None:
             expires_at=value.expires_at,
             door=value.door,
             collection=value.collection,
+            misp_version=value.misp_version,
         )
     )
 
@@ -113,4 +116,5 @@ def _account(row: Any) -> Account:
         row.refused_at,
         row.door,
         row.collection,
+        row.misp_version,
     )

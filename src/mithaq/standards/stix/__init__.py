@@ -3,7 +3,15 @@
 from mithaq.standards.errors import BadBundle, BadObject
 from mithaq.standards.stix.bundle import Piece, Readable, Refused, nesting_exceeds, split_bundle
 from mithaq.standards.stix.meaning import meaning_of
-from mithaq.standards.stix.objects import MAX_DEPTH, MAX_OBJECT_BYTES, StixObject, fields_of, parse, parse_fields
+from mithaq.standards.stix.objects import (
+    MAX_DEPTH,
+    MAX_OBJECT_BYTES,
+    StixObject,
+    fields_of,
+    is_uuid,
+    parse,
+    parse_fields,
+)
 from mithaq.standards.stix.pattern import ReadPattern, matchable, read_pattern
 
 __all__ = [
@@ -17,6 +25,7 @@ __all__ = [
     "Refused",
     "StixObject",
     "fields_of",
+    "is_uuid",
     "matchable",
     "meaning_of",
     "nesting_exceeds",

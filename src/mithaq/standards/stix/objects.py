@@ -171,6 +171,11 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
+def is_uuid(text: str) -> bool:
+    """Tell whether a text has the form of a UUID (RFC 9562)."""
+    return _ID.fullmatch(f"uuid--{text}") is not None
+
+
 class _Fields:
     """Read typed values out of an object's members, naming the object in every complaint."""
 

@@ -17,7 +17,7 @@ from mithaq.kernel.lane import Lane
 from mithaq.standards.stix import BadObject, parse
 
 revision = "0017"
-down_revision = "0014"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,280 @@
+"""Which events a constituent gets at this instant: their heads, without building one of them.
+
+Own objects are counted by class: the gate is asked what it says of each label on each shelf, and SQL counts. What then
+leaves in an event is decided object by object (`events`).
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection
+
+from mithaq.exchange.misp import store
+from mithaq.exchange.misp.model import MAPPING, Day, Head, label_tags
+from mithaq.exchange.taxii.judging import Judge
+from mithaq.exchange.taxii.model import PREFIX, Shelf
+from mithaq.exchange.taxii.settings import CHUNK_ROWS
+from mithaq.exchange.taxii.shelving import EVENTS
+from mithaq.exchange.taxii.store import shelves_of
+from mithaq.intelligence.foreign import ForeignEvent, object_ids, of_row, of_uuid
+from mithaq.intelligence.indicators import identity_id
+from mithaq.kernel.database import Database
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import ACTUAL
+from mithaq.kernel.reason import Reason
+from mithaq.standards.misp.foreign import contradiction, missing_labels
+from mithaq.standards.misp.labels import tag_names
+from mithaq.standards.misp.mapping import uuid_of
+from mithaq.standards.pap import Pap
+from mithaq.standards.stix import parse
+from mithaq.standards.tlp import Tlp
+
+NOT_WHOLE: Final = Reason(
+    "misp-not-whole",
+    "%(missing)s of the %(size)s objects converted from the event are not released to this constituent",
+    remedy="mithaq why names the reason for each object",
+)
+_HIDDEN: Final = Reason("misp-hidden-reference", "the event refers to an object that this constituent may not know")
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """This nation's CERT as MISP names an organisation."""
+
+    name: str
+    uuid: str
+
+    @staticmethod
+    def of(nation: NationId, name: str) -> "Organisation":
+        """Return it with the uuid of its STIX identity."""
+        return Organisation(name, uuid_of(identity_id(nation)))
+
+    def as_json(self) -> dict[str, str]:
+        """Return it as MISP's `Orgc`."""
+        return {"name": self.name, "uuid": self.uuid}
+
+
+class Catalogue:
+    """The events of one constituent in one view of the database at one instant; short-lived."""
+
+    def __init__(
+        self, connection: Connection, own: NationId, organisation: Organisation, constituent: str, at: datetime
+    ) -> None:
+        self.connection = connection
+        self.own = own
+        self.organisation = organisation
+        self.constituent = constituent
+        self.at = at
+        self.judge = Judge(connection, own, at)
+        self.shelves = {s.id: s for s in shelves_of(connection, constituent) if s.collection.can_read}
+        labels = [(tlp, pap) for tlp in Tlp for pap in Pap]
+        self._classes = {
+            shelf.id: [store.class_of(shelf.id, *label) for label in labels if self.judge.allows(shelf, *label)]
+            for shelf in self.shelves.values()
+        }
+        self._vetoed = sorted(self.judge.vetoed(next(iter(self.shelves.values())))) if self.shelves else []
+
+    def asked(self, only: int | None = None, **more: Any) -> dict[str, Any]:
+        """Return what the statements ask with: shelves, classes that pass, vetoed ids."""
+        chosen = list(self.shelves) if only is None else [only]
+        classes = [each for one in chosen for each in self._classes[one]]
+        return {"shelves": chosen, "classes": classes, "vetoed": self._vetoed, **more}
+
+    def heads(self) -> list[Head]:
+        """Return the heads of all events; own ones without a timestamp as yet."""
+        if not self.shelves:
+            return []
+        return [*self._days(), *self._reports(), *self._foreign(), *self._posted()]
+
+    def head(self, uuid: str) -> Head | None:
+        """Return the head of one event, None where there is none for this constituent."""
+        if not self.shelves:
+            return None
+        events = of_uuid(self.connection, uuid, ACTUAL)
+        found = [
+            *(head for event in events if event.nation == self.own for head in self._foreign(event)),
+            *(head for event in events if event.nation != self.own for head in self._posted(event)),
+            *self._reports(uuid),
+        ]
+        return next(iter(found), None) or next((day for day in self._days() if day.uuid == uuid), None)
+
+    def refusals(self) -> Iterator[tuple[ForeignEvent, tuple[Reason, ...]]]:
+        """Yield the imported events that do not go out, with all reasons; for people here and for nobody else."""
+        for row in store.newest_events(self.connection, self.own):
+            event = of_row(row)
+            reasons = self.against(event)
+            if reasons:
+                yield event, reasons
+
+    def against(self, event: ForeignEvent) -> tuple[Reason, ...]:
+        """Say why an imported event does not go to this constituent; nothing where it goes on some shelf."""
+        best: tuple[Reason, ...] = ()
+        for shelf in self.shelves.values():
+            counted = {row.event: row for row in self._counted(shelf, event)}
+            reasons = self._reasons(event, shelf, counted.get(event.id))
+            if not reasons:
+                return ()
+            best = best or reasons
+        return best or self._reasons(event, None, None)
+
+    def _days(self) -> Iterator[Head]:
+        present = {_day(row): row for row in store.days(self.connection, self.asked())}
+        removed = {_day(row): row for row in store.gone_days(self.connection, self.asked())}
+        for key in sorted({*present, *removed}, key=lambda each: (each.day, each.tlp, each.pap)):
+            counted = [row for row in (present.get(key), removed.get(key)) if row is not None]
+            marks = [
+                [row.count, row.newest] if row is not None else None for row in (present.get(key), removed.get(key))
+            ]
+            yield Head(
+                uuid=key.uuid(self.organisation.uuid),
+                kind="day",
+                info=f"{self.organisation.name}: {key.date}, {key.tlp.label}, {key.pap.label}",
+                date=key.date,
+                orgc=self.organisation.as_json(),
+                tlp=key.tlp,
+                pap=key.pap,
+                tags=label_tags(key.tlp, key.pap),
+                shelf=counted[0].shelf,
+                source=key,
+                fingerprint=_fingerprint(marks),
+            )
+
+    def _reports(self, uuid: str | None = None) -> Iterator[Head]:
+        seen: set[str] = set()
+        ids = None if uuid is None else [f"{kind}--{uuid}" for kind in sorted(EVENTS)]
+        rows = list(store.reports(self.connection, self.asked(), ids))
+        counted = store.referred(self.connection, self.asked(reports=[row.row for row in rows])) if rows else {}
+        for shelf in self.shelves.values():
+            mine = [row for row in rows if row.shelf == shelf.id]
+            parsed = [parse(bytes(row.body)) for row in mine]
+            decided = self.judge.decide(self.judge.items(mine), [each.refs for each in parsed], shelf)
+            for row, stix, released in zip(mine, parsed, decided, strict=True):
+                if released is None or stix.revoked or stix.id in seen:
+                    continue
+                seen.add(stix.id)
+                known = counted.get(row.row)
+                tlp, pap = Tlp(max(row.tlp, known.tlp if known else 0)), Pap(max(row.pap, known.pap if known else 0))
+                yield Head(
+                    uuid=uuid_of(stix.id),
+                    kind="report",
+                    info=stix.name or stix.id,
+                    date=(stix.created or self.at).date().isoformat(),
+                    orgc=self.organisation.as_json(),
+                    tlp=tlp,
+                    pap=pap,
+                    tags=label_tags(tlp, pap),
+                    shelf=shelf.id,
+                    source=row.row,
+                    fingerprint=_fingerprint([row.row, [known.count, known.newest, tlp, pap] if known else None]),
+                )
+
+    def _foreign(self, only: ForeignEvent | None = None) -> Iterator[Head]:
+        rows = () if only else store.newest_events(self.connection, self.own)
+        events = {only.id: only} if only else {row.id: of_row(row) for row in rows}
+        seen: set[int] = set()
+        for shelf in self.shelves.values() if events else ():
+            for row in self._counted(shelf, only):
+                event = events[row.event]
+                if event.id not in seen and not self._reasons(event, shelf, row):
+                    seen.add(event.id)
+                    yield _foreign_head(event, Tlp(row.tlp), Pap(row.pap), shelf)
+
+    def _posted(self, only: ForeignEvent | None = None) -> Iterator[Head]:
+        """Yield the events that this constituent posted itself, which go back to it alone."""
+        giver = PREFIX + self.constituent
+        rows = () if only else store.newest_events(self.connection, giver)
+        for event in [only] if only else [of_row(row) for row in rows]:
+            if event.nation != giver:
+                continue
+            for shelf in self.shelves.values():
+                rows = released_parts(self, event, shelf)
+                if rows and not event.objections:
+                    pap = max((Pap(each.pap) for each in rows if each.pap is not None), default=Pap.RED)
+                    yield _foreign_head(event, max(Tlp(each.tlp) for each in rows), pap, shelf)
+                    break
+
+    def _counted(self, shelf: Shelf, only: ForeignEvent | None = None) -> Sequence[Any]:
+        asked = self.asked(shelf.id, shelf=shelf.id, nation=self.own)
+        return store.whole_events(self.connection, asked, only.id if only else None)
+
+    def _reasons(self, event: ForeignEvent, shelf: Shelf | None, row: Any | None) -> tuple[Reason, ...]:
+        found = list(event.objections)
+        missing = event.size - (row.parts if row is not None else 0)
+        if missing:
+            counts: dict[str, str | int] = {"missing": missing, "size": event.size}
+            found.append(Reason(NOT_WHOLE.code, NOT_WHOLE.message, counts, NOT_WHOLE.remedy))
+        if row is not None and (differs := contradiction(tag_names(event.head["Tag"]), Tlp(row.tlp), Pap(row.pap))):
+            found.append(differs)
+        if shelf is not None and event.outside and self.judge.hidden(event.outside, shelf):
+            found.append(_HIDDEN)
+        return tuple(found)
+
+
+def released_parts(catalogue: Catalogue, event: ForeignEvent, shelf: Shelf) -> list[Any]:
+    """Return the objects of a foreign event on a shelf, each decided now; none at all unless all are released."""
+    found: list[Any] = []
+    after = 0
+    while True:
+        is_ours = event.nation == catalogue.own
+        rows = store.parts(catalogue.connection, event.id, shelf.id, after, CHUNK_ROWS, is_ours=is_ours)
+        refs = [parse(bytes(row.body)).refs for row in rows]
+        decided = catalogue.judge.decide(catalogue.judge.items(rows), refs, shelf)
+        if any(each is None for each in decided):
+            return []
+        found += rows
+        if len(rows) < CHUNK_ROWS:
+            break
+        after = rows[-1].row
+    present = {row.stix_id for row in found}
+    return found if len(present) == event.size and present == object_ids(catalogue.connection, event.id) else []
+
+
+def stamp(db: Database, constituent: str, heads: Sequence[Head], at: datetime) -> list[Head]:
+    """Give each own event its timestamp: a new one where it holds something else than when it was last told of.
+
+    Cost: one look-up, and a write where something changed.
+    """
+    with db.read() as connection:
+        known = store.stamped(connection, constituent)
+    if any(head.fingerprint and known.get(head.uuid, ("",))[0] != head.fingerprint for head in heads):
+        with db.write(at) as tx:
+            known = store.stamped(tx.connection, constituent)
+            fresh: dict[str, tuple[str, int]] = {}
+            for head in heads:
+                fingerprint, last = known.get(head.uuid, ("", 0))
+                if head.fingerprint and fingerprint != head.fingerprint:
+                    fresh[head.uuid] = (head.fingerprint, max(int(at.timestamp()), last + 1))
+            store.stamp(tx, constituent, fresh)
+            known |= fresh
+    return [head.at(known[head.uuid][1]) if head.fingerprint else head for head in heads]
+
+
+def _foreign_head(event: ForeignEvent, tlp: Tlp, pap: Pap, shelf: Shelf) -> Head:
+    head = event.head
+    return Head(
+        uuid=event.uuid,
+        kind="foreign",
+        info=str(head.get("info", "")),
+        date=str(head.get("date", "")),
+        orgc=head["Orgc"],
+        tlp=tlp,
+        pap=pap,
+        tags=(*head["Tag"], *missing_labels(tag_names(head["Tag"]), tlp, pap)),
+        shelf=shelf.id,
+        source=event,
+        timestamp=event.timestamp,
+        analysis=str(head.get("analysis", "0")),
+        threat_level_id=str(head.get("threat_level_id", "4")),
+    )
+
+
+def _day(row: Any) -> Day:
+    return Day(row.day, Tlp(row.tlp), Pap(row.pap))
+
+
+def _fingerprint(marks: Any) -> str:
+    return hashlib.sha256(msgspec.json.encode([MAPPING, marks])).hexdigest()[:32]

@@ -1,0 +1,111 @@
+"""What a constituent's MISP is told: heads of events, events, and the files of a feed, each judged now."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from mithaq.exchange.misp.catalogue import Catalogue, Organisation, stamp
+from mithaq.exchange.misp.errors import UnknownEvent
+from mithaq.exchange.misp.events import build
+from mithaq.exchange.misp.model import Head
+from mithaq.intelligence.foreign import ForeignEvent
+from mithaq.kernel.database import Database
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.reason import Reason
+from mithaq.standards.misp import feed
+from mithaq.standards.misp.labels import Way
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A foreign event that does not go to a constituent, with all reasons."""
+
+    event: ForeignEvent
+    reasons: tuple[Reason, ...]
+
+
+class Serving:
+    """Use cases of reading; everything is asked anew each time."""
+
+    def __init__(self, db: Database, own: NationId, name: str) -> None:
+        self._db = db
+        self._own = own
+        self.organisation = Organisation.of(own, name)
+
+    def catalogue(self, connection: Connection, constituent: str, at: datetime) -> Catalogue:
+        """Return what a constituent gets in one view of the database."""
+        return Catalogue(connection, self._own, self.organisation, constituent, at)
+
+    def heads(self, constituent: str, at: datetime) -> list[Head]:
+        """Return the heads of every event that a constituent gets now, oldest change first.
+
+        Cost: a few statements that count; no event is built, however large.
+        """
+        with self._db.read() as connection:
+            found = self.catalogue(connection, constituent, at).heads()
+        return sorted(stamp(self._db, constituent, found, at), key=lambda head: (head.timestamp, head.uuid))
+
+    def event(self, constituent: str, uuid: str, at: datetime, way: Way) -> tuple[Head, dict[str, Any]]:
+        """Return one event with its head.
+
+        Raises:
+            UnknownEvent: there is none, or it is not for this constituent.
+        """
+        with self._db.read() as connection:
+            head = self.catalogue(connection, constituent, at).head(uuid.lower())
+        if head is None:
+            raise UnknownEvent("no such event", subject=uuid[:80])
+        (stamped,) = stamp(self._db, constituent, [head], at)
+        found = list(self.events(constituent, [stamped], at, way))
+        if not found:
+            raise UnknownEvent("no such event", subject=uuid[:80])
+        return found[0]
+
+    def events(
+        self, constituent: str, heads: Sequence[Head], at: datetime, way: Way
+    ) -> Iterator[tuple[Head, dict[str, Any]]]:
+        """Yield events of these heads, each built when it is asked for; one that is released no more is left out."""
+        for head in heads:
+            with self._db.read() as connection:
+                catalogue = self.catalogue(connection, constituent, at)
+                if head.shelf not in catalogue.shelves:
+                    continue
+                made = build(catalogue, head, way)
+            if made is not None:
+                yield head, made
+
+    def refusals(self, constituent: str, at: datetime) -> list[Refused]:
+        """Return the imported events that do not go to a constituent, with all reasons: for people here alone."""
+        with self._db.read() as connection:
+            catalogue = self.catalogue(connection, constituent, at)
+            return [Refused(event, reasons) for event, reasons in catalogue.refusals()]
+
+    def hash_lines(self, constituent: str, at: datetime) -> Iterator[str]:
+        """Yield the lines of `hashes.csv`, event by event."""
+        for _, event in self.events(constituent, self.heads(constituent, at), at, "feed"):
+            yield from feed.hash_lines(event)
+
+
+def manifest(heads: Sequence[Head], digests: Mapping[str, str] | None = None) -> bytes:
+    """Write the manifest of a feed; `digests` are the SHA-256 of the event files, where they are written too."""
+    written = {
+        head.uuid: feed.entry(head.as_json(), list(head.tags))
+        | ({"integrity:sha256": digests[head.uuid]} if digests else {})
+        for head in heads
+    }
+    return msgspec.json.encode(written)
+
+
+def event_file(event: Mapping[str, Any]) -> bytes:
+    """Write one event as it stands in a feed or in an answer."""
+    return msgspec.json.encode({"Event": event})
+
+
+def digest(body: bytes) -> str:
+    """Return the SHA-256 of bytes, for a strong ETag or a manifest."""
+    return hashlib.sha256(body).hexdigest()

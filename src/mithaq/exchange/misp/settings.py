@@ -1,0 +1,29 @@
+"""Limits of the doors of MISP, with their units."""
+
+from typing import Final
+
+MISP_VERSION: Final = "2.5.34"
+"""What the node says of itself where an account names no version: peers compare major and minor."""
+
+MAX_BODY_BYTES: Final = 32 * 1024 * 1024
+MAX_OPEN_REQUESTS: Final = 8
+"""Requests of one account that are answered at the same time; one more gets 429."""
+
+THREADS: Final = 4
+"""Threads in which answers are worked out; the rest of the node has its own."""
+
+MAX_FOUND: Final = 1_000
+"""Events or attributes in one answer to a search, whatever `limit` asks for."""
+
+MAX_SIGHTINGS: Final = 1_000
+"""Sightings in one answer; more come page by page."""
+
+MAX_VALUES: Final = 1_000
+"""Values in one question to the warning lists, uuids in one question about events."""
+
+CHUNK_ROWS: Final = 1_000
+
+MAX_ANSWER_ATTRIBUTES: Final = 200_000
+"""Attributes in one answer to a search of events; one more and the client is asked for a smaller `limit`."""
+
+GZIP_FROM_BYTES: Final = 1_000

@@ -1,0 +1,152 @@
+"""Which foreign events are held as originals, and which objects were converted from each.
+
+An event is known by its uuid and by who gave it; the newest of its versions counts. Of its objects the ids are kept:
+an object that several events share has one version that stands.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, select
+
+from mithaq.intelligence.tables import misp_event_objects, misp_events, originals
+from mithaq.kernel.database import Transaction, insert_ignore
+from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import Lane
+from mithaq.kernel.reason import Reason
+from mithaq.standards import stix
+from mithaq.standards.misp.foreign import exported_tags, objections, read_events
+
+_MAX_TAGS: Final = 500
+_MAX_TEXT: Final = 10_000
+_HEADS: Final = ("info", "date", "analysis", "threat_level_id", "timestamp")
+_newer = misp_events.alias("newer")
+IS_NEWEST: Final = ~(
+    select(_newer.c.id)
+    .where(
+        _newer.c.uuid == misp_events.c.uuid,
+        _newer.c.lane == misp_events.c.lane,
+        _newer.c.nation == misp_events.c.nation,
+        (_newer.c.timestamp > misp_events.c.timestamp)
+        | ((_newer.c.timestamp == misp_events.c.timestamp) & (_newer.c.id > misp_events.c.id)),
+    )
+    .exists()
+)
+"""That no newer version of the event was given by the same giver."""
+
+_OF_UUID: Final = select(misp_events).where(
+    misp_events.c.uuid == bindparam("uuid"), misp_events.c.lane == bindparam("lane"), IS_NEWEST
+)
+_IDS: Final = select(misp_event_objects.c.stix_id).where(misp_event_objects.c.event == bindparam("event"))
+_BODY: Final = select(originals.c.body).where(originals.c.digest == bindparam("digest"))
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A foreign event to be kept: where it stands in which original, and which objects became of it."""
+
+    uuid: str
+    lane: Lane
+    nation: NationId
+    original: str
+    place: int
+    timestamp: int
+    object_ids: frozenset[str]
+    outside: frozenset[str]
+    head: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignEvent:
+    """A foreign event that is held; see the table for what each field says."""
+
+    id: int
+    uuid: str
+    lane: Lane
+    nation: NationId
+    original: str
+    place: int
+    timestamp: int
+    size: int
+    outside: frozenset[str]
+    head: Mapping[str, Any]
+
+    @property
+    def objections(self) -> tuple[Reason, ...]:
+        """Return what stands against passing it on, whoever asks."""
+        return tuple(Reason.of_json(each) for each in self.head["objections"])
+
+
+def new_event(
+    event: Mapping[str, Any], bodies: Sequence[bytes], place: int, original: str, nation: NationId, lane: Lane
+) -> NewEvent | None:
+    """Read what is kept of an event; None where it has no uuid or time by which it could be known."""
+    uuid, stamp = str(event.get("uuid", "")).lower(), str(event.get("timestamp", ""))
+    if not stix.is_uuid(uuid) or not stamp.isdecimal() or len(stamp) > 12:
+        return None
+    ids: set[str] = set()
+    refs: set[str] = set()
+    for body in bodies:
+        try:
+            parsed = stix.parse(body)
+        except stix.BadObject:
+            ids.add(f"unreadable--{len(ids)}")  # is held nowhere, so that the event never counts as whole
+            continue
+        ids.add(parsed.id)
+        refs.update(parsed.refs)
+    head = {key: str(event[key])[:_MAX_TEXT] for key in _HEADS if key in event} | {
+        "Orgc": _orgc(event.get("Orgc")),
+        "Tag": exported_tags(event.get("Tag"))[:_MAX_TAGS],
+        "objections": [reason.as_json() for reason in objections(dict(event))],
+    }
+    return NewEvent(uuid, lane, nation, original, place, int(stamp), frozenset(ids), frozenset(refs - ids), head)
+
+
+def keep(tx: Transaction, new: NewEvent) -> int:
+    """Keep what became of an event; return its number."""
+    values = {
+        "uuid": new.uuid, "lane": str(new.lane), "nation": new.nation, "original": new.original, "place": new.place,
+        "timestamp": new.timestamp, "size": len(new.object_ids), "outside": sorted(new.outside),
+        "head": dict(new.head), "stored_at": tx.at,
+    }  # fmt: skip
+    number = int(tx.execute(misp_events.insert().values(**values).returning(misp_events.c.id)).scalar_one())
+    insert_ignore(tx, misp_event_objects, [{"event": number, "stix_id": each} for each in sorted(new.object_ids)])
+    return number
+
+
+def of_uuid(connection: Connection, uuid: str, lane: Lane) -> list[ForeignEvent]:
+    """Return the newest version of an event from each who gave it."""
+    rows = connection.execute(_OF_UUID, {"uuid": uuid, "lane": str(lane)})
+    return [of_row(row) for row in rows]
+
+
+def object_ids(connection: Connection, event: int) -> frozenset[str]:
+    """Return the ids of the objects that were converted from an event."""
+    return frozenset(connection.scalars(_IDS, {"event": event}))
+
+
+def members(connection: Connection, event: ForeignEvent) -> dict[str, Any]:
+    """Return an event as it came, from its original.
+
+    Raises:
+        LookupError: the original is held no more, or holds no such event.
+    """
+    body = connection.scalar(_BODY, {"digest": event.original})
+    found = read_events(bytes(body))[event.place] if body is not None else None
+    if not isinstance(found, dict):
+        raise LookupError(event.uuid)
+    return found
+
+
+def of_row(row: Any) -> ForeignEvent:
+    """Return a row of the table as a value."""
+    return ForeignEvent(
+        row.id, row.uuid, Lane.parse(row.lane), NationId(row.nation), row.original, row.place, row.timestamp, row.size,
+        frozenset(row.outside), row.head,
+    )  # fmt: skip
+
+
+def _orgc(value: Any) -> dict[str, str]:
+    named = value if isinstance(value, dict) else {}
+    return {"name": str(named.get("name", ""))[:_MAX_TEXT], "uuid": str(named.get("uuid", ""))[:80]}
