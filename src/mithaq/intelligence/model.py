@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from mithaq.intelligence.tokens import fixed_tokens, named_observables
 from mithaq.kernel.ids import NationId
@@ -60,11 +60,26 @@ class ReleaseInstruction:
 
 
 @dataclass(frozen=True, slots=True)
+class Indexed:
+    """What an object is found by: its tokens, and the values it names (type, key, sufficient)."""
+
+    tokens: frozenset[str]
+    named: tuple[tuple[str, str, bool], ...]
+
+    @staticmethod
+    def of(stix: StixObject, lane: Lane) -> Indexed:
+        """Work it out."""
+        return Indexed(fixed_tokens(stix, lane), named_observables(stix))
+
+
+_NOT_YET: Final = Indexed(frozenset(), ())
+
+
+@dataclass(frozen=True, slots=True)
 class NewObject:
     """One object to be stored: its bytes are the record, `stix` is what was read out of them.
 
-    `digest`, `tokens` and `named` (type, key, sufficient) are what the holdings index; they are worked out here, before
-    a transaction is open.
+    `digest` and `indexed` are worked out here, before a transaction is open; `indexed` unless it is given.
     """
 
     body: bytes
@@ -72,14 +87,13 @@ class NewObject:
     lane: Lane
     provenance: Provenance
     instruction: ReleaseInstruction | None = None
+    indexed: Indexed = field(default=_NOT_YET, repr=False, compare=False)
     digest: bytes = field(init=False, repr=False, compare=False)
-    tokens: frozenset[str] = field(init=False, repr=False, compare=False)
-    named: tuple[tuple[str, str, bool], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "digest", hashlib.sha256(self.body).digest())
-        object.__setattr__(self, "tokens", fixed_tokens(self.stix, self.lane))
-        object.__setattr__(self, "named", named_observables(self.stix))
+        if self.indexed is _NOT_YET:
+            object.__setattr__(self, "indexed", Indexed.of(self.stix, self.lane))
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,12 @@ MISP_CPU_S = 300
 MISP_MEMORY_BYTES = 3 * 1024 * MIB
 MISP_WALL_S = 600
 
+AHEAD_FROM_BYTES = 8 * MIB
+"""A bundle as large as this is read in a process of its own; a smaller one is done before that has started."""
+
+BUNDLE_MEMORY_BYTES = 1024 * MIB
+BUNDLE_CPU_S = 3_600
+
 LIST_FILE = Door("list-file", 1024 * MIB, 64 * 1024, 10_000_000)
 """A list is streamed: `max_object_bytes` is what one line may hold, `max_objects` counts lines."""
 

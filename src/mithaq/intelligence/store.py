@@ -111,7 +111,11 @@ def write_plan(tx: Transaction, plan: Plan) -> None:
         _OBJECTS.insert(tx, [_object_row(row, digest, new, tx.at) for row, digest, new in plan.versions])
         _OBSERVABLES.insert(
             tx,
-            [(kind, key, row, sufficient) for row, _, new in plan.versions for kind, key, sufficient in new.named],
+            [
+                (kind, key, row, sufficient)
+                for row, _, new in plan.versions
+                for kind, key, sufficient in new.indexed.named
+            ],
         )
         _PROVENANCE.insert(tx, _word_rows(plan))
         _INSTRUCTIONS.insert(tx, [_instruction_row(row, given, tx.at) for row, given in plan.instructions])
@@ -127,14 +131,14 @@ def _entries(plan: Plan, later: frozenset[int], at: datetime) -> list[tuple[int,
     found: list[tuple[int, Iterable[str]]] = []
     for row, _, new in plan.versions:
         if row in later:
-            found.append((row, new.tokens))
+            found.append((row, new.indexed.tokens))
             continue
         given = new.provenance
         changing = shared.get(id(given))
         if changing is None:
             seen_at = max(at, given.received_at)
             changing = shared[id(given)] = changing_tokens(True, given.tlp, (given.nation,), seen_at)
-        found.append((row, chain(new.tokens, changing)))
+        found.append((row, chain(new.indexed.tokens, changing)))
     return found
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from datetime import datetime
 
-from mithaq.intelligence.errors import TooMuch
+from mithaq.intelligence.errors import ConfinedFailed, TooMuch
+from mithaq.intelligence.imports.ahead import read_ahead
+from mithaq.intelligence.imports.pieces import Broken, Unreadable
 from mithaq.intelligence.imports.tally import Tally, reason_of
-from mithaq.intelligence.model import ImportReport, ImportTerms
+from mithaq.intelligence.model import ImportReport, ImportTerms, Indexed
 from mithaq.intelligence.service import Holdings
-from mithaq.intelligence.settings import Door
+from mithaq.intelligence.settings import AHEAD_FROM_BYTES, Door
 from mithaq.intelligence.warninglists import WarningLists
+from mithaq.kernel.lane import Lane
 from mithaq.kernel.memory import seldom_collected
 from mithaq.standards import stix
 
@@ -37,27 +41,65 @@ def import_bundle(
         if len(source) > door.max_bytes:
             raise _too_large(door)
         source = io.BytesIO(source)
-    with seldom_collected():
-        return _imported(Tally(holdings, terms, warning_lists, at), source, door)
-
-
-def _imported(tally: Tally, source: stix.Readable, door: Door) -> ImportReport:
     limited = Limited(source, door)
+    tally = Tally(holdings, terms, warning_lists, at)
     read = 0
-    try:
-        for piece in stix.split_bundle(limited, max_object_bytes=door.max_object_bytes):
-            read += 1
-            if read > door.max_objects:
-                raise _too_many(door)
+    with seldom_collected():
+        try:
+            for place in _objects(tally, limited, terms.lane, door):
+                read = place
+                if read > door.max_objects:
+                    raise _too_many(door)
+        except (stix.BadBundle, TooMuch, ConfinedFailed) as error:
+            if read == 0:
+                raise
+            return tally.report(broken=reason_of(error))
+        return tally.report()
+
+
+def _objects(tally: Tally, source: stix.Readable, lane: Lane, door: Door) -> Iterator[int]:
+    """Give the tally each object of a bundle, and yield how many there were, before each is taken."""
+    begun = _Begun(source, AHEAD_FROM_BYTES)
+    if begun.is_whole:
+        for count, piece in enumerate(stix.split_bundle(begun, max_object_bytes=door.max_object_bytes), 1):
+            yield count
             if isinstance(piece, stix.Refused):
                 tally.refuse(piece.id or f"#{piece.index}", piece.reason)
             else:
                 tally.add(piece.body, piece.index)
-    except (stix.BadBundle, TooMuch) as error:
-        if read == 0:
-            raise
-        return tally.report(broken=reason_of(error))
-    return tally.report()
+        return
+    for count, told in enumerate(read_ahead(begun, lane, door.max_object_bytes), 1):
+        if isinstance(told, Broken):
+            error = stix.BadBundle(told.reason.message)
+            error.params = dict(told.reason.params)
+            raise error
+        yield count
+        if isinstance(told, Unreadable):
+            tally.refuse(told.name, told.reason)
+        else:
+            tally.take(told.body, told.stix, Indexed(frozenset(told.tokens), tuple(told.named)))
+
+
+class _Begun:
+    """A source of which enough was read to know whether it is large; what it raised meanwhile comes in its place."""
+
+    def __init__(self, source: stix.Readable, enough: int) -> None:
+        start = bytearray()
+        self._rest: stix.Readable | TooMuch = source
+        try:
+            while len(start) < enough and (block := source.read(enough - len(start))):
+                start += block
+        except TooMuch as error:
+            self._rest = error
+        self.is_whole = len(start) < enough
+        self._start = io.BytesIO(bytes(start))
+
+    def read(self, size: int, /) -> bytes:
+        if block := self._start.read(size):
+            return block
+        if isinstance(self._rest, TooMuch):
+            raise self._rest
+        return self._rest.read(size)
 
 
 class Limited:

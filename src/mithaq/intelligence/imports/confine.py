@@ -9,6 +9,12 @@ from typing import Any
 
 def confine() -> bytes:
     """Limit this process for good, and return the file on its standard input."""
+    limit()
+    return sys.stdin.buffer.read()
+
+
+def limit() -> None:
+    """Limit this process for good: to the memory (bytes) and the processor time (s) that it was started with."""
     memory_bytes, cpu_s = int(sys.argv[1]), int(sys.argv[2])
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
@@ -16,7 +22,6 @@ def confine() -> bytes:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     logging.disable(logging.CRITICAL)
-    return sys.stdin.buffer.read()
 
 
 def write(value: dict[str, Any]) -> None:

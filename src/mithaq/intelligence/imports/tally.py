@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from mithaq.intelligence.model import ImportReport, ImportTerms, NewObject, Provenance, Warned
+from mithaq.intelligence.model import ImportReport, ImportTerms, Indexed, NewObject, Provenance, Warned
 from mithaq.intelligence.rules import labels
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import CHUNK_OBJECTS
@@ -48,10 +48,12 @@ class Tally:
             return
         self.take(body, parsed)
 
-    def take(self, body: bytes, parsed: stix.StixObject) -> None:
-        """Take one object that was read already."""
+    def take(self, body: bytes, parsed: stix.StixObject, indexed: Indexed | None = None) -> None:
+        """Take one object that was read already; `indexed` where that is worked out too."""
         self._look_at(parsed)
-        self._chunk.append(NewObject(body, parsed, self._terms.lane, self._provenance(parsed), self._terms.instruction))
+        lane = self._terms.lane
+        found_by = indexed or Indexed.of(parsed, lane)
+        self._chunk.append(NewObject(body, parsed, lane, self._provenance(parsed), self._terms.instruction, found_by))
         if len(self._chunk) >= CHUNK_OBJECTS:
             self.flush()
 

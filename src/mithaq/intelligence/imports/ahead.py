@@ -1,0 +1,94 @@
+"""Read a large bundle in a process beside this one, which stores meanwhile."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Final
+
+import msgspec
+
+from mithaq.intelligence.errors import ConfinedFailed
+from mithaq.intelligence.imports import bundle_worker
+from mithaq.intelligence.imports.pieces import DECODER, LENGTH_BYTES, Broken, Told
+from mithaq.intelligence.settings import BUNDLE_CPU_S, BUNDLE_MEMORY_BYTES
+from mithaq.kernel.lane import Lane
+from mithaq.standards.stix import Readable
+
+_BLOCK: Final = 1 << 18
+
+
+def read_ahead(source: Readable, lane: Lane, max_object_bytes: int) -> Iterator[Told]:
+    """Yield what is read of a bundle, in its order; the reader is a few batches ahead of who asks.
+
+    Raises:
+        ConfinedFailed: the reading process died.
+        TooMuch, OSError: what the source itself raised, after everything that was read before.
+    """
+    program = str(Path(bundle_worker.__file__).resolve())
+    limits = (str(BUNDLE_MEMORY_BYTES), str(BUNDLE_CPU_S), str(max_object_bytes), str(lane))
+    with subprocess.Popen(  # noqa: S603 - our own program, the bundle goes to its standard input
+        [sys.executable, "-I", program, *limits],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={"LANG": "C.UTF-8"},
+        cwd="/",
+    ) as process:
+        if process.stdin is None or process.stdout is None:
+            raise RuntimeError("a process without its pipes")
+        feeding = _Feeding(source, process.stdin)
+        feeding.start()
+        try:
+            for told in _batches(process.stdout):
+                if isinstance(told, Broken):
+                    feeding.demand_whole()  # a bundle that the source cut short is broken because of that
+                yield told
+            feeding.demand_whole()
+            if process.wait() != 0:
+                raise ConfinedFailed("reading it took more than it may, or failed (%(code)s)", code=process.returncode)
+        finally:
+            process.kill()
+            feeding.join()
+
+
+class _Feeding(threading.Thread):
+    """Give the reader the source's bytes; what the source raises is kept in `error`."""
+
+    def __init__(self, source: Readable, sink: IO[bytes]) -> None:
+        super().__init__(name="bundle-feeding", daemon=True)
+        self._source = source
+        self._sink = sink
+        self.error: Exception | None = None
+
+    def demand_whole(self) -> None:
+        """Wait until the source was given, or nobody takes more of it; raise what it raised."""
+        self.join()
+        if self.error is not None:
+            raise self.error
+
+    def run(self) -> None:
+        """Read and write on."""
+        try:
+            while block := self._source.read(_BLOCK):
+                self._sink.write(block)
+        except BrokenPipeError:
+            pass  # the reader is gone; its end says why
+        except Exception as error:  # noqa: BLE001 - raised again where the bundle is read
+            self.error = error
+        finally:
+            with suppress(BrokenPipeError):
+                self._sink.close()
+
+
+def _batches(output: IO[bytes]) -> Iterator[Told]:
+    while head := output.read(LENGTH_BYTES):
+        body = output.read(int.from_bytes(head, "big"))
+        try:
+            yield from DECODER.decode(body)
+        except msgspec.DecodeError:
+            return  # cut short: the process died, which its end says

@@ -1,0 +1,144 @@
+"""A large bundle is read by a process beside the one that stores: what comes of it is the same, whatever is in it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from mithaq.intelligence.errors import ConfinedFailed, TooMuch
+from mithaq.intelligence.imports import ahead, bundle
+from mithaq.intelligence.imports.ahead import read_ahead
+from mithaq.intelligence.imports.bundle import import_bundle
+from mithaq.intelligence.imports.pieces import Readied
+from mithaq.intelligence.model import ImportReport, ImportTerms
+from mithaq.intelligence.service import Holdings
+from mithaq.intelligence.settings import CLI_FILE, Door
+from mithaq.intelligence.tables import objects, observables, postings, provenance
+from mithaq.kernel.database import Database
+from mithaq.kernel.lane import ACTUAL, TEST
+from mithaq.standards import stix
+from tests.databases import ready_sqlite
+from tests.unit.intelligence.test_imports import UUID, indicator
+from tests.unit.intelligence.test_imports import bundle as bundled
+
+Import = Callable[[bytes, Door, ImportTerms], tuple[ImportReport, list[list[object]]]]
+GOOD = [indicator(number, labels=["apt", "PAP:GREEN"], name="Crane of the الهجوم") for number in range(9)]
+BAD = [
+    indicator(1, id=None),
+    indicator(2, revoked="yes"),
+    b'{"type":"x-a","id":"x-a--1","a":NaN}',
+    b'{"id":"x-deep--3","a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+]
+BUNDLES = {
+    "good": bundled(*GOOD),
+    "bad among good": bundled(*(body for pair in zip(GOOD, BAD * 3, strict=False) for body in pair)),
+    "cut in the middle": bundled(*GOOD)[:-200],
+    "rubbish behind": bundled(*GOOD) + b" and more",
+    "a list": b"[" + b",".join(GOOD) + b"]",
+    "one object alone": GOOD[0],
+    "twice the same": bundled(*GOOD, *GOOD),
+    "one larger than the door takes": bundled(GOOD[0], indicator(7, description="x" * 5_000), GOOD[1]),
+}
+
+
+@pytest.fixture
+def once(tmp_path: Path, at: datetime) -> Import:
+    """Return a function that imports into a database of its own and says what stands in it."""
+    made = iter(range(10))
+
+    def run(data: bytes, door: Door, terms: ImportTerms) -> tuple[ImportReport, list[list[object]]]:
+        db = Database.open(ready_sqlite(tmp_path / f"{next(made)}.db"))
+        report = import_bundle(Holdings(db), io.BytesIO(data), door=door, terms=terms, warning_lists=None, at=at)
+        with db.read() as connection:
+            tables = (objects, observables, postings, provenance)
+            rows = [[tuple(row) for row in connection.execute(select(table))] for table in tables]
+        db.close()
+        return report, [list(map(repr, table)) for table in rows]
+
+    return run
+
+
+@pytest.mark.parametrize("data", BUNDLES.values(), ids=BUNDLES)
+@pytest.mark.parametrize("lane", [ACTUAL, TEST])
+def test_both_ways_store_and_tell_the_same(
+    once: Import, terms: ImportTerms, monkeypatch: pytest.MonkeyPatch, data: bytes, lane: object
+) -> None:
+    given, door = replace(terms, lane=lane), replace(CLI_FILE, max_object_bytes=4_000)
+    here = once(data, door, given)
+    monkeypatch.setattr(bundle, "AHEAD_FROM_BYTES", 1)
+    beside = once(data, door, given)
+    assert beside == here
+    assert here[1][0], "something was stored"
+
+
+@pytest.mark.parametrize("data", [b"no bundle at all", b"", b'{"objects":['])
+def test_what_is_no_bundle_at_all_is_the_same_error(
+    once: Import, terms: ImportTerms, monkeypatch: pytest.MonkeyPatch, data: bytes
+) -> None:
+    with pytest.raises(stix.BadBundle) as here:
+        once(data, CLI_FILE, terms)
+    monkeypatch.setattr(bundle, "AHEAD_FROM_BYTES", 1)
+    with pytest.raises(stix.BadBundle) as beside:
+        once(data, CLI_FILE, terms)
+    assert str(beside.value) == str(here.value)
+
+
+def test_a_doors_limit_holds_for_both(once: Import, terms: ImportTerms, monkeypatch: pytest.MonkeyPatch) -> None:
+    few, small = replace(CLI_FILE, max_objects=5), replace(CLI_FILE, max_bytes=600)
+    here, _ = once(BUNDLES["good"], few, terms)
+    with pytest.raises(TooMuch):
+        once(BUNDLES["good"], small, terms)
+    monkeypatch.setattr(bundle, "AHEAD_FROM_BYTES", 1)
+    beside, rows = once(BUNDLES["good"], few, terms)
+    assert beside == here
+    assert (beside.stored, len(rows[0]), beside.broken is not None) == (5, 5, True)
+    with pytest.raises(TooMuch):
+        once(BUNDLES["good"], small, terms)
+
+
+def test_the_reader_is_ahead_and_its_objects_are_as_read_here() -> None:
+    found = list(read_ahead(io.BytesIO(BUNDLES["good"]), ACTUAL, 1_000_000))
+    assert [each.stix for each in found if isinstance(each, Readied)] == [stix.parse(body) for body in GOOD]
+
+
+def test_a_reader_that_dies_is_told_and_keeps_what_it_read(
+    once: Import, terms: ImportTerms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle, "AHEAD_FROM_BYTES", 1)
+    monkeypatch.setattr(ahead, "BUNDLE_MEMORY_BYTES", 1 << 20)
+    with pytest.raises(ConfinedFailed):
+        once(BUNDLES["good"], CLI_FILE, terms)
+
+
+def test_what_the_source_raises_comes_after_what_was_read() -> None:
+    class Failing:
+        """Gives a whole bundle but for its end, then fails."""
+
+        def __init__(self) -> None:
+            self.data = io.BytesIO(BUNDLES["good"][:-2])
+
+        def read(self, size: int, /) -> bytes:
+            if piece := self.data.read(size):
+                return piece
+            raise TooMuch("too much")
+
+    found = []
+    with pytest.raises(TooMuch):
+        found.extend(read_ahead(Failing(), ACTUAL, 1_000_000))
+    del found
+
+
+def test_who_stops_reading_leaves_no_process() -> None:
+    endless = io.BytesIO(bundled(*(GOOD * 3_000)))
+    reading = read_ahead(endless, ACTUAL, 1_000_000)
+    first = next(reading)
+    assert isinstance(first, Readied)
+    assert first.stix.id == f"indicator--{UUID}0"
+    reading.close()
+    assert list(reading) == []
