@@ -201,6 +201,8 @@ class _Run:
         with self._db.write(at) as tx:
             self._hold(tx, batch.cursor)
             stored, refused = self._admitting.store(tx, last)
+            if batch.original:
+                self._holdings.keep_original(tx, *batch.original)
             withdrawn = batch.note(tx) if batch.note else 0
             self._keep(tx, batch, [*unfit, *refused], stored)
         self._count(stored, len(last), len(refused))

@@ -11,7 +11,7 @@ import pytest
 
 from mithaq.exchange.sources import store
 from mithaq.exchange.sources.web import Budget
-from mithaq.intelligence import store as held
+from mithaq.intelligence import reading as held
 from mithaq.standards.tlp import Tlp
 from tests.scripted import Asked, Reply, Scripted, scripted
 from tests.unit.exchange.sources.conftest import Fetching

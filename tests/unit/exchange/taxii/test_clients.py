@@ -176,9 +176,20 @@ def test_a_wait_ends_the_moment_something_is_released_and_not_for_what_is_not(li
     assert released_s < 20
 
 
-def test_one_account_has_only_so_many_open_requests(live: tuple[Served, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    served, address = live
+@pytest.fixture
+def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mithaq.exchange.taxii.doors.MAX_OPEN_REQUESTS", 1)
+
+
+@pytest.mark.usefixtures("one_at_a_time")
+def test_one_account_has_only_so_many_open_requests(served: Served) -> None:
+    served.collection()
+    served.store(made(1))
+    with listening_node(served) as address:
+        only_so_many(served, address)
+
+
+def only_so_many(served: Served, address: str) -> None:
     place = f"{address}mithaq/collections/feed/objects/"
     mine, other = ({"authorization": f"Bearer {served.secret()}"} for _ in range(2))
     last = httpx.get(place, headers=mine).headers["x-taxii-date-added-last"]
