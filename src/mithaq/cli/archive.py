@@ -38,10 +38,18 @@ def export_archive(session: Session, nation: str, file: str) -> None:
         "letters": done.letters,
         "attestations": done.attestations,
         "more": done.more,
+        "seal_was_due": rfc3339(done.seal_was_due) if done.seal_was_due else None,
         "bytes": len(data),
     }
     if file != "-":
         session.emit(value)
+    if done.seal_was_due is not None:
+        session.say(
+            "The sealing key on the card of %(nation)s gave way to another on %(date)s: ask for a newer card, or the "
+            "file may not open there.",
+            nation=done.nation,
+            date=rfc3339(done.seal_was_due),
+        )
     if done.more:
         session.say("Something waits still: for witnesses, or for room in the next archive.")
 

@@ -33,7 +33,11 @@ from mithaq.standards.tlp import Tlp
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What went into an archive. `more`: something waits still, for witnesses or for room."""
+    """What went into an archive.
+
+    `more`: something waits still, for witnesses or for room. `seal_was_due`: when the sealing key on the partner's card
+    gave way to another, if it did: the partner may have destroyed it, and a newer card is needed.
+    """
 
     nation: NationId
     after: int
@@ -44,6 +48,7 @@ class Exported:
     letters: int
     attestations: int
     more: bool
+    seal_was_due: datetime | None
 
 
 class Exporting:
@@ -93,7 +98,19 @@ class Exporting:
         file = self._sealed(partner, manifest, papers, parts)
         count = {kind: sum(each == kind for each, _ in papers) for kind in (b"R", b"L", b"A")}
         more = self._sending.waiting(nation, last, at)
-        done = Exported(nation, after, last, len(frames), len(proofs), count[b"R"], count[b"L"], count[b"A"], more)
+        due = partner.card.seal_expires_at
+        done = Exported(
+            nation=nation,
+            after=after,
+            last=last,
+            releases=len(frames),
+            proofs=len(proofs),
+            receipts=count[b"R"],
+            letters=count[b"L"],
+            attestations=count[b"A"],
+            more=more,
+            seal_was_due=due if at >= due else None,
+        )
         with self._context.db.write(at) as tx:
             detail = {"direction": "out", "partner": nation, "after": after, "last": last}
             tx.append(

@@ -19,11 +19,28 @@ from mithaq.exchange.letters import Letters, queue
 from mithaq.exchange.orders import Orders
 from mithaq.exchange.receiving.service import Receiving
 from mithaq.kernel.errors import Error
+from mithaq.kernel.keystore import Keys
 from mithaq.kernel.signing import BadSignature, read_envelope
 from mithaq.nations.errors import UnknownPartner
+from mithaq.nations.keys import rules
+from mithaq.nations.keys import store as key_store
+from mithaq.nations.keys.card_file import with_statements
+from mithaq.nations.signer import LocalSigner
 from mithaq.standards.tlp import Tlp
 from tests.country import Country, alliance, deliver, give_receipts
-from tests.world import XA, XB, XC, Treaty, card_of, signer_of
+from tests.world import (
+    XA,
+    XB,
+    XC,
+    Treaty,
+    bare_card,
+    card_of,
+    first_statement,
+    online_of,
+    root_of,
+    signed_statement,
+    signer_of,
+)
 
 HOUR = timedelta(hours=1)
 
@@ -322,3 +339,72 @@ def test_both_databases_keep_what_an_archive_brings(tmp_path: Path, db_url: str,
     assert export(first, second, at + 5 * HOUR)[1].after == 1
     for country in (first, second, third):
         country.db.close()
+
+
+def test_a_newer_card_travels_with_the_stick_that_its_key_signs(pair: Pair) -> None:
+    pair.add(1)
+    keys, later = Keys.generate(), pair.later(timedelta(days=1))
+    first = first_statement(XA, later)
+    made = rules.draft(
+        first, nation=XA, roots=[root_of(XA).root], threshold=1, online=online_of(keys), revoked=[], at=later,
+        expires_at=later + timedelta(days=90),
+    )  # fmt: skip
+    row = [first, signed_statement(made, root_of(XA))]
+    with pair.first.db.write(later) as tx:
+        key_store.append(tx, XA, row)
+    card = with_statements(bare_card(XA, later, first, keys=keys), [each.envelope for each in row])
+    context = replace(pair.first.context, signer=LocalSigner(keys, XA))
+    without, _ = Exporting(context, lambda: b"").archive(XB, later)
+    with pytest.raises(BadSignature):
+        take(pair.second, without, later)
+    file, _ = Exporting(context, lambda: card).archive(XB, pair.later())
+    done = take(pair.second, file, pair.later())
+    assert done.stopped is None
+    assert held(pair.second, 1)
+
+
+def test_somebody_elses_card_in_a_stick_is_not_taken(pair: Pair) -> None:
+    foreign = card_of(XC, pair.at + HOUR)
+    file, _ = Exporting(pair.first.context, lambda: foreign).archive(XB, pair.later())
+    take(pair.second, file, pair.later())
+    with pair.second.db.read() as connection:
+        known = pair.second.context.partners.get(connection, XC)
+    assert known.card.issued_at < pair.at - 2 * HOUR + timedelta(seconds=1)
+
+
+def test_what_waits_for_witnesses_waits_for_the_next_stick_too(pair: Pair) -> None:
+    pair.first.neighbours.clear()
+    pair.add(1, tlp=Tlp.AMBER)
+    _, sent = export(pair.first, pair.second, pair.later())
+    assert (sent.releases, sent.more) == (0, True)
+    pair.first.neighbours |= {XB: pair.second, XC: pair.third}
+    pair.first.context.flusher.forget_failures()
+    file, sent = export(pair.first, pair.second, pair.later())
+    assert (sent.releases, sent.proofs, sent.more) == (1, 0, False)
+    assert take(pair.second, file, pair.later()).outcomes == [(1, "admitted")]
+
+
+@pytest.mark.parametrize("place", ["_take_proofs", "_take_papers", "_confirm"])
+def test_an_import_that_broke_off_is_done_again(pair: Pair, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    pair.add(1)
+    take(pair.second, stick(pair.first, pair.second, pair.later()), pair.later())
+    pair.second.add(9, pair.at)
+    back = stick(pair.second, pair.first, pair.later())
+
+    def dies(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Importing, place, dies)
+        with pytest.raises(KeyboardInterrupt):
+            take(pair.first, back, pair.later())
+    done = take(pair.first, back, pair.later())
+    assert (done.again, done.refused) == (None, [])
+    assert channel(pair.first, pair.second).unreceipted == 0
+    assert export(pair.first, pair.second, pair.later())[1].after == 1
+
+
+def test_an_outdated_sealing_key_is_told(pair: Pair) -> None:
+    assert export(pair.first, pair.second, pair.later())[1].seal_was_due is None
+    late = pair.later(timedelta(days=15))
+    assert export(pair.first, pair.second, late)[1].seal_was_due is not None
