@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from mithaq.cli.archive import export_archive, import_archive
 from mithaq.cli.files import read_input, write_output
 from mithaq.cli.layout import Column, cell, labelled, name_in, plain, printable, show_rows, word
 from mithaq.cli.session import Session
@@ -96,6 +97,10 @@ def fetch_card(session: Session, url: str, file: str | None) -> None:
 @click.group()
 def partner() -> None:
     """Add partners, compare fingerprints, suspend."""
+
+
+partner.add_command(export_archive)
+partner.add_command(import_archive)
 
 
 @partner.command()

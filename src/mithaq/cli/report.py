@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from mithaq.cli.files import read_input
+from mithaq.cli.layout import Column, printable, show_rows
 from mithaq.cli.options import LANE, PAP, TLP, instruction_of, nations_of
 from mithaq.cli.session import Session
 from mithaq.intelligence.errors import NotAnObservable
@@ -20,15 +21,22 @@ from mithaq.intelligence.imports.reports import plainly_new, take_report
 from mithaq.intelligence.imports.text import FoundValue, IndicatorTerms, look_up
 from mithaq.intelligence.model import ImportTerms
 from mithaq.intelligence.settings import REPORT_MAX_BYTES
-from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.reason import Reason
+from mithaq.node.language import msgid
 from mithaq.standards.defang import refang_value
 from mithaq.standards.observable import Observable, recognise
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 
 _FOUND = ("type", "value", "known", "warned")
+_TRAY = {
+    "number": Column(msgid("number")),
+    "taken": Column(msgid("received")),
+    "from": Column(msgid("from")),
+    "subject": Column(msgid("subject")),
+    "parts": Column(msgid("what became of its parts")),
+}
 
 
 @click.group()
@@ -127,9 +135,8 @@ def tray(session: Session, every: bool) -> None:
     """List the messages whose text waits to be read."""
     with session.node().db.read() as connection:
         items = _inbox(session).tray(connection, every=every)
-    session.emit_rows(
-        [_item(session, each) for each in items], ("number", "taken", "from", "subject", "state", "parts")
-    )
+    rows = [_item(session, each) for each in items]
+    show_rows(session, rows, _TRAY, empty=msgid("No message waits to be read."))
 
 
 @report.command()
@@ -149,7 +156,7 @@ def _item(session: Session, item: TrayItem) -> dict[str, Any]:
     parts = [{**each, "reasons": [_reason(session, reason) for reason in each["reasons"]]} for each in item.outcome]
     return {
         "number": item.row,
-        "taken": rfc3339(item.taken_at),
+        "taken": item.taken_at,
         "from": item.sender,
         "subject": item.subject,
         "state": item.state,
@@ -172,7 +179,7 @@ def _read(session: Session, file: str | None, number: int | None) -> tuple[bytes
         body = read_input(file or "-", REPORT_MAX_BYTES)
         document = whole_text(read_document(body, file or ""))
     for name, reason in document.left[:20]:
-        session.say("not read: %(name)s %(reason)s", name=name, reason=session.words.reason(reason))
+        session.say("not read: %(name)s %(reason)s", name=printable(name), reason=session.words.reason(reason))
     return body, document
 
 

@@ -87,12 +87,12 @@ class Owed:
             )
         )
 
-    def due(self, sender: NationId) -> Sequence[int]:
+    def due(self, sender: NationId, *, limit: int = _AT_ONCE) -> Sequence[int]:
         """Return the numbers whose proof a partner still owes, oldest first."""
         table = log_store.proofs
         query = select(table.c.sequence).where(table.c.sender == sender, table.c.proof.is_(None))
         with self._context.db.read() as connection:
-            return list(connection.scalars(query.order_by(table.c.sequence).limit(_AT_ONCE)))
+            return list(connection.scalars(query.order_by(table.c.sequence).limit(limit)))
 
     def take(self, sender: NationId, sequence: int, frame: Unverified, at: datetime) -> None:
         """Verify and keep a proof that follows its release.

@@ -50,13 +50,13 @@ class Receipts:
                 self._context.log.append(tx, [record_of_receipt(receipt, lane, "receipt-taken")])
         return receipt
 
-    def due(self, sender: NationId) -> list[Receipt]:
+    def due(self, sender: NationId, *, limit: int = _AT_ONCE) -> list[Receipt]:
         """Return the receipts that a partner was not given yet, oldest first."""
         query = (
             select(store.received)
             .where(store.received.c.receipt_due.is_(True), store.received.c.sender == sender)
             .order_by(store.received.c.sequence)
-            .limit(_AT_ONCE)
+            .limit(limit)
         )
         with self._context.db.read() as connection:
             return [self._of(row) for row in connection.execute(query)]

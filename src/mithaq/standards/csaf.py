@@ -30,6 +30,8 @@ MAX_SIDECAR_BYTES: Final = 4096
 Status = Literal["draft", "interim", "final"]
 """§3.2.1.12.7: a draft is not meant for publication, an interim one may change soon."""
 
+_MAX_PRODUCT_CHARS: Final = 500
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _CVE: Final = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
 _INTEGER: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 _SEMANTIC: Final = re.compile(
@@ -200,6 +202,8 @@ def read_advisory(body: bytes) -> Advisory:
     """
     content = canonical.loads(body, max_bytes=MAX_BYTES, subject="csaf")
     _check_version(content)
+    if any(_UNSTORABLE.search(text) for text in _texts(content)):
+        raise BadAdvisory("a text in it holds a NUL or half a character")
     try:
         advisory = msgspec.convert(content, Advisory)
     except (msgspec.ValidationError, RecursionError) as error:
@@ -250,6 +254,18 @@ def check_digest(body: bytes, sidecar: bytes, algorithm: Literal["sha256", "sha5
         raise BadAdvisory("its %(algorithm)s digest is not the one that lies beside it", algorithm=algorithm)
 
 
+def _texts(content: Any) -> Iterator[str]:
+    waiting = [content]
+    while waiting:
+        match waiting.pop():
+            case str(text):
+                yield text
+            case dict(members):
+                waiting += (*members, *members.values())
+            case list(items):
+                waiting += items
+
+
 def _check_version(content: Any) -> None:
     if not is_advisory(content):
         raise BadAdvisory("it is no CSAF document: there is no document.csaf_version")
@@ -290,7 +306,7 @@ def _products(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:
             *(listed if isinstance(listed, list) else ()),
         ):
             if isinstance(found, dict) and isinstance(found.get("product_id"), str):
-                yield found["product_id"], str(found.get("name", ""))
+                yield found["product_id"], str(found.get("name", ""))[:_MAX_PRODUCT_CHARS]
         for key in ("branches", "relationships"):
             below = node.get(key)
             waiting += below if isinstance(below, list) else ()

@@ -187,3 +187,15 @@ def test_a_vulnerability_without_any_name_is_refused_and_the_rest_goes_on(
 ) -> None:
     report = imported(holdings, encoded([{"notes": []}, {"cve": CVE}]), open_terms, at)
     assert (codes(report), report.stored) == (["csaf-vulnerability-nameless"], 2)
+
+
+def test_a_text_that_names_every_product_again_and_again_is_cut(
+    holdings: Holdings, open_terms: ImportTerms, at: datetime
+) -> None:
+    names = [{"product_id": str(n), "name": "n" * 400} for n in range(150)]
+    status = {"known_affected": [str(n) for n in range(150)]}
+    many = [{"cve": f"CVE-2026-{1000 + n}", "product_status": status} for n in range(300)]
+    body = json.loads(encoded(many)) | {"product_tree": {"full_product_names": names}}
+    imported(holdings, json.dumps(body).encode(), open_terms, at)
+    (report,) = held(holdings, report_id(open_terms.nation, read_advisory(json.dumps(body).encode())))
+    assert 19_000 < len(report.stix.description) <= 20_001

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from mithaq.intelligence.errors import BadMailbox, BadMapping, NotInTray
+from mithaq.intelligence.imports.documents import read_document, whole_text
 from mithaq.intelligence.imports.inbox import Inbox, InboxSettings, TrayItem, read_settings
 from mithaq.intelligence.imports.mailbox import Mailbox
 from mithaq.intelligence.imports.mapping import Columns, Mapping
+from mithaq.intelligence.imports.text import look_up
 from mithaq.intelligence.model import ImportTerms
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import REPORT_MAX_BYTES
@@ -221,3 +223,27 @@ def test_a_plain_folder_gives_its_eml_files_and_follows_no_link(tmp_path: Path) 
 def test_settings_are_a_json_document() -> None:
     document = json.dumps({"take": ["csv"], "tlp": "green", "mapping": json.loads(CSV.as_json())}).encode()
     assert read_settings(document) == InboxSettings(take=("csv",), tlp="green", mapping=CSV)
+
+
+def test_half_characters_and_nul_in_a_mail_end_nothing(
+    inbox: Inbox, holdings: Holdings, terms: ImportTerms, at: datetime
+) -> None:
+    message = (
+        b"Subject: \xff\xfe =?utf-16?q?=d8=00?= a\x00b\r\nMessage-ID: <\xed\xa0\x80@x>\r\n"
+        b"Content-Type: text/plain; charset=utf-7\r\n\r\nhttp://evil.example/+2AA- \x00 one[.]example\r\n"
+    )
+    assert inbox.take(message, "m", ALL, terms, at)
+    (item,) = items(inbox, holdings)
+    with holdings.db.read() as connection:
+        text = whole_text(read_document(inbox.message(connection, item.row), "m.eml")).text
+        found = look_up(holdings, connection, text, ACTUAL, None)
+    assert "one.example" in {each.value for each in found}
+
+
+def test_a_message_takes_so_many_parts_through_doors_and_says_so(
+    inbox: Inbox, holdings: Holdings, terms: ImportTerms, at: datetime
+) -> None:
+    files = {f"b{number:02}_json": bundle(indicator(0)) for number in range(23)}
+    inbox.take(mail("x", **files).as_bytes(), "m", ALL, terms, at)
+    left = [name for name, (_, _, codes) in outcome(items(inbox, holdings)[0]).items() if codes]
+    assert left == ["b20.json", "b21.json", "b22.json"]

@@ -12,6 +12,7 @@ import pytest
 from mithaq.kernel.canonical import BadJson
 from mithaq.standards.csaf import BadAdvisory, check_digest, is_advisory, read_advisory, version_order
 from mithaq.standards.tlp import Tlp
+from tests.costs import grows_with_its_length
 
 
 def document(**changes: Any) -> dict[str, Any]:
@@ -87,6 +88,9 @@ def test_versions_are_in_order(older: str, newer: str) -> None:
         encoded([{"cve": "CVE-1"}]),
         encoded([{"cve": "CVE-2026-1\n"}]),
         encoded([{}] * 10_001),
+        encoded(title="a\x00b"),
+        encoded(title="\ud800"),
+        encoded([{"cve": "CVE-2026-1234", "x": {"\ud800": 1}}]),
         encoded([{"scores": [{"products": [], "cvss_v3": {"baseScore": "high"}}]}]),
     ],
 )
@@ -111,6 +115,17 @@ def test_a_digest_beside_the_document_must_be_its_own() -> None:
     for sidecar in (b"", b"x  x-1.json", hashlib.sha256(body + b" ").hexdigest().encode(), b"\xff" * 64):
         with pytest.raises(BadAdvisory):
             check_digest(body, sidecar, "sha256")
+
+
+def test_no_advisory_costs_more_than_its_length() -> None:
+    def of_length(length: int) -> bytes:
+        count = length // 200
+        tree = {"full_product_names": [{"product_id": str(n), "name": "n" * 100} for n in range(count)]}
+        status = {"known_affected": [str(n) for n in range(count)]}
+        found = [{"cve": "CVE-2026-1234", "product_status": status}]
+        return json.dumps({"document": document(), "product_tree": tree, "vulnerabilities": found}).encode()
+
+    assert grows_with_its_length(lambda body: read_advisory(body).products(), of_length, 2_000_000)
 
 
 def test_only_csaf_says_that_it_is_csaf() -> None:

@@ -62,7 +62,7 @@ def vulnerability_fields(
         "created": at,
         "modified": at,
         "name": vulnerability.name[:500],
-        "description": _cut("\n\n".join(_said_of(vulnerability))),
+        "description": _cut(_said_of(vulnerability)),
         "external_references": list(_references(advisory, vulnerability))[:_MAX_REFERENCES],
         "object_marking_refs": [tlp.marking_id],
     }
@@ -83,7 +83,7 @@ def report_fields(nation: NationId, advisory: Advisory, refs: Iterable[str], tlp
         "modified": rfc3339(last),
         "published": rfc3339(last),
         "name": f"{tracking.id}: {document.title}"[:500],
-        "description": _cut("\n\n".join(_text(advisory))),
+        "description": _cut(_text(advisory)),
         "report_types": ["vulnerability"],
         "labels": [label[:100] for label in labels],
         "lang": document.lang,
@@ -156,5 +156,13 @@ def _remedies_of(vulnerability: Vulnerability, names: dict[str, str]) -> Iterato
         yield " ".join(part for part in (f"{each.category}{about}:", each.details, each.url) if part)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _MAX_TEXT_CHARS else f"{text[: _MAX_TEXT_CHARS - 1]}…"
+def _cut(pieces: Iterable[str]) -> str:
+    """Join pieces until there is as much text as is kept; what comes after is never put together."""
+    kept: list[str] = []
+    room = _MAX_TEXT_CHARS
+    for piece in pieces:
+        if len(piece) > room:
+            return "\n\n".join((*kept, piece[:room])) + "…"
+        kept.append(piece)
+        room -= len(piece) + 2
+    return "\n\n".join(kept)

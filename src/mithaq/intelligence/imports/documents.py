@@ -102,7 +102,7 @@ def read_document(body: bytes, name: str = "") -> ReadDocument:
         case "mail" | "zip":
             return _taken_apart(kind, body)
         case "text":
-            return ReadDocument("text", _as_text(body)[:MAX_TEXT_CHARS])
+            return ReadDocument("text", _storable(_as_text(body[: 4 * MAX_TEXT_CHARS]))[:MAX_TEXT_CHARS])
 
 
 def whole_text(document: ReadDocument) -> ReadDocument:
@@ -114,7 +114,7 @@ def whole_text(document: ReadDocument) -> ReadDocument:
             texts.append(inner.text)
             left += [(f"{part.name} {place}".strip(), reason) for place, reason in inner.left]
         elif b"\x00" not in part.body:
-            texts.append(_as_text(part.body[: 4 * MAX_TEXT_CHARS]))
+            texts.append(_storable(_as_text(part.body[: 4 * MAX_TEXT_CHARS])))
         else:
             left.append((part.name, Reason("part-without-text", "it is neither a text nor a PDF")))
     text = "\n".join(texts)[:MAX_TEXT_CHARS]
@@ -126,7 +126,7 @@ def _pdf(body: bytes) -> ReadDocument:
     left: list[tuple[str, Reason]] = []
     for line in _lines("pdf_worker.py", body, _PDF_LIMITS):
         if "text" in line:
-            texts.append(str(line["text"]))
+            texts.append(_storable(line["text"]))
         elif "end" in line:
             left.append(("", _ENDS.get(str(line["end"]), _ENDS["broken"])))
         else:
@@ -141,15 +141,20 @@ def _taken_apart(kind: Kind, body: bytes) -> ReadDocument:
     head: dict[str, str] = {}
     for line in _lines("mail_worker.py", body, _MAIL_LIMITS):
         if "head" in line:
-            head = {str(name): str(value) for name, value in dict(line["head"]).items()}
+            head = {str(name): _storable(value) for name, value in dict(line["head"]).items()}
         elif "text" in line:
-            texts.append(str(line["text"]))
+            texts.append(_storable(line["text"]))
         elif "left" in line:
-            left.append((str(line["left"]), _LEFT.get(str(line.get("code")), _LEFT["mail-part-unreadable"])))
+            left.append((_storable(line["left"]), _LEFT.get(str(line.get("code")), _LEFT["mail-part-unreadable"])))
         else:
-            parts.append(Part(str(line.get("name")), base64.b64decode(str(line.get("data")))))
+            parts.append(Part(_storable(line.get("name")), base64.b64decode(str(line.get("data")))))
     text = "\n".join((head.get("subject", ""), *texts)).strip()
     return ReadDocument(kind, text[:MAX_TEXT_CHARS], tuple(parts), tuple(left), head)
+
+
+def _storable(value: Any) -> str:
+    """Return a worker's text without NUL and without halves of characters, which no database keeps."""
+    return str(value).encode("utf-8", "replace").decode("utf-8").replace("\x00", " ")
 
 
 def _lines(worker: str, body: bytes, limits: Limits) -> Iterator[dict[str, Any]]:

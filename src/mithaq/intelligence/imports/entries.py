@@ -15,7 +15,7 @@ MAX_DESCRIPTION_CHARS: Final = 4000
 MAX_LABELS: Final = 20
 MAX_LABEL_CHARS: Final = 100
 
-_CONTROLS: Final = dict.fromkeys((*range(0x20), 0x7F, 0x85, 0x2028, 0x2029), " ")
+_CONTROLS: Final = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
 
 
 @dataclass(frozen=True, slots=True)

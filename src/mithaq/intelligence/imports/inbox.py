@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -40,11 +40,15 @@ from mithaq.standards.tlp import Tlp
 
 Door = Literal["stix", "misp", "csaf", "csv"]
 MAX_SETTINGS_BYTES: Final = 128 * 1024
+MAX_STRUCTURED: Final = 20
+"""Parts of one message that are taken through a door."""
+
 _MAX_HEAD_CHARS: Final = 500
 
 _CLOSED: Final = Reason("mail-door-closed", "the settings of this mailbox do not take %(door)s", {},
                         "name it under `take` in the settings")  # fmt: skip
 _NO_DOOR: Final = Reason("mail-no-door", "it is nothing that is read here")
+_TOO_MANY: Final = Reason("mail-too-many-parts", "there are more parts than are read")
 _TOO_LARGE: Final = Reason("mail-too-large", "the message is larger than is read")
 
 
@@ -143,7 +147,7 @@ class Inbox:
             pap=Pap.parse(settings.pap) if settings.pap else None,
             carried={**terms.carried, "mail": {"message_id": document.head.get("message-id", "")[:_MAX_HEAD_CHARS]}},
         )
-        outcomes = [self._part(part, settings, given, at) for part in document.parts]
+        outcomes = list(self._parts(document.parts, settings, given, at))
         outcomes += [_left(left, reason) for left, reason in document.left]
         return self._note(key, message, document.head, outcomes, terms, at, has_text=_has_text(document))
 
@@ -178,6 +182,19 @@ class Inbox:
             here = (inbox.c.row == row, inbox.c.state == "waiting")
             if tx.execute(update(inbox).where(*here).values(state="done")).rowcount != 1:
                 raise NotInTray("there is no message under this number", subject=str(row))
+
+    def _parts(
+        self, parts: Sequence[Part], settings: InboxSettings, terms: ImportTerms, at: datetime
+    ) -> Iterator[PartOutcome]:
+        """Take the parts of one message, so many of them through a door: each conversion may take its time."""
+        taken = 0
+        for part in parts:
+            if taken >= MAX_STRUCTURED:
+                yield _left(part.name, _TOO_MANY)
+                continue
+            outcome = self._part(part, settings, terms, at)
+            taken += outcome.report is not None
+            yield outcome
 
     def _part(self, part: Part, settings: InboxSettings, terms: ImportTerms, at: datetime) -> PartOutcome:
         door = door_of(part)

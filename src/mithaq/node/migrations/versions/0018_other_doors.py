@@ -1,4 +1,4 @@
-"""What was taken from mailboxes, and the reports among it that wait for a person."""
+"""What was taken from mailboxes, and from the archives of partners without a link."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ _Big = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Create the table."""
+    """Create the tables."""
     op.create_table(
         "intelligence_inbox",
         sa.Column("row", _Big, autoincrement=True, nullable=False),
@@ -28,3 +28,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("key", name="uq_intelligence_inbox_key"),
     )
     op.create_index("ix_intelligence_inbox_state", "intelligence_inbox", ["state"])
+    op.create_table(
+        "exchange_archives",
+        sa.Column("partner", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("imported_at", sa.BigInteger(), nullable=False),
+        sa.Column("took", sa.Text(), nullable=False),
+        sa.Column("owed", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("partner", "digest", name="pk_exchange_archives"),
+    )
