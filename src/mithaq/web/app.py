@@ -34,6 +34,7 @@ from mithaq.web import (
     people,
     release_log,
     releases,
+    remarks,
     sign_in,
 )
 from mithaq.web.doors import enter, routes
@@ -44,6 +45,7 @@ from mithaq.web.site import Site
 DOORS = (
     *overview.DOORS,
     *importing.DOORS,
+    *remarks.DOORS,
     *intelligence.DOORS,
     *lookup.DOORS,
     *detection.DOORS,
