@@ -85,7 +85,7 @@ def test_a_proposal_for_an_own_object_waits_on_the_page_and_is_accepted_there(
         page = releaser.get(path).text
         assert "It is a heron." in page
         assert "Accept" in page
-    analyst = signed_in(Role.ANALYST)
+    analyst = signed_in(Role.ANALYST, name="Omar")
     assert "A releaser answers." in analyst.get("/intelligence/proposals").text
     assert post(analyst, f"/intelligence/proposals/{note}", answer="accepted").status_code == 403
     assert post(releaser, f"/intelligence/proposals/{note}", answer="accepted", text="Thanks").status_code == 303
