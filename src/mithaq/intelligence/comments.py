@@ -87,16 +87,24 @@ def keep(tx: Transaction, versions: Sequence[tuple[int, bytes, NewObject]]) -> N
         tx.execute(comments.insert(), found)
     for _, new, comment in remarks:
         if new.provenance.source != "own":
-            if comment.opinion is not None:
-                _tell(tx, OPINION, new, comment, {"opinion": new.stix.id, "says": comment.opinion})
-            elif comment.proposed is not None or comment.answer is not None:
-                _tell(tx, PROPOSAL, new, comment, {"note": new.stix.id, "says": comment.answer or "proposal"})
+            _tell(tx, new, comment)
 
 
-def _tell(tx: Transaction, kind: str, new: NewObject, comment: Comment, detail: dict[str, str]) -> None:
-    asked = {"about": list(comment.about), "lane": str(new.lane)}
-    for own in sorted(tx.connection.scalars(_OWN, asked)):
-        tx.append(kind, subject=own, lane=new.lane, actor=f"nation:{new.provenance.nation}", detail=detail)
+def _tell(tx: Transaction, new: NewObject, comment: Comment) -> None:
+    """Tell of an opinion, a proposal or an answer by somebody else, once for each own object it speaks of."""
+    actor, lane = f"nation:{new.provenance.nation}", new.lane
+    if comment.opinion is not None:
+        for own in _own_among(tx.connection, comment, lane):
+            detail = {"opinion": new.stix.id, "says": comment.opinion}
+            tx.append(OPINION, subject=own, lane=lane, actor=actor, detail=detail)
+    elif comment.proposed is not None or comment.answer is not None:
+        for own in _own_among(tx.connection, comment, lane):
+            told = {"note": new.stix.id, "says": comment.answer or "proposal"}
+            tx.append(PROPOSAL, subject=own, lane=lane, actor=actor, detail=told)
+
+
+def _own_among(connection: Connection, comment: Comment, lane: Lane) -> list[str]:
+    return sorted(connection.scalars(_OWN, {"about": list(comment.about), "lane": str(lane)}))
 
 
 def said_of(connection: Connection, about: Sequence[str], lane: Lane, limit: int = MAX_SEARCH_LIMIT) -> list[Said]:

@@ -31,7 +31,7 @@ from mithaq.kernel.reason import Reason
 from mithaq.standards import stix
 from mithaq.standards.tlp import Tlp, tlp_of
 
-LOADED: Final = "intelligence.knowledge.loaded"
+LOADED = "intelligence.knowledge.loaded"
 """What the journal says when a publisher's bundle was loaded whole."""
 
 MITRE: Final = "MITRE"

@@ -236,7 +236,8 @@ class ImportTerms:
     """What the importer says of everything in a file.
 
     `tlp` and `pap` are the least strict labels an object gets: a stricter marking of its own wins; an object
-    without any label is TLP:RED. `admiralty` is how the importer rates it, else what each object's own tags say.
+    without any label is TLP:RED. `admiralty` is how the importer rates it, else what each object's own tags say,
+    else `tagged`, what the file says of all.
     """
 
     nation: NationId
@@ -248,4 +249,5 @@ class ImportTerms:
     carried: Mapping[str, Any] = field(default_factory=dict)
     original: str | None = None
     admiralty: Admiralty | None = None
+    tagged: Admiralty | None = None
     source: Source = "import"

@@ -22,6 +22,7 @@ from mithaq.intelligence.tokens import meaning_token, named_observables, ref_tok
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.standards.stix import fields_of
+from mithaq.standards.stix.comment import COMMENTING
 
 _SHARING: Final = (
     select(observables.c.object)
@@ -70,7 +71,10 @@ class Referring:
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """What has to do with an object. `left_out`: its values and references beyond those looked at."""
+    """What has to do with an object; opinions, notes and sightings of it are told elsewhere.
+
+    `left_out`: its values and references beyond those looked at.
+    """
 
     shared: tuple[Shared, ...]
     left_out: int
@@ -138,6 +142,8 @@ def _referring(
         ends[each.row] = (str(fields.get("relationship_type", "")), target if is_source else source, is_source)
     names = names_of(connection, [other for _, other, _ in ends.values()], stored.lane)
     for row in rows:
+        if told[row].type in COMMENTING:
+            continue
         relation, other, is_source = ends.get(row, ("", "", False))
         yield Referring(told[row], relation, other, names.get(other, ""), is_source)
 

@@ -19,6 +19,7 @@ _MAX_TERMS: Final = 20
 _SHOWN_CHARS: Final = 40
 _TOKEN: Final = re.compile(r'(-?)(?:([a-z]{2,12}):"([^"]*+)"|"([^"]*+)"|(\S++))')
 _COMPARISON: Final = re.compile(r"confidence(>=|<=|>|<|=|:)(.*+)", re.DOTALL)
+_SCORE: Final = re.compile(r"score(>=|<=|>|<|=).*+", re.DOTALL)
 _STIX_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,249}--[0-9a-fA-F-]{36}")
 _TYPE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,249}")
 _NATION: Final = re.compile(r"[A-Z]{2}")
@@ -104,6 +105,8 @@ def parse_query(text: str) -> Query:
 
 def _take(terms: Terms, token: str) -> None:
     """Take a comparison, the beginning of a word, or anything plain."""
+    if _SCORE.fullmatch(token):
+        raise BadQuery("a score changes every instant and cannot be searched for; confidence>70 can")
     comparison = _COMPARISON.fullmatch(token)
     if comparison is not None:
         terms.confidences.append(_range(comparison.group(1), comparison.group(2)))

@@ -184,9 +184,11 @@ def _tell(tx: Transaction, touched: Mapping[int, NewObject]) -> None:
         is_published = new.provenance.source == "publisher"
         groups.setdefault((new.lane, new.provenance.nation, is_published), []).append(row)
     for (lane, nation, is_published), rows in groups.items():
-        kind, giver = (KNOWLEDGE, "publisher") if is_published else ("intelligence.stored", "nation")
-        subject = touched[rows[0]].stix.id
-        tx.append(kind, subject=subject, lane=lane, actor=f"{giver}:{nation}", detail={"rows": rows})
+        subject, detail = touched[rows[0]].stix.id, {"rows": rows}
+        if is_published:
+            tx.append(KNOWLEDGE, subject=subject, lane=lane, actor=f"publisher:{nation}", detail=detail)
+        else:
+            tx.append("intelligence.stored", subject=subject, lane=lane, actor=f"nation:{nation}", detail=detail)
 
 
 def _chunks(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:

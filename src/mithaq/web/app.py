@@ -35,6 +35,7 @@ from mithaq.web import (
     people,
     release_log,
     releases,
+    remarks,
     sign_in,
 )
 from mithaq.web.doors import enter, routes
@@ -45,6 +46,7 @@ from mithaq.web.site import Site
 DOORS = (
     *overview.DOORS,
     *importing.DOORS,
+    *remarks.DOORS,
     *intelligence.DOORS,
     *lookup.DOORS,
     *detection.DOORS,

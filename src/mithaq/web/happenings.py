@@ -8,7 +8,8 @@ from urllib.parse import quote
 from sqlalchemy import Connection
 
 from mithaq.detection.errors import UnknownHit
-from mithaq.intelligence.comments import OPINION
+from mithaq.intelligence.comments import OPINION, PROPOSAL
+from mithaq.intelligence.knowledge import LOADED
 from mithaq.kernel.journal import Entry
 from mithaq.nations.people.model import Actor, Verb
 from mithaq.node.composition import Node
@@ -53,6 +54,10 @@ TELLINGS: Mapping[str, Telling] = {
     OPINION: Telling(
         msgid("Opinion"), "warn", msgid("Opinion of %(nation)s on:"), Verb.INTELLIGENCE_READ, "/intelligence/"
     ),
+    PROPOSAL: Telling(
+        msgid("Proposal"), "warn", msgid("Proposal of %(nation)s on:"), Verb.INTELLIGENCE_READ, "/intelligence/"
+    ),
+    LOADED: Telling(msgid("Knowledge"), "info", msgid("Loaded: %(nation)s"), Verb.INTELLIGENCE_READ),
     "exchange.released": Telling(
         msgid("Release"), "good", msgid("Released to %(nation)s"), Verb.RELEASE_READ, "/exchange/"
     ),
@@ -141,12 +146,14 @@ def _more(entry: Entry, others: int, words: Translator) -> str:
         return words.gettext(LABELS.get(f"difference-{ruling}", ruling))
     if entry.kind == OPINION:
         return words.gettext(OPINIONS[f"opinion-{entry.detail['says']}"])
+    if entry.kind == PROPOSAL:
+        return words.gettext(LABELS.get(f"answer-{entry.detail['says']}", ""))
     return words.ngettext("and %(count)s more", "and %(count)s more", others) if others > 0 else ""
 
 
 def _subject_name(node: Node, connection: Connection, entry: Entry) -> str:
     """Return the name of the object that an entry is about, where it is about one."""
-    if entry.kind not in ("exchange.withheld", OPINION):
+    if entry.kind not in ("exchange.withheld", OPINION, PROPOSAL):
         return ""
     held = node.holdings.get(connection, entry.subject, entry.lane)
     return held[0].stix.name or entry.subject if held else entry.subject

@@ -19,6 +19,7 @@ from mithaq.kernel.database import Database
 from mithaq.kernel.lane import ACTUAL, TEST, Lane
 from mithaq.nations.people.audit import audit
 from mithaq.nations.people.model import Outcome, Verb
+from mithaq.standards.admiralty import Admiralty
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 from mithaq.web.doors import Door, Visit
@@ -57,6 +58,7 @@ def _import(visit: Visit, body: bytes, *, misp: bool) -> ImportReport:
         lane=Lane.parse(visit.field("lane") or str(ACTUAL)),
         tlp=Tlp.parse(visit.field("tlp")),
         pap=Pap.parse(visit.field("pap")),
+        admiralty=Admiralty.parse(visit.field("reliability") + visit.field("credibility")),
     )
     url = node.db.engine.url.render_as_string(hide_password=False)
     place = (url, node.run_dir, node.folder.cache)

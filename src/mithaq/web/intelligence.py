@@ -1,7 +1,7 @@
 """Intelligence: search, look up everything that was pasted, and one object with its one-line story."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import Connection
 from starlette.responses import Response
@@ -9,10 +9,16 @@ from starlette.responses import Response
 from mithaq.detection.settings import MAX_REASON_CHARS
 from mithaq.exchange import ledger
 from mithaq.exchange.gatekeeping import digest_of
-from mithaq.exchange.ledger.became import said_of
+from mithaq.exchange.ledger.viewing import view_of
 from mithaq.intelligence.errors import NotHeld
+from mithaq.intelligence.model import StoredObject
+from mithaq.intelligence.proposals import of_object
+from mithaq.intelligence.related import related
+from mithaq.intelligence.remarks import MAX_REMARK_CHARS, PROPOSABLE, instructions_back
+from mithaq.intelligence.settings import MAX_SHARING
 from mithaq.kernel.lane import ACTUAL, TEST, Lane
 from mithaq.nations.people.model import Verb
+from mithaq.standards.stix.comment import Agreement
 from mithaq.web.doors import Door, Visit
 from mithaq.web.settings import ROWS_A_PAGE
 from mithaq.web.sharing import shares
@@ -20,6 +26,9 @@ from mithaq.web.sharing import shares
 _SHOWN_BODY_CHARS = 20_000
 _SHOWN_OBSERVABLES = 50
 _SHOWN_HITS = 20
+_SHOWN_DIFFERENCES = 50
+_SHOWN_RELATED = 20
+_SHOWN_EACH = 5
 
 
 def search(visit: Visit) -> Response:
@@ -46,7 +55,9 @@ def read(visit: Visit) -> Response:
         shared = shares(visit, connection, versions[0])
         names = titles(visit, connection)
         vetoes = ledger.vetoes(connection, stix_id)
-        said = said_of(connection, stix_id, lane)
+        view = view_of(connection, versions, visit.at)
+        found = related(connection, versions[0])
+        proposals = of_object(connection, node.holdings, view.said)
         hits = node.detection.hits(connection, lane, limit=_SHOWN_HITS, indicator_id=stix_id).hits
     return visit.page(
         "object.html",
@@ -56,7 +67,19 @@ def read(visit: Visit) -> Response:
         shares=shared,
         titles=names,
         vetoes=vetoes,
-        said=said,
+        view=view,
+        said=view.said,
+        score=view.score,
+        related=found,
+        proposals=proposals,
+        tellable=[asked.recipients[0] for asked in instructions_back(versions[0]) if asked.recipients],
+        opinions=get_args(Agreement),
+        proposed=_proposable(versions[0]),
+        max_remark=MAX_REMARK_CHARS,
+        max_sharing=MAX_SHARING,
+        shown_differences=_SHOWN_DIFFERENCES,
+        shown_related=_SHOWN_RELATED,
+        shown_each=_SHOWN_EACH,
         hits=hits if visit.may(Verb.DETECTION_READ) else (),
         body=_readable(versions[0].body),
         digest=digest_of(versions[0]),
@@ -75,6 +98,14 @@ def titles(visit: Visit, connection: Connection) -> dict[str, str]:
         words = title.get(language) or title.get("en") or next(iter(title.values()))  # type: ignore[call-overload]
         found.setdefault(agreement.document.id, words)
     return found
+
+
+def _proposable(stored: StoredObject) -> str:
+    """Return another's object as text to be changed in a form, empty where no change can be proposed there."""
+    is_own = any(word.source in ("own", "import") for word in stored.provenance)
+    if is_own or stored.stix.type not in PROPOSABLE or len(stored.body) > _SHOWN_BODY_CHARS:
+        return ""
+    return json.dumps(json.loads(stored.body), indent=2, ensure_ascii=False)
 
 
 def _readable(body: bytes) -> str:

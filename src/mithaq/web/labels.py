@@ -220,6 +220,27 @@ OPINIONS = {
     "opinion-agree": msgid("Agrees"),
     "opinion-strongly-agree": msgid("Strongly agrees"),
 }
+ANSWERS = {
+    "answer-accepted": msgid("Accepted"),
+    "answer-declined": msgid("Declined"),
+    "score-expired": msgid("Expired"),
+    "score-revoked": msgid("Revoked"),
+    "score-not-yet-valid": msgid("Not yet valid"),
+}
+ADMIRALTY = {
+    "reliability-A": msgid("Completely reliable"),
+    "reliability-B": msgid("Usually reliable"),
+    "reliability-C": msgid("Fairly reliable"),
+    "reliability-D": msgid("Not usually reliable"),
+    "reliability-E": msgid("Unreliable"),
+    "reliability-F": msgid("Reliability cannot be judged"),
+    "credibility-1": msgid("Confirmed by other sources"),
+    "credibility-2": msgid("Probably true"),
+    "credibility-3": msgid("Possibly true"),
+    "credibility-4": msgid("Doubtful"),
+    "credibility-5": msgid("Improbable"),
+    "credibility-6": msgid("Truth cannot be judged"),
+}
 ONWARD = {
     "onward-none": msgid("to nobody"),
     "onward-originator-consent": msgid("only where the originator consents"),
@@ -254,6 +275,8 @@ LABELS = {
     **DUTIES,
     **HIT_STATES,
     **OPINIONS,
+    **ANSWERS,
+    **ADMIRALTY,
     **PURPOSES,
     **WORD_STANDINGS,
     **THEMES,

@@ -1,6 +1,7 @@
 """Turn values into pages: one Jinja environment, the reader's words passed in with each page."""
 
 import hashlib
+import json
 import re
 from functools import cache, lru_cache
 from pathlib import Path
@@ -12,6 +13,8 @@ from jinja2.runtime import Context
 from mithaq.kernel.clock import from_rfc3339, rfc3339
 from mithaq.node.language import LANGUAGES
 from mithaq.web.labels import LABELS
+
+_SHORT_CHARS = 300
 
 _OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b-\x1f\x7f-\x9f]")
 STATIC = Path(__file__).parent / "static"
@@ -86,8 +89,18 @@ def environment() -> Environment:
     install = env.install_gettext_callables  # type: ignore[attr-defined]  # added by the i18n extension
     install(_gettext, _ngettext, newstyle=True)
     env.globals.update(label=_label, static=static_url, languages=LANGUAGES, rfc3339=rfc3339, instant=from_rfc3339)
-    env.filters.update(visible=visible, plain=plain, sentence=sentence)
+    env.filters.update(visible=visible, plain=plain, sentence=sentence, shortened=shortened, tojson_text=tojson_text)
     return env
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of a long text."""
+    return text if len(text) <= _SHORT_CHARS else text[:_SHORT_CHARS] + "…"
+
+
+def tojson_text(value: Any) -> str:
+    """Return a value of an object as JSON, as text."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def render(template: str, **context: Any) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
+from mithaq.intelligence import lookup
 from mithaq.intelligence import related as relating
 from mithaq.intelligence.comments import said_of
 from mithaq.intelligence.decay import score_of
+from mithaq.intelligence.errors import BadQuery
 from mithaq.intelligence.imports.misp import import_misp
+from mithaq.intelligence.lookup import Brief
 from mithaq.intelligence.merging import as_json, merged
 from mithaq.intelligence.model import ImportTerms, NewObject, Provenance, Source
 from mithaq.intelligence.related import Related, alike, related
@@ -217,8 +222,13 @@ def test_a_large_event_is_looked_at_within_a_bound(
     with holdings.db.write(at) as tx:
         holdings.store(tx, new)
     read: list[int] = []
-    inner = relating.briefs
-    monkeypatch.setattr(relating, "briefs", lambda connection, rows: read.append(len(rows)) or inner(connection, rows))
+    inner = lookup.briefs
+
+    def counting(connection: Connection, rows: Sequence[int]) -> dict[int, Brief]:
+        read.append(len(rows))
+        return inner(connection, rows)
+
+    monkeypatch.setattr(relating, "briefs", counting)
     assert found_related(holdings, stix_id("grouping", 1000)).left_out == 400 - MAX_SHARED_LOOKED_AT
     found = found_related(holdings, stix_id("indicator", 1001))
     assert (len(found.shared), found.left_out) == (MAX_SHARED_LOOKED_AT, 400 - MAX_SHARED_LOOKED_AT)
@@ -277,7 +287,7 @@ def test_its_own_validity_always_wins(holdings: Holdings, at: datetime) -> None:
 def test_the_base_is_what_is_stated_of_source_and_information(
     holdings: Holdings, at: datetime, admiralty: str | None, confidence: int | None, base: int
 ) -> None:
-    stated = {} if confidence is None else {"confidence": confidence}
+    stated: dict[str, Any] = {} if confidence is None else {"confidence": confidence}
     rating = Admiralty.parse(admiralty) if admiralty else None
     put(holdings, at, body(modified=at.isoformat(), **stated), admiralty=rating)
     assert score(holdings, at) == base
@@ -289,3 +299,32 @@ def test_a_tag_rates_where_nobody_here_did_and_the_best_rated_word_counts(holdin
     assert score(holdings, at) == 25
     put(holdings, at, tagged, XC, admiralty=Admiralty("A", ""))
     assert score(holdings, at) == 100
+
+
+def test_a_misp_event_rates_what_its_attributes_do_not(
+    sqlite_holdings: Holdings, terms: ImportTerms, at: datetime
+) -> None:
+    def attribute(number: int, *tags: str) -> dict[str, Any]:
+        uuid = f"5b8f0b1e-1234-4abc-8def-{number:012x}"
+        found = {"uuid": uuid, "type": "domain", "category": "Network activity", "value": f"evil{number}.example"}
+        return found | {"to_ids": True, "timestamp": "1700000000", "Tag": [{"name": tag} for tag in tags]}
+
+    event = {
+        "uuid": "5b8f0b1e-1234-4abc-8def-00000000aaaa",
+        "info": "Rated",
+        "date": "2026-01-01",
+        "timestamp": "1700000000",
+        "Tag": [{"name": 'admiralty-scale:source-reliability="b"'}],
+        "Attribute": [attribute(1), attribute(2, 'admiralty-scale:information-credibility="4"')],
+    }
+    file = json.dumps({"Event": event}).encode()
+    assert import_misp(sqlite_holdings, file, terms=terms, warning_lists=None, at=at).refused_count == 0
+    with sqlite_holdings.db.read() as connection:
+        page = sqlite_holdings.search(connection, "type:indicator", ACTUAL, None, 10, at=at)
+    rated = {each.stix.observables[0].value: str(each.provenance[0].admiralty) for each in page.objects}
+    assert rated == {"evil1.example": "B", "evil2.example": "4"}
+
+
+def test_a_score_cannot_be_searched_for_and_is_not_taken_for_a_word(holdings: Holdings, at: datetime) -> None:
+    with holdings.db.read() as connection, pytest.raises(BadQuery, match="changes every instant"):
+        holdings.search(connection, "type:indicator score>50", ACTUAL, None, 10, at=at)

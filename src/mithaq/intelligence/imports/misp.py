@@ -23,6 +23,7 @@ from mithaq.intelligence.settings import MISP_CPU_S, MISP_MAX_BYTES, MISP_MEMORY
 from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel.reason import Reason
 from mithaq.standards import stix
+from mithaq.standards.admiralty import admiralty_of
 from mithaq.standards.misp.foreign import read_events
 from mithaq.standards.pap import Pap, pap_of
 from mithaq.standards.tlp import Tlp
@@ -41,8 +42,8 @@ def import_misp(
 ) -> ImportReport:
     """Store the STIX objects of a MISP file's events; the file is kept byte for byte as their original.
 
-    An event's `tlp:` and `PAP:` tags hold for all its objects. An event that cannot be converted is refused by its
-    uuid, and the others go on.
+    An event's `tlp:`, `PAP:` and `admiralty-scale:` tags hold for all its objects. An event that cannot be
+    converted is refused by its uuid, and the others go on.
 
     Raises:
         TooMuch: the file is larger than a MISP file may be.
@@ -156,7 +157,7 @@ def terms_of_event(terms: ImportTerms, event: ConvertedEvent) -> ImportTerms:
     paps: tuple[Pap | None, ...] = (pap_of(tags), terms.pap)
     pap = max((item for item in paps if item is not None), default=None)
     carried = {**terms.carried, "misp": {"event": event.name, "info": event.info, "tags": tags}}
-    return replace(terms, tlp=tlp, pap=pap, carried=carried)
+    return replace(terms, tlp=tlp, pap=pap, carried=carried, tagged=admiralty_of(tags))
 
 
 def _converted(file: bytes) -> Iterator[bytes]:

@@ -135,7 +135,7 @@ class Tally:
             carried=self._terms.carried,
             received_at=self._at,
             original=self._terms.original,
-            admiralty=self._terms.admiralty or admiralty_of(parsed.labels),
+            admiralty=self._terms.admiralty or admiralty_of(parsed.labels) or self._terms.tagged,
         )
 
 

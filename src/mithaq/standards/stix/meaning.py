@@ -22,8 +22,11 @@ _ADDRESS_KINDS: Final = {"ipv4-addr": {"ipv4"}, "ipv6-addr": {"ipv6"}, "domain-n
 _COMPARING: Final = frozenset({"=", "<", ">", "<=", ">=", "LIKE", "MATCHES", "ISSUBSET", "ISSUPERSET"})
 _SAME: Final = {"==": "=", "<>": "!="}
 
-# A node is a list that JSON can write: ["or", …], ["and", …], ["obs", …], or a test.
-_Node = list[Any]
+
+class _Node(list[Any]):
+    """A part of a form: its kind, then its parts or what JSON can write; its text is written once, however deep."""
+
+    text = ""
 
 
 def meaning_of(pattern: str, pattern_type: str = "stix") -> str | None:
@@ -37,35 +40,44 @@ def meaning_of(pattern: str, pattern_type: str = "stix") -> str | None:
     if len(pattern) > MAX_PATTERN_CHARS:
         return None
     if pattern_type not in {"", "stix"}:
-        return _written([pattern_type, pattern.strip()])
+        return _written(_Node([pattern_type, pattern.strip()]))
     single = ONE_EQUALITY.fullmatch(pattern)
     try:
         if single is not None:
-            return _written(["obs", _equality(single.group(1), [single.group(2)], ["s", single.group(3)])])
+            return _written(_Node(["obs", _equality(single.group(1), [single.group(2)], ["s", single.group(3)])]))
         return _written(_Former(pattern).pattern())
     except Unreadable:
         return None
 
 
 def _written(node: _Node) -> str:
-    return json.dumps(node, ensure_ascii=True, separators=(",", ":"))
+    if not node.text:
+        parts = (_written(each) if isinstance(each, _Node) else _json(each) for each in node)
+        node.text = f"[{','.join(parts)}]"
+    return node.text
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
 
 
 def _joined(word: str, parts: list[_Node], *, once: bool) -> _Node:
     """Join parts in one order; `once`: a part that is there twice says nothing more than once."""
+    if len(parts) == 1:
+        return parts[0]
     flat: list[_Node] = []
     for part in parts:
         flat += part[1:] if part[0] == word else [part]
     if once:
         flat = list({_written(each): each for each in flat}.values())
     found = sorted(flat, key=_written)
-    return found[0] if len(found) == 1 else [word, *found]
+    return found[0] if len(found) == 1 else _Node([word, *found])
 
 
 def _outside(tests: list[_Node]) -> _Node:
     """Return NOT IN: of a list it asks for one element outside the set, where a row of != may be met by several."""
     found = _joined("and", tests, once=True)
-    return ["not-in", *found[1:]] if found[0] == "and" else found
+    return _Node(["not-in", *found[1:]]) if found[0] == "and" else found
 
 
 class _Former:
@@ -87,7 +99,7 @@ class _Former:
         parts = [self._either()]
         while self._take_if("FOLLOWEDBY"):
             parts.append(self._either())
-        return parts[0] if len(parts) == 1 else ["followedby", *parts]
+        return parts[0] if len(parts) == 1 else _Node(["followedby", *parts])
 
     def _either(self) -> _Node:
         parts = [self._both()]
@@ -118,8 +130,8 @@ class _Former:
     def _lifted(self, inside: _Node) -> _Node:
         """`[a OR b]` is true exactly when `[a] OR [b]` is."""
         if inside[0] == "or":
-            return _joined("o-or", [["obs", each] for each in inside[1:]], once=True)
-        return ["obs", inside]
+            return _joined("o-or", [_Node(["obs", each]) for each in inside[1:]], once=True)
+        return _Node(["obs", inside])
 
     def _qualified(self, found: _Node) -> _Node:
         while self._peek() in {"WITHIN", "REPEATS", "START"}:
@@ -127,10 +139,10 @@ class _Former:
             limit = self._value()
             if word == "START":
                 self._expect("STOP")
-                found = ["start", limit, self._value(), found]
+                found = _Node(["start", limit, self._value(), found])
             else:
                 self._expect("SECONDS" if word == "WITHIN" else "TIMES")
-                found = [word.lower(), limit, found]
+                found = _Node([word.lower(), limit, found])
         return found
 
     def _any_of(self) -> _Node:
@@ -154,7 +166,7 @@ class _Former:
             return found
         if self._take_if("EXISTS"):
             object_type, path = self._object_path()
-            return ["exists", object_type, _steps(object_type, path)]
+            return _Node(["exists", object_type, _steps(object_type, path)])
         return self._test(*self._object_path())
 
     def _test(self, object_type: str, path: list[str]) -> _Node:
@@ -177,7 +189,7 @@ class _Former:
             return _equality(object_type, path, value, negated=negated)
         if operator in {"ISSUBSET", "ISSUPERSET"}:
             value = _spelled(object_type, path, value)
-        return ["not" if negated else "is", object_type, _steps(object_type, path), operator, value]
+        return _Node(["not" if negated else "is", object_type, _steps(object_type, path), operator, value])
 
     def _object_path(self) -> tuple[str, list[str]]:
         object_type = self._name()
@@ -252,7 +264,8 @@ class _Former:
 
 def _equality(object_type: str, path: list[str], value: list[str], *, negated: bool = False) -> _Node:
     """Return an equality, its value as this node compares values of that property."""
-    return ["not" if negated else "is", object_type, _steps(object_type, path), "=", _spelled(object_type, path, value)]
+    kind, spelled = "not" if negated else "is", _spelled(object_type, path, value)
+    return _Node([kind, object_type, _steps(object_type, path), "=", spelled])
 
 
 def _steps(object_type: str, path: list[str]) -> list[str]:
