@@ -19,6 +19,7 @@ from mithaq.exchange.sources.credentials import Vault
 from mithaq.exchange.sources.errors import CredentialUnusable, Cut, Overtaken, SourceRefused
 from mithaq.exchange.sources.misp_feed import Feed
 from mithaq.exchange.sources.model import PRIVATE_NETWORK, Followed, Outcome, Source, Unfit
+from mithaq.exchange.sources.plain_list import PlainList
 from mithaq.exchange.sources.rules import due_after_failure
 from mithaq.exchange.sources.taxii import Reading
 from mithaq.exchange.sources.taxii_server import Server
@@ -107,6 +108,10 @@ class Running:
                 with self._db.read() as connection:
                     versions = store.versions_of(connection, source.id)
                 return Feed(web, source, cursor, versions, at).events()
+            case "list":
+                with self._db.read() as connection:
+                    versions = store.versions_of(connection, source.id)
+                return PlainList(web, source, cursor, versions, self._holdings, at).batches()
         assert_never(source.kind)
 
     def _succeeded(self, run: _Run, outcome: Outcome) -> None:
