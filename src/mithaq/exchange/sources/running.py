@@ -88,7 +88,8 @@ class Running:
         """Note that a run ended by a fault of this program, so that it is not begun again at once."""
         with self._db.read() as connection:
             now = store.find(connection, followed.source.id)
-        return self._failed(_Run(now or followed, self._db, self._holdings, self._admitting, self._means), _Fault())
+        error = _Fault("this program failed on it; the log of the worker says how")
+        return self._failed(_Run(now or followed, self._db, self._holdings, self._admitting, self._means), error)
 
     def _web(self, source: Source, budget: Budget) -> Web:
         headers: dict[str, str] = {}
@@ -164,9 +165,6 @@ class _Fault(Error):
     """A fault of this program."""
 
     code = "source-fault"
-
-    def __init__(self) -> None:
-        super().__init__("this program failed on it; the log of the worker says how")
 
 
 class _Run:
