@@ -198,14 +198,16 @@ class _Run:
             with self._db.write(at) as tx:
                 self._hold(tx)
                 stored, refused = self._admitting.store(tx, part)
-                self._keep(tx, batch, refused, stored)
+                self._keep(tx, refused, stored)
             self._count(stored, len(part), len(refused))
         last = parts[-1] if parts else []
         with self._db.write(at) as tx:
             self._hold(tx, batch.cursor)
             stored, refused = self._admitting.store(tx, last)
+            if batch.original:
+                self._holdings.keep_original(tx, *batch.original)
             withdrawn = batch.note(tx) if batch.note else 0
-            self._keep(tx, batch, [*unfit, *refused], stored)
+            self._keep(tx, [*unfit, *refused], stored)
         self._count(stored, len(last), len(refused))
         self.outcome = replace(
             self.outcome,
@@ -225,10 +227,8 @@ class _Run:
             raise Overtaken("the source was paused, changed or run by somebody else meanwhile")
         self.turn += 1
 
-    def _keep(self, tx: Transaction, batch: Batch, unfit: Sequence[Unfit], stored: int) -> None:
+    def _keep(self, tx: Transaction, unfit: Sequence[Unfit], stored: int) -> None:
         """Keep what belongs to the transaction beside the objects."""
-        if batch.original:
-            self._holdings.keep_original(tx, *batch.original)
         store.count(tx, self.source.id, stored=stored, unkept=store.put_aside(tx, self.source.id, unfit))
 
     def _count(self, stored: int, tried: int, refused: int) -> None:
