@@ -3,6 +3,7 @@
 from typing import Any, get_args
 
 import click
+import msgspec
 
 from mithaq.agreements.vocabulary import Purpose
 from mithaq.cli.files import read_input
@@ -12,6 +13,7 @@ from mithaq.cli.session import EXIT_FAILED, Session
 from mithaq.exchange.sources.credentials import MAX_SECRET_CHARACTERS, Credential
 from mithaq.exchange.sources.model import FLAGS, Auth, Followed, Kind, Outcome, Terms
 from mithaq.exchange.sources.settings import DEFAULT_EVERY_S, MAX_EVERY_S, MIN_EVERY_S, MOST_PAGE_OBJECTS, PAGE_OBJECTS
+from mithaq.intelligence.imports.mapping import MAX_MAPPING_BYTES, read_mapping
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import Lane
 from mithaq.nations.signer import RemoteSigner
@@ -75,6 +77,7 @@ def source() -> None:
 @click.option("--lane", type=LANE, default="actual", show_default=True)
 @click.option("--type", "types", multiple=True, help="TAXII: only objects of this type.")
 @click.option("--page-size", type=click.IntRange(1, MOST_PAGE_OBJECTS), default=PAGE_OBJECTS, show_default=True)
+@click.option("--mapping", default=None, help="List: a JSON file that says what its columns mean.")
 @click.option("--lenient", "flags", multiple=True, type=click.Choice(FLAGS), help="What is let pass of this source.")
 @_credential_options
 @click.pass_obj
@@ -92,6 +95,7 @@ def add(
     lane: Lane,
     types: tuple[str, ...],
     page_size: int,
+    mapping: str | None,
     flags: tuple[str, ...],
     auth: Auth,
     user: str,
@@ -100,9 +104,15 @@ def add(
 ) -> None:
     """Follow the source NAME at ADDRESS.
 
-    ADDRESS is a TAXII server's discovery, API root or collection, or the folder of a MISP feed. Without --tlp an object
-    that has no label of its own is TLP:RED.
+    ADDRESS is a TAXII server's discovery, API root or collection, the folder of a MISP feed, or a plain list or CSV.
+    Without --tlp an object that has no label of its own is TLP:RED.
     """
+    options: dict[str, Any] = {"page_size": page_size} if kind == "taxii" else {}
+    if types:
+        options["types"] = list(types)
+    if mapping is not None:
+        read = read_mapping(read_input(mapping, MAX_MAPPING_BYTES))
+        options["mapping"] = msgspec.to_builtins(msgspec.structs.replace(read, origin=name))
     made = session.node().sources.add(
         name,
         kind,
@@ -112,7 +122,7 @@ def add(
         terms=Terms(tlp, pap, labels, purpose, lane),
         collection=collection,
         flags=flags,
-        options={"page_size": page_size} | ({"types": list(types)} if types else {}),
+        options=options,
         credential=_credential(auth, user, header, secret_file),
         by=session.actor,
     )

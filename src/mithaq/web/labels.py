@@ -80,6 +80,13 @@ ACTIONS = {
     "collection.exclude": msgid("Took a collection from a constituent"),
     "collection.close": msgid("Closed a collection"),
     "constituent.sign-in": msgid("Signed in for a constituent"),
+    "source.add": msgid("Added a source to fetch"),
+    "source.fetch": msgid("Had a source fetched"),
+    "source.pause": msgid("Paused a source"),
+    "source.resume": msgid("Resumed a source"),
+    "source.restart": msgid("Had a source read anew"),
+    "source.remove": msgid("Removed a source"),
+    "source.discard": msgid("Discarded what a source had in quarantine"),
 }
 PURPOSES = {
     **vocabulary.PURPOSES,

@@ -62,6 +62,12 @@ class SourceCircles(Error):
     code = "source-circles"
 
 
+class SourceShrunk(Error):
+    """A list that is empty, or from which more has gone at once than any list loses: half a file, perhaps."""
+
+    code = "source-shrunk"
+
+
 class CredentialUnusable(Error):
     """A kept credential that cannot be opened any more."""
 

@@ -16,7 +16,7 @@ from mithaq.standards.tlp import Tlp
 
 PREFIX: Final = "source:"
 
-Kind = Literal["taxii", "misp-feed"]
+Kind = Literal["taxii", "misp-feed", "list"]
 Auth = Literal["none", "basic", "bearer", "token", "header"]
 Standing = Literal["active", "paused", "stopped"]
 
@@ -24,9 +24,10 @@ NEXT_ALONE: Final = "next-alone"
 RESUME_BY_SERVER_DATE: Final = "resume-by-server-date"
 CREDENTIAL_OVER_HTTP: Final = "credential-over-http"
 PRIVATE_NETWORK: Final = "private-network"
-FLAGS: Final = (NEXT_ALONE, RESUME_BY_SERVER_DATE, CREDENTIAL_OVER_HTTP, PRIVATE_NETWORK)
+SHRINKING: Final = "shrinking-list"
+FLAGS: Final = (NEXT_ALONE, RESUME_BY_SERVER_DATE, CREDENTIAL_OVER_HTTP, PRIVATE_NETWORK, SHRINKING)
 """What is let pass of one source: it takes no filters beside `next`; it gives no dates, so its clock is believed; its
-credential travels without TLS; it lies in a private network."""
+credential travels without TLS; it lies in a private network; its list may lose more than half of its values at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Source:
     """One place in the world, and how it is asked.
 
     `collection` is a TAXII collection's id, alias or title. `options` belong to the kind: `page_size` and `types` of a
-    TAXII server.
+    TAXII server, the `mapping` of a list.
     """
 
     id: str
@@ -106,12 +107,12 @@ class Followed:
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """What a source gave and could not be admitted: one object, or one event file."""
+    """What a source gave and could not be admitted: one object, one event file, one line."""
 
     object_id: str
     body: bytes
     reason: Reason
-    kind: Literal["object", "event"] = "object"
+    kind: Literal["object", "event", "line"] = "object"
 
 
 @dataclass(frozen=True, slots=True)

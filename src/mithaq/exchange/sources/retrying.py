@@ -35,7 +35,7 @@ class Retrying:
         for each in waiting:
             with self._db.read() as connection:
                 body = store.kept_body(connection, each.row)
-            if body is None:
+            if body is None or each.kind == "line":
                 continue
             done = self._event(source, each, body, at) if each.kind == "event" else self._object(source, each, body, at)
             outcome = replace(

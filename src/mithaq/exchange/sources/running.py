@@ -19,6 +19,7 @@ from mithaq.exchange.sources.credentials import Vault
 from mithaq.exchange.sources.errors import CredentialUnusable, Cut, Overtaken, SourceRefused
 from mithaq.exchange.sources.misp_feed import Feed
 from mithaq.exchange.sources.model import PRIVATE_NETWORK, Followed, Outcome, Source, Unfit
+from mithaq.exchange.sources.plain_list import PlainList
 from mithaq.exchange.sources.rules import due_after_failure
 from mithaq.exchange.sources.taxii import Reading
 from mithaq.exchange.sources.taxii_server import Server
@@ -87,7 +88,8 @@ class Running:
         """Note that a run ended by a fault of this program, so that it is not begun again at once."""
         with self._db.read() as connection:
             now = store.find(connection, followed.source.id)
-        return self._failed(_Run(now or followed, self._db, self._holdings, self._admitting, self._means), _Fault())
+        error = _Fault("this program failed on it; the log of the worker says how")
+        return self._failed(_Run(now or followed, self._db, self._holdings, self._admitting, self._means), error)
 
     def _web(self, source: Source, budget: Budget) -> Web:
         headers: dict[str, str] = {}
@@ -107,6 +109,10 @@ class Running:
                 with self._db.read() as connection:
                     versions = store.versions_of(connection, source.id)
                 return Feed(web, source, cursor, versions, at).events()
+            case "list":
+                with self._db.read() as connection:
+                    versions = store.versions_of(connection, source.id)
+                return PlainList(web, source, cursor, versions, self._holdings, at).batches()
         assert_never(source.kind)
 
     def _succeeded(self, run: _Run, outcome: Outcome) -> None:
@@ -160,9 +166,6 @@ class _Fault(Error):
 
     code = "source-fault"
 
-    def __init__(self) -> None:
-        super().__init__("this program failed on it; the log of the worker says how")
-
 
 class _Run:
     """One run: what it has stored so far, and under which turn of the record."""
@@ -195,7 +198,7 @@ class _Run:
             with self._db.write(at) as tx:
                 self._hold(tx)
                 stored, refused = self._admitting.store(tx, part)
-                self._keep(tx, batch, refused, stored)
+                self._keep(tx, refused, stored)
             self._count(stored, len(part), len(refused))
         last = parts[-1] if parts else []
         with self._db.write(at) as tx:
@@ -204,7 +207,7 @@ class _Run:
             if batch.original:
                 self._holdings.keep_original(tx, *batch.original)
             withdrawn = batch.note(tx) if batch.note else 0
-            self._keep(tx, batch, [*unfit, *refused], stored)
+            self._keep(tx, [*unfit, *refused], stored)
         self._count(stored, len(last), len(refused))
         self.outcome = replace(
             self.outcome,
@@ -224,10 +227,8 @@ class _Run:
             raise Overtaken("the source was paused, changed or run by somebody else meanwhile")
         self.turn += 1
 
-    def _keep(self, tx: Transaction, batch: Batch, unfit: Sequence[Unfit], stored: int) -> None:
+    def _keep(self, tx: Transaction, unfit: Sequence[Unfit], stored: int) -> None:
         """Keep what belongs to the transaction beside the objects."""
-        if batch.original:
-            self._holdings.keep_original(tx, *batch.original)
         store.count(tx, self.source.id, stored=stored, unkept=store.put_aside(tx, self.source.id, unfit))
 
     def _count(self, stored: int, tried: int, refused: int) -> None:

@@ -46,6 +46,10 @@ QUARANTINE_BODY_BYTES: Final = MIB
 MAX_EVENTS: Final = 1_000_000
 """Entries of a MISP manifest."""
 
+LIST_BYTES: Final = 64 * MIB
+MAX_LISTED: Final = 500_000
+"""Values of one list."""
+
 MAX_VANISHED_PERCENT: Final = 50
 """A list from which more than this share of its values has gone at once is taken for half a file."""
 

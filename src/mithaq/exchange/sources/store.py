@@ -320,6 +320,12 @@ def release_event(tx: Transaction, source_id: str, key: str) -> None:
     )
 
 
+def release_lines(tx: Transaction, source_id: str, before: datetime) -> None:
+    """Take bad lines out of quarantine that a list has no more."""
+    stale = (quarantine.c.source == source_id, quarantine.c.kind == "line", quarantine.c.last_at < before)
+    tx.execute(delete(quarantine).where(*stale))
+
+
 def _followed(connection: Connection, rows: Sequence[Row[Any]]) -> list[Followed]:
     waiting: dict[str, int] = {row.source: row.rows for row in connection.execute(_WAITING)}
     return [Followed(_source(row), _progress(row), waiting.get(row.id, 0)) for row in rows]

@@ -218,7 +218,7 @@ def test_an_address_that_is_none_is_refused(quick: Fetching, address: str) -> No
 def test_what_a_document_names_is_followed_at_its_own_origin_alone() -> None:
     base = "https://feeds.example/taxii2/"
     assert within(base, "root/") == "https://feeds.example/taxii2/root/"
-    assert within(base, "/root/") == "https://feeds.example/root/"
+    assert within(base, "/other/") == "https://feeds.example/other/"
     for away in (
         "https://feeds.example.evil/",
         "http://feeds.example/",
