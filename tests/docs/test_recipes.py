@@ -5,6 +5,7 @@ import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from mithaq.cli.main import cli
@@ -13,7 +14,7 @@ from mithaq.node.data_folder import DataFolder
 from mithaq.node.founding import found
 from mithaq.node.settings import Settings
 
-RECIPE = (Path(__file__).resolve().parents[2] / "docs" / "taxii.md").read_text("utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 BLOCK = re.compile(r"```\n(.*?)```", re.DOTALL)
 
 
@@ -23,7 +24,7 @@ def test_the_recipe_for_taxii_does_what_it_says(tmp_path: Path) -> None:
     found(DataFolder(root), settings, b"only a test's passphrase", datetime.now(UTC))
     secrets: list[str] = []
     account = ""
-    lines = [line for block in BLOCK.findall(RECIPE) for line in block.splitlines()]
+    lines = [line for block in BLOCK.findall((DOCS / "taxii.md").read_text("utf-8")) for line in block.splitlines()]
     assert len(lines) > 10
     for line in lines:
         words = shlex.split(line.replace("ACCOUNT", account))
@@ -41,4 +42,21 @@ def test_the_recipe_for_taxii_does_what_it_says(tmp_path: Path) -> None:
     node = compose(root)
     assert [each.alias for each in node.collections.all() if each.closed_at is None] == ["national-feed", "reports"]
     assert not any(node.constituents.sign_in(secret, "grid-operator", node.clock.now()) for secret in secrets)
+    node.close()
+
+
+def test_the_recipe_for_misp_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "xa"
+    settings = Settings(nation="XA", names={"en": "Xanadu"}, contact="duty@cert.example", listen_port=8479)
+    found(DataFolder(root), settings, b"only a test's passphrase", datetime.now(UTC))
+    monkeypatch.chdir(tmp_path)
+    lines = [line for block in BLOCK.findall((DOCS / "misp.md").read_text("utf-8")) for line in block.splitlines()]
+    assert len(lines) == 8
+    for line in lines:
+        answer = CliRunner().invoke(cli, ["--data", str(root), "--lang", "en", *shlex.split(line)[1:]])
+        assert answer.exit_code == 0, (line, answer.output)
+    assert {each.name for each in (tmp_path / "misp-feed").iterdir()} == {"manifest.json", "hashes.csv"}
+    node = compose(root)
+    versions = [each.misp_version for each in node.constituents.accounts("grid-operator")]
+    assert sorted(versions, key=str) == ["2.4.198", None, None]
     node.close()

@@ -20,8 +20,9 @@ from mithaq.exchange.taxii.model import PREFIX, Shelf
 from mithaq.exchange.taxii.settings import CHUNK_ROWS
 from mithaq.exchange.taxii.shelving import EVENTS
 from mithaq.exchange.taxii.store import shelves_of
-from mithaq.intelligence.foreign import ForeignEvent, object_ids, of_row, of_uuid
+from mithaq.intelligence.foreign import object_ids, of_row, of_uuid
 from mithaq.intelligence.indicators import identity_id
+from mithaq.intelligence.model import ForeignEvent
 from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL

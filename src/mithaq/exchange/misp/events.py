@@ -11,7 +11,8 @@ from mithaq.exchange.misp import store
 from mithaq.exchange.misp.catalogue import Catalogue, released_parts
 from mithaq.exchange.misp.model import Day, Head
 from mithaq.exchange.taxii.settings import CHUNK_ROWS
-from mithaq.intelligence.foreign import ForeignEvent, members
+from mithaq.intelligence.foreign import members
+from mithaq.intelligence.model import ForeignEvent
 from mithaq.kernel.lane import ACTUAL
 from mithaq.release.model import Released, Retraction
 from mithaq.release.rules import retract_inside

@@ -13,7 +13,7 @@ from mithaq.exchange.misp.catalogue import Catalogue, Organisation, stamp
 from mithaq.exchange.misp.errors import UnknownEvent
 from mithaq.exchange.misp.events import build
 from mithaq.exchange.misp.model import Head
-from mithaq.intelligence.foreign import ForeignEvent
+from mithaq.intelligence.model import ForeignEvent
 from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.reason import Reason

@@ -35,7 +35,7 @@ stamps = Table(
     Column("constituent", Text, primary_key=True),
     Column("uuid", Text, primary_key=True),
     Column("fingerprint", Text, nullable=False),
-    Column("timestamp", BigInteger, nullable=False),
+    Column("timestamp", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
 )
 """Which timestamp the present content of an own event has for a constituent: a new one for each change."""
 

@@ -6,14 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from mithaq.exchange.misp.settings import MISP_VERSION
 from mithaq.kernel.lane import ACTUAL
 from mithaq.nations.constituents.errors import BadConstituent
 from mithaq.standards.tlp import Tlp
 from tests.misp import ATTRIBUTE, EVENT, client, event, file_of, take
-from tests.taxii import BANK, GRID, Served, basic, made
+from tests.taxii import BANK, GRID, Served, TestClient, basic, made
 
 UUID = "7b8f0b1e-1234-4abc-8def-0000000000e0"
 SEEN = "7b8f0b1e-1234-4abc-8def-00000000005a"
