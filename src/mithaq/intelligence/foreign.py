@@ -89,14 +89,20 @@ def object_ids(connection: Connection, event: int) -> frozenset[str]:
     return frozenset(connection.scalars(_IDS, {"event": event}))
 
 
+def original(connection: Connection, event: ForeignEvent) -> bytes:
+    """Return the file in which an event came, empty where it is held no more."""
+    body = connection.scalar(_BODY, {"digest": event.original})
+    return bytes(body) if body is not None else b""
+
+
 def members(connection: Connection, event: ForeignEvent) -> dict[str, Any]:
     """Return an event as it came, from its original.
 
     Raises:
         LookupError: the original is held no more, or holds no such event.
     """
-    body = connection.scalar(_BODY, {"digest": event.original})
-    found = read_events(bytes(body))[event.place] if body is not None else None
+    body = original(connection, event)
+    found = read_events(body)[event.place] if body else None
     if not isinstance(found, dict):
         raise LookupError(event.uuid)
     return found

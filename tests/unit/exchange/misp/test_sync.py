@@ -152,6 +152,24 @@ def test_a_misp_pushes_an_event_and_its_changes_and_sightings(served: Served) ->
     }
 
 
+def test_no_answer_names_another_constituent_or_how_many_there_are(quick: Served) -> None:
+    """Who else is served is nobody's business (MISP#1668, #2442)."""
+    quick.collection(audience=(GRID, BANK), can_write=True, floor=Tlp.GREEN)
+    quick.store(made(1))
+    assert misp(quick, BANK).post("/misp/events/add", json={"Event": mine()}).status_code == 200
+    quick.settle()
+    peer = misp(quick)
+    for path in (
+        "servers/getVersion",
+        "users/view/me.json",
+        "events/index",
+        "feed/manifest.json",
+        f"events/view/{UUID}",
+    ):
+        assert BANK not in peer.get(f"/misp/{path}").text
+    assert peer.get("/misp/users/index").status_code == peer.get("/misp/organisations/index").status_code == 404
+
+
 def test_what_is_pushed_reaches_nobody_else_and_no_sharing_group_makes_trust(quick: Served) -> None:
     quick.collection(audience=(GRID, BANK), can_write=True, floor=Tlp.GREEN)
     peer, other = misp(quick), misp(quick, BANK)
