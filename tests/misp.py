@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from starlette.testclient import TestClient
-
 from mithaq.intelligence.imports.misp import import_misp
 from mithaq.intelligence.model import ImportReport, ImportTerms
 from mithaq.kernel.lane import ACTUAL
@@ -15,7 +13,7 @@ from mithaq.standards.misp.foreign import read_events
 from mithaq.standards.misp.labels import SHARING_GROUP
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
-from tests.taxii import GRID, Served
+from tests.taxii import GRID, Served, TestClient
 from tests.world import XA
 
 ATTRIBUTE = "5b8f0b1e-1234-4abc-8def-00000000000"

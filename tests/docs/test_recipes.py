@@ -5,6 +5,7 @@ import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from mithaq.cli.main import cli
@@ -60,3 +61,14 @@ def test_the_recipe_for_feeds_does_what_it_says(tmp_path: Path) -> None:
     doors = ("plain", "rpz", "suricata", "stix")
     assert [is_let_in(root, secret, door) for secret, door in zip(secrets, doors, strict=True)].count(False) == 1
     assert not is_let_in(root, secrets[0], "taxii")
+
+
+def test_the_recipe_for_misp_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "xa"
+    monkeypatch.chdir(tmp_path)
+    run("misp.md", root)
+    assert {each.name for each in (tmp_path / "misp-feed").iterdir()} == {"manifest.json", "hashes.csv"}
+    node = compose(root)
+    versions = [each.misp_version for each in node.constituents.accounts("grid-operator")]
+    assert sorted(versions, key=str) == ["2.4.198", None, None]
+    node.close()

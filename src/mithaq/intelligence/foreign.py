@@ -5,16 +5,15 @@ an object that several events share has one version that stands.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select
 
+from mithaq.intelligence.model import ForeignEvent, NewEvent
 from mithaq.intelligence.tables import misp_event_objects, misp_events, originals
 from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
-from mithaq.kernel.reason import Reason
 from mithaq.standards import stix
 from mithaq.standards.misp.foreign import exported_tags, objections, read_events
 
@@ -40,42 +39,6 @@ _OF_UUID: Final = select(misp_events).where(
 )
 _IDS: Final = select(misp_event_objects.c.stix_id).where(misp_event_objects.c.event == bindparam("event"))
 _BODY: Final = select(originals.c.body).where(originals.c.digest == bindparam("digest"))
-
-
-@dataclass(frozen=True, slots=True)
-class NewEvent:
-    """A foreign event to be kept: where it stands in which original, and which objects became of it."""
-
-    uuid: str
-    lane: Lane
-    nation: NationId
-    original: str
-    place: int
-    timestamp: int
-    object_ids: frozenset[str]
-    outside: frozenset[str]
-    head: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class ForeignEvent:
-    """A foreign event that is held; see the table for what each field says."""
-
-    id: int
-    uuid: str
-    lane: Lane
-    nation: NationId
-    original: str
-    place: int
-    timestamp: int
-    size: int
-    outside: frozenset[str]
-    head: Mapping[str, Any]
-
-    @property
-    def objections(self) -> tuple[Reason, ...]:
-        """Return what stands against passing it on, whoever asks."""
-        return tuple(Reason.of_json(each) for each in self.head["objections"])
 
 
 def new_event(
@@ -126,14 +89,20 @@ def object_ids(connection: Connection, event: int) -> frozenset[str]:
     return frozenset(connection.scalars(_IDS, {"event": event}))
 
 
+def original(connection: Connection, event: ForeignEvent) -> bytes:
+    """Return the file in which an event came, empty where it is held no more."""
+    body = connection.scalar(_BODY, {"digest": event.original})
+    return bytes(body) if body is not None else b""
+
+
 def members(connection: Connection, event: ForeignEvent) -> dict[str, Any]:
     """Return an event as it came, from its original.
 
     Raises:
         LookupError: the original is held no more, or holds no such event.
     """
-    body = connection.scalar(_BODY, {"digest": event.original})
-    found = read_events(bytes(body))[event.place] if body is not None else None
+    body = original(connection, event)
+    found = read_events(body)[event.place] if body else None
     if not isinstance(found, dict):
         raise LookupError(event.uuid)
     return found

@@ -251,3 +251,39 @@ class ImportTerms:
     admiralty: Admiralty | None = None
     tagged: Admiralty | None = None
     source: Source = "import"
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A foreign event to be kept: where it stands in which original, and which objects became of it."""
+
+    uuid: str
+    lane: Lane
+    nation: NationId
+    original: str
+    place: int
+    timestamp: int
+    object_ids: frozenset[str]
+    outside: frozenset[str]
+    head: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignEvent:
+    """A foreign event that is held; see the table for what each field says."""
+
+    id: int
+    uuid: str
+    lane: Lane
+    nation: NationId
+    original: str
+    place: int
+    timestamp: int
+    size: int
+    outside: frozenset[str]
+    head: Mapping[str, Any]
+
+    @property
+    def objections(self) -> tuple[Reason, ...]:
+        """Return what stands against passing it on, whoever asks."""
+        return tuple(Reason.of_json(each) for each in self.head["objections"])

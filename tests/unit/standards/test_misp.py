@@ -41,13 +41,19 @@ def found(pattern: str, **changes: Any) -> list[tuple[str, str, bool]]:
         ("[file:name = 'evil.exe']", [("filename", "evil.exe", True)]),
         ("[file:hashes.'SHA-256' = 'ab']", [("sha256", "ab", True)]),
         ("[file:hashes.MD5 = 'ab' AND file:name = 'evil.exe']", [("filename|md5", "evil.exe|ab", True)]),
-        ("[ipv4-addr:value = '1.2.3.4' OR domain-name:value = 'e.example']", [("ip-dst", "1.2.3.4", True), ("domain", "e.example", True)]),
-        ("[domain-name:value IN ('a.example', 'b.example')]", [("domain", "a.example", True), ("domain", "b.example", True)]),
+        (
+            "[ipv4-addr:value = '1.2.3.4' OR domain-name:value = 'e.example']",
+            [("ip-dst", "1.2.3.4", True), ("domain", "e.example", True)],
+        ),
+        (
+            "[domain-name:value IN ('a.example', 'b.example')]",
+            [("domain", "a.example", True), ("domain", "b.example", True)],
+        ),
         ("[network-traffic:src_ref.value = '198.51.100.7']", [("ip-src", "198.51.100.7", True)]),
         ("[mutex:name = 'crane']", [("mutex", "crane", True)]),
         ("[windows-registry-key:key = 'HKLM\\\\\\\\Run']", [("regkey", "HKLM\\\\Run", True)]),
     ],
-)  # fmt: skip
+)
 def test_a_pattern_of_single_things_is_an_attribute_for_each(
     pattern: str, attributes: list[tuple[str, str, bool]]
 ) -> None:

@@ -20,8 +20,9 @@ from mithaq.exchange.taxii.model import PREFIX, Shelf
 from mithaq.exchange.taxii.settings import CHUNK_ROWS
 from mithaq.exchange.taxii.shelving import EVENTS
 from mithaq.exchange.taxii.store import shelves_of
-from mithaq.intelligence.foreign import ForeignEvent, object_ids, of_row, of_uuid
+from mithaq.intelligence.foreign import object_ids, of_row, of_uuid
 from mithaq.intelligence.indicators import identity_id
+from mithaq.intelligence.model import ForeignEvent
 from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL
@@ -36,7 +37,7 @@ from mithaq.standards.tlp import Tlp
 NOT_WHOLE: Final = Reason(
     "misp-not-whole",
     "%(missing)s of the %(size)s objects converted from the event are not released to this constituent",
-    remedy="mithaq why names the reason for each object",
+    remedy="state its TLP and PAP when importing it, if it names none: --tlp, --pap",
 )
 _HIDDEN: Final = Reason("misp-hidden-reference", "the event refers to an object that this constituent may not know")
 
@@ -147,7 +148,10 @@ class Catalogue:
         seen: set[str] = set()
         ids = None if uuid is None else [f"{kind}--{uuid}" for kind in sorted(EVENTS)]
         rows = list(store.reports(self.connection, self.asked(), ids))
-        counted = store.referred(self.connection, self.asked(reports=[row.row for row in rows])) if rows else {}
+        counted: dict[int, Any] = {}
+        for start in range(0, len(rows), CHUNK_ROWS):
+            chunk = [row.row for row in rows[start : start + CHUNK_ROWS]]
+            counted |= store.referred(self.connection, self.asked(reports=chunk))
         for shelf in self.shelves.values():
             mine = [row for row in rows if row.shelf == shelf.id]
             parsed = [parse(bytes(row.body)) for row in mine]
@@ -191,10 +195,9 @@ class Catalogue:
             if event.nation != giver:
                 continue
             for shelf in self.shelves.values():
-                rows = released_parts(self, event, shelf)
-                if rows and not event.objections:
-                    pap = max((Pap(each.pap) for each in rows if each.pap is not None), default=Pap.RED)
-                    yield _foreign_head(event, max(Tlp(each.tlp) for each in rows), pap, shelf)
+                labels = released_labels(self, event, shelf) if not event.objections else None
+                if labels is not None:
+                    yield _foreign_head(event, *labels, shelf)
                     break
 
     def _counted(self, shelf: Shelf, only: ForeignEvent | None = None) -> Sequence[Any]:
@@ -214,23 +217,28 @@ class Catalogue:
         return tuple(found)
 
 
-def released_parts(catalogue: Catalogue, event: ForeignEvent, shelf: Shelf) -> list[Any]:
-    """Return the objects of a foreign event on a shelf, each decided now; none at all unless all are released."""
-    found: list[Any] = []
-    after = 0
+def released_labels(catalogue: Catalogue, event: ForeignEvent, shelf: Shelf) -> tuple[Tlp, Pap] | None:
+    """Decide about every object of a foreign event on a shelf; return the strictest labels if all are released.
+
+    Cost: a chunk of objects in memory at a time.
+    """
+    tlps, paps, present = {Tlp.CLEAR}, {Pap.CLEAR}, set()
+    after, is_ours = 0, event.nation == catalogue.own
     while True:
-        is_ours = event.nation == catalogue.own
         rows = store.parts(catalogue.connection, event.id, shelf.id, after, CHUNK_ROWS, is_ours=is_ours)
         refs = [parse(bytes(row.body)).refs for row in rows]
         decided = catalogue.judge.decide(catalogue.judge.items(rows), refs, shelf)
         if any(each is None for each in decided):
-            return []
-        found += rows
+            return None
+        tlps |= {Tlp(row.tlp) for row in rows}
+        paps |= {Pap.RED if row.pap is None else Pap(row.pap) for row in rows}
+        present |= {row.stix_id for row in rows}
         if len(rows) < CHUNK_ROWS:
             break
         after = rows[-1].row
-    present = {row.stix_id for row in found}
-    return found if len(present) == event.size and present == object_ids(catalogue.connection, event.id) else []
+    if present != object_ids(catalogue.connection, event.id):
+        return None
+    return max(tlps), max(paps)
 
 
 def stamp(db: Database, constituent: str, heads: Sequence[Head], at: datetime) -> list[Head]:

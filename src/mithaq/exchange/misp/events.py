@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from mithaq.exchange.misp import store
-from mithaq.exchange.misp.catalogue import Catalogue, released_parts
+from mithaq.exchange.misp.catalogue import Catalogue, released_labels
 from mithaq.exchange.misp.model import Day, Head
 from mithaq.exchange.taxii.settings import CHUNK_ROWS
-from mithaq.intelligence.foreign import ForeignEvent, members
+from mithaq.intelligence.foreign import members
+from mithaq.intelligence.model import ForeignEvent
 from mithaq.kernel.lane import ACTUAL
 from mithaq.release.model import Released, Retraction
 from mithaq.release.rules import retract_inside
@@ -144,14 +145,14 @@ def _is_home(report: int, homes: Sequence[Any], day: int | None) -> bool:
 
 
 def _foreign(catalogue: Catalogue, head: Head, event: ForeignEvent, way: Way) -> dict[str, Any] | None:
-    shelf = catalogue.shelves[head.shelf]
-    if not released_parts(catalogue, event, shelf):
+    labels = released_labels(catalogue, event, catalogue.shelves[head.shelf])
+    if labels is None:
         return None
     try:
         came = members(catalogue.connection, event)
     except LookupError:
         return None
-    return outgoing(came, head.tlp, head.pap, way)
+    return outgoing(came, *labels, way)
 
 
 def _released(catalogue: Catalogue, rows: Sequence[Any]) -> Iterator[tuple[str, Fields]]:

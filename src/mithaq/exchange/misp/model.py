@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Final, Literal
 
-from mithaq.intelligence.foreign import ForeignEvent
+from mithaq.intelligence.model import ForeignEvent
 from mithaq.standards.misp.labels import pap_tag, tlp_tag
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp

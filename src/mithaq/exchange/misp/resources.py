@@ -279,6 +279,8 @@ class Resources:
         """Yield the events that may hold something, the newest change first."""
         who = visit.constituent.id
         heads = [head for head in reversed(self._serving.heads(who, at)) if search.passes_head(head)]
+        if search.values:
+            heads = self._serving.naming(heads, search.values)
         yield from self._serving.events(who, heads, at, visit.way)
 
     def _matching(self, visit: Visit, search: Search, at: datetime) -> Iterator[tuple[Head, dict[str, Any]]]:

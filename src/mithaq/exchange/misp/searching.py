@@ -76,6 +76,12 @@ class Search:
         """Tell whether it asks for anything that only an attribute can answer."""
         return self.to_ids is not None or any(name in self.choices for name in _OF_ATTRIBUTES)
 
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Return the exact values of which an attribute must have one, none where it may have any."""
+        wanted = self.choices.get("value", Choice())
+        return wanted.some if not any("%" in each for each in wanted.some) else ()
+
     def passes_head(self, head: Head) -> bool:
         """Tell whether an event passes as far as its head says."""
         if not self.dates[0] <= head.date <= self.dates[1]:

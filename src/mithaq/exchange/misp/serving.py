@@ -1,6 +1,7 @@
 """What a constituent's MISP is told: heads of events, events, and the files of a feed, each judged now."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,16 +10,21 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
+from mithaq.exchange.misp import store
 from mithaq.exchange.misp.catalogue import Catalogue, Organisation, stamp
 from mithaq.exchange.misp.errors import UnknownEvent
 from mithaq.exchange.misp.events import build
-from mithaq.exchange.misp.model import Head
-from mithaq.intelligence.foreign import ForeignEvent
+from mithaq.exchange.misp.model import Day, Head
+from mithaq.intelligence.foreign import original
+from mithaq.intelligence.model import ForeignEvent
+from mithaq.intelligence.service import Holdings
 from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import ACTUAL
 from mithaq.kernel.reason import Reason
 from mithaq.standards.misp import feed
 from mithaq.standards.misp.labels import Way
+from mithaq.standards.observable import recognise
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,26 @@ class Serving:
             if made is not None:
                 yield head, made
 
+    def naming(self, heads: Sequence[Head], values: Sequence[str]) -> list[Head]:
+        """Return the heads of events that may hold one of these values; what they hold is looked at afterwards.
+
+        Own events are found by what is indexed of their objects, foreign ones by the text of their originals: not all
+        that stands in a MISP event becomes an observable.
+        """
+        observables = [recognise(value) for value in values]
+        needles = [_needle(value) for value in values]
+        with self._db.read() as connection:
+            known = Holdings(self._db).known(connection, [each for each in observables if each], ACTUAL)
+            rows = sorted({row for each in known.values() for row in each})
+            days, reports = store.events_of_rows(connection, rows) if all(observables) else (None, None)
+            return [
+                head
+                for head in heads
+                if (isinstance(head.source, Day) and (days is None or head.source in days))
+                or (isinstance(head.source, int) and (reports is None or head.source in reports))
+                or (isinstance(head.source, ForeignEvent) and _may_hold(original(connection, head.source), needles))
+            ]
+
     def refusals(self, constituent: str, at: datetime) -> list[Refused]:
         """Return the imported events that do not go to a constituent, with all reasons: for people here alone."""
         with self._db.read() as connection:
@@ -89,6 +115,16 @@ class Serving:
         """Yield the lines of `hashes.csv`, event by event."""
         for _, event in self.events(constituent, self.heads(constituent, at), at, "feed"):
             yield from feed.hash_lines(event)
+
+
+def _needle(value: str) -> bytes:
+    """Return the longest piece of a value that JSON writes in one way only."""
+    return max(re.findall(r"[a-z0-9.-]+", value.lower()), key=len, default="").encode()
+
+
+def _may_hold(body: bytes, needles: Sequence[bytes]) -> bool:
+    lowered = body.lower()
+    return any(needle in lowered for needle in needles)
 
 
 def manifest(heads: Sequence[Head], digests: Mapping[str, str] | None = None) -> bytes:

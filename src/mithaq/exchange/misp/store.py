@@ -20,6 +20,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from mithaq.exchange.misp.model import Day
 from mithaq.exchange.taxii.judging import COLUMNS
 from mithaq.exchange.taxii.store import gone, places, refs, shelved
 from mithaq.intelligence.foreign import IS_NEWEST
@@ -35,7 +36,7 @@ stamps = Table(
     Column("constituent", Text, primary_key=True),
     Column("uuid", Text, primary_key=True),
     Column("fingerprint", Text, nullable=False),
-    Column("timestamp", BigInteger, nullable=False),
+    Column("timestamp", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
 )
 """Which timestamp the present content of an own event has for a constituent: a new one for each change."""
 
@@ -246,6 +247,18 @@ _STANDING: Final = (
     .order_by(objects.c.row)
 )
 _STAMPS: Final = select(stamps).where(stamps.c.constituent == bindparam("constituent"))
+_DAYS_OF_ROWS: Final = (
+    select(places.c.day, objects.c.tlp, objects.c.pap)
+    .join(objects, objects.c.row == places.c.object)
+    .where(places.c.object.in_(bindparam("rows", expanding=True)), objects.c.pap.is_not(None))
+    .distinct()
+)
+_REPORTS_OF_ROWS: Final = (
+    select(refs.c.object)
+    .join(objects, objects.c.stix_id == refs.c.ref)
+    .where(objects.c.row.in_(bindparam("rows", expanding=True)))
+    .distinct()
+)
 _OF_OBJECTS: Final = (
     select(misp_event_objects.c.event)
     .distinct()
@@ -334,6 +347,13 @@ def events_of(connection: Connection, ids: Iterable[str]) -> frozenset[int]:
 def standing(connection: Connection, shelf: int, ids: Sequence[str], rows: Sequence[int]) -> Sequence[Any]:
     """Return objects by their ids or rows, as far as they stand on a shelf."""
     return connection.execute(_STANDING, {"shelf": shelf, "ids": list(ids), "rows": list(rows)}).all()
+
+
+def events_of_rows(connection: Connection, rows: Sequence[int]) -> tuple[set[Day], set[int]]:
+    """Return the days and the reports in whose events these objects may be."""
+    asked = {"rows": list(rows)}
+    days = {Day(row.day, Tlp(row.tlp), Pap(row.pap)) for row in connection.execute(_DAYS_OF_ROWS, asked)}
+    return days, set(connection.scalars(_REPORTS_OF_ROWS, asked))
 
 
 def stamped(connection: Connection, constituent: str) -> dict[str, tuple[str, int]]:

@@ -22,8 +22,8 @@ from mithaq.exchange.taxii.model import Shelf
 from mithaq.exchange.taxii.posting import Posting, giver, least_terms
 from mithaq.exchange.taxii.store import shelves_of
 from mithaq.intelligence import foreign
-from mithaq.intelligence.foreign import ForeignEvent
 from mithaq.intelligence.imports.misp import MEDIA_TYPE, convert, terms_of_event
+from mithaq.intelligence.model import ForeignEvent
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel.database import Database
 from mithaq.kernel.lane import ACTUAL

@@ -23,7 +23,6 @@ from mithaq.exchange.sources.taxii_server import demand_ok
 from mithaq.exchange.sources.web import Asking
 from mithaq.intelligence import foreign
 from mithaq.intelligence.errors import MispFailed, TooMuch
-from mithaq.intelligence.foreign import NewEvent
 from mithaq.intelligence.imports.misp import (
     MEDIA_TYPE,
     ConvertedEvent,
@@ -33,6 +32,7 @@ from mithaq.intelligence.imports.misp import (
     terms_of_event,
 )
 from mithaq.intelligence.imports.tally import reason_of
+from mithaq.intelligence.model import NewEvent
 from mithaq.intelligence.settings import MISP_MAX_BYTES
 from mithaq.intelligence.store import name_of_original
 from mithaq.kernel.database import Transaction

@@ -11,10 +11,9 @@ from mithaq.exchange.sources.admitting import Admitting
 from mithaq.exchange.sources.model import Outcome, Quarantined, Source, Unfit
 from mithaq.intelligence import foreign
 from mithaq.intelligence.errors import MispFailed, TooMuch
-from mithaq.intelligence.foreign import NewEvent
 from mithaq.intelligence.imports.misp import MEDIA_TYPE, convert, foreign_event, terms_of_event
 from mithaq.intelligence.imports.tally import reason_of
-from mithaq.intelligence.model import ImportTerms
+from mithaq.intelligence.model import ImportTerms, NewEvent
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.store import name_of_original
 from mithaq.kernel.database import Database

@@ -14,10 +14,9 @@ import msgspec
 
 from mithaq.intelligence import foreign
 from mithaq.intelligence.errors import MispFailed, TooMuch
-from mithaq.intelligence.foreign import NewEvent
 from mithaq.intelligence.imports import misp_worker
 from mithaq.intelligence.imports.tally import Tally
-from mithaq.intelligence.model import ImportReport, ImportTerms
+from mithaq.intelligence.model import ImportReport, ImportTerms, NewEvent
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import MISP_CPU_S, MISP_MAX_BYTES, MISP_MEMORY_BYTES, MISP_WALL_S
 from mithaq.intelligence.warninglists import WarningLists

@@ -94,7 +94,11 @@ def said(fields: Mapping[str, Any]) -> Said:
         made.attributes = [_attribute(fields, place, *each) for place, each in enumerate(found)]
         _missing(fields, made)
     elif not made.losses:
-        _lose(made, fields, "misp-no-form", "objects of the type %(type)s have no form in MISP here", type=kind)
+        _lose(
+            made,
+            fields,
+            Reason("misp-no-form", "objects of the type %(type)s have no form in MISP here", {"type": kind}),
+        )
     return made
 
 
@@ -150,7 +154,9 @@ def _of_indicator(fields: Mapping[str, Any], made: Said) -> list[Found]:
         return [(_LANGUAGES[language], pattern)]
     if language not in ("stix", ""):
         _lose(
-            made, fields, "misp-pattern-language", "MISP has no attribute for patterns in %(type)s", type=language[:40]
+            made,
+            fields,
+            Reason("misp-pattern-language", "MISP has no attribute for patterns in %(type)s", {"type": language[:40]}),
         )
         return []
     try:
@@ -162,7 +168,7 @@ def _of_indicator(fields: Mapping[str, Any], made: Said) -> list[Found]:
         whole = reader.reason is not None
     found = [_alternative(each) for each in alternatives]
     if whole or None in found or not found:
-        _lose(made, fields, "misp-pattern-whole", "the pattern goes out as text; no MISP matches it by itself")
+        _lose(made, fields, Reason("misp-pattern-whole", "the pattern goes out as text; no MISP matches it by itself"))
         return [("stix2-pattern", pattern)]
     return list(dict.fromkeys(value for each in found if each for value in each))
 
@@ -239,11 +245,11 @@ def _galaxy(fields: Mapping[str, Any], made: Said) -> None:
     if kind == "intrusion-set" and not number:
         galaxy = "threat-actor"
     if not name or (kind in ("malware", "tool", "course-of-action") and not number):
-        _lose(made, fields, "misp-no-cluster", "MISP's galaxies name no such %(type)s", type=kind)
+        _lose(made, fields, Reason("misp-no-cluster", "MISP's galaxies name no such %(type)s", {"type": kind}))
         return
     made.tags = [{"name": f'misp-galaxy:{galaxy}="{name}{f" - {number}" if number else ""}"'}]
     if fields.get("description") or fields.get("aliases"):
-        _lose(made, fields, "misp-tag-only", "only its name goes out, as a tag")
+        _lose(made, fields, Reason("misp-tag-only", "only its name goes out, as a tag"))
 
 
 def _mitre_id(fields: Mapping[str, Any]) -> str:
@@ -262,8 +268,12 @@ def _missing(fields: Mapping[str, Any], made: Said) -> None:
     if kind == "file" and isinstance(fields.get("hashes"), dict):
         left += sorted(f"hashes.{name}" for name in fields["hashes"] if name not in _HASHES)
     if left:
-        _lose(made, fields, "misp-fields", "an attribute cannot say: %(members)s", members=", ".join(left)[:500])
+        _lose(
+            made,
+            fields,
+            Reason("misp-fields", "an attribute cannot say: %(members)s", {"members": ", ".join(left)[:500]}),
+        )
 
 
-def _lose(made: Said, fields: Mapping[str, Any], code: str, message: str, **params: str) -> None:
-    made.losses.append(Loss(str(fields["id"]), Reason(code, message, dict(params))))
+def _lose(made: Said, fields: Mapping[str, Any], reason: Reason) -> None:
+    made.losses.append(Loss(str(fields["id"]), reason))

@@ -13,7 +13,7 @@ from mithaq.kernel.lane import ACTUAL
 from mithaq.standards.misp.labels import tag_names
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
-from tests.misp import client, md5, read_feed
+from tests.misp import client, file_of, md5, read_feed, take
 from tests.taxii import BANK, GRID, Served, carried, made, name
 from tests.world import XA
 
@@ -162,13 +162,19 @@ def hide_by_reference(served: Served) -> None:
     served.store(made(50, tlp=Tlp.RED), report(51, name(50), name(1)))
 
 
+def hide_a_foreign_event(served: Served) -> None:
+    take(served, file_of(Tag=[{"name": "tlp:red"}]))
+
+
 def hide_by_audience(served: Served) -> None:
     served.collection("other", audience=(BANK,))
     served.node.collections.close("other", served.clock.now())
 
 
 @pytest.mark.parametrize(
-    "hide", [hide_by_label, hide_by_pap, hide_by_veto, hide_by_reference, hide_by_audience], ids=lambda f: f.__name__
+    "hide",
+    [hide_by_label, hide_by_pap, hide_by_veto, hide_by_reference, hide_by_audience, hide_a_foreign_event],
+    ids=lambda f: f.__name__,
 )
 def test_two_worlds_that_differ_in_what_is_withheld_are_one_to_a_recipient(served: Served, hide: Any) -> None:
     """No manifest, index, count, ETag, hash list or search tells of it."""

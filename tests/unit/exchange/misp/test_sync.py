@@ -6,14 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from mithaq.exchange.misp.settings import MISP_VERSION
 from mithaq.kernel.lane import ACTUAL
 from mithaq.nations.constituents.errors import BadConstituent
 from mithaq.standards.tlp import Tlp
 from tests.misp import ATTRIBUTE, EVENT, client, event, file_of, take
-from tests.taxii import BANK, GRID, Served, basic, made
+from tests.taxii import BANK, GRID, Served, TestClient, basic, made
 
 UUID = "7b8f0b1e-1234-4abc-8def-0000000000e0"
 SEEN = "7b8f0b1e-1234-4abc-8def-00000000005a"
@@ -151,6 +150,24 @@ def test_a_misp_pushes_an_event_and_its_changes_and_sightings(served: Served) ->
     assert peer.post("/misp/sightings/restSearch/event", json={"uuid": [EVENT], "limit": 1, "page": 2}).json() == {
         "response": []
     }
+
+
+def test_no_answer_names_another_constituent_or_how_many_there_are(quick: Served) -> None:
+    """Who else is served is nobody's business (MISP#1668, #2442)."""
+    quick.collection(audience=(GRID, BANK), can_write=True, floor=Tlp.GREEN)
+    quick.store(made(1))
+    assert misp(quick, BANK).post("/misp/events/add", json={"Event": mine()}).status_code == 200
+    quick.settle()
+    peer = misp(quick)
+    for path in (
+        "servers/getVersion",
+        "users/view/me.json",
+        "events/index",
+        "feed/manifest.json",
+        f"events/view/{UUID}",
+    ):
+        assert BANK not in peer.get(f"/misp/{path}").text
+    assert peer.get("/misp/users/index").status_code == peer.get("/misp/organisations/index").status_code == 404
 
 
 def test_what_is_pushed_reaches_nobody_else_and_no_sharing_group_makes_trust(quick: Served) -> None:

@@ -1,0 +1,34 @@
+"""MISP at the console: a feed as files, what does not go out, an object as an event."""
+
+import json
+from pathlib import Path
+
+from tests.misp import ATTRIBUTE, EVENT, event, file_of
+from tests.unit.cli.conftest import Desk
+
+
+def test_a_feed_is_written_and_what_does_not_go_out_is_explained(xa: Desk, tmp_path: Path) -> None:
+    assert xa("constituent", "add", "grid-operator", "--name-en", "Grid", "--contact", "soc@x").code == 0
+    assert xa("collection", "add", "feed", "--title", "Feed", "--for", "grid-operator").code == 0
+    kept = tmp_path / "event.json"
+    kept.write_bytes(file_of())
+    assert xa("object", "import", "--misp", str(kept)).code == 0
+    folder = tmp_path / "feed"
+    (written,) = xa.json("misp", "feed", str(folder), "--constituent", "grid-operator")
+    assert (written["events"], written["removed"]) == (0, 0)  # no worker has filled the shelf as yet
+    assert json.loads((folder / "manifest.json").read_bytes()) == {}
+    (refused,) = xa.json("misp", "refused", "--constituent", "grid-operator")
+    assert refused["event"] == EVENT
+    assert any("are not released to this constituent" in why for why in refused["why"])
+    (shown,) = xa.json("object", "misp", f"indicator--{ATTRIBUTE}1")
+    assert shown == {"event": event(distribution="1"), "lost": [], "against": []}
+    assert xa("object", "misp", f"indicator--{ATTRIBUTE}9").code == 3
+    assert xa("misp", "feed", str(folder), "--constituent", "nobody").code == 3
+    assert xa("misp", "refused", "--constituent", "nobody").code == 3
+    assert xa("misp", "feed", str(kept / "x"), "--constituent", "grid-operator").code == 1
+
+
+def test_an_account_names_the_version_that_its_misp_compares(xa: Desk) -> None:
+    assert xa("constituent", "add", "grid-operator", "--name-en", "Grid", "--contact", "soc@x").code == 0
+    assert xa("constituent", "token", "grid-operator", "--misp-version", "2.4.198").code == 0
+    assert xa("constituent", "token", "grid-operator", "--misp-version", "new").code == 1
