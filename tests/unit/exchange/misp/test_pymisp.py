@@ -1,41 +1,17 @@
 """Unmodified PyMISP against a node over a real socket, reading and writing."""
 
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-import uvicorn
 from pymisp import MISPAttribute, MISPEvent, MISPSighting, PyMISP, PyMISPError
-from starlette.applications import Starlette
 
-from mithaq.api.app import machine_doors
 from mithaq.intelligence.foreign import members, of_uuid
 from mithaq.kernel.lane import ACTUAL
 from mithaq.standards.tlp import Tlp
-from tests.doors import listening
 from tests.misp import ATTRIBUTE, EVENT, file_of, take
-from tests.taxii import BANK, GRID, Served, made
+from tests.taxii import BANK, GRID, Served, listening_node, made
 
 UUID = "7b8f0b1e-1234-4abc-8def-0000000000e0"
-
-
-@contextmanager
-def listening_node(served: Served) -> Iterator[str]:
-    with listening() as listener:
-        app = Starlette(routes=machine_doors(served.node))
-        config = uvicorn.Config(app, log_level="critical", ws="none", timeout_graceful_shutdown=1, lifespan="off")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/misp/"
-        finally:
-            server.should_exit = True
-            thread.join(10)
 
 
 @pytest.fixture
@@ -45,7 +21,7 @@ def live(served: Served) -> Iterator[tuple[Served, str]]:
     served.store(*[made(number) for number in range(5)])
     take(served, file_of())
     with listening_node(served) as address:
-        yield served, address
+        yield served, f"{address}/misp/"
 
 
 def test_pymisp_connects_reads_and_searches(live: tuple[Served, str]) -> None:

@@ -17,10 +17,9 @@ from mithaq.exchange.sources.model import CREDENTIAL_OVER_HTTP, PRIVATE_NETWORK
 from mithaq.exchange.sources.worker import SourceWorker
 from mithaq.kernel.database import Database
 from tests.scripted import Asked, Reply, TaxiiScript, scripted
-from tests.taxii import GRID, Served, made, name
+from tests.taxii import GRID, Served, listening_node, made, name
 from tests.unit.exchange.sources.conftest import GREEN, Fetching
 from tests.unit.exchange.sources.test_taxii_client import dated
-from tests.unit.exchange.taxii.test_clients import listening_node
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ def test_a_node_reads_what_another_nodes_server_gives_byte_for_byte(partner: Ser
     partner.store(*[made(number) for number in range(120)], made(500, "intrusion-set", name="Quiet Crane"))
     with listening_node(partner) as address:
         fetching.follow(
-            address,
+            f"{address}/taxii2/",
             collection="Title of feed",
             credential=Credential("basic", partner.secret(), user=GRID),
             flags=[CREDENTIAL_OVER_HTTP],
@@ -43,7 +42,7 @@ def test_a_node_reads_what_another_nodes_server_gives_byte_for_byte(partner: Ser
         )
         outcome = fetching.run()
         assert (outcome.reason, outcome.stored, outcome.requests) == (None, 121, 2 + 5)
-        peer = taxii.Server(address, user=GRID, password=partner.secret()).api_roots[0].collections[0]
+        peer = taxii.Server(f"{address}/taxii2/", user=GRID, password=partner.secret()).api_roots[0].collections[0]
         theirs = [each["id"] for page in taxii.as_pages(peer.get_objects, per_request=25) for each in page["objects"]]
         assert fetching.held() == theirs
         assert all(fetching.object(name(number)).body == made(number) for number in (0, 60, 119))

@@ -5,7 +5,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -13,32 +12,10 @@ import httpx
 import pytest
 import stix2
 import taxii2client.v21 as taxii
-import uvicorn
 from requests.exceptions import HTTPError
-from starlette.applications import Starlette
 
-from mithaq.api.app import machine_doors
 from mithaq.standards.tlp import Tlp
-from tests.doors import listening
-from tests.taxii import BANK, GRID, TAXII, Served, basic, made, name
-
-
-@contextmanager
-def listening_node(served: Served) -> Iterator[str]:
-    """Serve a node's doors for machines on loopback; yield where its TAXII server is."""
-    with listening() as listener:
-        app = Starlette(routes=machine_doors(served.node))
-        config = uvicorn.Config(app, log_level="critical", ws="none", timeout_graceful_shutdown=1, lifespan="off")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/taxii2/"
-        finally:
-            server.should_exit = True
-            thread.join(10)
+from tests.taxii import BANK, GRID, TAXII, Served, basic, listening_node, made, name
 
 
 @pytest.fixture
@@ -46,7 +23,7 @@ def live(served: Served) -> Iterator[tuple[Served, str]]:
     served.collection(audience=(GRID, BANK), can_write=True, floor=Tlp.GREEN)
     served.store(*[made(number) for number in range(30)], made(30, "intrusion-set", name="Quiet Crane"))
     with listening_node(served) as address:
-        yield served, address
+        yield served, f"{address}/taxii2/"
 
 
 def collection_of(live: tuple[Served, str], who: str = GRID) -> taxii.Collection:
@@ -186,7 +163,7 @@ def test_one_account_has_only_so_many_open_requests(served: Served) -> None:
     served.collection()
     served.store(made(1))
     with listening_node(served) as address:
-        only_so_many(served, address)
+        only_so_many(served, f"{address}/taxii2/")
 
 
 def only_so_many(served: Served, address: str) -> None:
