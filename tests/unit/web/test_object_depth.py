@@ -80,7 +80,10 @@ def test_a_proposal_for_an_own_object_waits_on_the_page_and_is_accepted_there(
     note = put(
         countries[0], at, new_note([own], content="It is a heron.", tlp=Tlp.GREEN, created_by=XB, at=at, says=says), XB
     )
-    releaser = signed_in(Role.RELEASER, Role.ANALYST)
+    releaser = signed_in(Role.RELEASER, Role.ANALYST, Role.DUTY_OFFICER)
+    overview = releaser.get("/").text
+    assert "Proposal of XB on:" in overview
+    assert "Content-Type" not in overview
     for path in (f"/intelligence/{own}", "/intelligence/proposals"):
         page = releaser.get(path).text
         assert "It is a heron." in page
