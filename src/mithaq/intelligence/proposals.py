@@ -16,14 +16,21 @@ from mithaq.intelligence.model import NewObject, StoredObject, StoreReport
 from mithaq.intelligence.remarks import RemarkTerms, accepted, answer_to
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import MAX_SEARCH_LIMIT
-from mithaq.intelligence.tables import objects
+from mithaq.intelligence.tables import objects, provenance
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import Lane
 from mithaq.standards.stix import fields_of
 from mithaq.standards.stix.comment import Answer
 
-_NEWEST: Final = select(func.max(objects.c.row)).where(
-    objects.c.stix_id == bindparam("stix_id"), objects.c.lane == bindparam("lane")
+_NEWEST: Final = (
+    select(func.max(objects.c.row))
+    .join(provenance, provenance.c.object == objects.c.row)
+    .where(
+        objects.c.stix_id == bindparam("stix_id"),
+        objects.c.lane == bindparam("lane"),
+        provenance.c.source == "own",
+        provenance.c.standing == "stands",
+    )
 )
 
 
@@ -95,10 +102,13 @@ def _one(connection: Connection, holdings: Holdings, note_id: str, lane: Lane) -
 
 
 def _proposal(connection: Connection, holdings: Holdings, said: Said, given: Answer | None) -> Proposal | None:
-    """Return a proposal beside the newest version of the own object, None where there is none that stands."""
+    """Return a proposal beside this nation's own newest version of the object, None where there is none that stands.
+
+    What others say of it under the same id, however new, is not what the owner answers for.
+    """
     versions = holdings.get(connection, said.comment.about[0], said.stored.lane)
-    own = versions[0] if versions else None
-    if own is None or not own.stands or not any(word.source == "own" for word in own.provenance):
+    own = next((each for each in versions if _stands_by(each)), None)
+    if own is None:
         return None
     version = rfc3339(own.stix.modified) if own.stix.modified else ""
     differences = between(fields_of(own.body), dict(said.comment.proposed or {}))
@@ -114,6 +124,10 @@ def _answers(connection: Connection, note_ids: list[str], lane: Lane) -> dict[st
         for each in said_of(connection, note_ids, lane)
         if each.comment.answer is not None and _is_own(each)
     }
+
+
+def _stands_by(stored: StoredObject) -> bool:
+    return any(word.source == "own" and word.standing == "stands" for word in stored.provenance)
 
 
 def _is_own(said: Said) -> bool:

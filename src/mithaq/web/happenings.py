@@ -140,14 +140,15 @@ def _told(node: Node, connection: Connection, entry: Entry, names: Mapping[int, 
 
 
 def _more(entry: Entry, others: int, words: Translator) -> str:
-    """Return how a log contradicts, what an opinion says, or how many objects are not named."""
+    """Return how a log contradicts, what an opinion or an answer says, or how many objects are not named."""
     if entry.kind == "exchange.contradiction":
         ruling = str(entry.detail.get("ruling", ""))
         return words.gettext(LABELS.get(f"difference-{ruling}", ruling))
     if entry.kind == OPINION:
         return words.gettext(OPINIONS[f"opinion-{entry.detail['says']}"])
     if entry.kind == PROPOSAL:
-        return words.gettext(LABELS.get(f"answer-{entry.detail['says']}", ""))
+        answer = LABELS.get(f"answer-{entry.detail['says']}")
+        return words.gettext(answer) if answer else ""
     return words.ngettext("and %(count)s more", "and %(count)s more", others) if others > 0 else ""
 
 

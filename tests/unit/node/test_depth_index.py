@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from mithaq.intelligence.comments import said_of
 from mithaq.intelligence.model import NewObject, Provenance
 from mithaq.intelligence.postings import PART_ROWS
 from mithaq.intelligence.service import Holdings
@@ -49,8 +50,13 @@ def test_the_index_of_older_objects_is_the_one_they_would_have_today(db_url: str
     migrate(db_url, REVISION)
     database = Database.open(db_url)
     holdings = Holdings(database)
+    about = stix_id("malware", 1)
+    given = Provenance("import", NationId("XA"), None, None, None, None, Tlp.GREEN, None, {}, AT)
+    note = json.dumps(
+        {"type": "note", "id": stix_id("note", 1), "content": "x", "object_refs": [about, "odd", 7]}
+    ).encode()
     with database.write(AT) as tx:
-        holdings.store(tx, objects())
+        holdings.store(tx, [*objects(), NewObject(note, parse(note), ACTUAL, given)])
     with database.read() as connection:
         today = tokens_of_rows(connection)
     with database.engine.execution_options(mithaq_write=True).begin() as connection:
@@ -59,6 +65,7 @@ def test_the_index_of_older_objects_is_the_one_they_would_have_today(db_url: str
                 text("DELETE FROM object_postings WHERE token >= :low AND token < :high"),
                 {"low": prefix, "high": prefix + b"\xff"},
             )
+        connection.execute(text("DELETE FROM object_comments"))
         connection.execute(text("ALTER TABLE object_provenance DROP COLUMN admiralty"))
         connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": BEFORE})
     with database.read() as connection:
@@ -66,4 +73,5 @@ def test_the_index_of_older_objects_is_the_one_they_would_have_today(db_url: str
     migrate(db_url, REVISION)
     with database.read() as connection:
         assert tokens_of_rows(connection) == today
+        assert [each.comment.explanation for each in said_of(connection, [about], ACTUAL)] == ["x"]
     database.close()

@@ -80,7 +80,11 @@ def test_a_proposal_for_an_own_object_waits_on_the_page_and_is_accepted_there(
     note = put(
         countries[0], at, new_note([own], content="It is a heron.", tlp=Tlp.GREEN, created_by=XB, at=at, says=says), XB
     )
-    releaser = signed_in(Role.RELEASER, Role.ANALYST)
+    put(countries[0], at, indicator(1, name="Foreign", modified="2026-11-23T11:59:00.000Z"), XC)
+    releaser = signed_in(Role.RELEASER, Role.ANALYST, Role.DUTY_OFFICER)
+    overview = releaser.get("/").text
+    assert "Proposal of XB on:" in overview
+    assert "Content-Type" not in overview
     for path in (f"/intelligence/{own}", "/intelligence/proposals"):
         page = releaser.get(path).text
         assert "It is a heron." in page
@@ -90,8 +94,9 @@ def test_a_proposal_for_an_own_object_waits_on_the_page_and_is_accepted_there(
     assert post(analyst, f"/intelligence/proposals/{note}", answer="accepted").status_code == 403
     assert post(releaser, f"/intelligence/proposals/{note}", answer="accepted", text="Thanks").status_code == 303
     with node.db.read() as connection:
-        newest, before = node.holdings.get(connection, own, ACTUAL)
+        newest, foreign, before = node.holdings.get(connection, own, ACTUAL)
     assert (newest.stix.name, newest.stands, before.stands) == ("Heron", True, False)
+    assert (foreign.stix.name, foreign.stands) == ("Foreign", True)
     assert "Nobody proposes" in releaser.get("/intelligence/proposals").text
     assert post(releaser, f"/intelligence/proposals/{note}", answer="declined").status_code == 422
 
