@@ -259,3 +259,16 @@ def test_chosen_values_become_indicators_of_this_nation(
 def test_a_text_longer_than_a_report_is_refused(sqlite_holdings: Holdings) -> None:
     with sqlite_holdings.db.read() as connection, pytest.raises(TooMuch):
         look_up(sqlite_holdings, connection, "x" * 2_000_001, ACTUAL, None)
+
+
+def test_what_is_deleted_in_a_misp_event_becomes_no_indicator(
+    sqlite_holdings: Holdings, terms: ImportTerms, at: datetime
+) -> None:
+    event = misp_event(1)
+    event["Event"]["Attribute"] = [each | {"deleted": "1"} for each in event["Event"]["Attribute"][:1]] + (
+        event["Event"]["Attribute"][1:]
+    )
+    import_misp(sqlite_holdings, json.dumps(event).encode(), terms=terms, warning_lists=None, at=at)
+    with sqlite_holdings.db.read() as connection:
+        found = sqlite_holdings.active_indicators(connection, at, 0, 10)
+    assert [each.stix.id.partition("--")[2] for each in found] == [event["Event"]["Attribute"][1]["uuid"]]

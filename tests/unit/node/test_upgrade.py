@@ -11,8 +11,8 @@ from mithaq.kernel.database import Database
 from mithaq.node.migrations import known_revisions, migrate, newest_revision
 
 ROWS = 3
-REPLACED = {("objects", "words")}
-"""Projections of an object's bytes that a later revision works out in another form."""
+REPLACED = {("objects", "words"), ("taxii_shelves", "filled_to"), ("taxii_shelves", "fill_to")}
+"""What a later revision works out in another form, or anew: projections of bytes, and how far a shelf was filled."""
 
 EARLIER = sorted(known_revisions())
 

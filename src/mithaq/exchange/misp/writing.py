@@ -18,6 +18,7 @@ from mithaq.exchange.misp.errors import BadMisp, NotYours, UnknownEvent
 from mithaq.exchange.misp.serving import Serving
 from mithaq.exchange.misp.settings import MAX_VALUES
 from mithaq.exchange.misp.sighting import Sightings
+from mithaq.exchange.recalling import take_back
 from mithaq.exchange.taxii.model import Shelf
 from mithaq.exchange.taxii.posting import Posting, giver, least_terms
 from mithaq.exchange.taxii.store import shelves_of
@@ -267,7 +268,9 @@ class Writing:
             newest = {row.id for row in store.newest_events(tx.connection, name)} - {number}
             for each in sorted(gone):
                 if newest.isdisjoint(store.events_of(tx.connection, [each])):
-                    self._holdings.withdraw(tx, each, ACTUAL, name, "taken out of its MISP event")
+                    held = self._holdings.get(tx.connection, each, ACTUAL)
+                    mine = [version.row for version in held if any(word.nation == name for word in version.provenance)]
+                    take_back(tx, self._holdings, each, ACTUAL, name, "taken out of its MISP event", only=mine)
         return event
 
 

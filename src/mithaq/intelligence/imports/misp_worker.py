@@ -44,10 +44,10 @@ def _convert(event: Any, number: int) -> None:
     from misp_stix_converter import MISPtoSTIX21Parser
 
     tags = [tag.get("name", "") for tag in event.get("Tag") or [] if isinstance(tag, dict)]
-    to_ids = set(_detectable(event))
+    to_ids = set(_detectable(_living(event)))
     parser = MISPtoSTIX21Parser()
     try:
-        parser.parse_json_content({"Event": event})
+        parser.parse_json_content({"Event": _living(event)})
         converted = [json.loads(item.serialize()) for item in parser.bundle.objects]
     except Exception as error:  # noqa: BLE001 - the boundary of this process: the event is named, the rest goes on
         _write("F", {"event": name, "error": f"{type(error).__name__}: {error}"[:_FAILURE_CHARS]})
@@ -58,6 +58,19 @@ def _convert(event: Any, number: int) -> None:
         _write("O", item)
         if item.get("x_misp_type") == "ja3-fingerprint-md5" and item["id"].partition("--")[2] in to_ids:
             _write("O", _ja3_indicator(item))
+
+
+def _living(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an event without what is deleted in it: MISP keeps that, and the converter takes it for alive."""
+    made = dict(event)
+    for kind in ("Attribute", "Object"):
+        if isinstance(event.get(kind), list):
+            made[kind] = [_living(each) for each in event[kind] if isinstance(each, dict) and not _is_deleted(each)]
+    return made
+
+
+def _is_deleted(part: dict[str, Any]) -> bool:
+    return part.get("deleted") in (True, 1, "1")
 
 
 def _detectable(event: dict[str, Any]) -> list[str]:

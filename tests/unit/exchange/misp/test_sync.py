@@ -194,6 +194,14 @@ def test_an_attribute_that_a_newer_version_leaves_out_stays_and_a_deleted_one_go
     quick.settle()
     found = peer.get(f"/misp/events/view/{UUID}").json()["Event"]["Attribute"]
     assert {each["uuid"]: each.get("deleted", False) for each in found} == {first["uuid"]: True, second["uuid"]: False}
+    with quick.node.db.read() as connection:
+        stands = {
+            each["uuid"]: any(
+                v.stands for v in quick.node.holdings.get(connection, f"indicator--{each['uuid']}", ACTUAL)
+            )
+            for each in (first, second)
+        }
+    assert stands == {first["uuid"]: False, second["uuid"]: True}
 
 
 @pytest.mark.parametrize(
