@@ -86,6 +86,10 @@ def scripted(script: Script) -> Iterator[Scripted]:
             if reply.cut is not None:
                 self.close_connection = True
 
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", "0")))
+            self.do_GET()
+
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             del format, args
 

@@ -64,6 +64,7 @@ def test_the_recipe_for_sources_does_what_it_says(tmp_path: Path) -> None:
     assert SECRET not in shown
     node = compose(root)
     assert [(each.source.name, each.progress.standing) for each in node.sources.all()] == [
+        ("allied-misp", "active"),
         ("bad-hosts", "active"),
         ("partner-cert", "active"),
         ("scored", "active"),

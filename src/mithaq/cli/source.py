@@ -104,8 +104,8 @@ def add(
 ) -> None:
     """Follow the source NAME at ADDRESS.
 
-    ADDRESS is a TAXII server's discovery, API root or collection, the folder of a MISP feed, or a plain list or CSV.
-    Without --tlp an object that has no label of its own is TLP:RED.
+    ADDRESS is a TAXII server's discovery, API root or collection, a MISP server, the folder of a MISP feed, or a plain
+    list or CSV. Without --tlp an object that has no label of its own is TLP:RED.
     """
     options: dict[str, Any] = {"page_size": page_size} if kind == "taxii" else {}
     if types:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -20,7 +20,7 @@ from mithaq.exchange.sources.batch import Batch
 from mithaq.exchange.sources.errors import SourceFailed, SourceTooLarge, SourceUnreadable
 from mithaq.exchange.sources.model import Source, Unfit
 from mithaq.exchange.sources.taxii_server import demand_ok
-from mithaq.exchange.sources.web import Asking
+from mithaq.exchange.sources.web import Answer, Asking
 from mithaq.intelligence import foreign
 from mithaq.intelligence.errors import MispFailed, TooMuch
 from mithaq.intelligence.imports.misp import (
@@ -87,9 +87,14 @@ def read_manifest(body: bytes) -> tuple[list[Wanted], list[Unfit]]:
         raise SourceUnreadable("its manifest is no JSON object", private=type(error).__name__) from error
     if len(entries) > settings.MAX_EVENTS:
         raise SourceUnreadable("its manifest names more than %(max)s events", max=settings.MAX_EVENTS)
+    return read_entries((name, bytes(raw)) for name, raw in entries.items())
+
+
+def read_entries(entries: Iterable[tuple[str, bytes]]) -> tuple[list[Wanted], list[Unfit]]:
+    """Return what names an event and its time, oldest first, and what does not; an entry is a name and its JSON."""
     wanted: list[Wanted] = []
     unfit: list[Unfit] = []
-    for name, raw in entries.items():
+    for name, raw in entries:
         entry = _entry(name, raw)
         if entry is None:
             reason = Reason("misp-manifest-entry", "an entry of the manifest names no event, or no time")
@@ -99,7 +104,7 @@ def read_manifest(body: bytes) -> tuple[list[Wanted], list[Unfit]]:
     return sorted(wanted, key=lambda each: (each.timestamp, each.uuid)), unfit
 
 
-def _entry(name: str, raw: msgspec.Raw) -> Wanted | None:
+def _entry(name: str, raw: bytes) -> Wanted | None:
     if not _UUID.fullmatch(name.lower()):
         return None
     try:
@@ -133,12 +138,10 @@ class Feed:
             SourceFailed, SourceRefused, SourceUnreachable, SourceUnreadable: what the server did instead.
             Cut: the run is over before the manifest is.
         """
-        answer = self._web.get(
-            f"{self._folder}manifest.json", max_bytes=settings.MANIFEST_BYTES, headers=self._condition()
-        )
+        answer = self._index()
         if answer.status == 304:
             return
-        wanted, unfit = read_manifest(demand_ok(answer, self._at).body)
+        wanted, unfit = self._read(demand_ok(answer, self._at).body)
         if unfit:
             yield Batch(unfit=unfit)
         changed = [each for each in wanted if each.timestamp > int(self._versions.get(each.uuid.lower(), "-1"))]
@@ -149,6 +152,18 @@ class Feed:
             headers = answer.headers
             mark = {"etag": headers.get("etag", "")[:200], "modified": headers.get("last-modified", "")[:100]}
             yield Batch(cursor=mark)
+
+    def _index(self) -> Answer:
+        """Ask which events there are, if that has changed."""
+        address = f"{self._folder}manifest.json"
+        return self._web.get(address, max_bytes=settings.MANIFEST_BYTES, headers=self._condition())
+
+    def _read(self, body: bytes) -> tuple[list[Wanted], list[Unfit]]:
+        return read_manifest(body)
+
+    def _event(self, wanted: Wanted) -> Answer:
+        """Ask for one event's file."""
+        return self._web.get(f"{self._folder}{wanted.uuid}.json", max_bytes=MISP_MAX_BYTES)
 
     def _condition(self) -> dict[str, str]:
         if etag := self._cursor.get("etag"):
@@ -187,9 +202,8 @@ class Feed:
         Raises:
             SourceFailed: too many in a row cannot be had.
         """
-        address = f"{self._folder}{wanted.uuid}.json"
         try:
-            answer = demand_ok(self._web.get(address, max_bytes=MISP_MAX_BYTES), self._at)
+            answer = demand_ok(self._event(wanted), self._at)
         except SourceTooLarge as error:
             return self._aside(wanted, b"", reason_of(error))
         except SourceFailed as error:

@@ -16,7 +16,7 @@ from mithaq.standards.tlp import Tlp
 
 PREFIX: Final = "source:"
 
-Kind = Literal["taxii", "misp-feed", "list"]
+Kind = Literal["taxii", "misp", "misp-feed", "list"]
 Auth = Literal["none", "basic", "bearer", "token", "header"]
 Standing = Literal["active", "paused", "stopped"]
 

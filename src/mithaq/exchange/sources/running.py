@@ -18,6 +18,7 @@ from mithaq.exchange.sources.batch import Batch
 from mithaq.exchange.sources.credentials import Vault
 from mithaq.exchange.sources.errors import CredentialUnusable, Cut, Overtaken, SourceRefused
 from mithaq.exchange.sources.misp_feed import Feed
+from mithaq.exchange.sources.misp_server import MispServer
 from mithaq.exchange.sources.model import PRIVATE_NETWORK, Followed, Outcome, Source, Unfit
 from mithaq.exchange.sources.plain_list import PlainList
 from mithaq.exchange.sources.rules import due_after_failure
@@ -105,10 +106,11 @@ class Running:
         match source.kind:
             case "taxii":
                 return Reading(Server(web, at), source, cursor).pages()
-            case "misp-feed":
+            case "misp-feed" | "misp":
                 with self._db.read() as connection:
                     versions = store.versions_of(connection, source.id)
-                return Feed(web, source, cursor, versions, at).events()
+                reads = Feed if source.kind == "misp-feed" else MispServer
+                return reads(web, source, cursor, versions, at).events()
             case "list":
                 with self._db.read() as connection:
                     versions = store.versions_of(connection, source.id)

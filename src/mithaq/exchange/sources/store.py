@@ -96,7 +96,12 @@ quarantine = Table(
 
 _BY_NAME = select(sources).where((sources.c.name == bindparam("name")) | (sources.c.id == bindparam("name")))
 _ALL = select(sources).order_by(sources.c.name)
-_ACTIVE = select(sources).where(sources.c.standing == "active").order_by(sources.c.due_at, sources.c.id)
+_ACTIVE = (
+    select(sources)
+    .where(sources.c.standing == "active")
+    .order_by(sources.c.due_at, sources.c.tried_at.asc().nulls_first(), sources.c.id)
+)
+"""Who is due first; of those due at one instant who was tried longest ago."""
 _ADVANCE = (sources.c.id == bindparam("of_id"), sources.c.turn == bindparam("of_turn"))
 _WAITING = select(quarantine.c.source, func.count().label("rows")).group_by(quarantine.c.source)
 _TOTALS = select(

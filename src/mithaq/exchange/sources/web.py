@@ -96,8 +96,9 @@ class Asking(Protocol):
         max_bytes: int,
         headers: Mapping[str, str] | None = None,
         params: Sequence[tuple[str, str]] = (),
+        question: bytes | None = None,
     ) -> Answer:
-        """Return the answer to one GET."""
+        """Return the answer to one GET, or to one POST where there is a question."""
         ...
 
 
@@ -136,8 +137,9 @@ class Web:
         max_bytes: int,
         headers: Mapping[str, str] | None = None,
         params: Sequence[tuple[str, str]] = (),
+        question: bytes | None = None,
     ) -> Answer:
-        """Return the answer to one GET, redirects at the same host followed.
+        """Return the answer to one GET, redirects at the same host followed; a `question`, JSON, is posted instead.
 
         Raises:
             Cut: the run has no time or bytes left.
@@ -149,7 +151,7 @@ class Web:
         if params:
             address = str(httpx.URL(address, params=[*httpx.URL(address).params.multi_items(), *params]))
         self._budget.demand()
-        return self._runner.run(self._within_time(self._follow(address, headers or {}, max_bytes)))
+        return self._runner.run(self._within_time(self._follow(address, headers or {}, max_bytes, question)))
 
     async def _within_time(self, asking: Awaitable[Answer]) -> Answer:
         """Let go of a server that drips, wherever it drips: the whole exchange ends with the run."""
@@ -159,9 +161,9 @@ class Web:
         except TimeoutError as error:
             raise Cut("the run has used up its time, bytes or objects") from error
 
-    async def _follow(self, address: str, headers: Mapping[str, str], max_bytes: int) -> Answer:
+    async def _follow(self, address: str, headers: Mapping[str, str], max_bytes: int, question: bytes | None) -> Answer:
         for _ in range(settings.MAX_REDIRECTS + 1):
-            answer, location = await self._ask(address, headers, max_bytes)
+            answer, location = await self._ask(address, headers, max_bytes, question)
             if location is None:
                 return answer
             target = redirected(address, location)
@@ -174,12 +176,14 @@ class Web:
             address = target
         raise SourceUnreachable("%(address)s leads from one address to the next", address=shown(address))
 
-    async def _ask(self, address: str, headers: Mapping[str, str], max_bytes: int) -> tuple[Answer, str | None]:
+    async def _ask(
+        self, address: str, headers: Mapping[str, str], max_bytes: int, question: bytes | None
+    ) -> tuple[Answer, str | None]:
         """Ask every address of the host in turn until one takes the connection."""
         failure: Exception | None = None
         for number in await self._numbers(address):
             try:
-                return await self._ask_at(number, address, headers, max_bytes)
+                return await self._ask_at(number, address, headers, max_bytes, question)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failure = error
             except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -193,7 +197,7 @@ class Web:
         ) from failure
 
     async def _ask_at(
-        self, number: str, address: str, headers: Mapping[str, str], max_bytes: int
+        self, number: str, address: str, headers: Mapping[str, str], max_bytes: int, question: bytes | None
     ) -> tuple[Answer, str | None]:
         """Ask at the numeric address that was looked at, in the name of the host."""
         self._budget.requests += 1
@@ -203,7 +207,9 @@ class Web:
             sent |= self._credential
         extensions = {"sni_hostname": url.host} if url.scheme == "https" else {}
         numeric = url.copy_with(host=number)
-        async with self._http.stream("GET", numeric, headers=sent, extensions=extensions) as response:
+        method = "GET" if question is None else "POST"
+        asking = self._http.stream(method, numeric, headers=sent, content=question, extensions=extensions)
+        async with asking as response:
             status = response.status_code
             if status in _REDIRECTS and "location" in response.headers:
                 return Answer(status, {}, b"", address), response.headers["location"]
