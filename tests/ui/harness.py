@@ -14,8 +14,11 @@ from pathlib import Path
 import uvicorn
 
 from mithaq.detection.record import record_hits
+from mithaq.exchange.sources import store as sources
+from mithaq.exchange.sources.model import Unfit
 from mithaq.intelligence.model import ReleaseInstruction
 from mithaq.kernel.clock import SystemClock
+from mithaq.kernel.reason import Reason
 from mithaq.nations.people.model import Role
 from mithaq.node.composition import Node
 from mithaq.standards.tlp import Tlp
@@ -87,12 +90,28 @@ def serve_constituents(node: Node) -> None:
     node.collections.add_account("grid-operator", "SIEM", timedelta(days=90), at, collection="national-feed")
 
 
+def follow_sources(node: Node) -> None:
+    """A source that was never fetched, one that is paused, and one that failed and put things aside."""
+    at = node.clock.now()
+    for name, kind in (("osint", "misp-feed"), ("vendor", "taxii"), ("partner-cert", "list")):
+        node.sources.add(name, kind, f"https://{name}.example/", at, collection="c" if kind == "taxii" else "")
+    node.sources.pause("vendor", at)
+    failed, why = (
+        node.sources.get("partner-cert").source,
+        Reason("too-deep", "nested deeper than %(max)s levels", {"max": 64}),
+    )
+    with node.db.write(at) as tx:
+        sources.change(tx, failed.id, failures=3, reason=why.as_json())
+        sources.put_aside(tx, failed.id, [Unfit(HOSTILE[:80], b"{}", why)])
+
+
 @contextmanager
 def serve(folder: Path, port: int = 0) -> Iterator[Served]:
     """Serve the first nation's pages until the block ends."""
     countries = lived_in(folder, datetime.now(UTC).replace(microsecond=0))
     node = node_of(countries[0], folder, SystemClock())
     serve_constituents(node)
+    follow_sources(node)
     listener = socket.socket()
     listener.bind(("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(create_app(node), log_level="warning", ws="none"))

@@ -37,6 +37,7 @@ from mithaq.web import (
     releases,
     remarks,
     sign_in,
+    sources,
 )
 from mithaq.web.doors import enter, routes
 from mithaq.web.rendering import STATIC
@@ -61,6 +62,7 @@ DOORS = (
     *agreement.DOORS,
     *membership.DOORS,
     *sign_in.DOORS,
+    *sources.DOORS,
     *constituents.DOORS,
     *people.DOORS,
     *audit.DOORS,

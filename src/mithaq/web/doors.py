@@ -42,6 +42,7 @@ NOUNS = (
     ("/exchange", msgid("Exchange"), Verb.RELEASE_READ),
     ("/agreements", msgid("Agreements"), Verb.AGREEMENT_READ),
     ("/duties", msgid("Duties"), Verb.RELEASE_READ),
+    ("/sources", msgid("Sources"), Verb.NODE_READ),
     ("/constituents", msgid("Constituents"), Verb.NODE_READ),
     ("/people", msgid("People"), Verb.PEOPLE_MANAGE),
     ("/audit", msgid("Audit"), Verb.AUDIT_READ),
