@@ -2,7 +2,8 @@
 
 Two files go through the real import on SQLite and on PostgreSQL, each run into an empty database: ATT&CK Enterprise
 where the real data is (`MITHAQ_DATA`), else as many generated objects; and a large generated bundle, which a process of
-its own imports on SQLite, so that its peak of memory is that of an import and of nothing else. The peer is
+its own imports on SQLite, so that its peak of memory is that of an import and of nothing else (beside it, the peak of
+the process that reads). The peer is
 python-stix2: `stix2.parse` of each object of the same file, which validates and keeps nothing; types it does not know
 it lets pass unread.
 """
@@ -15,9 +16,13 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
+
+import psutil
 
 from benchmarks.holdings import AT, DATABASES, Maker, opened
 from benchmarks.measure import Result, Size
@@ -117,23 +122,48 @@ def _write_large(path: Path, size: Size) -> None:
 
 def _import_alone(path: Path) -> None:
     """Import one file and print what it took: run as a process of its own."""
-    with opened("sqlite") as db, path.open("rb") as source:
-        before = _peak_mb()
+    with opened("sqlite") as db, path.open("rb") as source, _Watched() as reader:
+        before = _peak_mb("self")
         began = time.perf_counter()
         count = _imported(db, source)
         taken = time.perf_counter() - began
     told = {
         "large_objects": count,
         "large_objects_per_s": count / taken,
-        "large_peak_mb": _peak_mb(),
+        "large_peak_mb": _peak_mb("self"),
         "large_peak_before_mb": before,
+        "large_reader_peak_mb": reader.peak_mb,
     }
     print(json.dumps(told))
 
 
-def _peak_mb() -> float:
-    """Return the most memory this process ever held; what `getrusage` says begins with its parent's."""
-    lines = Path("/proc/self/status").read_text("ascii").splitlines()
+class _Watched:
+    """Look at the memory of the process that reads, from time to time until the block ends."""
+
+    def __init__(self) -> None:
+        self.peak_mb = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> "_Watched":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        this = psutil.Process()
+        while not self._ended.wait(0.1):
+            for child in this.children():
+                with suppress(OSError, StopIteration):
+                    self.peak_mb = max(self.peak_mb, _peak_mb(str(child.pid)))
+
+
+def _peak_mb(process: str) -> float:
+    """Return the most memory a process ever held; what `getrusage` says begins with its parent's."""
+    lines = Path(f"/proc/{process}/status").read_text("ascii").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e6
 
 
