@@ -13,11 +13,19 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
 from mithaq.intelligence import reading, tokens
 from mithaq.intelligence.model import StoredObject
-from mithaq.intelligence.postings import PART_ROWS, SEGMENT_BITS, decode, segment_of
+from mithaq.intelligence.postings import (
+    PART_ROWS,
+    SEGMENT_BITS,
+    SEGMENT_REACH,
+    WHOLE,
+    bits_in_segment,
+    segment_of,
+    segments_near,
+)
 from mithaq.intelligence.search import Query, Terms
 from mithaq.intelligence.tables import objects, observables, postings
 from mithaq.kernel.lane import ACTUAL, Lane
@@ -26,10 +34,6 @@ from mithaq.standards.observable import Observable
 _NEWEST_ROWS: Final = 2048
 _SEGMENTS_ASKED: Final = (2, 4, 8, 16, 32, 64)
 """Segments looked at in one step: few while the page may soon be full, then more."""
-
-_SEGMENT_ROWS: Final = 1 << SEGMENT_BITS
-_REACH: Final = _SEGMENT_ROWS + PART_ROWS
-"""How far a segment's rows lie from its first: its last part may reach into the next."""
 
 _NAMING_ASKED: Final = 500
 _NAMED_ALIKE: Final = 500
@@ -44,7 +48,7 @@ _EPOCH: Final = datetime.min.replace(tzinfo=UTC)
 
 _LAST_ROW: Final = select(func.max(objects.c.row))
 _IN_SEGMENTS: Final = postings.c.segment.in_(bindparam("segments", expanding=True))
-_IN_PARTS: Final = postings.c.part.between(bindparam("first"), bindparam("last"))
+_IN_PARTS: Final = or_(postings.c.part.between(bindparam("first"), bindparam("last")), postings.c.part == WHOLE)
 _OF_TOKENS: Final = select(postings.c.segment, postings.c.token, postings.c.part, postings.c.rows).where(
     _IN_SEGMENTS, postings.c.token.in_(bindparam("tokens", expanding=True)), _IN_PARTS
 )
@@ -237,7 +241,7 @@ def holding_in(connection: Connection, clauses: Sequence[Clause], window: Window
     """Return the rows of a window for which every clause holds."""
     holding: Bits = {}
     for segment in window.segments:
-        low, high = (min(max(0, row - (segment << SEGMENT_BITS)), _REACH) for row in (window.low, window.high))
+        low, high = (min(max(0, row - (segment << SEGMENT_BITS)), SEGMENT_REACH) for row in (window.low, window.high))
         holding[segment] = (1 << high) - (1 << low)
     for group in ([each for each in clauses if each.rare], [each for each in clauses if not each.rare]):
         alive = Window([segment for segment in window.segments if holding[segment]], window.low, window.high)
@@ -324,14 +328,7 @@ def _naming(connection: Connection, observable: Observable, before: int) -> Iter
 
 def _around(rows: Sequence[int]) -> list[int]:
     """Return the segments in which rows can lie."""
-    return sorted({near for row in rows for near in homes(row)}, reverse=True)
-
-
-def homes(row: int) -> tuple[int, ...]:
-    """Return the segments in which a row can lie: the last part of one may reach into the next."""
-    segment = segment_of(row)
-    reached_into = segment > 0 and row - (segment << SEGMENT_BITS) < PART_ROWS
-    return (segment, segment - 1) if reached_into else (segment,)
+    return sorted({near for row in rows for near in segments_near(row)}, reverse=True)
 
 
 def _worked_out(connection: Connection, clauses: Sequence[Clause], window: Window) -> list[Bits]:
@@ -345,7 +342,7 @@ def _worked_out(connection: Connection, clauses: Sequence[Clause], window: Windo
             for low, high in clause.ranges:
                 _add_range(connection, bits, low, high, window)
             for row in clause.rows or () if clause.observable is None else _naming_in(connection, clause, window):
-                for segment in homes(row):
+                for segment in segments_near(row):
                     bits[segment] = bits.get(segment, 0) | 1 << (row - (segment << SEGMENT_BITS))
         found.append(bits)
     return found
@@ -367,14 +364,14 @@ def bits_of(connection: Connection, wanted: Iterable[str], window: Window) -> di
             _OF_TOKENS, {**_parts_of(window), "tokens": list(found)}
         ).all():
             bits = found[token]
-            bits[segment] = bits.get(segment, 0) | decode(stored) << (part - (segment << SEGMENT_BITS))
+            bits[segment] = bits.get(segment, 0) | bits_in_segment(segment, part, stored)
     return {token.decode(): bits for token, bits in found.items()}
 
 
 def _add_range(connection: Connection, bits: Bits, low: str, high: str, window: Window) -> None:
     asked = {**_parts_of(window), "low": low.encode(), "high": high.encode()}
     for segment, part, stored in connection.execute(_OF_RANGE, asked).all():
-        bits[segment] = bits.get(segment, 0) | decode(stored) << (part - (segment << SEGMENT_BITS))
+        bits[segment] = bits.get(segment, 0) | bits_in_segment(segment, part, stored)
 
 
 def _parts_of(window: Window) -> dict[str, Any]:
@@ -388,6 +385,6 @@ def _naming_in(connection: Connection, clause: Clause, window: Window) -> list[i
         "type": clause.observable.type,
         "key": tokens.index_key(clause.observable),
         "low": max(window.low, window.segments[-1] << SEGMENT_BITS),
-        "high": min(window.high, (window.segments[0] << SEGMENT_BITS) + _REACH),
+        "high": min(window.high, (window.segments[0] << SEGMENT_BITS) + SEGMENT_REACH),
     }
     return list(connection.scalars(_NAMING_BETWEEN, asked))
