@@ -11,8 +11,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, select, text
 
 from mithaq.intelligence import reading
+from mithaq.intelligence.bits import Window
 from mithaq.intelligence.errors import TooMuch
-from mithaq.intelligence.finding import Window, holding_in, standing_in
+from mithaq.intelligence.finding import holding_in, standing_in
 from mithaq.intelligence.postings import SEGMENT_BITS, SEGMENT_REACH, segments_near
 from mithaq.intelligence.settings import CHUNK_OBJECTS, MAX_LOOKUP_LINES
 from mithaq.intelligence.tables import objects
