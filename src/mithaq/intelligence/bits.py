@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
 
-from mithaq.intelligence.postings import PART_ROWS, WHOLE, bits_in_segment
+from mithaq.intelligence.postings import PART_ROWS, SEGMENT_BITS, WHOLE, bits_in_segment, decode, decode_whole
 
 Bits = dict[int, int]
 """For each segment, the rows that have something, as bits from the segment's first row."""
@@ -56,8 +56,17 @@ def bits_of(connection: Connection, wanted: Iterable[str], window: Window) -> di
 
 def add_range(connection: Connection, bits: Bits, low: str, high: str, window: Window) -> None:
     """Add the rows of each segment that have a token between two, both included."""
+    together: dict[tuple[int, int], int] = {}
+    wholes: dict[int, list[bytes]] = {}
     for segment, part, stored in _of_range(connection, low.encode(), high.encode(), window):
-        bits[segment] = bits.get(segment, 0) | bits_in_segment(segment, part, stored)
+        if part == WHOLE:
+            wholes.setdefault(segment, []).append(stored)
+        else:
+            together[segment, part] = together.get((segment, part), 0) | decode(stored)
+    for (segment, part), rows in together.items():
+        bits[segment] = bits.get(segment, 0) | rows << (part - (segment << SEGMENT_BITS))
+    for segment, postings in wholes.items():
+        bits[segment] = bits.get(segment, 0) | decode_whole(postings)
 
 
 def _of_tokens(connection: Connection, tokens: list[bytes], window: Window) -> Sequence[Any]:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Integer, bindparam, delete, func, select
 
 from mithaq.intelligence import store
 from mithaq.intelligence.postings import WHOLE, bits_in_segment, encode_whole
-from mithaq.intelligence.tables import postings
+from mithaq.intelligence.tables import objects, postings
 from mithaq.intelligence.tokens import EVERY
 from mithaq.kernel.bulk import Bulk
 from mithaq.kernel.database import Database, Transaction
@@ -26,10 +26,14 @@ _CHUNK_POSTINGS: Final = 2000
 """Postings read and replaced in one transaction: some 30 ms of SQLite's one writer."""
 
 _CHUNK_TOKENS: Final = 400
+_QUIET_ROWS: Final = 100
+"""Objects that may have come in since the last look; a bulk import stores a thousand at a time."""
+
 _EVERY: Final = EVERY.encode()
 _OF_SEGMENT: Final = postings.c.segment == bindparam("of_segment")
 _OF_TOKENS: Final = postings.c.token.in_(bindparam("tokens", expanding=True))
 _NEWEST: Final = select(func.max(postings.c.segment))
+_NEWEST_ROW: Final = select(func.max(objects.c.row))
 _HELD: Final = select(func.count()).where(_OF_SEGMENT, postings.c.token == bindparam("of_token"))
 _SCATTERED: Final = (
     select(postings.c.token, func.count().label("count"))
@@ -54,6 +58,14 @@ class Gathering:
         self._chunk_tokens = chunk_tokens
         self._segment = 0
         self._after = _EVERY
+        self._newest_row = 0
+
+    def is_quiet(self) -> bool:
+        """Tell whether no bulk import has stored anything since this was last asked."""
+        with self._db.read() as connection:
+            newest = connection.scalar(_NEWEST_ROW) or 0
+        came, self._newest_row = newest - self._newest_row, newest
+        return came <= _QUIET_ROWS
 
     def step(self, at: datetime) -> bool:
         """Gather the next chunk of tokens; tell whether there was anything to do."""

@@ -99,14 +99,23 @@ def encode_whole(bits: int) -> bytes:
 
 def bits_in_segment(segment: int, part: int, stored: bytes) -> int:
     """Return a posting's rows as bits from the segment's first row."""
-    if part != WHOLE:
-        return decode(stored) << (part - (segment << SEGMENT_BITS))
-    if len(stored) == _WHOLE_BYTES:
-        return int.from_bytes(stored, "little")
-    bits = bytearray(_WHOLE_BYTES)
-    for place in struct.unpack(f"<{len(stored) // 2}H", stored):
+    return decode_whole((stored,)) if part == WHOLE else decode(stored) << (part - (segment << SEGMENT_BITS))
+
+
+def decode_whole(postings_: Iterable[bytes]) -> int:
+    """Return the rows of one whole segment that any of some postings has, as bits."""
+    dense, lists = 0, []
+    for stored in postings_:
+        if len(stored) == _WHOLE_BYTES:
+            dense |= int.from_bytes(stored, "little")
+        else:
+            lists.append(stored)
+    if not lists:
+        return dense
+    listed, bits = b"".join(lists), bytearray(_WHOLE_BYTES)
+    for place in struct.unpack(f"<{len(listed) // 2}H", listed):
         bits[place >> 3] |= 1 << (place & 7)
-    return int.from_bytes(bits, "little")
+    return dense | int.from_bytes(bits, "little")
 
 
 def _stored(segment: int, part: int, bits: int) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,16 @@ from tests.unit.intelligence.test_finding import (
 )
 
 SEGMENT_ROWS = 1 << SEGMENT_BITS
+_GATHERING = """
+import sys
+from mithaq.intelligence.gathering import Gathering
+from mithaq.kernel.database import Database
+from tests.conftest import AT
+
+gathering = Gathering(Database.open(sys.argv[1]), 1)
+while True:
+    print(gathering.step(AT), flush=True)
+"""
 REPORT = {"type": "report", "name": "shared words", "confidence": 7}
 
 
@@ -93,7 +105,7 @@ leaps = st.sampled_from([0, PART_ROWS // 2, PART_ROWS, PART_ROWS + 1, SEGMENT_RO
 
 
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -177,6 +189,22 @@ def test_after_a_stop_another_goes_on(db: Database) -> None:
     first.step(AT)
     assert gather(db)
     assert not first.step(AT), "what another process has done is not done again"
+    with db.read() as connection:
+        assert index_of(connection) == before
+
+
+def test_a_killed_process_loses_nothing(db: Database) -> None:
+    filled(db)
+    with db.read() as connection:
+        before = index_of(connection)
+    url = db.engine.url.render_as_string(hide_password=False)
+    with subprocess.Popen([sys.executable, "-c", _GATHERING, url], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"True\n"
+        process.kill()
+    with db.read() as connection:
+        assert index_of(connection) == before
+    assert gather(db)
     with db.read() as connection:
         assert index_of(connection) == before
 
