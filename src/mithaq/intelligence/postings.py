@@ -15,9 +15,9 @@ import struct
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, select, update
 
 from mithaq.intelligence.tables import postings
 from mithaq.intelligence.tokens import EVERY
@@ -56,7 +56,8 @@ _IN_SEGMENT: Final = select(postings.c.token, postings.c.part, postings.c.rows).
     postings.c.segment == bindparam("of_segment"),
     postings.c.token.in_(bindparam("tokens", expanding=True)),
 )
-_IN_PART: Final = _IN_SEGMENT.where(postings.c.part.in_((WHOLE, bindparam("of_part"))))
+_IN_PART: Final = _IN_SEGMENT.where(_PART)
+_IN_PART_OR_WHOLE: Final = _IN_SEGMENT.where(postings.c.part.in_((WHOLE, bindparam("of_part"))))
 
 
 def segment_of(row: int) -> int:
@@ -148,7 +149,10 @@ def append(tx: Transaction, entries: Sequence[tuple[int, Tokens]]) -> None:
     part = _open_part(tx.connection, first)
     if part is not None and last - part < PART_ROWS:
         home = segment_of(part), part
-        change(tx, {home: _bits(home, entries)}, {})
+        setting = _bits(home, entries)  # where a token is gathered already, the new rows lie beside
+        held = _held(tx.connection, _IN_PART, home, sorted(setting))
+        olds = {token: held[token].get(part, 0) for token in setting}
+        _write(tx, {(home[0], token, part): (olds[token], olds[token] | bits) for token, bits in setting.items()})
         return
     _INSERT.insert(tx, grouped(entries))
 
@@ -236,7 +240,8 @@ def change(tx: Transaction, added: Mapping[Home, Mapping[str, int]], removed: Ma
     changed: dict[tuple[int, str, int], tuple[int, int]] = {}
     for home in sorted({*added, *removed}):
         setting, clearing = added.get(home, {}), removed.get(home, {})
-        for token, there in _held(tx.connection, home, sorted({*setting, *clearing})).items():
+        query = _IN_SEGMENT if home[1] == WHOLE else _IN_PART_OR_WHOLE
+        for token, there in _held(tx.connection, query, home, sorted({*setting, *clearing})).items():
             gaining = WHOLE if WHOLE in there else home[1]  # rows of several parts change what is gathered
             for part in {*there, gaining}:
                 old, now = changed.get((home[0], token, part), (there.get(part, 0),) * 2)
@@ -265,13 +270,12 @@ def _write(tx: Transaction, changed: Mapping[tuple[int, str, int], tuple[int, in
         tx.execute(_DELETE, deletes)
 
 
-def _held(connection: Connection, home: Home, tokens: Sequence[str]) -> dict[str, dict[int, int]]:
-    """Return, for each token, the postings in which a home's rows can be, by their parts."""
+def _held(connection: Connection, query: Select[Any], home: Home, tokens: Sequence[str]) -> dict[str, dict[int, int]]:
+    """Return, for each token, the postings that a query finds, by their parts, as bits from the segment's first row."""
     segment, part = home
-    query = _IN_SEGMENT if part == WHOLE else _IN_PART
     found: dict[str, dict[int, int]] = {token: {} for token in tokens}
     for start in range(0, len(tokens), _TOKENS_ASKED):
         asked = {"of_segment": segment, "tokens": [token.encode() for token in tokens[start : start + _TOKENS_ASKED]]}
-        for row in connection.execute(query, asked if part == WHOLE else {**asked, "of_part": part}):
+        for row in connection.execute(query, {**asked, "of_part": part} if query is not _IN_SEGMENT else asked):
             found[bytes(row.token).decode()][row.part] = bits_in_segment(segment, row.part, bytes(row.rows))
     return found
