@@ -11,25 +11,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, select
 
 from mithaq.intelligence import reading, tokens
+from mithaq.intelligence.bits import Bits, Window, add_range, bits_of
 from mithaq.intelligence.model import StoredObject
-from mithaq.intelligence.postings import PART_ROWS, SEGMENT_BITS, decode, segment_of
+from mithaq.intelligence.postings import PART_ROWS, SEGMENT_BITS, SEGMENT_REACH, segment_of, segments_near
 from mithaq.intelligence.search import Query, Terms
-from mithaq.intelligence.tables import objects, observables, postings
+from mithaq.intelligence.tables import objects, observables
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.standards.observable import Observable
 
 _NEWEST_ROWS: Final = 2048
-_SEGMENTS_ASKED: Final = (2, 4, 8, 16, 32, 64)
+_SEGMENTS_ASKED: Final = (2, 8, 32, 64)
 """Segments looked at in one step: few while the page may soon be full, then more."""
-
-_SEGMENT_ROWS: Final = 1 << SEGMENT_BITS
-_REACH: Final = _SEGMENT_ROWS + PART_ROWS
-"""How far a segment's rows lie from its first: its last part may reach into the next."""
 
 _NAMING_ASKED: Final = 500
 _NAMED_ALIKE: Final = 500
@@ -43,14 +40,6 @@ _LAST_MINUTE: Final = 9_999_999_999
 _EPOCH: Final = datetime.min.replace(tzinfo=UTC)
 
 _LAST_ROW: Final = select(func.max(objects.c.row))
-_IN_SEGMENTS: Final = postings.c.segment.in_(bindparam("segments", expanding=True))
-_IN_PARTS: Final = postings.c.part.between(bindparam("first"), bindparam("last"))
-_OF_TOKENS: Final = select(postings.c.segment, postings.c.token, postings.c.part, postings.c.rows).where(
-    _IN_SEGMENTS, postings.c.token.in_(bindparam("tokens", expanding=True)), _IN_PARTS
-)
-_OF_RANGE: Final = select(postings.c.segment, postings.c.part, postings.c.rows).where(
-    _IN_SEGMENTS, postings.c.token.between(bindparam("low"), bindparam("high")), _IN_PARTS
-)
 _NAMING: Final = select(observables.c.object).where(
     observables.c.type == bindparam("type"), observables.c.key == bindparam("key")
 )
@@ -65,18 +54,7 @@ _OF_IDS: Final = select(objects.c.row).where(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What one step looks at: rows from `low` up to below `high` in these segments, newest first."""
-
-    segments: list[int]
-    low: int
-    high: int
-
-
 Range = tuple[str, str]
-Bits = dict[int, int]
-"""For each segment, the rows that have something, as bits from the segment's first row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,12 +215,12 @@ def holding_in(connection: Connection, clauses: Sequence[Clause], window: Window
     """Return the rows of a window for which every clause holds."""
     holding: Bits = {}
     for segment in window.segments:
-        low, high = (min(max(0, row - (segment << SEGMENT_BITS)), _REACH) for row in (window.low, window.high))
+        low, high = (min(max(0, row - (segment << SEGMENT_BITS)), SEGMENT_REACH) for row in (window.low, window.high))
         holding[segment] = (1 << high) - (1 << low)
-    for group in ([each for each in clauses if each.rare], [each for each in clauses if not each.rare]):
+    for group in _groups(clauses):
         alive = Window([segment for segment in window.segments if holding[segment]], window.low, window.high)
-        if not group or not alive.segments:
-            continue
+        if not alive.segments:
+            break
         for clause, bits in zip(group, _worked_out(connection, group, alive), strict=True):
             for segment in alive.segments:
                 if clause.negated:
@@ -250,6 +228,17 @@ def holding_in(connection: Connection, clauses: Sequence[Clause], window: Window
                 else:
                     holding[segment] &= bits.get(segment, 0)
     return holding
+
+
+def _groups(clauses: Sequence[Clause]) -> list[list[Clause]]:
+    """Return clauses in the order in which they are asked: those of tokens alone are asked together.
+
+    A range may have many tokens, so each is asked by itself, only where the ones before left anything.
+    """
+    rare = [each for each in clauses if each.rare]
+    plain = [each for each in clauses if not each.rare and not each.ranges]
+    ranges = [[each] for each in clauses if not each.rare and each.ranges]
+    return [group for group in (rare, plain, *ranges) if group]
 
 
 def newest_with(connection: Connection, wanted: Iterable[str], lane: Lane, count: int) -> dict[str, list[int]]:
@@ -324,14 +313,7 @@ def _naming(connection: Connection, observable: Observable, before: int) -> Iter
 
 def _around(rows: Sequence[int]) -> list[int]:
     """Return the segments in which rows can lie."""
-    return sorted({near for row in rows for near in homes(row)}, reverse=True)
-
-
-def homes(row: int) -> tuple[int, ...]:
-    """Return the segments in which a row can lie: the last part of one may reach into the next."""
-    segment = segment_of(row)
-    reached_into = segment > 0 and row - (segment << SEGMENT_BITS) < PART_ROWS
-    return (segment, segment - 1) if reached_into else (segment,)
+    return sorted({near for row in rows for near in segments_near(row)}, reverse=True)
 
 
 def _worked_out(connection: Connection, clauses: Sequence[Clause], window: Window) -> list[Bits]:
@@ -343,9 +325,9 @@ def _worked_out(connection: Connection, clauses: Sequence[Clause], window: Windo
         if clause.ranges or clause.rows or clause.observable:
             bits = dict(bits)
             for low, high in clause.ranges:
-                _add_range(connection, bits, low, high, window)
+                add_range(connection, bits, low, high, window)
             for row in clause.rows or () if clause.observable is None else _naming_in(connection, clause, window):
-                for segment in homes(row):
+                for segment in segments_near(row):
                     bits[segment] = bits.get(segment, 0) | 1 << (row - (segment << SEGMENT_BITS))
         found.append(bits)
     return found
@@ -359,28 +341,6 @@ def _joined(by_token: dict[str, Bits], alternatives: Sequence[str]) -> Bits:
     return bits
 
 
-def bits_of(connection: Connection, wanted: Iterable[str], window: Window) -> dict[str, Bits]:
-    """Return the rows of each segment that have a token, for each token."""
-    found: dict[bytes, Bits] = {token.encode(): {} for token in wanted}
-    if found:
-        for segment, token, part, stored in connection.execute(
-            _OF_TOKENS, {**_parts_of(window), "tokens": list(found)}
-        ).all():
-            bits = found[token]
-            bits[segment] = bits.get(segment, 0) | decode(stored) << (part - (segment << SEGMENT_BITS))
-    return {token.decode(): bits for token, bits in found.items()}
-
-
-def _add_range(connection: Connection, bits: Bits, low: str, high: str, window: Window) -> None:
-    asked = {**_parts_of(window), "low": low.encode(), "high": high.encode()}
-    for segment, part, stored in connection.execute(_OF_RANGE, asked).all():
-        bits[segment] = bits.get(segment, 0) | decode(stored) << (part - (segment << SEGMENT_BITS))
-
-
-def _parts_of(window: Window) -> dict[str, Any]:
-    return {"segments": window.segments, "first": max(0, window.low - PART_ROWS + 1), "last": window.high}
-
-
 def _naming_in(connection: Connection, clause: Clause, window: Window) -> list[int]:
     if clause.observable is None:
         return []
@@ -388,6 +348,6 @@ def _naming_in(connection: Connection, clause: Clause, window: Window) -> list[i
         "type": clause.observable.type,
         "key": tokens.index_key(clause.observable),
         "low": max(window.low, window.segments[-1] << SEGMENT_BITS),
-        "high": min(window.high, (window.segments[0] << SEGMENT_BITS) + _REACH),
+        "high": min(window.high, (window.segments[0] << SEGMENT_BITS) + SEGMENT_REACH),
     }
     return list(connection.scalars(_NAMING_BETWEEN, asked))

@@ -11,9 +11,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, select, text
 
 from mithaq.intelligence import reading
+from mithaq.intelligence.bits import Window
 from mithaq.intelligence.errors import TooMuch
-from mithaq.intelligence.finding import Window, holding_in, homes, standing_in
-from mithaq.intelligence.postings import PART_ROWS, SEGMENT_BITS
+from mithaq.intelligence.finding import holding_in, standing_in
+from mithaq.intelligence.postings import SEGMENT_BITS, SEGMENT_REACH, segments_near
 from mithaq.intelligence.settings import CHUNK_OBJECTS, MAX_LOOKUP_LINES
 from mithaq.intelligence.tables import objects
 from mithaq.intelligence.tokens import index_key
@@ -29,7 +30,7 @@ SHOWN: Final = 5
 _NEWEST: Final = 20
 """Rows fetched of one value before it is known which of them stand."""
 
-_SEGMENT_BYTES: Final = ((1 << SEGMENT_BITS) + PART_ROWS) // 8
+_SEGMENT_BYTES: Final = SEGMENT_REACH // 8
 _SQLITE: Final = text(
     "SELECT wanted.key, (SELECT json_group_array(object) FROM (SELECT object FROM object_observables "
     "WHERE type = json_extract(wanted.value, '$[0]') AND key = json_extract(wanted.value, '$[1]') "
@@ -171,7 +172,7 @@ def _standing(connection: Connection, naming: Mapping[_Key, Sequence[int]], lane
 def _lane_and_standing(connection: Connection, rows: Iterable[int], lane: Lane) -> set[int]:
     of_segments: dict[int, list[int]] = {}
     for row in set(rows):
-        for segment in homes(row):
+        for segment in segments_near(row):
             of_segments.setdefault(segment, []).append(row)
     segments = sorted(of_segments, reverse=True)
     found: set[int] = set()

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from contextlib import AbstractContextManager, closing
 
 from mithaq.detection.model import READER as DETECTION
@@ -15,6 +16,7 @@ from mithaq.exchange.membership.worker import ComparingWorker, MembershipWorker
 from mithaq.exchange.planning import Planning
 from mithaq.exchange.sources.worker import SourceWorker
 from mithaq.exchange.taxii.shelving import Shelving
+from mithaq.intelligence.gathering import Gathering
 from mithaq.kernel import journal
 from mithaq.kernel.errors import Error
 from mithaq.kernel.journal import Reader
@@ -28,6 +30,11 @@ _log = logging.getLogger(__name__)
 _RECOVERY_S = 5.0
 _RETRY_S = 1.0
 _CARE_S = 600.0
+_IDLE_S = 60.0
+_AMID_IMPORTS_S = 5.0
+_PAUSES = 3
+"""The index is gathered in at most a quarter of the time: the writer is there for others."""
+
 KEEPERS = (DETECTION,)
 """Readers that keep copies of values of their own; a deletion is attested once they have erased them."""
 
@@ -51,6 +58,7 @@ def run(node: Node, stop: threading.Event) -> None:
     comparing = ComparingWorker(node.channel, node.clock, node.run_dir, _opener(node))
     threading.Thread(target=comparing.run, args=(stop,), name="comparing", daemon=True).start()
     threading.Thread(target=stock, args=(node, stop), name="shelves", daemon=True).start()
+    threading.Thread(target=gather, args=(node, stop), name="index", daemon=True).start()
     sources = SourceWorker(node.db, node.fetching, node.clock, node.run_dir)
     threading.Thread(target=sources.run, args=(stop,), name="sources", daemon=True).start()
     letters = (node, Letters(node.channel).reader(), stop)
@@ -93,6 +101,23 @@ def stock(node: Node, stop: threading.Event) -> None:
             except Error as error:
                 _log.error("shelves: %s (%s)", error, error.private)
                 stop.wait(_RETRY_S)
+
+
+def gather(node: Node, stop: threading.Event) -> None:
+    """Gather the index of what was stored before, seldom while a bulk import runs, until stopped."""
+    gathering = Gathering(node.db)
+    while not stop.is_set():
+        began = time.monotonic()
+        try:
+            if not gathering.step(node.clock.now()):
+                stop.wait(_IDLE_S)
+            elif gathering.is_quiet():
+                stop.wait(_PAUSES * (time.monotonic() - began))
+            else:
+                stop.wait(_AMID_IMPORTS_S)
+        except Error as error:
+            _log.error("index: %s (%s)", error, error.private)
+            stop.wait(_IDLE_S)
 
 
 def follow(node: Node, reader: Reader, stop: threading.Event) -> None:
