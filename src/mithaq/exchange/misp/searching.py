@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from mithaq.exchange.misp.errors import BadMisp
@@ -215,11 +215,12 @@ def _span(name: str, value: Any, at: datetime) -> tuple[int, int]:
 def _instant(name: str, value: Any, at: datetime) -> int:
     text = str(value).strip()
     if text[-1:] in _UNITS and text[:-1].isdecimal() and len(text) < 12:
-        return int((at - timedelta(seconds=int(text[:-1]) * _UNITS[text[-1]])).timestamp())
+        return int(at.timestamp()) - int(text[:-1]) * _UNITS[text[-1]]
     if text.replace(".", "", 1).isdecimal() and len(text) < 20:
         return int(float(text))
     try:
-        return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+        read = datetime.fromisoformat(text)
+        return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp())
     except ValueError:
         raise BadMisp("this filter cannot be read: %(name)s", name=name) from None
 
