@@ -104,6 +104,8 @@ async def _body(request: Request) -> bytes:
             raise Refused(400, "this is no gzip") from None
         if len(body) > MAX_BODY_BYTES or (unpacker and unpacker.unconsumed_tail):
             raise too_large
+        if unpacker and unpacker.unused_data:
+            raise Refused(400, "something stands behind the gzip", {"connection": "close"})
     if unpacker and not unpacker.eof:
         raise Refused(400, "this is no whole gzip")
     if nesting_exceeds(bytes(body), MAX_DEPTH):
