@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from mithaq.exchange.misp.errors import BadMisp
+from mithaq.exchange.misp.model import Reader
 from mithaq.exchange.misp.serving import Serving, digest, event_file, manifest
 from mithaq.standards.misp import feed
 
@@ -40,9 +41,10 @@ def write_feed(serving: Serving, constituent: str, folder: Path, at: datetime) -
     folder.mkdir(parents=True, exist_ok=True)
     before = _named(folder)
     digests: dict[str, str] = {}
-    heads = serving.heads(constituent, at)
+    reader = Reader(constituent)
+    heads = serving.heads(reader, at)
     lines: list[str] = []
-    for head, event in serving.events(constituent, heads, at, "feed"):
+    for head, event in serving.events(reader, heads, at, "feed"):
         body = event_file(event)
         digests[head.uuid] = digest(body)
         _write(folder / f"{head.uuid}.json", body)

@@ -10,7 +10,7 @@ import msgspec
 
 from mithaq.exchange.misp.answers import Answer, Refused, ok, unknown
 from mithaq.exchange.misp.errors import BadMisp
-from mithaq.exchange.misp.model import Head
+from mithaq.exchange.misp.model import Head, Reader
 from mithaq.exchange.misp.searching import Search, read_search
 from mithaq.exchange.misp.serving import Serving, digest, event_file, manifest
 from mithaq.exchange.misp.settings import MAX_ANSWER_ATTRIBUTES, MAX_VALUES, MISP_VERSION
@@ -38,6 +38,11 @@ class Visit:
     place: Place
     body: bytes = b""
     agent: str = ""
+
+    @property
+    def reader(self) -> Reader:
+        """Return who is served."""
+        return Reader.of(self.account)
 
     @property
     def way(self) -> Way:
@@ -103,7 +108,7 @@ class Resources:
         """Answer a HEAD: whether an event or an attribute is there, without building the event."""
         match visit.place.parts:
             case ("events", "view", uuid):
-                if any(head.uuid == uuid.lower() for head in self._serving.heads(visit.constituent.id, at)):
+                if any(head.uuid == uuid.lower() for head in self._serving.heads(visit.reader, at)):
                     return Answer(200, b"")
                 raise unknown()
             case _:
@@ -142,33 +147,33 @@ class Resources:
             case ("warninglists", "checkValue"):
                 return self._warned
             case ("events", "filterEventIdsForPush"):
-                return lambda each, at: ok(self._writing.wanted(each.constituent.id, each.json(), at))
+                return lambda each, at: ok(self._writing.wanted(each.account, each.json(), at))
             case _:
                 return None
 
     def _written(self, visit: Visit, at: datetime) -> Answer:
-        writing, who = self._writing, (visit.constituent.id, visit.account)
+        writing, account = self._writing, visit.account
         match visit.place.parts:
             case ("events", "add"):
-                return ok({"Event": writing.add(*who, visit.json(), visit.body, at)})
+                return ok({"Event": writing.add(account, visit.json(), visit.body, at)})
             case ("events", "edit", uuid):
-                return ok({"Event": writing.edit(*who, uuid, visit.json(), visit.body, at)})
+                return ok({"Event": writing.edit(account, uuid, visit.json(), visit.body, at)})
             case ("events", "publish", uuid) | ("events", "alert", uuid):
-                writing.demand_own(*who, uuid)
+                writing.demand_own(account, uuid)
                 return ok({"saved": True, "success": True, "name": "Job queued", "message": "Job queued", "url": ""})
             case ("attributes", "add", uuid):
-                return ok({"Attribute": writing.add_attributes(*who, uuid, visit.json(), at)})
+                return ok({"Attribute": writing.add_attributes(account, uuid, visit.json(), at)})
             case ("tags", "attachTagToObject"):
-                return ok(writing.tag(*who, visit.asked(), at, attach=True))
+                return ok(writing.tag(account, visit.asked(), at, attach=True))
             case ("tags", "removeTagFromObject"):
-                return ok(writing.tag(*who, visit.asked(), at, attach=False))
+                return ok(writing.tag(account, visit.asked(), at, attach=False))
             case ("sightings", "add") | ("sightings", "add", _):
                 about = visit.place.parts[2] if len(visit.place.parts) > 2 else ""
-                return ok(writing.sight(*who, visit.asked(), about, at))
+                return ok(writing.sight(account, visit.asked(), about, at))
             case ("sightings", "filterSightingUuidsForPush", uuid):
-                return ok(writing.wanted_sightings(visit.constituent.id, uuid, visit.json(), at))
+                return ok(writing.wanted_sightings(account, uuid, visit.json(), at))
             case ("sightings", "bulkSaveSightings", uuid):
-                saved = writing.save_sightings(*who, uuid, visit.json(), at)
+                saved = writing.save_sightings(account, uuid, visit.json(), at)
                 return ok(
                     {"saved": True, "success": f"{saved} sightings added.", "message": f"{saved} sightings added."}
                 )
@@ -176,24 +181,24 @@ class Resources:
                 raise _not_done()
 
     def _manifest(self, visit: Visit, at: datetime) -> Answer:
-        body = manifest(self._serving.heads(visit.constituent.id, at))
+        body = manifest(self._serving.heads(visit.reader, at))
         return Answer(200, body, etag=digest(body))
 
     def _hashes(self, visit: Visit, at: datetime) -> Answer:
-        lines = "".join(f"{line}\n" for line in self._serving.hash_lines(visit.constituent.id, at))
+        lines = "".join(f"{line}\n" for line in self._serving.hash_lines(visit.reader, at))
         body = lines.encode()
         return Answer(200, body, {"content-type": "text/csv"}, etag=digest(body))
 
     def _event(self, visit: Visit, at: datetime) -> Answer:
         way: Way = "feed" if visit.place.parts[0] == "feed" else visit.way
-        _, event = self._serving.event(visit.constituent.id, visit.place.parts[-1], at, way)
+        _, event = self._serving.event(visit.reader, visit.place.parts[-1], at, way)
         body = event_file(event)
         return Answer(200, body, etag=digest(body))
 
     def _version(self, visit: Visit, at: datetime) -> Answer:
         del at
         version = visit.account.misp_version or MISP_VERSION
-        may_write = visit.account.may_write and self._writing.takes(visit.constituent.id)
+        may_write = self._writing.takes(visit.account)
         if visit.place.parts[-1] == "getPyMISPVersion":
             return ok({"version": version})
         return ok(
@@ -212,7 +217,7 @@ class Resources:
 
     def _user(self, visit: Visit, at: datetime) -> Answer:
         del at
-        may_write = visit.account.may_write and self._writing.takes(visit.constituent.id)
+        may_write = self._writing.takes(visit.account)
         name = next(iter(visit.constituent.names.values()), visit.constituent.id)
         organisation = self._writing.organisation(visit.constituent.id)
         role = {"perm_auth": True, "perm_sync": may_write, "perm_sighting": may_write, "perm_add": may_write,
@@ -234,7 +239,7 @@ class Resources:
         search = read_search(asked, at)
         if search.asks_attributes - ("tags" in search.choices):
             search = _on_heads(search)
-        heads = [head for head in self._serving.heads(visit.constituent.id, at) if _passes(search, head)]
+        heads = [head for head in self._serving.heads(visit.reader, at) if _passes(search, head)]
         count = len(heads)
         if "limit" in asked:
             heads = heads[(search.page - 1) * search.limit : search.page * search.limit]
@@ -277,7 +282,7 @@ class Resources:
 
     def _events(self, visit: Visit, search: Search, at: datetime) -> Iterator[tuple[Head, dict[str, Any]]]:
         """Yield the events that may hold something, the newest change first."""
-        who = visit.constituent.id
+        who = visit.reader
         heads = [head for head in reversed(self._serving.heads(who, at)) if search.passes_head(head)]
         if search.values:
             heads = self._serving.naming(heads, search.values)
@@ -291,7 +296,7 @@ class Resources:
     def _sightings(self, visit: Visit, at: datetime, context: str) -> Answer:
         if context not in ("event", "attribute"):
             raise unknown()
-        return ok({"response": self._writing.sightings(visit.constituent.id, visit.asked(), context, at)})
+        return ok({"response": self._writing.sightings(visit.account, visit.asked(), context, at)})
 
     def _warned(self, visit: Visit, at: datetime) -> Answer:
         del at
