@@ -62,6 +62,8 @@ class MispDoors:
         with self._visitors.opened(visit.account.id):
             if request.method == "POST":
                 body = await _body(request)
+                if await self._visitors.in_thread(nesting_exceeds, body, MAX_DEPTH):
+                    raise Refused(400, "nested too deep")
                 visit = await self._visitors.in_thread(self._let_in, request, body)
             if request.method == "HEAD":
                 return await self._visitors.in_thread(self._resources.exists, visit, self._clock.now())
@@ -86,7 +88,7 @@ def _place(request: Request) -> str:
 
 
 async def _body(request: Request) -> bytes:
-    """Read a body within its limit, packed or not, and no deeper than an event may be.
+    """Read a body within its limit, packed or not.
 
     Raises:
         Refused: it is larger, or packed in a way that is not read here.
@@ -108,8 +110,6 @@ async def _body(request: Request) -> bytes:
             raise Refused(400, "something stands behind the gzip", {"connection": "close"})
     if unpacker and not unpacker.eof:
         raise Refused(400, "this is no whole gzip")
-    if nesting_exceeds(bytes(body), MAX_DEPTH):
-        raise Refused(400, "nested too deep")
     return bytes(body)
 
 
