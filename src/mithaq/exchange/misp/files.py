@@ -4,7 +4,6 @@ The manifest is written last and names nothing that is not there; what it no lon
 """
 
 import os
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +15,10 @@ from mithaq.exchange.misp.errors import BadMisp
 from mithaq.exchange.misp.model import Reader
 from mithaq.exchange.misp.serving import Serving, digest, event_file, manifest
 from mithaq.standards.misp import feed
+from mithaq.standards.stix import is_uuid
 
 MANIFEST: Final = "manifest.json"
 HASHES: Final = "hashes.csv"
-_EVENT: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_MANIFEST_BYTES: Final = 256 * 1024 * 1024
 
 
@@ -69,7 +68,7 @@ def _named(folder: Path) -> frozenset[str]:
     except msgspec.DecodeError as error:
         raise BadMisp("the manifest in the folder is none of a feed", subject=str(place)) from error
     named = found if isinstance(found, dict) else {}
-    return frozenset(uuid for uuid in named if _EVENT.fullmatch(uuid))
+    return frozenset(uuid for uuid in named if is_uuid(uuid))
 
 
 def _write(place: Path, body: bytes) -> None:
