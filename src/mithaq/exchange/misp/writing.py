@@ -202,12 +202,15 @@ class Writing:
         return found[0]
 
     def _held(self, account: Account, uuid: str) -> tuple[ForeignEvent, Event]:
-        """Return the newest version of an event that an account may change, and a copy of its members to be changed."""
+        """Return the newest version of an event that an account may change, and its members, to be changed."""
         with self._db.read() as connection:
             held = _given(connection, account, uuid.lower())
             if held is None:
                 raise UnknownEvent("no such event", subject=uuid[:80])
-            return held, deepcopy(foreign.members(connection, held))
+            try:
+                return held, foreign.members(connection, held)
+            except LookupError as error:  # its file was erased
+                raise UnknownEvent("no such event", subject=uuid[:80]) from error
 
     def _holding(self, account: Account, uuid: str) -> tuple[ForeignEvent, Event]:
         """Return the event of this uuid, or that in which an attribute of this uuid is."""
