@@ -9,8 +9,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from mithaq.exchange.misp.answers import JSON, Answer, Refused, of_error
-from mithaq.exchange.misp.resources import Resources, Visit
+from mithaq.exchange.misp.resources import Resources
 from mithaq.exchange.misp.settings import MAX_BODY_BYTES, MAX_OPEN_REQUESTS, THREADS
+from mithaq.exchange.misp.visit import Visit
 from mithaq.exchange.visitors import TooMany, Visitors, credentials, packed
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error
