@@ -30,9 +30,9 @@ class Searches:
             BadMisp: a rule is not understood, or asks for what stands in an event.
         """
         asked = visit.asked()
-        search = read_search(asked, at)
-        if search.asks_attributes - ("tags" in search.choices):
-            search = _on_heads(search)
+        search = read_search(asked, at).of_events()
+        if beyond := search.beyond_heads:
+            raise BadMisp("an index knows no attributes: ask with restSearch", subject=",".join(beyond))
         heads = [head for head in self._serving.heads(visit.reader, at) if _passes(search, head)]
         count = len(heads)
         if "limit" in asked:
@@ -47,7 +47,7 @@ class Searches:
             BadMisp: a filter is not understood, or the answer would be too large.
         """
         asked = visit.asked()
-        search = _demand_json(asked, at)
+        search = _demand_json(asked, at).of_events()
         found: list[Any] = []
         attributes = 0
         is_metadata = str(asked.get("metadata", "0")) in ("1", "True")
@@ -107,15 +107,6 @@ def _demand_json(asked: Mapping[str, Any], at: datetime) -> Search:
     if str(asked.get("returnFormat", "json")) != "json":
         raise BadMisp("only the format json is served here")
     return read_search(asked, at)
-
-
-def _on_heads(search: Search) -> Search:
-    """Refuse what an index cannot answer without building events.
-
-    Raises:
-        BadMisp: it asks for attributes.
-    """
-    raise BadMisp("an index knows no attributes: ask with restSearch", subject=",".join(sorted(search.choices))[:80])
 
 
 def _passes(search: Search, head: Head) -> bool:

@@ -85,7 +85,17 @@ def test_a_peers_rules_are_kept_and_what_is_not_understood_is_refused(quick: Ser
     there = ["2020-09-13T15:26:40+03:00", "2020-09-13T15:26:41+03:00"]
     assert uuids(event_timestamp=there) == {EVENT}
     assert len(uuids(last="9999999999d")) == 2
-    for rules in ({"sharinggroup": [1]}, {"url_params": {"x": 1}}, {"published": 0}, {"value": "198.51.100.1"}):
+    assert uuids(timestamp=[1600000000, 1600000001]) == {EVENT}
+    searched = peer.post("/misp/events/restSearch", json={"timestamp": [1600000000, 1600000001]}).json()["response"]
+    assert [each["Event"]["uuid"] for each in searched] == [EVENT]
+    for rules in (
+        {"tag": ["tlp:green"], "value": "198.51.100.1"},
+        {"tag": ["tlp:green"], "to_ids": 1},
+        {"sharinggroup": [1]},
+        {"url_params": {"x": 1}},
+        {"published": 0},
+        {"value": "198.51.100.1"},
+    ):
         assert peer.post("/misp/events/index", json={"minimal": 1, **rules}).status_code == 400
     assert peer.get("/misp/events/index/org:nobody/minimal:1.json").json() == []
 
