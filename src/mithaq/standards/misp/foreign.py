@@ -1,7 +1,8 @@
 """A MISP event of somebody else on its way out again: what is changed of it, and what stands against it.
 
-Changed are the distribution, downwards, and local tags, which MISP never passes on; the label held here is added where
-the event names none. Everything else stays as it came, unknown members too.
+Changed are the distribution, downwards, and local tags, which MISP never passes on; what it names of other events and
+of people is left out; the label held here is added where the event names none. Everything else is as it came, unknown
+members too.
 """
 
 import copy
