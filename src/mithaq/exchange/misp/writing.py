@@ -73,9 +73,11 @@ class Writing:
         with self._db.read() as connection:
             given = _of_constituent(connection, account.constituent, event["uuid"])
         if given is not None:
-            elsewhere = "Event already exists in another collection than that of this account."
-            is_own = account.collection in (None, given.collection)
-            raise NotYours("Event already exists, edit it instead." if is_own else elsewhere, subject=event["uuid"])
+            if account.collection not in (None, given.collection):
+                raise NotYours(
+                    "Event already exists in another collection than that of this account.", subject=event["uuid"]
+                )
+            raise NotYours("Event already exists, edit it instead.", subject=event["uuid"])
         return self._save(shelf, account, event, body if is_complete else b"", at)
 
     def edit(self, account: Account, uuid: str, value: Any, body: bytes, at: datetime) -> Event:
