@@ -100,9 +100,11 @@ class Served:
         while journal.run_once(self.node.db, self.reader, self.clock.now()) or self.shelving.fill(self.clock.now()):
             pass
 
-    def secret(self, constituent: str = GRID, *, may_write: bool = True, days: int = 30) -> str:
+    def secret(
+        self, constituent: str = GRID, *, may_write: bool = True, days: int = 30, collection: str | None = None
+    ) -> str:
         return self.node.constituents.add_account(
-            constituent, "siem", timedelta(days=days), self.clock.now(), may_write=may_write
+            constituent, "siem", timedelta(days=days), self.clock.now(), may_write=may_write, collection=collection
         )[1]
 
     def client(self, constituent: str = GRID, *, may_write: bool = True) -> TestClient:

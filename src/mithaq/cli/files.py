@@ -2,7 +2,12 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
+
+import click
 
 from mithaq.kernel.errors import Error
 
@@ -27,6 +32,21 @@ def read_input(name: str, max_bytes: int) -> bytes:
     if len(data) > max_bytes:
         raise FileUnusable("larger than the limit of %(max)s bytes", subject=name, max=max_bytes)
     return data
+
+
+@contextmanager
+def open_input(name: str) -> Iterator[IO[bytes]]:
+    """Open a file to be read as it comes, or standard input where the name is `-`.
+
+    Raises:
+        FileUnusable: there is no such file, or it may not be read.
+    """
+    try:
+        opened = click.open_file(name, "rb")
+    except OSError as error:
+        raise unusable(name, error) from error
+    with opened as source:
+        yield source
 
 
 def write_output(name: str, data: bytes) -> None:

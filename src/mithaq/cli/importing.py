@@ -8,7 +8,7 @@ from typing import Final, Literal
 import click
 import msgspec
 
-from mithaq.cli.files import read_input, unusable
+from mithaq.cli.files import open_input, read_input
 from mithaq.cli.session import Session
 from mithaq.intelligence.imports.csaf import import_csaf
 from mithaq.intelligence.imports.list_objects import import_list
@@ -47,11 +47,7 @@ def import_advisory(session: Session, file: str, terms: ImportTerms) -> ImportRe
 def import_file(session: Session, file: str, mapping: Mapping, terms: ImportTerms) -> ImportReport:
     """Import a list from a file or from standard input."""
     node = session.node()
-    try:
-        opened = click.open_file(file, "rb")
-    except OSError as error:
-        raise unusable(file, error) from error
-    with opened as source:
+    with open_input(file) as source:
         return import_list(
             node.holdings,
             source,

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from mithaq.cli.files import read_input, unusable
+from mithaq.cli.files import open_input, read_input
 from mithaq.cli.importing import FORMS, import_advisory, import_file, mapping_of, tell
 from mithaq.cli.layout import Column, show_rows, word
 from mithaq.cli.lookup import lookup
@@ -230,11 +230,7 @@ def withdraw(ctx: click.Context, object_id: str, reason: str, lane: Lane) -> Non
 
 def _bundle(session: Session, file: str, terms: ImportTerms) -> ImportReport:
     node = session.node()
-    try:
-        opened = click.open_file(file, "rb")
-    except OSError as error:
-        raise unusable(file, error) from error
-    with opened as source:
+    with open_input(file) as source:
         return import_bundle(
             node.holdings,
             source,

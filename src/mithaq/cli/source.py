@@ -12,7 +12,14 @@ from mithaq.cli.options import LANE, PAP, TLP
 from mithaq.cli.session import EXIT_FAILED, Session
 from mithaq.exchange.sources.credentials import MAX_SECRET_CHARACTERS, Credential
 from mithaq.exchange.sources.model import FLAGS, Auth, Followed, Kind, Outcome, Terms
-from mithaq.exchange.sources.settings import DEFAULT_EVERY_S, MAX_EVERY_S, MIN_EVERY_S, MOST_PAGE_OBJECTS, PAGE_OBJECTS
+from mithaq.exchange.sources.settings import (
+    DEFAULT_EVERY_S,
+    MAX_EVERY_S,
+    MIN_EVERY_S,
+    MOST_PAGE_OBJECTS,
+    PAGE_OBJECTS,
+    QUARANTINE_ROWS,
+)
 from mithaq.intelligence.imports.mapping import MAX_MAPPING_BYTES, read_mapping
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import Lane
@@ -40,6 +47,7 @@ _ASIDE = {
     "reason": Column(msgid("reason")),
 }
 _NAME = click.argument("name", metavar="NAME")
+_SHOWN = 1000
 
 
 def _credential_options(command: Any) -> Any:
@@ -209,12 +217,15 @@ def remove(session: Session, name: str) -> None:
 @click.option("--retry", "action", flag_value="retry", help="Try to admit what was put aside.")
 @click.option("--discard", "action", flag_value="discard", help="Throw it away.")
 @click.option("--after", type=int, default=0, help="Begin after this row.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=1000, show_default=True)
+@click.option("--limit", type=click.IntRange(1, QUARANTINE_ROWS), help="At most so many.  [default: 1000 are shown]")
 @click.pass_obj
-def quarantine(session: Session, name: str, rows: tuple[int, ...], action: str | None, after: int, limit: int) -> None:
+def quarantine(
+    session: Session, name: str, rows: tuple[int, ...], action: str | None, after: int, limit: int | None
+) -> None:
     """Show what of NAME could not be admitted, and why; try it again or throw it away, all of it or only some ROWs."""
     node = session.node()
-    waiting = node.sources.quarantine(name, after=after, limit=limit)
+    most = _SHOWN if action is None and not rows else QUARANTINE_ROWS
+    waiting = node.sources.quarantine(name, after=after, limit=limit or most)
     chosen = [each for each in waiting if not rows or each.row in rows]
     if action == "retry":
         outcome = node.retrying.retry(node.sources.get(name).source, chosen, session.now())

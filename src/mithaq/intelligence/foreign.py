@@ -42,9 +42,18 @@ _BODY: Final = select(originals.c.body).where(originals.c.digest == bindparam("d
 
 
 def new_event(
-    event: Mapping[str, Any], bodies: Sequence[bytes], place: int, original: str, nation: NationId, lane: Lane
+    event: Mapping[str, Any],
+    bodies: Sequence[bytes],
+    place: int,
+    original: str,
+    nation: NationId,
+    lane: Lane,
+    collection: str | None = None,
 ) -> NewEvent | None:
-    """Read what is kept of an event; None where it has no uuid or time by which it could be known."""
+    """Read what is kept of an event; None where it has no uuid or time by which it could be known.
+
+    `collection`: the id of that into which a constituent gave it, None for what was imported here.
+    """
     uuid, stamp = str(event.get("uuid", "")).lower(), str(event.get("timestamp", ""))
     if not stix.is_uuid(uuid) or not stamp.isdecimal() or len(stamp) > 12:
         return None
@@ -63,6 +72,8 @@ def new_event(
         "Tag": exported_tags(event.get("Tag"))[:_MAX_TAGS],
         "objections": [reason.as_json() for reason in objections(dict(event))],
     }
+    if collection is not None:
+        head["collection"] = collection
     return NewEvent(uuid, lane, nation, original, place, int(stamp), frozenset(ids), frozenset(refs - ids), head)
 
 

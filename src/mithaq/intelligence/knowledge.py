@@ -36,6 +36,7 @@ LOADED = "intelligence.knowledge.loaded"
 
 MITRE: Final = "MITRE"
 _SHOWN: Final = 200
+_AT_ONCE: Final = 500
 _NAMING: Final = ("x-mitre-collection", "x-mitre-matrix")
 _NEWS: Final = frozenset(
     {"indicator", "observed-data", "sighting", "opinion", "note", "report", "grouping", "incident"}
@@ -206,9 +207,9 @@ def _entries(connection: Connection, rows: list[int]) -> Iterator[Entry]:
 
 def published(connection: Connection, ids: Collection[str]) -> frozenset[str]:
     """Return which of these objects a publisher's word stands for, so that anybody may know of them."""
-    if not ids:
-        return frozenset()
-    return frozenset(connection.scalars(_PUBLISHED, {"ids": sorted(ids)}))
+    ordered = sorted(ids)
+    chunks = (ordered[start : start + _AT_ONCE] for start in range(0, len(ordered), _AT_ONCE))
+    return frozenset(each for chunk in chunks for each in connection.scalars(_PUBLISHED, {"ids": chunk}))
 
 
 def entry_as_json(entry: Entry) -> dict[str, Any]:

@@ -287,3 +287,9 @@ class ForeignEvent:
     def objections(self) -> tuple[Reason, ...]:
         """Return what stands against passing it on, whoever asks."""
         return tuple(Reason.of_json(each) for each in self.head["objections"])
+
+    @property
+    def collection(self) -> str | None:
+        """Return the id of the collection into which a constituent gave it, None for what was imported here."""
+        found = self.head.get("collection")
+        return str(found) if found is not None else None

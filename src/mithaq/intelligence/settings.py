@@ -40,6 +40,7 @@ MISP_MAX_BYTES = 32 * MIB
 MISP_CPU_S = 300
 MISP_MEMORY_BYTES = 3 * 1024 * MIB
 MISP_WALL_S = 600
+MISP_OUTPUT_BYTES = 512 * MIB
 
 AHEAD_FROM_BYTES = 8 * MIB
 """A bundle as large as this is read in a process of its own; a smaller one is done before that has started."""

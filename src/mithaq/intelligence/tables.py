@@ -147,7 +147,8 @@ misp_events = Table(
     # How many objects were converted from it, and what these refer to beside each other.
     Column("size", Integer, nullable=False),
     Column("outside", Json, nullable=False),
-    # What an index says of it: info, date, Orgc, tags; and what stands against passing it on.
+    # What an index says of it: info, date, Orgc, tags; what stands against passing it on; and into which
+    # collection a constituent gave it.
     Column("head", Json, nullable=False),
     Column("stored_at", Timestamp, nullable=False),
     Index("misp_events_version", "uuid", "lane", "nation", "timestamp"),

@@ -3,6 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from mithaq.exchange.sources.model import Unfit
+from mithaq.exchange.sources.store import put_aside
+from mithaq.kernel.reason import Reason
 from mithaq.node.composition import compose
 from tests.scripted import Asked, Reply, TaxiiScript, scripted
 from tests.taxii import basic, made
@@ -75,6 +78,19 @@ def test_a_secret_comes_from_a_file_or_standard_input_and_is_never_shown(xa: Des
         said += [xa("journal", "list"), xa("source", "list")]
     told = "".join(each.out + each.err for each in said)
     assert not any(secret in told for secret in secrets)
+
+
+def test_all_of_a_quarantine_is_thrown_away_though_a_thousand_are_shown(xa: Desk) -> None:
+    xa("source", "add", "broken", "https://feeds.example/feed/", "--kind", "misp-feed")
+    node = compose(xa.root)
+    source = node.sources.get("broken").source
+    with node.db.write(datetime.now(UTC)) as tx:
+        put_aside(tx, source.id, [Unfit(f"line {n}", b"", Reason("bad", "bad"), "line") for n in range(1003)])
+    last = node.sources.quarantine("broken", after=1000)[-1].row
+    node.close()
+    assert len(xa.json("source", "quarantine", "broken")) == 1000
+    assert xa.one("source", "quarantine", "broken", str(last), "--discard")["discarded"] == 1
+    assert xa.one("source", "quarantine", "broken", "--discard")["discarded"] == 1002
 
 
 def test_a_failing_source_is_named_by_the_doctor(xa: Desk) -> None:

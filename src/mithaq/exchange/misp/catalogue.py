@@ -1,4 +1,4 @@
-"""Which events a constituent gets at this instant: their heads, without building one of them.
+"""Which events a reader gets at this instant: their heads, without building one of them.
 
 Own objects are counted by class: the gate is asked what it says of each label on each shelf, and SQL counts. What then
 leaves in an event is decided object by object (`events`).
@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from mithaq.exchange.misp import store
-from mithaq.exchange.misp.model import MAPPING, Day, Head, label_tags
+from mithaq.exchange.misp.model import MAPPING, Day, Head, Reader, label_tags
 from mithaq.exchange.taxii.judging import Judge
 from mithaq.exchange.taxii.model import PREFIX, Shelf
 from mithaq.exchange.taxii.settings import CHUNK_ROWS
@@ -60,18 +60,19 @@ class Organisation:
 
 
 class Catalogue:
-    """The events of one constituent in one view of the database at one instant; short-lived."""
+    """The events of one reader in one view of the database at one instant; short-lived."""
 
     def __init__(
-        self, connection: Connection, own: NationId, organisation: Organisation, constituent: str, at: datetime
+        self, connection: Connection, own: NationId, organisation: Organisation, reader: Reader, at: datetime
     ) -> None:
         self.connection = connection
         self.own = own
         self.organisation = organisation
-        self.constituent = constituent
+        self.reader = reader
         self.at = at
         self.judge = Judge(connection, own, at)
-        self.shelves = {s.id: s for s in shelves_of(connection, constituent) if s.collection.can_read}
+        shelves = shelves_of(connection, reader.constituent, reader.collection)
+        self.shelves = {shelf.id: shelf for shelf in shelves if shelf.collection.can_read}
         labels = [(tlp, pap) for tlp in Tlp for pap in Pap]
         self._classes = {
             shelf.id: [store.class_of(shelf.id, *label) for label in labels if self.judge.allows(shelf, *label)]
@@ -92,7 +93,7 @@ class Catalogue:
         return [*self._days(), *self._reports(), *self._foreign(), *self._posted()]
 
     def head(self, uuid: str) -> Head | None:
-        """Return the head of one event, None where there is none for this constituent."""
+        """Return the head of one event, None where there is none for this reader."""
         if not self.shelves:
             return None
         events = of_uuid(self.connection, uuid, ACTUAL)
@@ -112,7 +113,7 @@ class Catalogue:
                 yield event, reasons
 
     def against(self, event: ForeignEvent) -> tuple[Reason, ...]:
-        """Say why an imported event does not go to this constituent; nothing where it goes on some shelf."""
+        """Say why an imported event does not go to this reader; nothing where it goes on some shelf."""
         best: tuple[Reason, ...] = ()
         for shelf in self.shelves.values():
             counted = {row.event: row for row in self._counted(shelf, event)}
@@ -189,7 +190,7 @@ class Catalogue:
 
     def _posted(self, only: ForeignEvent | None = None) -> Iterator[Head]:
         """Yield the events that this constituent posted itself, which go back to it alone."""
-        giver = PREFIX + self.constituent
+        giver = PREFIX + self.reader.constituent
         rows = () if only else store.newest_events(self.connection, giver)
         for event in [only] if only else [of_row(row) for row in rows]:
             if event.nation != giver:
@@ -241,22 +242,22 @@ def released_labels(catalogue: Catalogue, event: ForeignEvent, shelf: Shelf) -> 
     return max(tlps), max(paps)
 
 
-def stamp(db: Database, constituent: str, heads: Sequence[Head], at: datetime) -> list[Head]:
+def stamp(db: Database, reader: Reader, heads: Sequence[Head], at: datetime) -> list[Head]:
     """Give each own event its timestamp: a new one where it holds something else than when it was last told of.
 
     Cost: one look-up, and a write where something changed.
     """
     with db.read() as connection:
-        known = store.stamped(connection, constituent)
+        known = store.stamped(connection, reader.key)
     if any(head.fingerprint and known.get(head.uuid, ("",))[0] != head.fingerprint for head in heads):
         with db.write(at) as tx:
-            known = store.stamped(tx.connection, constituent)
+            known = store.stamped(tx.connection, reader.key)
             fresh: dict[str, tuple[str, int]] = {}
             for head in heads:
                 fingerprint, last = known.get(head.uuid, ("", 0))
                 if head.fingerprint and fingerprint != head.fingerprint:
                     fresh[head.uuid] = (head.fingerprint, max(int(at.timestamp()), last + 1))
-            store.stamp(tx, constituent, fresh)
+            store.stamp(tx, reader.key, fresh)
             known |= fresh
     return [head.at(known[head.uuid][1]) if head.fingerprint else head for head in heads]
 

@@ -9,8 +9,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from mithaq.exchange.misp.answers import JSON, Answer, Refused, of_error
-from mithaq.exchange.misp.resources import Resources, Visit
+from mithaq.exchange.misp.resources import Resources
 from mithaq.exchange.misp.settings import MAX_BODY_BYTES, MAX_OPEN_REQUESTS, THREADS
+from mithaq.exchange.misp.visit import Visit
 from mithaq.exchange.visitors import TooMany, Visitors, credentials, packed
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error
@@ -62,6 +63,8 @@ class MispDoors:
         with self._visitors.opened(visit.account.id):
             if request.method == "POST":
                 body = await _body(request)
+                if await self._visitors.in_thread(nesting_exceeds, body, MAX_DEPTH):
+                    raise Refused(400, "nested too deep")
                 visit = await self._visitors.in_thread(self._let_in, request, body)
             if request.method == "HEAD":
                 return await self._visitors.in_thread(self._resources.exists, visit, self._clock.now())
@@ -86,7 +89,7 @@ def _place(request: Request) -> str:
 
 
 async def _body(request: Request) -> bytes:
-    """Read a body within its limit, packed or not, and no deeper than an event may be.
+    """Read a body within its limit, packed or not.
 
     Raises:
         Refused: it is larger, or packed in a way that is not read here.
@@ -104,10 +107,10 @@ async def _body(request: Request) -> bytes:
             raise Refused(400, "this is no gzip") from None
         if len(body) > MAX_BODY_BYTES or (unpacker and unpacker.unconsumed_tail):
             raise too_large
+        if unpacker and unpacker.unused_data:
+            raise Refused(400, "something stands behind the gzip", {"connection": "close"})
     if unpacker and not unpacker.eof:
         raise Refused(400, "this is no whole gzip")
-    if nesting_exceeds(bytes(body), MAX_DEPTH):
-        raise Refused(400, "nested too deep")
     return bytes(body)
 
 

@@ -4,7 +4,6 @@ The manifest is written last and names nothing that is not there; what it no lon
 """
 
 import os
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,12 +12,13 @@ from typing import Final
 import msgspec
 
 from mithaq.exchange.misp.errors import BadMisp
+from mithaq.exchange.misp.model import Reader
 from mithaq.exchange.misp.serving import Serving, digest, event_file, manifest
 from mithaq.standards.misp import feed
+from mithaq.standards.stix import is_uuid
 
 MANIFEST: Final = "manifest.json"
 HASHES: Final = "hashes.csv"
-_EVENT: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_MANIFEST_BYTES: Final = 256 * 1024 * 1024
 
 
@@ -40,9 +40,10 @@ def write_feed(serving: Serving, constituent: str, folder: Path, at: datetime) -
     folder.mkdir(parents=True, exist_ok=True)
     before = _named(folder)
     digests: dict[str, str] = {}
-    heads = serving.heads(constituent, at)
+    reader = Reader(constituent)
+    heads = serving.heads(reader, at)
     lines: list[str] = []
-    for head, event in serving.events(constituent, heads, at, "feed"):
+    for head, event in serving.events(reader, heads, at, "feed"):
         body = event_file(event)
         digests[head.uuid] = digest(body)
         _write(folder / f"{head.uuid}.json", body)
@@ -67,7 +68,7 @@ def _named(folder: Path) -> frozenset[str]:
     except msgspec.DecodeError as error:
         raise BadMisp("the manifest in the folder is none of a feed", subject=str(place)) from error
     named = found if isinstance(found, dict) else {}
-    return frozenset(uuid for uuid in named if _EVENT.fullmatch(uuid))
+    return frozenset(uuid for uuid in named if is_uuid(uuid))
 
 
 def _write(place: Path, body: bytes) -> None:

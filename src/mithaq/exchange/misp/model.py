@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any, Final, Literal
 
 from mithaq.intelligence.model import ForeignEvent
+from mithaq.nations.constituents.model import Account
 from mithaq.standards.misp.labels import pap_tag, tlp_tag
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
@@ -15,6 +16,24 @@ MAPPING: Final = "1"
 """The number of the mapping; another one makes every own event a new version."""
 
 _FIRST_DAY: Final = date(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who is served: a constituent, and the one collection (its id) to which its account is narrowed, None for all."""
+
+    constituent: str
+    collection: str | None = None
+
+    @staticmethod
+    def of(account: Account) -> "Reader":
+        """Return who comes with an account."""
+        return Reader(account.constituent, account.collection)
+
+    @property
+    def key(self) -> str:
+        """Return under what its timestamps are kept; no constituent's id has a slash in it."""
+        return self.constituent if self.collection is None else f"{self.constituent}/{self.collection}"
 
 
 @dataclass(frozen=True, slots=True)

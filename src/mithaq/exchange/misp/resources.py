@@ -1,79 +1,23 @@
 """Every address of the doors of MISP, worked out for one account: no HTTP in it but the status."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from mithaq.exchange.misp.answers import Answer, Refused, ok, unknown
 from mithaq.exchange.misp.errors import BadMisp
-from mithaq.exchange.misp.model import Head
-from mithaq.exchange.misp.searching import Search, read_search
+from mithaq.exchange.misp.searches import Searches
 from mithaq.exchange.misp.serving import Serving, digest, event_file, manifest
-from mithaq.exchange.misp.settings import MAX_ANSWER_ATTRIBUTES, MAX_VALUES, MISP_VERSION
+from mithaq.exchange.misp.settings import MAX_VALUES, MISP_VERSION
+from mithaq.exchange.misp.visit import Visit
 from mithaq.exchange.misp.writing import Writing
 from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel.clock import rfc3339
-from mithaq.nations.constituents.model import Account, Constituent
-from mithaq.standards.misp.foreign import attributes_of
-from mithaq.standards.misp.labels import Way, distribution
-from mithaq.standards.misp.named import Place
+from mithaq.standards.misp.labels import Way
 from mithaq.standards.observable import recognise
 
 _READING: Final = ("GET", "POST")
-_SYNC_ONLY: Final = frozenset({"excludeGalaxy", "includeEventCorrelations", "includeFeedCorrelations"})
-"""Named parameters that only another MISP sends, which lowers the distribution of what it gets."""
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One request of one account: who asks, where, with what; `agent` is what its program calls itself."""
-
-    constituent: Constituent
-    account: Account
-    method: str
-    place: Place
-    body: bytes = b""
-    agent: str = ""
-
-    @property
-    def way(self) -> Way:
-        """Return whether what is asked for goes to another MISP that will lower it."""
-        is_misp = self.agent.startswith("MISP ") or not _SYNC_ONLY.isdisjoint(self.place.named)
-        return "sync" if is_misp else "feed"
-
-    def asked(self) -> dict[str, Any]:
-        """Return what is asked for in the path and in the body together.
-
-        Raises:
-            BadMisp: the body is no JSON object.
-        """
-        named: dict[str, Any] = {
-            name: list(values) if len(values) > 1 else values[0] for name, values in self.place.named.items()
-        }
-        value = self.json() if self.body else {}
-        if isinstance(value, dict) and isinstance(value.get("request"), dict):
-            value = value["request"]
-        if not isinstance(value, dict):
-            raise BadMisp("this is no JSON object")
-        url = value.pop("url_params", None)
-        if url:
-            raise BadMisp("this filter is not known here: %(name)s", name="url_params")
-        return named | value
-
-    def json(self) -> Any:
-        """Return the body.
-
-        Raises:
-            BadMisp: it is no JSON.
-        """
-        try:
-            return msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise BadMisp("this is no JSON") from error
 
 
 class Resources:
@@ -81,6 +25,7 @@ class Resources:
 
     def __init__(self, serving: Serving, writing: Writing, warning_lists: WarningLists) -> None:
         self._serving = serving
+        self._searches = Searches(serving)
         self._writing = writing
         self._warning_lists = warning_lists
 
@@ -103,7 +48,7 @@ class Resources:
         """Answer a HEAD: whether an event or an attribute is there, without building the event."""
         match visit.place.parts:
             case ("events", "view", uuid):
-                if any(head.uuid == uuid.lower() for head in self._serving.heads(visit.constituent.id, at)):
+                if any(head.uuid == uuid.lower() for head in self._serving.heads(visit.reader, at)):
                     return Answer(200, b"")
                 raise unknown()
             case _:
@@ -126,13 +71,13 @@ class Resources:
             case ("users", "view", "me"):
                 return self._user
             case ("events",) | ("events", "index"):
-                return self._index
+                return self._searches.index
             case ("events", "restSearch"):
-                return self._search_events
+                return self._searches.events
             case ("attributes", "restSearch"):
-                return self._search_attributes
+                return self._searches.attributes
             case ("attributes", "view", _):
-                return self._attribute
+                return self._searches.attribute
             case ("shadow_attributes", "index") | ("analyst_data", "indexMinimal") | ("analyst_data", "index", _):
                 return lambda *_: ok([])
             case ("galaxy_clusters", "restSearch"):
@@ -142,33 +87,33 @@ class Resources:
             case ("warninglists", "checkValue"):
                 return self._warned
             case ("events", "filterEventIdsForPush"):
-                return lambda each, at: ok(self._writing.wanted(each.constituent.id, each.json(), at))
+                return lambda each, at: ok(self._writing.wanted(each.account, each.json(), at))
             case _:
                 return None
 
     def _written(self, visit: Visit, at: datetime) -> Answer:
-        writing, who = self._writing, (visit.constituent.id, visit.account)
+        writing, account = self._writing, visit.account
         match visit.place.parts:
             case ("events", "add"):
-                return ok({"Event": writing.add(*who, visit.json(), visit.body, at)})
+                return ok({"Event": writing.add(account, visit.json(), visit.body, at)})
             case ("events", "edit", uuid):
-                return ok({"Event": writing.edit(*who, uuid, visit.json(), visit.body, at)})
+                return ok({"Event": writing.edit(account, uuid, visit.json(), visit.body, at)})
             case ("events", "publish", uuid) | ("events", "alert", uuid):
-                writing.demand_own(*who, uuid)
+                writing.demand_own(account, uuid)
                 return ok({"saved": True, "success": True, "name": "Job queued", "message": "Job queued", "url": ""})
             case ("attributes", "add", uuid):
-                return ok({"Attribute": writing.add_attributes(*who, uuid, visit.json(), at)})
+                return ok({"Attribute": writing.add_attributes(account, uuid, visit.json(), at)})
             case ("tags", "attachTagToObject"):
-                return ok(writing.tag(*who, visit.asked(), at, attach=True))
+                return ok(writing.tag(account, visit.asked(), at, attach=True))
             case ("tags", "removeTagFromObject"):
-                return ok(writing.tag(*who, visit.asked(), at, attach=False))
+                return ok(writing.tag(account, visit.asked(), at, attach=False))
             case ("sightings", "add") | ("sightings", "add", _):
                 about = visit.place.parts[2] if len(visit.place.parts) > 2 else ""
-                return ok(writing.sight(*who, visit.asked(), about, at))
+                return ok(writing.sight(account, visit.asked(), about, at))
             case ("sightings", "filterSightingUuidsForPush", uuid):
-                return ok(writing.wanted_sightings(visit.constituent.id, uuid, visit.json(), at))
+                return ok(writing.wanted_sightings(account, uuid, visit.json(), at))
             case ("sightings", "bulkSaveSightings", uuid):
-                saved = writing.save_sightings(*who, uuid, visit.json(), at)
+                saved = writing.save_sightings(account, uuid, visit.json(), at)
                 return ok(
                     {"saved": True, "success": f"{saved} sightings added.", "message": f"{saved} sightings added."}
                 )
@@ -176,24 +121,24 @@ class Resources:
                 raise _not_done()
 
     def _manifest(self, visit: Visit, at: datetime) -> Answer:
-        body = manifest(self._serving.heads(visit.constituent.id, at))
+        body = manifest(self._serving.heads(visit.reader, at))
         return Answer(200, body, etag=digest(body))
 
     def _hashes(self, visit: Visit, at: datetime) -> Answer:
-        lines = "".join(f"{line}\n" for line in self._serving.hash_lines(visit.constituent.id, at))
+        lines = "".join(f"{line}\n" for line in self._serving.hash_lines(visit.reader, at))
         body = lines.encode()
         return Answer(200, body, {"content-type": "text/csv"}, etag=digest(body))
 
     def _event(self, visit: Visit, at: datetime) -> Answer:
         way: Way = "feed" if visit.place.parts[0] == "feed" else visit.way
-        _, event = self._serving.event(visit.constituent.id, visit.place.parts[-1], at, way)
+        _, event = self._serving.event(visit.reader, visit.place.parts[-1], at, way)
         body = event_file(event)
         return Answer(200, body, etag=digest(body))
 
     def _version(self, visit: Visit, at: datetime) -> Answer:
         del at
         version = visit.account.misp_version or MISP_VERSION
-        may_write = visit.account.may_write and self._writing.takes(visit.constituent.id)
+        may_write = self._writing.takes(visit.account)
         if visit.place.parts[-1] == "getPyMISPVersion":
             return ok({"version": version})
         return ok(
@@ -212,7 +157,7 @@ class Resources:
 
     def _user(self, visit: Visit, at: datetime) -> Answer:
         del at
-        may_write = visit.account.may_write and self._writing.takes(visit.constituent.id)
+        may_write = self._writing.takes(visit.account)
         name = next(iter(visit.constituent.names.values()), visit.constituent.id)
         organisation = self._writing.organisation(visit.constituent.id)
         role = {"perm_auth": True, "perm_sync": may_write, "perm_sighting": may_write, "perm_add": may_write,
@@ -229,69 +174,10 @@ class Resources:
             }
         )  # fmt: skip
 
-    def _index(self, visit: Visit, at: datetime) -> Answer:
-        asked = visit.asked()
-        search = read_search(asked, at)
-        if search.asks_attributes - ("tags" in search.choices):
-            search = _on_heads(search)
-        heads = [head for head in self._serving.heads(visit.constituent.id, at) if _passes(search, head)]
-        count = len(heads)
-        if "limit" in asked:
-            heads = heads[(search.page - 1) * search.limit : search.page * search.limit]
-        body = msgspec.json.encode([_entry(head, is_minimal=bool(asked.get("minimal"))) for head in heads])
-        return Answer(200, body, {"x-result-count": str(count)}, etag=digest(body))
-
-    def _search_events(self, visit: Visit, at: datetime) -> Answer:
-        asked = visit.asked()
-        search = _demand_json(asked, at)
-        found: list[Any] = []
-        attributes = 0
-        is_metadata = str(asked.get("metadata", "0")) in ("1", "True")
-        for head, event in _page(self._matching(visit, search, at), search):
-            attributes += 0 if is_metadata else sum(1 for _ in attributes_of(event))
-            if attributes > MAX_ANSWER_ATTRIBUTES:
-                raise BadMisp("this answer is too large: ask with a smaller limit, page by page")
-            found.append({"Event": {**_entry(head, is_minimal=False)} if is_metadata else event})
-        return ok({"response": found})
-
-    def _search_attributes(self, visit: Visit, at: datetime) -> Answer:
-        search = _demand_json(visit.asked(), at)
-        found = _page(
-            (
-                attribute
-                for head, event in self._events(visit, search, at)
-                for attribute in search.attributes(head, event)
-            ),
-            search,
-        )
-        return ok({"response": {"Attribute": list(found)}})
-
-    def _attribute(self, visit: Visit, at: datetime) -> Answer:
-        uuid = visit.place.parts[-1].lower()
-        search = read_search({"uuid": uuid, "deleted": [0, 1]}, at)
-        for head, event in self._events(visit, search, at):
-            for attribute in search.attributes(head, event):
-                if attribute["uuid"] == uuid:
-                    return ok({"Attribute": attribute})
-        raise unknown()
-
-    def _events(self, visit: Visit, search: Search, at: datetime) -> Iterator[tuple[Head, dict[str, Any]]]:
-        """Yield the events that may hold something, the newest change first."""
-        who = visit.constituent.id
-        heads = [head for head in reversed(self._serving.heads(who, at)) if search.passes_head(head)]
-        if search.values:
-            heads = self._serving.naming(heads, search.values)
-        yield from self._serving.events(who, heads, at, visit.way)
-
-    def _matching(self, visit: Visit, search: Search, at: datetime) -> Iterator[tuple[Head, dict[str, Any]]]:
-        for head, event in self._events(visit, search, at):
-            if search.passes_event(head, event):
-                yield head, event
-
     def _sightings(self, visit: Visit, at: datetime, context: str) -> Answer:
         if context not in ("event", "attribute"):
             raise unknown()
-        return ok({"response": self._writing.sightings(visit.constituent.id, visit.asked(), context, at)})
+        return ok({"response": self._writing.sightings(visit.account, visit.asked(), context, at)})
 
     def _warned(self, visit: Visit, at: datetime) -> Answer:
         del at
@@ -320,59 +206,6 @@ def _tested(visit: Visit, at: datetime) -> Answer:
     said = value.get("testString", "") if isinstance(value, dict) else ""
     headers = {"Content-type": "application/json", "Accept": "application/json", "Authorization": "OK"}
     return ok({"body": {"testString": said}, "headers": headers})
-
-
-def _demand_json(asked: Mapping[str, Any], at: datetime) -> Search:
-    if str(asked.get("returnFormat", "json")) != "json":
-        raise BadMisp("only the format json is served here")
-    return read_search(asked, at)
-
-
-def _on_heads(search: Search) -> Search:
-    """Refuse what an index cannot answer without building events.
-
-    Raises:
-        BadMisp: it asks for attributes.
-    """
-    raise BadMisp("an index knows no attributes: ask with restSearch", subject=",".join(sorted(search.choices))[:80])
-
-
-def _passes(search: Search, head: Head) -> bool:
-    """Tell whether an event passes the rules of an index; its tags are those of the event."""
-    tags = [tag["name"] for tag in head.tags]
-    return search.passes_head(head) and ("tags" not in search.choices or search.choices["tags"].passes(tags))
-
-
-def _page(found: Iterator[Any], search: Search) -> Iterator[Any]:
-    first = (search.page - 1) * search.limit
-    for place, each in enumerate(found):
-        if place >= first + search.limit:
-            return
-        if place >= first:
-            yield each
-
-
-def _entry(head: Head, *, is_minimal: bool) -> dict[str, Any]:
-    """Return what an index says of an event."""
-    least = {
-        "id": "0",
-        "timestamp": str(head.timestamp),
-        "sighting_timestamp": "0",
-        "published": True,
-        "uuid": head.uuid,
-        "orgc_uuid": head.orgc["uuid"],
-    }
-    if is_minimal:
-        return least
-    return {
-        **least,
-        **head.as_json(),
-        "publish_timestamp": str(head.timestamp),
-        "distribution": str(distribution(head.tlp, "feed")),
-        "Org": dict(head.orgc),
-        "EventTag": [{"local": False, "Tag": tag} for tag in head.tags],
-        "GalaxyCluster": [],
-    }
 
 
 def _number(name: str) -> str:

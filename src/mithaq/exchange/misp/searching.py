@@ -1,8 +1,8 @@
 """Read what a search of MISP asks for, all of it: a filter that is not known here is refused, never left out."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from mithaq.exchange.misp.errors import BadMisp
@@ -37,6 +37,9 @@ _TIMES: Final = {
     "attribute_timestamp": "timestamp",
 }  # fmt: skip
 _DATES: Final = frozenset({"from", "to", "datefrom", "dateuntil"})
+_LATEST: Final = 1 << 40
+"""Seconds since 1970 that no timestamp reaches."""
+
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _WHOLE_EVENT: Final = ("event_tags", "org", "eventid", "info")
 _OF_ATTRIBUTES: Final = ("value", "type", "category", "uuid", "object_relation", "tags", "any")
@@ -77,6 +80,24 @@ class Search:
         return self.to_ids is not None or any(name in self.choices for name in _OF_ATTRIBUTES)
 
     @property
+    def beyond_heads(self) -> tuple[str, ...]:
+        """Return what it asks for that no head of an event answers; tags are those of the event."""
+        return (
+            *(name for name in _OF_ATTRIBUTES if name in self.choices and name != "tags"),
+            *(("to_ids",) if self.to_ids is not None else ()),
+        )
+
+    def of_events(self) -> "Search":
+        """Return the search as one for events, of which `timestamp` means their own and not that of what they hold."""
+        times = dict(self.times)
+        low, high = times.pop("timestamp", (0, _LATEST))
+        if (low, high) == (0, _LATEST):
+            return self
+        known = times.get("event_timestamp", (0, _LATEST))
+        times["event_timestamp"] = (max(low, known[0]), min(high, known[1]))
+        return replace(self, times=times)
+
+    @property
     def values(self) -> tuple[str, ...]:
         """Return the exact values of which an attribute must have one, none where it may have any."""
         wanted = self.choices.get("value", Choice())
@@ -86,7 +107,7 @@ class Search:
         """Tell whether an event passes as far as its head says."""
         if not self.dates[0] <= head.date <= self.dates[1]:
             return False
-        low, high = self.times.get("event_timestamp", (0, 1 << 40))
+        low, high = self.times.get("event_timestamp", (0, _LATEST))
         if not low <= head.timestamp <= high:
             return False
         of_head = {
@@ -123,7 +144,7 @@ class Search:
             return False
         if self.to_ids is not None and (attribute.get("to_ids") in (True, 1, "1")) != self.to_ids:
             return False
-        low, high = self.times.get("timestamp", (0, 1 << 40))
+        low, high = self.times.get("timestamp", (0, _LATEST))
         if not low <= _whole(attribute.get("timestamp")) <= high:
             return False
         tags = [*inherited, *tag_names(attribute.get("Tag"))]
@@ -209,17 +230,18 @@ def _span(name: str, value: Any, at: datetime) -> tuple[int, int]:
     if not 1 <= len(ends) <= 2:
         raise BadMisp("this filter cannot be read: %(name)s", name=name)
     read = [_instant(name, each, at) for each in ends]
-    return (min(read), max(read)) if len(read) == 2 else (read[0], 1 << 40)
+    return (min(read), max(read)) if len(read) == 2 else (read[0], _LATEST)
 
 
 def _instant(name: str, value: Any, at: datetime) -> int:
     text = str(value).strip()
     if text[-1:] in _UNITS and text[:-1].isdecimal() and len(text) < 12:
-        return int((at - timedelta(seconds=int(text[:-1]) * _UNITS[text[-1]])).timestamp())
+        return int(at.timestamp()) - int(text[:-1]) * _UNITS[text[-1]]
     if text.replace(".", "", 1).isdecimal() and len(text) < 20:
         return int(float(text))
     try:
-        return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+        read = datetime.fromisoformat(text)
+        return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp())
     except ValueError:
         raise BadMisp("this filter cannot be read: %(name)s", name=name) from None
 

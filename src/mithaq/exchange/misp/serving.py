@@ -14,7 +14,7 @@ from mithaq.exchange.misp import store
 from mithaq.exchange.misp.catalogue import Catalogue, Organisation, stamp
 from mithaq.exchange.misp.errors import UnknownEvent
 from mithaq.exchange.misp.events import build
-from mithaq.exchange.misp.model import Day, Head
+from mithaq.exchange.misp.model import Day, Head, Reader
 from mithaq.intelligence.foreign import original
 from mithaq.intelligence.model import ForeignEvent
 from mithaq.intelligence.service import Holdings
@@ -43,42 +43,42 @@ class Serving:
         self._own = own
         self.organisation = Organisation.of(own, name)
 
-    def catalogue(self, connection: Connection, constituent: str, at: datetime) -> Catalogue:
-        """Return what a constituent gets in one view of the database."""
-        return Catalogue(connection, self._own, self.organisation, constituent, at)
+    def catalogue(self, connection: Connection, reader: Reader, at: datetime) -> Catalogue:
+        """Return what a reader gets in one view of the database."""
+        return Catalogue(connection, self._own, self.organisation, reader, at)
 
-    def heads(self, constituent: str, at: datetime) -> list[Head]:
-        """Return the heads of every event that a constituent gets now, oldest change first.
+    def heads(self, reader: Reader, at: datetime) -> list[Head]:
+        """Return the heads of every event that a reader gets now, oldest change first.
 
         Cost: a few statements that count; no event is built, however large.
         """
         with self._db.read() as connection:
-            found = self.catalogue(connection, constituent, at).heads()
-        return sorted(stamp(self._db, constituent, found, at), key=lambda head: (head.timestamp, head.uuid))
+            found = self.catalogue(connection, reader, at).heads()
+        return sorted(stamp(self._db, reader, found, at), key=lambda head: (head.timestamp, head.uuid))
 
-    def event(self, constituent: str, uuid: str, at: datetime, way: Way) -> tuple[Head, dict[str, Any]]:
+    def event(self, reader: Reader, uuid: str, at: datetime, way: Way) -> tuple[Head, dict[str, Any]]:
         """Return one event with its head.
 
         Raises:
-            UnknownEvent: there is none, or it is not for this constituent.
+            UnknownEvent: there is none, or it is not for this reader.
         """
         with self._db.read() as connection:
-            head = self.catalogue(connection, constituent, at).head(uuid.lower())
+            head = self.catalogue(connection, reader, at).head(uuid.lower())
         if head is None:
             raise UnknownEvent("no such event", subject=uuid[:80])
-        (stamped,) = stamp(self._db, constituent, [head], at)
-        found = list(self.events(constituent, [stamped], at, way))
+        (stamped,) = stamp(self._db, reader, [head], at)
+        found = list(self.events(reader, [stamped], at, way))
         if not found:
             raise UnknownEvent("no such event", subject=uuid[:80])
         return found[0]
 
     def events(
-        self, constituent: str, heads: Sequence[Head], at: datetime, way: Way
+        self, reader: Reader, heads: Sequence[Head], at: datetime, way: Way
     ) -> Iterator[tuple[Head, dict[str, Any]]]:
         """Yield events of these heads, each built when it is asked for; one that is released no more is left out."""
         for head in heads:
             with self._db.read() as connection:
-                catalogue = self.catalogue(connection, constituent, at)
+                catalogue = self.catalogue(connection, reader, at)
                 if head.shelf not in catalogue.shelves:
                     continue
                 made = build(catalogue, head, way)
@@ -108,12 +108,12 @@ class Serving:
     def refusals(self, constituent: str, at: datetime) -> list[Refused]:
         """Return the imported events that do not go to a constituent, with all reasons: for people here alone."""
         with self._db.read() as connection:
-            catalogue = self.catalogue(connection, constituent, at)
+            catalogue = self.catalogue(connection, Reader(constituent), at)
             return [Refused(event, reasons) for event, reasons in catalogue.refusals()]
 
-    def hash_lines(self, constituent: str, at: datetime) -> Iterator[str]:
+    def hash_lines(self, reader: Reader, at: datetime) -> Iterator[str]:
         """Yield the lines of `hashes.csv`, event by event."""
-        for _, event in self.events(constituent, self.heads(constituent, at), at, "feed"):
+        for _, event in self.events(reader, self.heads(reader, at), at, "feed"):
             yield from feed.hash_lines(event)
 
 

@@ -10,6 +10,7 @@ import msgspec
 from mithaq.exchange.misp import store
 from mithaq.exchange.misp.catalogue import Catalogue
 from mithaq.exchange.misp.errors import BadMisp, UnknownEvent
+from mithaq.exchange.misp.model import Reader
 from mithaq.exchange.misp.serving import Serving
 from mithaq.exchange.misp.settings import MAX_SIGHTINGS, MAX_VALUES
 from mithaq.exchange.taxii.model import Shelf
@@ -57,7 +58,7 @@ class Sightings:
             ids = self._naming(values)
         else:
             raise BadMisp("a sighting names an attribute or a value")
-        known = self._known(shelf.constituent, ids, at)
+        known = self._known(Reader.of(account), ids, at)
         if not known:
             raise UnknownEvent("no such attribute")
         made = [_body(f"{uuids.uuid4()}", each, kind, _when(asked, at), at) for each in known]
@@ -65,7 +66,7 @@ class Sightings:
         shown = [_shown(each, "") for each in made]
         return {"Sighting": shown[0] if len(shown) == 1 else shown}
 
-    def of(self, constituent: str, asked: Mapping[str, Any], context: str, at: datetime) -> list[dict[str, Any]]:
+    def of(self, reader: Reader, asked: Mapping[str, Any], context: str, at: datetime) -> list[dict[str, Any]]:
         """Return one page of the sightings of events, or of attributes, that are known to a constituent.
 
         Cost: at most `MAX_SIGHTINGS` in an answer, whatever was sighted how often; `page` asks for the next.
@@ -80,13 +81,13 @@ class Sightings:
         found: list[dict[str, Any]] = []
         for each in wanted:
             uuid = str(each).lower()
-            ids = [f"indicator--{uuid}"] if context == "attribute" else self._indicators(constituent, uuid, at)
-            found += self._said(constituent, ids, uuid if context == "event" else "", at)
+            ids = [f"indicator--{uuid}"] if context == "attribute" else self._indicators(reader, uuid, at)
+            found += self._said(reader, ids, uuid if context == "event" else "", at)
         limit = max(1, min(_number(asked.get("limit")) or MAX_SIGHTINGS, MAX_SIGHTINGS))
         first = (max(1, _number(asked.get("page")) or 1) - 1) * limit
         return [{"Sighting": each} for each in found[first : first + limit]]
 
-    def wanted(self, constituent: str, event: str, value: Any, at: datetime) -> list[str]:
+    def wanted(self, reader: Reader, event: str, value: Any, at: datetime) -> list[str]:
         """Return which of these sightings this constituent has not given yet.
 
         Raises:
@@ -95,14 +96,14 @@ class Sightings:
         """
         if not isinstance(value, list) or len(value) > MAX_SIGHTINGS:
             raise BadMisp("this is no list of sightings")
-        self._indicators(constituent, event, at)
+        self._indicators(reader, event, at)
         uuids_ = [str(each.get("uuid", "") if isinstance(each, dict) else each).lower() for each in value]
         with self._db.read() as connection:
             given = {
                 uuid
                 for uuid in uuids_
                 for held in self._holdings.get(connection, f"sighting--{uuid}", ACTUAL)
-                if any(word.nation == giver(constituent) for word in held.provenance)
+                if any(word.nation == giver(reader.constituent) for word in held.provenance)
             }
         return [uuid for uuid in uuids_ if is_uuid(uuid) and uuid not in given]
 
@@ -115,7 +116,7 @@ class Sightings:
         """
         if not isinstance(value, list) or len(value) > MAX_SIGHTINGS:
             raise BadMisp("this is no list of sightings")
-        inside = set(self._indicators(shelf.constituent, event, at))
+        inside = set(self._indicators(Reader.of(account), event, at))
         made = []
         for each in value:
             given = each.get("Sighting", each) if isinstance(each, dict) else {}
@@ -138,29 +139,29 @@ class Sightings:
             )
             return [each.stix.id for each in self._holdings.rows(connection, rows) if each.stix.type == "indicator"]
 
-    def _known(self, constituent: str, ids: Sequence[str], at: datetime) -> list[str]:
+    def _known(self, reader: Reader, ids: Sequence[str], at: datetime) -> list[str]:
         """Return which of these objects are released to a constituent now."""
         with self._db.read() as connection:
-            catalogue = self._catalogue(connection, constituent, at)
+            catalogue = self._catalogue(connection, reader, at)
             return sorted({row.stix_id for row in _released(catalogue, ids=ids)})
 
-    def _indicators(self, constituent: str, uuid: str, at: datetime) -> list[str]:
+    def _indicators(self, reader: Reader, uuid: str, at: datetime) -> list[str]:
         """Return the indicators behind an event's attributes."""
-        _, event = self._serving.event(constituent, uuid, at, "feed")
+        _, event = self._serving.event(reader, uuid, at, "feed")
         return [f"indicator--{str(each.get('uuid', '')).lower()}" for each in attributes_of(event)]
 
-    def _said(self, constituent: str, ids: Sequence[str], event: str, at: datetime) -> list[dict[str, Any]]:
+    def _said(self, reader: Reader, ids: Sequence[str], event: str, at: datetime) -> list[dict[str, Any]]:
         found = []
         with self._db.read() as connection:
-            catalogue = self._catalogue(connection, constituent, at)
+            catalogue = self._catalogue(connection, reader, at)
             for start in range(0, len(ids), _AT_ONCE):
                 said = said_of(connection, ids[start : start + _AT_ONCE], ACTUAL, MAX_SIGHTINGS)
                 rows = [each.stored.row for each in said if each.stored.stix.type == "sighting"]
                 found += [msgspec.json.decode(bytes(row.body)) for row in _released(catalogue, rows=rows)]
         return [_shown(each, event) for each in sorted(found, key=lambda one: (one["created"], one["id"]))]
 
-    def _catalogue(self, connection: Any, constituent: str, at: datetime) -> Catalogue:
-        return self._serving.catalogue(connection, constituent, at)
+    def _catalogue(self, connection: Any, reader: Reader, at: datetime) -> Catalogue:
+        return self._serving.catalogue(connection, reader, at)
 
 
 def _released(catalogue: Catalogue, *, ids: Sequence[str] = (), rows: Sequence[int] = ()) -> list[Any]:

@@ -38,7 +38,7 @@ stamps = Table(
     Column("fingerprint", Text, nullable=False),
     Column("timestamp", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
 )
-"""Which timestamp the present content of an own event has for a constituent: a new one for each change."""
+"""Which timestamp the present content of an own event has for a reader (`Reader.key`): a new one for each change."""
 
 _LABELS: Final = 64
 _OURS: Final = exists(
@@ -356,19 +356,19 @@ def events_of_rows(connection: Connection, rows: Sequence[int]) -> tuple[set[Day
     return days, set(connection.scalars(_REPORTS_OF_ROWS, asked))
 
 
-def stamped(connection: Connection, constituent: str) -> dict[str, tuple[str, int]]:
-    """Return the fingerprint and timestamp of each event that a constituent was told of."""
-    rows = connection.execute(_STAMPS, {"constituent": constituent})
+def stamped(connection: Connection, reader: str) -> dict[str, tuple[str, int]]:
+    """Return the fingerprint and timestamp of each event that a reader was told of."""
+    rows = connection.execute(_STAMPS, {"constituent": reader})
     return {row.uuid: (row.fingerprint, row.timestamp) for row in rows}
 
 
-def stamp(tx: Transaction, constituent: str, fresh: Mapping[str, tuple[str, int]]) -> None:
+def stamp(tx: Transaction, reader: str, fresh: Mapping[str, tuple[str, int]]) -> None:
     """Note new fingerprints and timestamps."""
     upsert(
         tx,
         stamps,
         [
-            {"constituent": constituent, "uuid": uuid, "fingerprint": fingerprint, "timestamp": timestamp}
+            {"constituent": reader, "uuid": uuid, "fingerprint": fingerprint, "timestamp": timestamp}
             for uuid, (fingerprint, timestamp) in fresh.items()
         ],
         keys=("constituent", "uuid"),

@@ -40,7 +40,6 @@ from mithaq.kernel.errors import Error
 from mithaq.kernel.reason import Reason
 from mithaq.standards import stix
 
-_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _GROUP_EVENTS: Final = 50
 _GROUP_BYTES: Final = 8 * settings.MIB
@@ -105,7 +104,7 @@ def read_entries(entries: Iterable[tuple[str, bytes]]) -> tuple[list[Wanted], li
 
 
 def _entry(name: str, raw: bytes) -> Wanted | None:
-    if not _UUID.fullmatch(name.lower()):
+    if not stix.is_uuid(name.lower()):
         return None
     try:
         entry = _ENTRY.decode(raw)

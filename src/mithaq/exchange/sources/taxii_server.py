@@ -53,8 +53,9 @@ class Server:
         resource = self._resource(address)
         if "api_roots" not in resource and "default" not in resource:
             return self._collection(address, source)
-        roots = [resource.get("default"), *(resource.get("api_roots") or [])]
-        named = [str(each) for each in roots if each]
+        listed = resource.get("api_roots")
+        roots = [resource.get("default"), *(listed if isinstance(listed, list) else ())]
+        named = [each for each in roots if isinstance(each, str) and each]
         here = list(dict.fromkeys(found for each in named if (found := within(address, each)) is not None))
         if not here:
             raise SourceRefused("its discovery names no API root at its own host")

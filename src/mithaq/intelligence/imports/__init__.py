@@ -1,1 +1,1 @@
-"""The ways in that are not a partner: STIX bundles, MISP event files, lists and CSV, pasted text."""
+"""The ways in that are not a partner: STIX bundles, MISP events, lists, advisories, reports, mail, pasted text."""

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from mithaq.intelligence import foreign
-from mithaq.intelligence.errors import MispFailed, TooMuch
-from mithaq.intelligence.imports import misp_worker
+from mithaq.intelligence.errors import ConfinedFailed, MispFailed, TooMuch
+from mithaq.intelligence.imports.confined import Limits, run_confined
 from mithaq.intelligence.imports.tally import Tally
 from mithaq.intelligence.model import ImportReport, ImportTerms, NewEvent
 from mithaq.intelligence.service import Holdings
-from mithaq.intelligence.settings import MISP_CPU_S, MISP_MAX_BYTES, MISP_MEMORY_BYTES, MISP_WALL_S
+from mithaq.intelligence.settings import (
+    MISP_CPU_S,
+    MISP_MAX_BYTES,
+    MISP_MEMORY_BYTES,
+    MISP_OUTPUT_BYTES,
+    MISP_WALL_S,
+)
 from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel.reason import Reason
 from mithaq.standards import stix
@@ -29,6 +32,7 @@ from mithaq.standards.tlp import Tlp
 
 MEDIA_TYPE: Final = "application/vnd.misp.event+json"
 _MAX_NOTES: Final = 100
+_LIMITS: Final = Limits(MISP_MEMORY_BYTES, MISP_CPU_S, MISP_WALL_S, MISP_OUTPUT_BYTES)
 
 
 def import_misp(
@@ -81,7 +85,7 @@ def convert(file: bytes) -> list[ConvertedEvent]:
         raise TooMuch("larger than the %(max)s bytes of a MISP file", subject="misp-file", max=MISP_MAX_BYTES)
     if stix.nesting_exceeds(file, stix.MAX_DEPTH):
         raise MispFailed("nested deeper than %(max)s levels", subject="misp-file", max=stix.MAX_DEPTH)
-    lines = list(_converted(file))
+    lines = _converted(file)
     try:
         read = read_events(file)
     except msgspec.DecodeError:  # the converter reads JSON more leniently
@@ -93,9 +97,11 @@ def convert(file: bytes) -> list[ConvertedEvent]:
         if kind == b"O":
             bodies.append(body)
             continue
+        head, place = msgspec.json.decode(body), len(found)
+        if kind == b"B":
+            raise MispFailed("the file could not be converted: %(detail)s", detail=str(head["error"]))
         if found:
             found[-1], bodies = replace(found[-1], bodies=tuple(bodies)), []
-        head, place = msgspec.json.decode(body), len(found)
         event = read[place] if place < len(read) and isinstance(read[place], dict) else {}
         found.append(
             ConvertedEvent(
@@ -159,17 +165,9 @@ def terms_of_event(terms: ImportTerms, event: ConvertedEvent) -> ImportTerms:
     return replace(terms, tlp=tlp, pap=pap, carried=carried, tagged=admiralty_of(tags))
 
 
-def _converted(file: bytes) -> Iterator[bytes]:
+def _converted(file: bytes) -> list[bytes]:
     """Run the converter without this program's environment, and return its lines."""
-    program = str(Path(misp_worker.__file__).resolve())
-    command = [sys.executable, "-I", program, str(MISP_MEMORY_BYTES), str(MISP_CPU_S)]
     try:
-        done = subprocess.run(  # noqa: S603 - our own program, the file goes to its standard input
-            command, input=file, capture_output=True, timeout=MISP_WALL_S, env={"LANG": "C.UTF-8"}, cwd="/", check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise MispFailed("the conversion took longer than %(max)s seconds", max=MISP_WALL_S) from error
-    if done.returncode != 0:
-        detail = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][:300]
-        raise MispFailed("the file could not be converted: %(detail)s", detail=detail or f"signal {-done.returncode}")
-    yield from done.stdout.splitlines()
+        return run_confined("misp_worker.py", file, _LIMITS)
+    except ConfinedFailed as error:
+        raise MispFailed("the file could not be converted: %(detail)s", detail=str(error)) from error

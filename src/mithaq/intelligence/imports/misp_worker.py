@@ -1,39 +1,32 @@
 """Convert MISP events to STIX 2.1 in a process that holds no keys and may not grow, spin or write files.
 
 Started by `misp.py` as a program of its own: a MISP file on standard input, lines on standard output. A line starts
-with `E` (an event begins: its uuid, title, tags, warnings), `O` (one STIX object) or `F` (an event that failed).
+with `E` (an event begins: its uuid, title, tags, warnings), `O` (one STIX object), `F` (an event that failed) or `B`
+(the file is no JSON).
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import resource
 import sys
 from typing import Any
+
+from mithaq.intelligence.imports.confine import confine
+from mithaq.standards.misp.foreign import events_of
 
 _FAILURE_CHARS = 500
 
 
 def main() -> None:
     """Limit this process, then read, convert and write."""
-    memory_bytes, cpu_s = int(sys.argv[1]), int(sys.argv[2])
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    logging.disable(logging.CRITICAL)
-    content = json.loads(sys.stdin.buffer.read())
-    for number, event in enumerate(_events(content)):
+    file = confine()
+    try:
+        content = json.loads(file)
+    except (ValueError, RecursionError) as error:
+        _write("B", {"error": str(error)[:_FAILURE_CHARS]})
+        return
+    for number, event in enumerate(events_of(content)):
         _convert(event, number)
-
-
-def _events(content: Any) -> list[Any]:
-    """Return the events of a file: a search answer, a list, or one event."""
-    if isinstance(content, dict) and "response" in content:
-        content = content["response"]
-    found = content if isinstance(content, list) else [content]
-    return [item["Event"] if isinstance(item, dict) and "Event" in item else item for item in found]
 
 
 def _convert(event: Any, number: int) -> None:

@@ -32,6 +32,7 @@ _HEADERS: Final = {
     "x-content-type-options": "nosniff",
 }
 _STATUS: Final[Mapping[type[Error], int]] = {UnknownFeed: 404, DatabaseFailed: 503}
+_FAULT: Final = "the server met an error it did not expect"
 _PLACE_PARTS: Final = 2
 
 
@@ -53,10 +54,11 @@ class FeedDoors:
             answer = _line(429, "too many open requests of this account", {"retry-after": "5"})
         except Error as error:
             _log.log(logging.ERROR if error.private else logging.DEBUG, "feeds: %s (%s)", error, error.private)
-            answer = _line(_STATUS.get(type(error), 500), str(error))
+            status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
+            answer = _line(status, str(error) if status != 500 else _FAULT)
         except Exception:  # noqa: BLE001 - the outermost boundary, which fails closed
             _log.exception("feeds")
-            answer = _line(500, "the server met an error it did not expect")
+            answer = _line(500, _FAULT)
         await answer(scope, receive, send)
 
     async def _answered(self, request: Request) -> Response:
@@ -74,7 +76,7 @@ class FeedDoors:
             kind = request.query_params.get("type", "")
             feed = await visitors.in_thread(self._feeds.fetch, account, alias, form, kind)
             if isinstance(feed.content, bytes):
-                return _whole(request, feed, feed.content)
+                return await visitors.in_thread(_whole, request, feed, feed.content)
         return self._streamed(request, visitors, account, feed, feed.content)
 
     def _streamed(

@@ -1,7 +1,8 @@
 """A MISP event of somebody else on its way out again: what is changed of it, and what stands against it.
 
-Changed are the distribution, downwards, and local tags, which MISP never passes on; the label held here is added where
-the event names none. Everything else stays as it came, unknown members too.
+Changed are the distribution, downwards, and local tags, which MISP never passes on; what it names of other events and
+of people is left out; the label held here is added where the event names none. Everything else is as it came, unknown
+members too.
 """
 
 import copy
@@ -42,6 +43,10 @@ _LABEL_DIFFERS: Final = Reason(
     remedy="ask its originator for the label, or share its objects by TAXII",
 )
 _PARTS: Final = ("Attribute", "Object", "EventReport")
+_STAYS_HOME: Final = frozenset(
+    {"RelatedEvent", "RelatedAttribute", "ShadowAttribute", "Feed", "Server", "event_creator_email", "User"}
+)
+"""What a MISP adds for its own people: other events and feeds that hold the same, proposals, who typed it in."""
 
 
 def events_of(content: Any) -> list[Any]:
@@ -88,9 +93,14 @@ def contradiction(names: list[str], tlp: Tlp, pap: Pap) -> Reason | None:
 
 
 def outgoing(event: dict[str, Any], tlp: Tlp, pap: Pap, way: Way) -> dict[str, Any]:
-    """Return an event as it may leave under these labels; the one given is not touched."""
+    """Return an event as it may leave under these labels; the one given is not touched.
+
+    What tells of other events, or of people, became no object that the gate could be asked about: it stays here.
+    """
     made = copy.deepcopy(event)
     for part in _parts(made):
+        for name in _STAYS_HOME.intersection(part):
+            del part[name]
         if "Tag" in part and isinstance(part["Tag"], list):
             part["Tag"] = [tag for tag in part["Tag"] if not _is_local(tag)]
         stated = part.get("distribution")

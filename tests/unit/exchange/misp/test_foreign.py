@@ -49,6 +49,29 @@ def test_an_event_keeps_its_bytes_content_and_is_lowered_by_the_way_it_takes(ser
     assert pulled.json()["Event"] == event(distribution="2")
 
 
+def test_what_became_no_object_and_tells_of_others_stays(quick: Served) -> None:
+    """A MISP writes into an event which other events, feeds and people of its own have to do with it."""
+    quick.collection()
+    first, second = event()["Attribute"]
+    told = {
+        "RelatedEvent": [{"Event": {"info": "secret operation", "uuid": ATTRIBUTE + "9"}}],
+        "ShadowAttribute": [{"type": "ip-dst", "value": "203.0.113.66", "Org": {"name": "secret"}}],
+        "event_creator_email": "secret@example.org",
+    }
+    first |= {"ShadowAttribute": told["ShadowAttribute"], "Feed": [{"name": "secret feed"}]}
+    take(quick, file_of(**told, Attribute=[first, second]))
+    reader = client(quick)
+    answers = [
+        reader.get(f"/misp/feed/{EVENT}.json"),
+        reader.get(f"/misp/events/view/{EVENT}", headers={"user-agent": "MISP 2.5.34 - #abc"}),
+        reader.post("/misp/attributes/restSearch", json={}),
+    ]
+    for each in answers:
+        assert "198.51.100.1" in each.text
+        assert "secret" not in each.text
+        assert "203.0.113.66" not in each.text
+
+
 @pytest.mark.parametrize(
     ("tlp", "stated", "feed", "pulled"),
     [

@@ -82,7 +82,20 @@ def test_a_peers_rules_are_kept_and_what_is_not_understood_is_refused(quick: Ser
     assert uuids(org=["nobody"]) == set()
     assert len(uuids(tag=["tlp:green"])) == 2
     assert uuids(tag=["!tlp:green"]) == set()
-    for rules in ({"sharinggroup": [1]}, {"url_params": {"x": 1}}, {"published": 0}, {"value": "198.51.100.1"}):
+    there = ["2020-09-13T15:26:40+03:00", "2020-09-13T15:26:41+03:00"]
+    assert uuids(event_timestamp=there) == {EVENT}
+    assert len(uuids(last="9999999999d")) == 2
+    assert uuids(timestamp=[1600000000, 1600000001]) == {EVENT}
+    searched = peer.post("/misp/events/restSearch", json={"timestamp": [1600000000, 1600000001]}).json()["response"]
+    assert [each["Event"]["uuid"] for each in searched] == [EVENT]
+    for rules in (
+        {"tag": ["tlp:green"], "value": "198.51.100.1"},
+        {"tag": ["tlp:green"], "to_ids": 1},
+        {"sharinggroup": [1]},
+        {"url_params": {"x": 1}},
+        {"published": 0},
+        {"value": "198.51.100.1"},
+    ):
         assert peer.post("/misp/events/index", json={"minimal": 1, **rules}).status_code == 400
     assert peer.get("/misp/events/index/org:nobody/minimal:1.json").json() == []
 
@@ -213,6 +226,9 @@ def test_an_attribute_that_a_newer_version_leaves_out_stays_and_a_deleted_one_go
         (b'{"Event": {}}', 400),
         (b'{"Event": {"info": "x", "uuid": "../../etc"}}', 400),
         (b'{"Event": {"info": "x", "Attribute": [{"type": "ip-dst"}]}}', 400),
+        (b'{"Event": {"info": "x", "Attribute": 5}}', 400),
+        (b'{"Event": {"info": "x", "Object": {"1": {}}}}', 400),
+        (b'{"Event": {"info": "x", "Tag": 5}}', 400),
         (b"[" * 5000, 400),
     ],
 )
@@ -230,5 +246,6 @@ def test_a_bomb_and_half_a_file_are_refused(quick: Served, monkeypatch: pytest.M
     packed = {"content-encoding": "gzip"}
     assert peer.post("/misp/events/add", content=gzip.compress(b" " * 1_000_000), headers=packed).status_code == 413
     assert peer.post("/misp/events/add", content=gzip.compress(b"{}")[:-6], headers=packed).status_code == 400
+    assert peer.post("/misp/events/add", content=gzip.compress(b"{}") + b"x" * 50, headers=packed).status_code == 400
     assert peer.post("/misp/events/add", content=b"x" * 20_000).status_code == 413
     assert peer.post("/misp/events/add", content=b"{}", headers={"content-encoding": "br"}).status_code == 415

@@ -349,6 +349,15 @@ def test_a_discovery_that_names_other_hosts_leads_nowhere(quick: Fetching, at: d
         assert other.asked == []
 
 
+@pytest.mark.parametrize("roots", [5, {"a": 1}, [5, None, {}]])
+def test_a_discovery_whose_roots_are_none_is_refused(quick: Fetching, roots: object) -> None:
+    with scripted(lambda asked: Reply.of({"title": "T", "api_roots": roots})) as world:
+        quick.follow(world.address + "/taxii2/")
+        outcome = quick.run()
+        assert outcome.reason is not None
+        assert outcome.reason.code == "source-refused"
+
+
 def test_taxii_20_is_told_apart(quick: Fetching, at: datetime) -> None:
     def old(asked: Asked, reply: Reply) -> Reply:
         reply.headers["content-type"] = "application/vnd.oasis.stix+json; version=2.0"
