@@ -29,7 +29,7 @@ from mithaq.kernel.database import Database
 from mithaq.kernel.errors import Error
 from mithaq.kernel.lane import ACTUAL
 
-PUSHED: Final = "exchange.misp.pushed"
+PUSHED = "exchange.misp.pushed"
 """What the journal says of each event before it leaves for a constituent's MISP."""
 
 _JSON: Final = {"Accept": "application/json", "Content-Type": "application/json"}
