@@ -19,11 +19,13 @@ COLLECTION = "91a7b528-80eb-42ed-a74d-c6fbd5a26116"
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: its path, its query, its headers by names in small letters."""
+    """One request: its path, its query, its headers by names in small letters, its body and method."""
 
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    body: bytes = b""
+    method: str = "GET"
 
 
 @dataclass
@@ -69,9 +71,16 @@ def scripted(script: Script) -> Iterator[Scripted]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            self._answer(b"")
+
+        def do_HEAD(self) -> None:
+            self._answer(b"")
+
+        def _answer(self, body: bytes) -> None:
             parts = urlsplit(self.path)
             query = {key: values[-1] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
-            asked = Asked(parts.path, query, {key.lower(): value for key, value in self.headers.items()})
+            headers = {key.lower(): value for key, value in self.headers.items()}
+            asked = Asked(parts.path, query, headers, body, self.command)
             world.asked.append(asked)
             reply = world.script(asked)
             if reply.before:
@@ -82,13 +91,13 @@ def scripted(script: Script) -> Iterator[Scripted]:
             if reply.status != 304:
                 self.send_header("content-length", str(len(reply.body)))
             self.end_headers()
-            self.wfile.write(reply.body[: reply.cut])
+            if self.command != "HEAD":
+                self.wfile.write(reply.body[: reply.cut])
             if reply.cut is not None:
                 self.close_connection = True
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length", "0")))
-            self.do_GET()
+            self._answer(self.rfile.read(int(self.headers.get("content-length", "0"))))
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             del format, args

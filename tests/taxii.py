@@ -20,6 +20,7 @@ from mithaq.exchange.taxii.shelving import Shelving
 from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction
 from mithaq.kernel import canonical, journal
 from mithaq.kernel.clock import FixedClock
+from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.node.composition import Node
 from mithaq.release.model import Carried
@@ -51,8 +52,10 @@ class Served:
     reader: journal.Reader
 
     @staticmethod
-    def found(folder: Path, at: datetime, url: str | None = None, *, rehearses: bool = False) -> "Served":
-        country = Country.found(XA, folder / "XA", url)
+    def found(
+        folder: Path, at: datetime, url: str | None = None, *, rehearses: bool = False, nation: NationId = XA
+    ) -> "Served":
+        country = Country.found(nation, folder / nation, url)
         clock = FixedClock(at)
         node = node_of(country, folder, clock, rehearses=rehearses)
         for name in (GRID, BANK):

@@ -55,6 +55,7 @@ _EXIT = {
     "unknown-partner": 3,
     "unknown-person": 3,
     "unknown-release": 3,
+    "unknown-push-target": 3,
     "unknown-source": 3,
     "unknown-telemetry-source": 3,
     "not-in-tray": 3,

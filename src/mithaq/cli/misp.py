@@ -4,16 +4,29 @@ from pathlib import Path
 
 import click
 
-from mithaq.cli.files import unusable
+from mithaq.cli.files import read_input, unusable
 from mithaq.cli.layout import Column, show_rows
 from mithaq.cli.options import LANE
-from mithaq.cli.session import EXIT_NOT_FOUND, EXIT_REFUSED, Session
+from mithaq.cli.session import EXIT_FAILED, EXIT_NOT_FOUND, EXIT_REFUSED, Session
+from mithaq.exchange.sources.credentials import MAX_SECRET_CHARACTERS
+from mithaq.exchange.sources.model import CREDENTIAL_OVER_HTTP, PRIVATE_NETWORK
+from mithaq.exchange.sources.rules import shown
 from mithaq.kernel.lane import Lane
 from mithaq.node.language import msgid
 
 _REFUSED = {
     "event": Column(msgid("event")),
     "info": Column(msgid("title")),
+    "why": Column(msgid("why not")),
+}
+_TARGETS = {
+    "constituent": Column(msgid("constituent")),
+    "address": Column(msgid("address")),
+    "lenient": Column(msgid("lenient")),
+}
+_PUSHED = {
+    "event": Column(msgid("event")),
+    "state": Column(msgid("state")),
     "why": Column(msgid("why not")),
 }
 
@@ -67,6 +80,76 @@ def refused(session: Session, constituent: str) -> None:
         for each in found
     ]
     show_rows(session, rows, _REFUSED, empty=msgid("Every imported MISP event goes to this constituent."))
+
+
+@misp.group()
+def target() -> None:
+    """To which constituents' own MISP events are pushed."""
+
+
+@target.command("add")
+@click.argument("constituent", metavar="CONSTITUENT")
+@click.argument("address")
+@click.option("--secret-file", required=True, help="Where the key of a sync user there is; `-` is standard input.")
+@click.option("--lenient", "flags", multiple=True, type=click.Choice([PRIVATE_NETWORK, CREDENTIAL_OVER_HTTP]),
+              help="What is let pass of this server.")  # fmt: skip
+@click.pass_obj
+def add_target(session: Session, constituent: str, address: str, secret_file: str, flags: tuple[str, ...]) -> None:
+    """Let events be pushed to the MISP of CONSTITUENT at ADDRESS; an earlier one is replaced."""
+    secret = read_input(secret_file, 4 * MAX_SECRET_CHARACTERS).decode("utf-8", "replace").strip()
+    made = session.node().push_targets.add(constituent, address, secret, session.now(), flags=flags, by=session.actor)
+    session.emit({"constituent": made.constituent, "address": made.address}, lambda: made.constituent)
+
+
+@target.command("list")
+@click.pass_obj
+def list_targets(session: Session) -> None:
+    """List where events are pushed to."""
+    rows = [
+        {"constituent": each.constituent, "address": shown(each.address), "lenient": sorted(each.flags)}
+        for each in session.node().push_targets.all()
+    ]
+    show_rows(session, rows, _TARGETS, empty=msgid("Nothing is pushed to any MISP."))
+
+
+@target.command("remove")
+@click.argument("constituent", metavar="CONSTITUENT")
+@click.pass_obj
+def remove_target(session: Session, constituent: str) -> None:
+    """Push to the MISP of CONSTITUENT no more; the key is deleted, what went there stays."""
+    session.node().push_targets.remove(constituent, session.now(), by=session.actor)
+    session.emit({"constituent": constituent, "state": "removed"}, lambda: constituent)
+
+
+@misp.command()
+@click.option("--to", "constituent", required=True, metavar="CONSTITUENT", help="To whose MISP.")
+@click.option("--dry-run", is_flag=True, help="Ask the server what it wants, and send nothing.")
+@click.pass_context
+def push(ctx: click.Context, constituent: str, *, dry_run: bool) -> None:
+    """Push what is released to a constituent into its own MISP, each event judged before it leaves.
+
+    What is there already is not sent again. Events that went earlier and are released no more are named while they are
+    still there: MISP takes no deletion from another server.
+    """
+    session: Session = ctx.obj
+    done = session.node().pushing.push(constituent, dry_run=dry_run, by=session.actor)
+    rows = [
+        {
+            "event": each.uuid,
+            "state": each.outcome,
+            "why": session.words.reason(each.reason) if each.reason else None,
+            "code": each.reason.code if each.reason else None,
+        }
+        for each in done.events
+    ]
+    rows += [{"event": uuid, "state": "left", "why": None, "code": None} for uuid in done.left]
+    show_rows(session, rows, _PUSHED, empty=msgid("There is nothing that it wants."))
+    for uuid in done.left:
+        session.say("released no more, and still there: %(event)s", event=uuid)
+    if done.reason is not None:
+        session.say("it ended early: %(reason)s", reason=session.words.reason(done.reason))
+    if done.reason is not None or done.count("failed"):
+        ctx.exit(EXIT_FAILED)
 
 
 @click.command("misp")

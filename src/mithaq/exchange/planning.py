@@ -1,5 +1,7 @@
 """Decide what becomes of news: into a partner's outbox, or withheld with all reasons. A reader of the journal."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -36,6 +38,16 @@ class _Order:
     purpose: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Fallen:
+    """A version that no longer stands, held or erased since."""
+
+    row: int
+    object_id: str
+    lane: Lane
+    version: str
+
+
 class Planning:
     """Turn the journal's news into decisions that wait to be fetched."""
 
@@ -52,11 +64,13 @@ class Planning:
         gate = self._context.gatekeeper(tx.connection, tx.at)
         news = (entry for entry in entries if entry.kind not in _RETHINK)
         for kind, run in groupby(news, key=lambda entry: entry.kind):  # in order: a version may follow a withdrawal
-            held = self._context.holdings.rows(tx.connection, [row for entry in run for row in entry.detail["rows"]])
+            rows = [row for entry in run for row in entry.detail["rows"]]
+            held = self._context.holdings.rows(tx.connection, rows)
             if kind == _STORED:
                 self._decide(tx, gate, self._orders(tx, gate, held))
             else:
-                self._withdraw(tx, held)
+                gone = self._context.holdings.erased(tx.connection, rows)
+                self._withdraw(tx, [*map(_fallen, held), *(_Fallen(x.row, x.stix_id, x.lane, "erased") for x in gone)])
                 self._protecting.withdraw(tx, held)
         if any(entry.kind in _RETHINK for entry in entries):
             self._reconsider(tx, gate)
@@ -106,15 +120,15 @@ class Planning:
         _tell_planned(tx, out)
         keep_withheld(tx, kept)
 
-    def _withdraw(self, tx: Transaction, held: Iterable[StoredObject]) -> None:
-        for stored in held:
+    def _withdraw(self, tx: Transaction, fallen: Iterable[_Fallen]) -> None:
+        for each in fallen:
             had = select(store.sent_objects.c.recipient).where(
-                store.sent_objects.c.object_id == stored.stix.id, store.sent_objects.c.lane == str(stored.lane)
+                store.sent_objects.c.object_id == each.object_id, store.sent_objects.c.lane == str(each.lane)
             )
-            waiting = store.outbox.c.object_row == stored.row
+            waiting = store.outbox.c.object_row == each.row
             tx.execute(delete(store.outbox).where(waiting, store.outbox.c.action == "release"))
             for recipient in tx.connection.scalars(had.distinct()).all():
-                withdraw_from(tx, NationId(recipient), [stored])
+                _withdraw_from(tx, NationId(recipient), [each])
 
     def _reconsider(self, tx: Transaction, gate: Gatekeeper) -> None:
         """Ask again about everything that was withheld: an agreement, a partner or an order has changed."""
@@ -128,19 +142,27 @@ class Planning:
 
 def withdraw_from(tx: Transaction, recipient: NationId, fallen: Iterable[StoredObject]) -> None:
     """Let a nation that has these objects from here be told that they no longer stand."""
+    _withdraw_from(tx, recipient, map(_fallen, fallen))
+
+
+def _fallen(stored: StoredObject) -> _Fallen:
+    return _Fallen(stored.row, stored.stix.id, stored.lane, version_of(stored))
+
+
+def _withdraw_from(tx: Transaction, recipient: NationId, fallen: Iterable[_Fallen]) -> None:
     rows = [
         {
             "recipient": recipient,
             "action": "withdraw",
-            "object_row": stored.row,
-            "object_id": stored.stix.id,
-            "version": version_of(stored),
-            "lane": str(stored.lane),
+            "object_row": each.row,
+            "object_id": each.object_id,
+            "version": each.version,
+            "lane": str(each.lane),
             "agreement_id": "",
             "purpose": "withdrawal",
             "decided_at": tx.at,
         }
-        for stored in fallen
+        for each in fallen
     ]
     insert_ignore(tx, store.outbox, rows)
     _tell_planned(tx, rows)

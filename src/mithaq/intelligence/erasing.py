@@ -1,21 +1,27 @@
-"""Take words out of the holdings for good: a version that nobody's word holds any more is gone with its index."""
+"""Take words out of the holdings for good: a version that nobody's word holds any more is gone with its index.
+
+A proposal carries the object that it would change. So with a version go the proposals that were made from it: those of
+this nation's own at once, those that came under a partner's word with that word.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, delete, select, tuple_
 
-from mithaq.intelligence.model import Erasure, GivenWord, HeldWord
+from mithaq.intelligence.model import ErasedObject, Erasure, GivenWord, HeldWord, ProposalHeld
 from mithaq.intelligence.postings import reindex
 from mithaq.intelligence.store import following, refresh
 from mithaq.intelligence.tables import comments, instructions, objects, observables, provenance, tombstones
 from mithaq.intelligence.tokens import fixed_tokens
+from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.database import Transaction
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.standards.stix import parse
+from mithaq.standards.stix.comment import comment_of
 
 
 def erase(tx: Transaction, words: Sequence[HeldWord]) -> Erasure:
@@ -25,18 +31,82 @@ def erase(tx: Transaction, words: Sequence[HeldWord]) -> Erasure:
     """
     if not words:
         return Erasure((), ())
-    rows = sorted({word.row for word in words})
-    present = set(tx.connection.scalars(select(objects.c.row).where(objects.c.row.in_(rows))))
     named = tuple_(provenance.c.object, provenance.c.nation, provenance.c.release_id)
+    return _erase(tx, {word.row for word in words}, named.in_([(w.row, w.nation, w.release_id) for w in words]))
+
+
+def erase_proposals(tx: Transaction, rows: Iterable[int]) -> Erasure:
+    """Delete every word but partners' for these proposals, and those that no word holds then."""
+    numbers = set(rows)
+    return _erase(tx, numbers, (provenance.c.object.in_(numbers)) & (provenance.c.source != "partner"))
+
+
+def _erase(tx: Transaction, numbers: Iterable[int], words: ColumnElement[bool]) -> Erasure:
+    rows = sorted(numbers)
+    present = set(tx.connection.scalars(select(objects.c.row).where(objects.c.row.in_(rows))))
     with following(tx, sorted(present)):
-        tx.execute(delete(provenance).where(named.in_([(word.row, word.nation, word.release_id) for word in words])))
+        tx.execute(delete(provenance).where(words))
         held = set(tx.connection.scalars(select(provenance.c.object).where(provenance.c.object.in_(rows))))
         kept = sorted(held & present)
         refresh(tx, kept)
         gone = _delete(tx, sorted(present - held))
     # What followed from the words is out of the index; now what followed from the bytes.
     reindex(tx, {row.row: fixed_tokens(parse(bytes(row.body)), Lane(row.lane)) for row in gone}, {})
-    return Erasure(tuple((row.row, row.stix_id, Lane(row.lane)) for row in gone), tuple(kept))
+    return Erasure(tuple(ErasedObject(row.row, row.stix_id, Lane(row.lane), row.modified) for row in gone), tuple(kept))
+
+
+def proposals_made_from(connection: Connection, erased: Iterable[ErasedObject]) -> list[ProposalHeld]:
+    """Return the proposals that are held and carry a version that was erased.
+
+    Also those that name a version which is not held, where no version of their object is held any more.
+    """
+    gone: dict[tuple[str, str], set[str]] = {}
+    for each in erased:
+        gone.setdefault((each.stix_id, str(each.lane)), set()).add(rfc3339(each.modified) if each.modified else "")
+    ids = sorted({stix_id for stix_id, _ in gone})
+    if not ids:
+        return []
+    still = select(objects.c.stix_id, objects.c.lane).where(objects.c.stix_id.in_(ids))
+    held = {(row.stix_id, row.lane) for row in connection.execute(still)}
+    query = (
+        select(objects.c.row, objects.c.stix_id, objects.c.lane, objects.c.body)
+        .where(
+            objects.c.row.in_(select(comments.c.object).where(comments.c.about.in_(ids))),
+            objects.c.type == "note",
+        )
+        .order_by(objects.c.row)
+    )
+    found = {}
+    for row in connection.execute(query):
+        comment = comment_of(bytes(row.body))
+        about = (comment.about[0], row.lane) if comment.proposed is not None else None
+        if about in gone and (about not in held or comment.based_on in gone[about]):
+            found[row.row] = (row.stix_id, Lane(row.lane))
+    return _with_words(connection, found)
+
+
+def _with_words(connection: Connection, notes: Mapping[int, tuple[str, Lane]]) -> list[ProposalHeld]:
+    """Return proposals with whose words they are held by."""
+    table = provenance
+    query = select(table.c.object, table.c.nation, table.c.source).where(table.c.object.in_(list(notes)))
+    words: dict[int, list[Any]] = {}
+    for row in connection.execute(query.order_by(table.c.row)):
+        words.setdefault(row.object, []).append(row)
+    return [
+        ProposalHeld(
+            number,
+            *notes[number],
+            by_us=tuple(dict.fromkeys(NationId(word.nation) for word in found if word.source != "partner")),
+            by_partners=tuple(dict.fromkeys(NationId(word.nation) for word in found if word.source == "partner")),
+        )
+        for number, found in words.items()
+    ]
+
+
+def tombstones_of(connection: Connection, rows: Sequence[int]) -> list[ErasedObject]:
+    """Return what is left of rows that were erased; a row that is held is none of them."""
+    query = select(tombstones).where(tombstones.c.row.in_(rows)).order_by(tombstones.c.row)
+    return [ErasedObject(row.row, row.stix_id, Lane(row.lane)) for row in connection.execute(query)]
 
 
 def words_of(connection: Connection, nation: NationId, release_id: str) -> list[GivenWord]:
@@ -54,7 +124,8 @@ def _delete(tx: Transaction, rows: Sequence[int]) -> Sequence[Row[Any]]:
     """Delete versions and leave their tombstones; return what they were."""
     if not rows:
         return ()
-    query = select(objects.c.row, objects.c.stix_id, objects.c.lane, objects.c.body).where(objects.c.row.in_(rows))
+    columns = (objects.c.row, objects.c.stix_id, objects.c.lane, objects.c.modified, objects.c.body)
+    query = select(*columns).where(objects.c.row.in_(rows))
     gone = tx.execute(query.order_by(objects.c.row)).all()
     for table in (instructions, observables, comments):
         tx.execute(delete(table).where(table.c.object.in_(rows)))

@@ -142,11 +142,36 @@ class GivenWord:
 
 
 @dataclass(frozen=True, slots=True)
-class Erasure:
-    """What an erasure came to: versions that are gone, as (row, id, lane), and rows that another word still holds."""
+class ErasedObject:
+    """One version that is gone; `modified` is known only while it goes."""
 
-    erased: tuple[tuple[int, str, Lane], ...]
+    row: int
+    stix_id: str
+    lane: Lane
+    modified: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalHeld:
+    """A held note that carries another object as it should be, with the nations by whose words it is held."""
+
+    row: int
+    stix_id: str
+    lane: Lane
+    by_us: tuple[NationId, ...]
+    by_partners: tuple[NationId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What an erasure came to: versions that are gone, and rows that another word still holds.
+
+    `copied`: proposals under partners' words that carry what is gone; these words are to be erased with it.
+    """
+
+    erased: tuple[ErasedObject, ...]
     kept: tuple[int, ...]
+    copied: tuple[ProposalHeld, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

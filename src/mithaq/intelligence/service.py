@@ -10,7 +10,17 @@ from sqlalchemy import Connection
 
 from mithaq.intelligence import comments, erasing, finding, lookup, reading, store
 from mithaq.intelligence.lookup import LookedUp
-from mithaq.intelligence.model import Erasure, GivenWord, HeldWord, NewObject, Page, StoredObject, StoreReport
+from mithaq.intelligence.model import (
+    ErasedObject,
+    Erasure,
+    GivenWord,
+    HeldWord,
+    NewObject,
+    Page,
+    ProposalHeld,
+    StoredObject,
+    StoreReport,
+)
 from mithaq.intelligence.rules import identity_of, plan
 from mithaq.intelligence.search import parse_query
 from mithaq.intelligence.settings import CHUNK_OBJECTS, MAX_SEARCH_LIMIT
@@ -130,13 +140,16 @@ class Holdings:
         """Delete nations' words for good, and every version that no other word holds; at most a chunk at a time.
 
         The entry `intelligence.erased` names what is gone and what stays under another word, so that whoever keeps
-        a copy of a value erases it too.
+        a copy of a value erases it too. Proposals that carry what is gone are withdrawn and go with it.
         """
         store.lock(tx)
         done = erasing.erase(tx, words)
+        copies = erasing.proposals_made_from(tx.connection, done.erased)
+        if copies:
+            done = self._erase_proposals(tx, done, copies)
         gone: dict[Lane, list[tuple[int, str]]] = {}
-        for row, stix_id, lane in done.erased:
-            gone.setdefault(lane, []).append((row, stix_id))
+        for each in done.erased:
+            gone.setdefault(each.lane, []).append((each.row, each.stix_id))
         kept = erasing.kept_in_lanes(tx.connection, done.kept)
         for lane in sorted({*gone, *kept}, key=str):
             pairs = gone.get(lane, [])
@@ -148,6 +161,20 @@ class Holdings:
             subject = pairs[0][1] if pairs else words[0].release_id
             tx.append("intelligence.erased", subject=subject, lane=lane, actor="node", detail=detail)
         return done
+
+    def _erase_proposals(self, tx: Transaction, done: Erasure, copies: Sequence[ProposalHeld]) -> Erasure:
+        """Withdraw and erase the words for proposals that no partner gave; name those that partners gave."""
+        for each in copies:
+            for nation in each.by_us:
+                reason = "what it would change was erased"
+                self.withdraw(tx, each.stix_id, each.lane, nation, reason, only=[each.row])
+        ours = erasing.erase_proposals(tx, [each.row for each in copies if each.by_us])
+        copied = tuple(each for each in copies if each.by_partners)
+        return Erasure((*done.erased, *ours.erased), (*done.kept, *ours.kept), copied)
+
+    def erased(self, conn: Connection, rows: Sequence[int]) -> list[ErasedObject]:
+        """Return what is left of rows, as the journal names them, that were erased since."""
+        return [item for chunk in _chunks(rows) for item in erasing.tombstones_of(conn, chunk)]
 
     def keep_original(self, tx: Transaction, media_type: str, body: bytes) -> str:
         """Keep a foreign file from which objects are converted; return the name for `Provenance.original`."""

@@ -20,6 +20,7 @@ from mithaq.exchange.log.service import ReleaseLog
 from mithaq.exchange.log.witnessing import Answer
 from mithaq.exchange.misp.serving import Serving
 from mithaq.exchange.orders import Orders
+from mithaq.exchange.pushing.service import Targets
 from mithaq.exchange.sources.credentials import Vault
 from mithaq.exchange.sources.service import Sources
 from mithaq.exchange.taxii.service import Collections
@@ -45,6 +46,7 @@ from mithaq.telemetry.service import Telemetry
 
 if TYPE_CHECKING:
     from mithaq.exchange.channel.client import WitnessClients
+    from mithaq.exchange.pushing.pushing import Pushing
     from mithaq.exchange.sources.retrying import Retrying
     from mithaq.exchange.sources.running import Running
 
@@ -130,6 +132,18 @@ class Node:
     def sources(self) -> Sources:
         """Return what this node fetches from the world."""
         return Sources(self.db, Vault(self.folder.source_key))
+
+    @cached_property
+    def push_targets(self) -> Targets:
+        """Return to which constituents' MISP this node pushes."""
+        return Targets(self.db, self.constituents, Vault(self.folder.source_key))
+
+    @cached_property
+    def pushing(self) -> "Pushing":
+        """Return what pushes; a process that never does loads no web client."""
+        from mithaq.exchange.pushing.pushing import Pushing
+
+        return Pushing(self.db, self.misp, Vault(self.folder.source_key), self.clock, time.monotonic)
 
     @cached_property
     def fetching(self) -> "Running":

@@ -7,6 +7,7 @@ import mithaq.exchange.duties.store
 import mithaq.exchange.log.store
 import mithaq.exchange.membership.store
 import mithaq.exchange.misp.store
+import mithaq.exchange.pushing.store
 import mithaq.exchange.sources.store
 import mithaq.exchange.store
 import mithaq.exchange.taxii.store

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from tests.misp import ATTRIBUTE, EVENT, event, file_of
+from tests.scripted import Reply, scripted
 from tests.unit.cli.conftest import Desk
 
 
@@ -32,3 +33,21 @@ def test_an_account_names_the_version_that_its_misp_compares(xa: Desk) -> None:
     assert xa("constituent", "add", "grid-operator", "--name-en", "Grid", "--contact", "soc@x").code == 0
     assert xa("constituent", "token", "grid-operator", "--misp-version", "2.4.198").code == 0
     assert xa("constituent", "token", "grid-operator", "--misp-version", "new").code == 1
+
+
+def test_events_are_pushed_to_a_constituents_own_misp_and_a_failure_is_said(xa: Desk, tmp_path: Path) -> None:
+    assert xa("constituent", "add", "grid-operator", "--name-en", "Grid", "--contact", "soc@x").code == 0
+    assert xa("misp", "push", "--to", "grid-operator").code == 3
+    with scripted(lambda asked: Reply(b"[]")) as world:
+        place = ("grid-operator", world.address, "--secret-file", "-")
+        assert xa("misp", "target", "add", *place, stdin=b"key\n").code == 1, "no TLS, and loopback"
+        lenient = ("--lenient", "private-network", "--lenient", "credential-over-http")
+        assert xa("misp", "target", "add", *place, *lenient, stdin=b"key\n").code == 0
+        (listed,) = xa.json("misp", "target", "list")
+        assert (listed["constituent"], listed["address"]) == ("grid-operator", world.address)
+        pushed = xa("misp", "push", "--to", "grid-operator", "--dry-run")
+        assert (pushed.code, world.asked) == (0, []), "nothing is released to it, so nothing is asked"
+        assert "There is nothing that it wants." in pushed.out + pushed.err
+    assert xa("misp", "target", "remove", "grid-operator").code == 0
+    assert xa("misp", "target", "remove", "grid-operator").code == 3
+    assert xa.json("misp", "target", "list") == []

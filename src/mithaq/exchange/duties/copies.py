@@ -69,6 +69,12 @@ def erase_passed_on(tx: Transaction, log: ReleaseLog, due: Iterable[Any]) -> Non
             _erase(tx, log, sent, [held])
 
 
+def erase_holding(tx: Transaction, log: ReleaseLog, rows: Sequence[int]) -> None:
+    """Erase the kept releases in which own proposals went that carried what is erased: they hold it as much."""
+    for sent, held in _with_objects(tx.connection, rows) if rows else ():
+        _erase(tx, log, sent, [held])
+
+
 def _with_objects(connection: Connection, rows: Sequence[int]) -> list[tuple[Any, Any]]:
     """Return each number with what is kept of it, now or before it became void, that holds one of these objects."""
     inside = exchange.sent_objects

@@ -16,7 +16,7 @@ from mithaq.exchange.duties.settings import CHUNK_WORDS
 from mithaq.exchange.kept_reasons import kept_json
 from mithaq.exchange.log.store import proofs
 from mithaq.exchange.release_document import ReleaseDocument, read_release
-from mithaq.intelligence.model import HeldWord
+from mithaq.intelligence.model import HeldWord, ProposalHeld
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.database import EPOCH, Transaction, insert_ignore
 from mithaq.kernel.errors import Error
@@ -172,8 +172,11 @@ def erase_chunk(tx: Transaction, context: Context) -> list[ErasedRelease]:
         return []
     held = [HeldWord(row.object_row, NationId(row.nation), row.release_id) for row in due if row.object_row]
     gone = context.holdings.erase(tx, held)
-    _erase_decisions(tx, [row for row, _, _ in gone.erased])
+    _erase_decisions(tx, [each.row for each in gone.erased])
     copies.erase_passed_on(tx, context.log, due)
+    named = {row.object_row for row in due}
+    copies.erase_holding(tx, context.log, [each.row for each in gone.erased if each.row not in named])
+    _let_go(tx, gone.copied)
     tx.execute(delete(table).where(table.c.row.in_([row.row for row in due])))
     done = []
     for (nation, release_id), rows in _by_release(due).items():
@@ -189,6 +192,14 @@ def erase_chunk(tx: Transaction, context: Context) -> list[ErasedRelease]:
     for each in done:
         _attest(tx, context.own, each)
     return done
+
+
+def _let_go(tx: Transaction, proposals: Iterable[ProposalHeld]) -> None:
+    """Let the proposals that partners gave of what is gone fall due at once: they carry it."""
+    table = store.retained
+    rows = [each.row for each in proposals]
+    due = {"due_at": tx.at, "delete_after": tx.at}
+    tx.execute(update(table).where(table.c.object_row.in_(rows), table.c.due_at > tx.at).values(**due))
 
 
 def _by_release(rows: Iterable[Any]) -> dict[tuple[NationId, str], list[Any]]:

@@ -37,7 +37,11 @@ class Searches:
         count = len(heads)
         if "limit" in asked:
             heads = heads[(search.page - 1) * search.limit : search.page * search.limit]
-        body = msgspec.json.encode([_entry(head, is_minimal=bool(asked.get("minimal"))) for head in heads])
+        sighted = self._serving.sighted(visit.reader, heads, at)
+        is_minimal = bool(asked.get("minimal"))
+        body = msgspec.json.encode(
+            [_entry(head, is_minimal=is_minimal, sighted=sighted.get(head.uuid, 0)) for head in heads]
+        )
         return Answer(200, body, {"x-result-count": str(count)}, etag=digest(body))
 
     def events(self, visit: Visit, at: datetime) -> Answer:
@@ -124,12 +128,12 @@ def _page(found: Iterator[Any], search: Search) -> Iterator[Any]:
             yield each
 
 
-def _entry(head: Head, *, is_minimal: bool) -> dict[str, Any]:
-    """Return what an index says of an event."""
+def _entry(head: Head, *, is_minimal: bool, sighted: int = 0) -> dict[str, Any]:
+    """Return what an index says of an event; `sighted` is when it was last, in seconds since 1970, 0 for never."""
     least = {
         "id": "0",
         "timestamp": str(head.timestamp),
-        "sighting_timestamp": "0",
+        "sighting_timestamp": str(sighted),
         "published": True,
         "uuid": head.uuid,
         "orgc_uuid": head.orgc["uuid"],

@@ -15,6 +15,7 @@ from mithaq.exchange.misp.catalogue import Catalogue, Organisation, stamp
 from mithaq.exchange.misp.errors import UnknownEvent
 from mithaq.exchange.misp.events import build
 from mithaq.exchange.misp.model import Day, Head, Reader
+from mithaq.exchange.misp.settings import CHUNK_ROWS
 from mithaq.intelligence.foreign import original
 from mithaq.intelligence.model import ForeignEvent
 from mithaq.intelligence.service import Holdings
@@ -105,6 +106,24 @@ class Serving:
                 or (isinstance(head.source, ForeignEvent) and _may_hold(original(connection, head.source), needles))
             ]
 
+    def sighted(self, reader: Reader, heads: Sequence[Head], at: datetime) -> dict[str, int]:
+        """Return when events were sighted last, in seconds since 1970; those that were not are left out.
+
+        All that were sighted have the newest of their times: it says when to ask for sightings again.
+        """
+        with self._db.read() as connection:
+            rows = store.sighted(connection, list(self.catalogue(connection, reader, at).shelves))
+            days: set[Day] = set()
+            reports: set[int] = set()
+            events: set[int] = set()
+            for start in range(0, len(rows), CHUNK_ROWS):
+                chunk = rows[start : start + CHUNK_ROWS]
+                in_days, in_reports = store.events_of_rows(connection, [row.row for row in chunk])
+                days, reports = days | in_days, reports | in_reports
+                events |= store.events_of(connection, [row.stix_id for row in chunk])
+        newest = max((int(row.at.timestamp()) for row in rows), default=0)
+        return {head.uuid: newest for head in heads if _is_of(head, days, reports, events)}
+
     def refusals(self, constituent: str, at: datetime) -> list[Refused]:
         """Return the imported events that do not go to a constituent, with all reasons: for people here alone."""
         with self._db.read() as connection:
@@ -115,6 +134,16 @@ class Serving:
         """Yield the lines of `hashes.csv`, event by event."""
         for _, event in self.events(reader, self.heads(reader, at), at, "feed"):
             yield from feed.hash_lines(event)
+
+
+def _is_of(head: Head, days: set[Day], reports: set[int], events: set[int]) -> bool:
+    match head.source:
+        case Day():
+            return head.source in days
+        case ForeignEvent():
+            return head.source.id in events
+        case row:
+            return row in reports
 
 
 def _needle(value: str) -> bytes:

@@ -2,7 +2,7 @@
 
 import uuid as uuids
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -17,17 +17,16 @@ from mithaq.exchange.taxii.model import Shelf
 from mithaq.exchange.taxii.posting import Posting, giver
 from mithaq.intelligence.comments import said_of
 from mithaq.intelligence.service import Holdings
-from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.database import Database
 from mithaq.kernel.lane import ACTUAL
 from mithaq.nations.constituents.model import Account
 from mithaq.standards.misp.foreign import attributes_of
 from mithaq.standards.misp.mapping import uuid_of
+from mithaq.standards.misp.sightings import FALSE_POSITIVE, SEEN, instant_of, stix_of
 from mithaq.standards.observable import recognise
 from mithaq.standards.stix import is_uuid, parse
 
 _AT_ONCE: Final = 500
-_SEEN, _FALSE_POSITIVE = "0", "1"
 
 
 class Sightings:
@@ -46,8 +45,8 @@ class Sightings:
             UnknownEvent: nothing of the kind was given to this constituent.
             BadMisp: it is neither, or of another type.
         """
-        kind = str(asked.get("type", _SEEN))
-        if kind not in (_SEEN, _FALSE_POSITIVE):
+        kind = str(asked.get("type", SEEN))
+        if kind not in (SEEN, FALSE_POSITIVE):
             raise BadMisp("a sighting is of type 0 or 1")
         uuid = about or str(asked.get("uuid", ""))
         values = asked.get("values", asked.get("value"))
@@ -61,7 +60,7 @@ class Sightings:
         known = self._known(Reader.of(account), ids, at)
         if not known:
             raise UnknownEvent("no such attribute")
-        made = [_body(f"{uuids.uuid4()}", each, kind, _when(asked, at), at) for each in known]
+        made = [stix_of(f"{uuids.uuid4()}", each, kind, _when(asked, at), at) for each in known]
         self._post(shelf, account, made, at)
         shown = [_shown(each, "") for each in made]
         return {"Sighting": shown[0] if len(shown) == 1 else shown}
@@ -121,9 +120,9 @@ class Sightings:
         for each in value:
             given = each.get("Sighting", each) if isinstance(each, dict) else {}
             uuid, about = str(given.get("uuid", "")), f"indicator--{str(given.get('attribute_uuid', '')).lower()}"
-            kind = str(given.get("type", _SEEN))
-            if is_uuid(uuid) and about in inside and kind in (_SEEN, _FALSE_POSITIVE):
-                made.append(_body(uuid.lower(), about, kind, _when(given, at), at))
+            kind = str(given.get("type", SEEN))
+            if is_uuid(uuid) and about in inside and kind in (SEEN, FALSE_POSITIVE):
+                made.append(stix_of(uuid.lower(), about, kind, _when(given, at), at))
         self._post(shelf, account, made, at)
         return len(made)
 
@@ -175,20 +174,6 @@ def _released(catalogue: Catalogue, *, ids: Sequence[str] = (), rows: Sequence[i
     return list({row.row: row for row in found}.values())
 
 
-def _body(uuid: str, about: str, kind: str, seen: datetime, at: datetime) -> dict[str, Any]:
-    """Return a sighting, or the opinion that it was a false positive, as STIX (STIX 2.1 §5.2, §4.14)."""
-    common = {"spec_version": "2.1", "created": rfc3339(at), "modified": rfc3339(at)}
-    if kind == _FALSE_POSITIVE:
-        return {
-            "type": "opinion", "id": f"opinion--{uuid}", **common, "opinion": "strongly-disagree",
-            "explanation": "false positive", "object_refs": [about],
-        }  # fmt: skip
-    return {
-        "type": "sighting", "id": f"sighting--{uuid}", **common, "sighting_of_ref": about, "count": 1,
-        "first_seen": rfc3339(seen), "last_seen": rfc3339(seen),
-    }  # fmt: skip
-
-
 def _shown(fields: Mapping[str, Any], event: str) -> dict[str, Any]:
     about = str(fields.get("sighting_of_ref") or next(iter(fields.get("object_refs", [""]))))
     seen = str(fields.get("last_seen") or fields["created"])
@@ -201,14 +186,13 @@ def _shown(fields: Mapping[str, Any], event: str) -> dict[str, Any]:
         **({"event_uuid": event} if event else {}),
         "date_sighting": str(int(datetime.fromisoformat(seen).timestamp())),
         "source": "",
-        "type": _SEEN if fields["type"] == "sighting" else _FALSE_POSITIVE,
+        "type": SEEN if fields["type"] == "sighting" else FALSE_POSITIVE,
     }
 
 
 def _when(asked: Mapping[str, Any], at: datetime) -> datetime:
     """Return when something was seen, never later than now."""
-    stamp = _number(asked.get("date_sighting", asked.get("timestamp")))
-    return min(at, datetime.fromtimestamp(stamp, UTC)) if 0 < stamp < 1 << 33 else at
+    return min(at, instant_of(asked.get("date_sighting", asked.get("timestamp"))) or at)
 
 
 def _number(value: Any) -> int:

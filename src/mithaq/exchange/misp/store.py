@@ -24,7 +24,7 @@ from mithaq.exchange.misp.model import Day
 from mithaq.exchange.taxii.judging import COLUMNS
 from mithaq.exchange.taxii.store import gone, places, refs, shelved
 from mithaq.intelligence.foreign import IS_NEWEST
-from mithaq.intelligence.tables import misp_event_objects, misp_events, objects, provenance
+from mithaq.intelligence.tables import comments, misp_event_objects, misp_events, objects, provenance
 from mithaq.kernel.database import Transaction, metadata, upsert
 from mithaq.kernel.lane import ACTUAL
 from mithaq.standards.pap import Pap
@@ -77,6 +77,15 @@ _LOOSE: Final = (
     _OURS,
     places.c.is_event.is_(False),
     ~_IN_A_REPORT,
+)
+_SIGHTED: Final = (
+    select(objects.c.row, objects.c.stix_id, func.max(shelved.c.date_added).label("at"))
+    .select_from(shelved)
+    .join(comments, comments.c.object == shelved.c.object)
+    .join(objects, objects.c.stix_id == comments.c.about)
+    .where(_SHELVES, shelved.c.type == "sighting", objects.c.lane == str(ACTUAL), objects.c.stands)
+    .group_by(objects.c.row, objects.c.stix_id)
+    .order_by(objects.c.row)
 )
 _DAYS: Final = (
     select(
@@ -354,6 +363,11 @@ def events_of_rows(connection: Connection, rows: Sequence[int]) -> tuple[set[Day
     asked = {"rows": list(rows)}
     days = {Day(row.day, Tlp(row.tlp), Pap(row.pap)) for row in connection.execute(_DAYS_OF_ROWS, asked)}
     return days, set(connection.scalars(_REPORTS_OF_ROWS, asked))
+
+
+def sighted(connection: Connection, shelves: Sequence[int]) -> Sequence[Any]:
+    """Return the objects of which sightings stand on these shelves: row, id, and when the newest came."""
+    return connection.execute(_SIGHTED, {"shelves": list(shelves)}).all()
 
 
 def stamped(connection: Connection, reader: str) -> dict[str, tuple[str, int]]:

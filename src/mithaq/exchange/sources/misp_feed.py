@@ -147,10 +147,19 @@ class Feed:
         del wanted
         for group in self._groups(changed):
             yield from self._converted(group)
+        yield from self._beside()
         if self._is_whole:
             headers = answer.headers
             mark = {"etag": headers.get("etag", "")[:200], "modified": headers.get("last-modified", "")[:100]}
-            yield Batch(cursor=mark)
+            yield Batch(cursor={**mark, **self._reached()})
+
+    def _beside(self) -> Iterator[Batch]:
+        """Yield what there is beside events."""
+        return iter(())
+
+    def _reached(self) -> Mapping[str, Any]:
+        """Return how far that has been read."""
+        return {}
 
     def _index(self) -> Answer:
         """Ask which events there are, if that has changed."""

@@ -109,8 +109,9 @@ class Running:
             case "misp-feed" | "misp":
                 with self._db.read() as connection:
                     versions = store.versions_of(connection, source.id)
-                reads = Feed if source.kind == "misp-feed" else MispServer
-                return reads(web, source, cursor, versions, at).events()
+                if source.kind == "misp":
+                    return MispServer(web, source, cursor, versions, at, self._db).events()
+                return Feed(web, source, cursor, versions, at).events()
             case "list":
                 with self._db.read() as connection:
                     versions = store.versions_of(connection, source.id)

@@ -46,6 +46,13 @@ QUARANTINE_BODY_BYTES: Final = MIB
 MAX_EVENTS: Final = 1_000_000
 """Entries of a MISP manifest."""
 
+SIGHTING_EVENTS: Final = 50
+"""Of how many events sightings are asked for at once."""
+
+SIGHTINGS_PAGE: Final = 1_000
+MAX_LOST_SIGHTINGS: Final = 20
+"""Events in a row of which a server knows no sightings, though its index says so."""
+
 LIST_BYTES: Final = 64 * MIB
 MAX_LISTED: Final = 500_000
 """Values of one list."""

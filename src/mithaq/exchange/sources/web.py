@@ -1,5 +1,7 @@
 """Ask the world over HTTP: the only place of this room from which a request goes out.
 
+What sources are asked holds nothing of the holdings; `exchange/pushing` posts what the gate released to a constituent.
+
 Everything is bounded: time and bytes of a whole run, bytes of one answer, unpacked too. Redirects stay at the host. A
 name that leads into a private network is not followed unless the source says that it lies in one; the connection goes
 to the very address that was looked at.
@@ -86,6 +88,14 @@ class Budget:
             raise Cut("the run has used up its time, bytes or objects")
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    headers: Mapping[str, str]
+    max_bytes: int
+    body: bytes | None
+
+
 class Asking(Protocol):
     """Anything that asks a source's server, one request after the other."""
 
@@ -97,8 +107,9 @@ class Asking(Protocol):
         headers: Mapping[str, str] | None = None,
         params: Sequence[tuple[str, str]] = (),
         question: bytes | None = None,
+        head: bool = False,
     ) -> Answer:
-        """Return the answer to one GET, or to one POST where there is a question."""
+        """Return the answer to one GET, to one POST where there is a question, or to one HEAD."""
         ...
 
 
@@ -138,8 +149,11 @@ class Web:
         headers: Mapping[str, str] | None = None,
         params: Sequence[tuple[str, str]] = (),
         question: bytes | None = None,
+        head: bool = False,
     ) -> Answer:
         """Return the answer to one GET, redirects at the same host followed; a `question`, JSON, is posted instead.
+
+        `head`: only whether it is there is asked for.
 
         Raises:
             Cut: the run has no time or bytes left.
@@ -151,7 +165,9 @@ class Web:
         if params:
             address = str(httpx.URL(address, params=[*httpx.URL(address).params.multi_items(), *params]))
         self._budget.demand()
-        return self._runner.run(self._within_time(self._follow(address, headers or {}, max_bytes, question)))
+        method = "HEAD" if head else "GET" if question is None else "POST"
+        asking = _Request(method, headers or {}, max_bytes, question)
+        return self._runner.run(self._within_time(self._follow(address, asking)))
 
     async def _within_time(self, asking: Awaitable[Answer]) -> Answer:
         """Let go of a server that drips, wherever it drips: the whole exchange ends with the run."""
@@ -161,9 +177,9 @@ class Web:
         except TimeoutError as error:
             raise Cut("the run has used up its time, bytes or objects") from error
 
-    async def _follow(self, address: str, headers: Mapping[str, str], max_bytes: int, question: bytes | None) -> Answer:
+    async def _follow(self, address: str, asking: _Request) -> Answer:
         for _ in range(settings.MAX_REDIRECTS + 1):
-            answer, location = await self._ask(address, headers, max_bytes, question)
+            answer, location = await self._ask(address, asking)
             if location is None:
                 return answer
             target = redirected(address, location)
@@ -176,14 +192,12 @@ class Web:
             address = target
         raise SourceUnreachable("%(address)s leads from one address to the next", address=shown(address))
 
-    async def _ask(
-        self, address: str, headers: Mapping[str, str], max_bytes: int, question: bytes | None
-    ) -> tuple[Answer, str | None]:
+    async def _ask(self, address: str, asking: _Request) -> tuple[Answer, str | None]:
         """Ask every address of the host in turn until one takes the connection."""
         failure: Exception | None = None
         for number in await self._numbers(address):
             try:
-                return await self._ask_at(number, address, headers, max_bytes, question)
+                return await self._ask_at(number, address, asking)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failure = error
             except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -196,24 +210,21 @@ class Web:
             "%(address)s does not answer", address=shown(address), private=str(failure)[:300]
         ) from failure
 
-    async def _ask_at(
-        self, number: str, address: str, headers: Mapping[str, str], max_bytes: int, question: bytes | None
-    ) -> tuple[Answer, str | None]:
+    async def _ask_at(self, number: str, address: str, asking: _Request) -> tuple[Answer, str | None]:
         """Ask at the numeric address that was looked at, in the name of the host."""
         self._budget.requests += 1
         url = httpx.URL(address)
-        sent = {"User-Agent": _AGENT, "Accept-Encoding": "gzip", **headers, "Host": url.netloc.decode("ascii")}
+        sent = {"User-Agent": _AGENT, "Accept-Encoding": "gzip", **asking.headers, "Host": url.netloc.decode("ascii")}
         if is_same_origin(address, self._address) or redirected(self._address, address):
             sent |= self._credential
         extensions = {"sni_hostname": url.host} if url.scheme == "https" else {}
         numeric = url.copy_with(host=number)
-        method = "GET" if question is None else "POST"
-        asking = self._http.stream(method, numeric, headers=sent, content=question, extensions=extensions)
-        async with asking as response:
+        stream = self._http.stream(asking.method, numeric, headers=sent, content=asking.body, extensions=extensions)
+        async with stream as response:
             status = response.status_code
             if status in _REDIRECTS and "location" in response.headers:
                 return Answer(status, {}, b"", address), response.headers["location"]
-            body = b"" if status == httpx.codes.NOT_MODIFIED else await self._body(response, address, max_bytes)
+            body = b"" if status == httpx.codes.NOT_MODIFIED else await self._body(response, address, asking.max_bytes)
             found = {key.lower(): value for key, value in response.headers.items()}
             return Answer(status, found, body, address), None
 

@@ -1,0 +1,1 @@
+"""Push what may go to a constituent's MISP."""

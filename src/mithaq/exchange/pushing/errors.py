@@ -1,0 +1,15 @@
+"""What can go wrong with pushing."""
+
+from mithaq.kernel.errors import Error
+
+
+class UnknownTarget(Error):
+    """A constituent to whose MISP nothing is pushed."""
+
+    code = "unknown-push-target"
+
+
+class EventNotTaken(Error):
+    """An event that a constituent's MISP does not take."""
+
+    code = "event-not-taken"

@@ -1,0 +1,246 @@
+"""Events are pushed into a constituent's own MISP: to another node of ours, and to servers that answer otherwise."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mithaq.exchange.misp.errors import UnknownEvent
+from mithaq.exchange.pushing import store
+from mithaq.exchange.pushing.errors import UnknownTarget
+from mithaq.exchange.pushing.model import Pushed
+from mithaq.exchange.pushing.pushing import PUSHED
+from mithaq.exchange.sources.errors import BadSource
+from mithaq.exchange.sources.model import CREDENTIAL_OVER_HTTP, PRIVATE_NETWORK
+from mithaq.exchange.taxii.posting import giver
+from mithaq.intelligence import foreign
+from mithaq.kernel import journal
+from mithaq.kernel.lane import ACTUAL
+from mithaq.nations.constituents.errors import UnknownConstituent
+from mithaq.standards.tlp import Tlp
+from tests.misp import EVENT, file_of, take
+from tests.scripted import Asked, Reply, scripted
+from tests.taxii import BANK, GRID, Served, listening_node, made
+from tests.world import XB
+
+KEY = "k" * 40
+LOCAL = (PRIVATE_NETWORK, CREDENTIAL_OVER_HTTP)
+
+
+def aim(served: Served, address: str, key: str = KEY, who: str = GRID) -> None:
+    served.node.push_targets.add(who, address, key, served.clock.now(), flags=LOCAL, by="operator")
+
+
+def push(served: Served, **rest: Any) -> Pushed:
+    return served.node.pushing.push(GRID, by="person--1", **rest)
+
+
+def outcomes(done: Pushed) -> dict[str, str]:
+    return {each.uuid: each.reason.code if each.reason else each.outcome for each in done.events}
+
+
+def told(served: Served) -> list[str]:
+    with served.node.db.read() as connection:
+        return [each.subject for each in journal.entries(connection, 0, kinds=frozenset({PUSHED}))]
+
+
+def days(served: Served, count: int) -> list[str]:
+    """Store indicators of several days, each of which is an event; return the events' uuids."""
+    for number in range(1, count + 1):
+        at = f"2026-11-{number:02d}T11:00:00.000Z"
+        served.store(made(number, created=at, modified=at))
+    return [head.uuid for head in served.node.misp.heads(GRID, served.clock.now())]
+
+
+class Peer:
+    """A MISP that wants everything, and answers as a test says."""
+
+    def __init__(self) -> None:
+        self.replies: dict[str, Reply] = {}
+        self.events: dict[str, dict[str, Any]] = {}
+        self.sent: list[tuple[str, str]] = []
+
+    def __call__(self, asked: Asked) -> Reply:
+        if asked.headers.get("authorization") != KEY:
+            return Reply(b"{}", 403)
+        call = asked.path.split("/")[2]
+        if call == "filterEventIdsForPush":
+            wanted = [each["Event"] for each in json.loads(asked.body)]
+            held = {uuid: int(each["timestamp"]) for uuid, each in self.events.items()}
+            return Reply.of([each["uuid"] for each in wanted if int(each["timestamp"]) > held.get(each["uuid"], -1)])
+        if call == "view":
+            assert asked.method == "HEAD"
+            return Reply(b"", 200 if asked.path.split("/")[3] in self.events else 404)
+        event = json.loads(asked.body)["Event"]
+        self.sent.append((call, event["uuid"]))
+        if event["uuid"] in self.replies:
+            return self.replies[event["uuid"]]
+        self.events[event["uuid"]] = event
+        return Reply.of({"Event": event})
+
+
+def test_what_is_released_arrives_at_another_node_of_ours_and_its_changes_follow(
+    served: Served, tmp_path: Path, at: datetime
+) -> None:
+    theirs = Served.found(tmp_path / "theirs", at, nation=XB)
+    theirs.collection(can_write=True, floor=Tlp.GREEN)
+    served.collection()
+    take(served, file_of())
+    (day,) = days(served, 1)[-1:]
+    served.store(made(77, tlp=Tlp.RED))
+    assert {head.uuid for head in served.node.misp.heads(GRID, at)} == {EVENT, day}
+    with listening_node(theirs) as address:
+        aim(served, address + "/misp/", theirs.secret())
+        assert outcomes(push(served, dry_run=True)) == {EVENT: "would", day: "would"}
+        assert told(served) == []
+        assert outcomes(push(served)) == {EVENT: "taken", day: "taken"}
+        theirs.settle()
+        assert sorted(told(served)) == sorted([EVENT, day])
+        assert push(served) == Pushed()
+        got = received(theirs, EVENT)
+        assert (got["distribution"], got["info"]) == ("1", json.loads(file_of())["Event"]["info"])
+        served.clock.at = theirs.clock.at = at.replace(hour=23)
+        served.store(made(2, created="2026-11-01T12:00:00.000Z", modified="2026-11-01T12:00:00.000Z"))
+        assert outcomes(push(served)) == {day: "taken"}
+        theirs.settle()
+        assert len(received(theirs, day)["Attribute"]) == 2
+    theirs.country.db.close()
+
+
+def received(theirs: Served, uuid: str) -> dict[str, Any]:
+    with theirs.node.db.read() as connection:
+        (held,) = [each for each in foreign.of_uuid(connection, uuid, ACTUAL) if each.nation == giver(GRID)]
+        return foreign.members(connection, held)
+
+
+def test_one_bad_event_does_not_end_the_rest_and_the_next_push_sends_what_is_missing(served: Served) -> None:
+    served.collection()
+    uuids = days(served, 6)
+    peer = Peer()
+    peer.replies = {
+        uuids[0]: Reply(b"oops", 500),
+        uuids[1]: Reply(b"<html>Login</html>"),
+        uuids[2]: Reply(b'{"Event":{"uuid":', cut=6),
+        uuids[3]: Reply.of({"errors": "Event in the request not newer than the local copy."}, status=403),
+        uuids[4]: Reply.of({"message": "You do not have permission."}, status=403),
+    }  # fmt: skip
+    with scripted(peer) as world:
+        aim(served, world.address)
+        assert outcomes(push(served)) == {
+            uuids[0]: "source-failed", uuids[1]: "source-unreadable", uuids[2]: "source-broken-off",
+            uuids[3]: "known", uuids[4]: "event-not-taken", uuids[5]: "taken",
+        }  # fmt: skip
+        assert sorted(told(served)) == sorted(uuids)
+        peer.replies = {}
+        done = push(served)
+        assert done.count("taken") == 5
+        assert done.reason is None
+        assert push(served) == Pushed()
+        assert {call for call, _ in peer.sent} == {"add"}
+
+
+def test_the_distribution_is_where_the_label_lets_it_end_and_never_wider(quick: Served) -> None:
+    quick.collection()
+    for number, tlp in ((1, Tlp.CLEAR), (2, Tlp.GREEN), (3, Tlp.AMBER)):
+        quick.store(made(number, tlp=tlp))
+    peer = Peer()
+    with scripted(peer) as world:
+        aim(quick, world.address)
+        push(quick)
+    found = {next(tag["name"] for tag in each["Tag"]): each["distribution"] for each in peer.events.values()}
+    assert found == {"tlp:clear": "3", "tlp:green": "1", "tlp:amber": "0"}
+
+
+def test_a_server_that_fails_on_one_after_the_other_is_left_alone(quick: Served) -> None:
+    quick.collection()
+    uuids = days(quick, 8)
+    peer = Peer()
+    peer.replies = dict.fromkeys(uuids, Reply(b"oops", 500))
+    with scripted(peer) as world:
+        aim(quick, world.address)
+        done = push(quick)
+    assert done.reason is not None
+    assert done.reason.code == "source-failed"
+    assert len(peer.sent) == len(told(quick)) == 5
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        (Reply(b"", 500), "source-failed"),
+        (Reply(b"<html>Login</html>"), "source-unreadable"),
+        (Reply(b'["7b8f', cut=4), "source-broken-off"),
+        (Reply(b'{"message":"no"}'), "source-unreadable"),
+        (Reply(b"", 403), "source-refused"),
+        (Reply(b"", 302, {"location": "http://127.0.0.2:9/"}), "source-refused"),
+    ],
+)
+def test_where_it_does_not_say_what_it_wants_nothing_leaves(quick: Served, reply: Reply, code: str) -> None:
+    quick.collection()
+    days(quick, 1)
+    with scripted(lambda asked: reply) as world:
+        aim(quick, world.address)
+        done = push(quick)
+    assert done.reason is not None
+    assert (done.reason.code, done.events, told(quick)) == (code, (), [])
+
+
+def test_what_is_released_no_more_is_named_while_it_is_still_there(served: Served) -> None:
+    served.collection("feed")
+    uuids = days(served, 2)
+    peer = Peer()
+    with scripted(peer) as world:
+        aim(served, world.address)
+        assert push(served).left == ()
+        served.node.collections.exclude("feed", GRID, served.clock.now())
+        served.settle()
+        assert push(served) == Pushed(left=tuple(sorted(uuids)))
+        del peer.events[uuids[0]]
+        assert push(served).left == (uuids[1],)
+        with served.node.db.read() as connection:
+            assert store.went(connection, GRID) == [uuids[1]]
+    assert push(served).left == (uuids[1],), "a server that is down may have it still"
+
+
+def test_what_falls_between_the_question_and_the_event_does_not_leave(quick: Served) -> None:
+    quick.collection("feed")
+    uuids = days(quick, 2)
+    peer = Peer()
+
+    def between(asked: Asked) -> Reply:
+        if asked.method == "HEAD" and not peer.sent:
+            with quick.node.db.write(quick.clock.now()) as tx:
+                tx.connection.exec_driver_sql("DELETE FROM taxii_shelved")
+        return peer(asked)
+
+    with scripted(between) as world:
+        aim(quick, world.address)
+        assert push(quick).events == ()
+    assert peer.sent == []
+    assert told(quick) == []
+    with pytest.raises(UnknownEvent):
+        quick.node.misp.event(GRID, uuids[0], quick.clock.now(), "feed")
+
+
+def test_a_target_belongs_to_a_constituent_and_its_key_is_sealed(served: Served, tmp_path: Path) -> None:
+    aim(served, "https://misp.grid.example/", "super-secret-key")
+    assert [each.constituent for each in served.node.push_targets.all()] == [GRID]
+    with served.node.db.read() as connection:
+        row = connection.execute(store.targets.select()).one()
+    assert b"super-secret-key" not in bytes(row.credential)
+    at, add = served.clock.now(), served.node.push_targets.add
+    with pytest.raises(UnknownConstituent):
+        add("nobody", "https://misp.example/", KEY, at, by="operator")
+    with pytest.raises(BadSource):
+        add(GRID, "http://misp.example/", KEY, at, by="operator")
+    with pytest.raises(BadSource):
+        add(GRID, "https://misp.example/", "two\nlines", at, by="operator")
+    with pytest.raises(UnknownTarget):
+        served.node.pushing.push(BANK, by="operator")
+    served.node.push_targets.remove(GRID, at, by="operator")
+    with pytest.raises(UnknownTarget):
+        push(served)
+    with pytest.raises(UnknownTarget):
+        served.node.push_targets.remove(GRID, at, by="operator")
