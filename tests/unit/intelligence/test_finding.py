@@ -136,7 +136,7 @@ queries = st.tuples(
 
 # Without shrinking: each example writes to a real database, and the smallest one would take minutes to find.
 @settings(
-    max_examples=60,
+    max_examples=25,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -105,7 +105,7 @@ leaps = st.sampled_from([0, PART_ROWS // 2, PART_ROWS, PART_ROWS + 1, SEGMENT_RO
 
 
 @settings(
-    max_examples=40,
+    max_examples=12,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
