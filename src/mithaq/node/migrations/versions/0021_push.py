@@ -25,7 +25,7 @@ def upgrade() -> None:
         "misp_pushed",
         sa.Column("constituent", sa.Text(), nullable=False),
         sa.Column("uuid", sa.Text(), nullable=False),
-        sa.Column("timestamp", sa.BigInteger(), nullable=False),
+        sa.Column("timestamp", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("constituent", "uuid", name="pk_misp_pushed"),
     )
