@@ -2,7 +2,9 @@
 
 import re
 import shlex
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -13,20 +15,25 @@ from mithaq.node.composition import compose
 from mithaq.node.data_folder import DataFolder
 from mithaq.node.founding import found
 from mithaq.node.settings import Settings
+from tests.scripted import Reply, scripted
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 BLOCK = re.compile(r"```\n(.*?)```", re.DOTALL)
 
 
-def run(recipe: str, root: Path) -> list[str]:
-    """Run every command of a recipe on a new node; return the secrets it printed."""
+def run(recipe: str, root: Path, meant: Mapping[str, str] | None = None) -> list[str]:
+    """Run every command of a recipe on a new node; return the secrets it printed.
+
+    `meant`: what stands for an address or a file of the recipe here.
+    """
     settings = Settings(nation="XA", names={"en": "Xanadu"}, contact="duty@cert.example", listen_port=8479)
     found(DataFolder(root), settings, b"only a test's passphrase", datetime.now(UTC))
     secrets: list[str] = []
     account = ""
     for block in BLOCK.findall((DOCS / recipe).read_text("utf-8")):
         for line in block.splitlines():
-            words = shlex.split(line.replace("ACCOUNT", account))
+            words = shlex.split(reduce(lambda text, word: text.replace(*word), (meant or {}).items(), line))
+            words = [account if word == "ACCOUNT" else word for word in words]
             assert words[0] == "mithaq"
             answer = CliRunner().invoke(cli, ["--data", str(root), "--lang", "en", *words[1:]])
             assert answer.exit_code == 0, (line, answer.output)
@@ -66,7 +73,10 @@ def test_the_recipe_for_feeds_does_what_it_says(tmp_path: Path) -> None:
 def test_the_recipe_for_misp_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "xa"
     monkeypatch.chdir(tmp_path)
-    run("misp.md", root)
+    (tmp_path / "grid-misp.key").write_text("k" * 40)
+    with scripted(lambda asked: Reply(b"[]")) as theirs:
+        allowed = "--lenient private-network --lenient credential-over-http"
+        run("misp.md", root, {"https://misp.grid.example/": f"{theirs.address}/ {allowed}"})
     assert {each.name for each in (tmp_path / "misp-feed").iterdir()} == {"manifest.json", "hashes.csv"}
     node = compose(root)
     versions = [each.misp_version for each in node.constituents.accounts("grid-operator")]

@@ -64,5 +64,5 @@ class Visit:
         """
         try:
             return msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadMisp("this is no JSON") from error

@@ -61,9 +61,12 @@ def read_events(file: bytes) -> list[Any]:
     """Read a MISP file's events.
 
     Raises:
-        msgspec.DecodeError: it is no JSON.
+        msgspec.DecodeError: it is no JSON, or not in UTF-8.
     """
-    return events_of(msgspec.json.decode(file))
+    try:
+        return events_of(msgspec.json.decode(file))
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError("not in UTF-8") from error
 
 
 def objections(event: dict[str, Any]) -> list[Reason]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mithaq.exchange.misp.errors import UnknownEvent
+from mithaq.exchange.misp.model import Reader
 from mithaq.exchange.pushing import store
 from mithaq.exchange.pushing.errors import UnknownTarget
 from mithaq.exchange.pushing.model import Pushed
@@ -51,7 +52,7 @@ def days(served: Served, count: int) -> list[str]:
     for number in range(1, count + 1):
         at = f"2026-11-{number:02d}T11:00:00.000Z"
         served.store(made(number, created=at, modified=at))
-    return [head.uuid for head in served.node.misp.heads(GRID, served.clock.now())]
+    return [head.uuid for head in served.node.misp.heads(Reader(GRID), served.clock.now())]
 
 
 class Peer:
@@ -90,7 +91,7 @@ def test_what_is_released_arrives_at_another_node_of_ours_and_its_changes_follow
     take(served, file_of())
     (day,) = days(served, 1)[-1:]
     served.store(made(77, tlp=Tlp.RED))
-    assert {head.uuid for head in served.node.misp.heads(GRID, at)} == {EVENT, day}
+    assert {head.uuid for head in served.node.misp.heads(Reader(GRID), at)} == {EVENT, day}
     with listening_node(theirs) as address:
         aim(served, address + "/misp/", theirs.secret())
         assert outcomes(push(served, dry_run=True)) == {EVENT: "would", day: "would"}
@@ -221,7 +222,7 @@ def test_what_falls_between_the_question_and_the_event_does_not_leave(quick: Ser
     assert peer.sent == []
     assert told(quick) == []
     with pytest.raises(UnknownEvent):
-        quick.node.misp.event(GRID, uuids[0], quick.clock.now(), "feed")
+        quick.node.misp.event(Reader(GRID), uuids[0], quick.clock.now(), "feed")
 
 
 def test_a_target_belongs_to_a_constituent_and_its_key_is_sealed(served: Served, tmp_path: Path) -> None:
