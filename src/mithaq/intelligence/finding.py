@@ -97,7 +97,8 @@ def _clauses(connection: Connection, query: Query, lane: Lane, at: datetime) -> 
         clauses += _each_of(terms, negated=negated)
         clauses += [_seen_clause(at, span, negated=negated) for span in terms.seen]
         clauses += [_valid_clause(at, valid=answer is not negated) for answer in terms.valid]
-    if all(clause.negated for clause in clauses):
+    if all(clause.negated or clause.rows is not None or clause.observable is not None for clause in clauses):
+        # What every object has says in which of two segments a row lies, too: its number alone does not.
         clauses.append(Clause((tokens.EVERY,)))
     return clauses
 
