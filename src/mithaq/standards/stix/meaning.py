@@ -279,9 +279,8 @@ def _spelled(object_type: str, path: list[str], value: list[str]) -> list[str]:
     if value[0] != "s" or any(step.startswith("[") for step in path):
         return value
     test = Comparison(object_type, tuple(path), "=", (value[1],), negated=False)
-    found = observable_of(test, value[1])
-    if found is None and object_type in _LOOSE and path == ["value"]:
-        found = observable_of(test, refang_value(value[1]))
+    is_loose = object_type in _LOOSE and path == ["value"]
+    found = observable_of(test, refang_value(value[1]) if is_loose else value[1])
     return value if found is None else ["o", found.type, found.value]
 
 
