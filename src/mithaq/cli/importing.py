@@ -11,8 +11,8 @@ import msgspec
 from mithaq.cli.files import open_input, read_input
 from mithaq.cli.session import Session
 from mithaq.intelligence.imports.csaf import import_csaf
-from mithaq.intelligence.imports.list_objects import import_list
-from mithaq.intelligence.imports.mapping import MAX_MAPPING_BYTES, Mapping, read_mapping
+from mithaq.intelligence.imports.lists.mapping import MAX_MAPPING_BYTES, Mapping, read_mapping
+from mithaq.intelligence.imports.lists.objects import import_list
 from mithaq.intelligence.model import ImportReport, ImportTerms
 from mithaq.standards import csaf
 

@@ -20,7 +20,7 @@ from mithaq.exchange.sources.settings import (
     PAGE_OBJECTS,
     QUARANTINE_ROWS,
 )
-from mithaq.intelligence.imports.mapping import MAX_MAPPING_BYTES, read_mapping
+from mithaq.intelligence.imports.lists.mapping import MAX_MAPPING_BYTES, read_mapping
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import Lane
 from mithaq.nations.signer import RemoteSigner

@@ -11,7 +11,7 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 
 from mithaq.intelligence.errors import ConfinedFailed, TooMuch
-from mithaq.intelligence.imports.confined import Limits, run_confined
+from mithaq.intelligence.imports.confined.running import Limits, run_confined
 from mithaq.intelligence.imports.documents import ReadDocument, kind_of, read_document, whole_text
 from mithaq.intelligence.settings import MIB, REPORT_MAX_BYTES
 from mithaq.standards.defang import extract

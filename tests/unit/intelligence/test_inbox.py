@@ -16,8 +16,8 @@ import pytest
 from mithaq.intelligence.errors import BadMailbox, BadMapping, NotInTray
 from mithaq.intelligence.imports.documents import read_document, whole_text
 from mithaq.intelligence.imports.inbox import Inbox, InboxSettings, TrayItem, read_settings
+from mithaq.intelligence.imports.lists.mapping import Columns, Mapping
 from mithaq.intelligence.imports.mailbox import Mailbox
-from mithaq.intelligence.imports.mapping import Columns, Mapping
 from mithaq.intelligence.imports.text import look_up
 from mithaq.intelligence.model import ImportTerms
 from mithaq.intelligence.service import Holdings

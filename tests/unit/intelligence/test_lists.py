@@ -15,10 +15,10 @@ import msgspec
 import pytest
 
 from mithaq.intelligence.errors import BadList, BadMapping, TooMuch
-from mithaq.intelligence.imports.entries import BadLine, Entry
-from mithaq.intelligence.imports.list_objects import import_list, indicator_id
-from mithaq.intelligence.imports.lists import read_list
-from mithaq.intelligence.imports.mapping import Columns, Mapping, read_mapping
+from mithaq.intelligence.imports.lists.entries import BadLine, Entry
+from mithaq.intelligence.imports.lists.mapping import Columns, Mapping, read_mapping
+from mithaq.intelligence.imports.lists.objects import import_list, indicator_id
+from mithaq.intelligence.imports.lists.reading import read_list
 from mithaq.intelligence.model import ImportReport, ImportTerms
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import LIST_FILE

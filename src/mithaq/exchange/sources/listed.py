@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from mithaq.exchange.sources.model import Source
-from mithaq.intelligence.imports.entries import Entry
-from mithaq.intelligence.imports.mapping import Mapping
+from mithaq.intelligence.imports.lists.entries import Entry
+from mithaq.intelligence.imports.lists.mapping import Mapping
 from mithaq.intelligence.indicators import pattern_of
 from mithaq.kernel import canonical
 from mithaq.kernel.clock import rfc3339

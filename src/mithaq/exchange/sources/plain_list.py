@@ -21,9 +21,9 @@ from mithaq.exchange.sources.listed import Version, indicator, indicator_id, nex
 from mithaq.exchange.sources.model import SHRINKING, Source, Unfit
 from mithaq.exchange.sources.taxii_server import demand_ok
 from mithaq.exchange.sources.web import Asking
-from mithaq.intelligence.imports import mapping as columns
-from mithaq.intelligence.imports.entries import BadLine, Entry
-from mithaq.intelligence.imports.lists import read_list
+from mithaq.intelligence.imports.lists import mapping as columns
+from mithaq.intelligence.imports.lists.entries import BadLine, Entry
+from mithaq.intelligence.imports.lists.reading import read_list
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import CHUNK_OBJECTS, Door
 from mithaq.intelligence.tables import objects, provenance

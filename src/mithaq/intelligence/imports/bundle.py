@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from mithaq.intelligence.errors import ConfinedFailed, TooMuch
-from mithaq.intelligence.imports.ahead import read_ahead
-from mithaq.intelligence.imports.pieces import Broken, Unreadable
+from mithaq.intelligence.imports.confined.bundle_pieces import Broken, Unreadable
+from mithaq.intelligence.imports.confined.bundle_reader import read_ahead
 from mithaq.intelligence.imports.tally import Tally, reason_of
 from mithaq.intelligence.model import ImportReport, ImportTerms, Indexed
 from mithaq.intelligence.service import Holdings

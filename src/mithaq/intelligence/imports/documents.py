@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from mithaq.intelligence.errors import ConfinedFailed, TooMuch
-from mithaq.intelligence.imports.confined import Limits, run_confined
+from mithaq.intelligence.imports.confined.running import Limits, run_confined
 from mithaq.intelligence.settings import (
     DOCUMENT_CPU_S,
     DOCUMENT_MEMORY_BYTES,

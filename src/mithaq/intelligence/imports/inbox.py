@@ -20,8 +20,8 @@ from mithaq.intelligence.errors import BadMailbox, NotInTray
 from mithaq.intelligence.imports.bundle import import_bundle
 from mithaq.intelligence.imports.csaf import import_csaf
 from mithaq.intelligence.imports.documents import MEDIA_TYPES, Part, ReadDocument, kind_of, read_document
-from mithaq.intelligence.imports.list_objects import import_list
-from mithaq.intelligence.imports.mapping import Mapping
+from mithaq.intelligence.imports.lists.mapping import Mapping
+from mithaq.intelligence.imports.lists.objects import import_list
 from mithaq.intelligence.imports.misp import import_misp
 from mithaq.intelligence.imports.tally import reason_of
 from mithaq.intelligence.model import ImportReport, ImportTerms

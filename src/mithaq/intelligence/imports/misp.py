@@ -11,7 +11,7 @@ import msgspec
 
 from mithaq.intelligence import foreign
 from mithaq.intelligence.errors import ConfinedFailed, MispFailed, TooMuch
-from mithaq.intelligence.imports.confined import Limits, run_confined
+from mithaq.intelligence.imports.confined.running import Limits, run_confined
 from mithaq.intelligence.imports.tally import Tally
 from mithaq.intelligence.model import ImportReport, ImportTerms, NewEvent
 from mithaq.intelligence.service import Holdings

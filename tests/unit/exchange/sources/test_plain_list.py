@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mithaq.exchange.sources.model import SHRINKING, Terms
-from mithaq.intelligence.imports.mapping import Columns, Mapping
+from mithaq.intelligence.imports.lists.mapping import Columns, Mapping
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 from tests.scripted import Asked, Reply, Scripted, scripted

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from mithaq.intelligence.errors import BadMapping
-from mithaq.intelligence.imports.entries import (
+from mithaq.intelligence.imports.lists.entries import (
     MAX_DESCRIPTION_CHARS,
     MAX_LABEL_CHARS,
     MAX_LABELS,
@@ -21,8 +21,8 @@ from mithaq.intelligence.imports.entries import (
     not_a_value,
     observable_of,
 )
-from mithaq.intelligence.imports.lines import Line
-from mithaq.intelligence.imports.mapping import MAX_FIELDS, SINGLE, Column, Mapping
+from mithaq.intelligence.imports.lists.lines import Line
+from mithaq.intelligence.imports.lists.mapping import MAX_FIELDS, SINGLE, Column, Mapping
 from mithaq.intelligence.settings import Door
 from mithaq.kernel.reason import Reason
 from mithaq.standards.observable import TYPES

@@ -9,10 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from mithaq.intelligence.imports.columns import read_columns
-from mithaq.intelligence.imports.entries import MAX_DESCRIPTION_CHARS, BadLine, Entry, clean, not_a_value, observable_of
-from mithaq.intelligence.imports.lines import Line, read_lines
-from mithaq.intelligence.imports.mapping import Mapping
+from mithaq.intelligence.imports.lists.columns import read_columns
+from mithaq.intelligence.imports.lists.entries import (
+    MAX_DESCRIPTION_CHARS,
+    BadLine,
+    Entry,
+    clean,
+    not_a_value,
+    observable_of,
+)
+from mithaq.intelligence.imports.lists.lines import Line, read_lines
+from mithaq.intelligence.imports.lists.mapping import Mapping
 from mithaq.intelligence.settings import LIST_FILE, Door
 from mithaq.kernel.reason import Reason
 from mithaq.standards.stix import Readable

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from mithaq.intelligence import store
 from mithaq.intelligence.errors import BadList, TooMuch
-from mithaq.intelligence.imports.entries import BadLine, Entry
-from mithaq.intelligence.imports.lists import read_list
-from mithaq.intelligence.imports.mapping import Mapping
+from mithaq.intelligence.imports.lists.entries import BadLine, Entry
+from mithaq.intelligence.imports.lists.mapping import Mapping
+from mithaq.intelligence.imports.lists.reading import read_list
 from mithaq.intelligence.imports.tally import Tally, reason_of
 from mithaq.intelligence.indicators import identity_id, pattern_of
 from mithaq.intelligence.model import ImportReport, ImportTerms, StoredObject

@@ -1,6 +1,6 @@
 """Read a STIX bundle in a process that holds no keys and may not grow, spin or write files.
 
-Started by `ahead.py` as a program of its own: the bundle on standard input, batches of what was read on
+Started by `bundle_reader.py` as a program of its own: the bundle on standard input, batches of what was read on
 standard output.
 """
 
@@ -8,8 +8,16 @@ from __future__ import annotations
 
 import sys
 
-from mithaq.intelligence.imports.confine import limit
-from mithaq.intelligence.imports.pieces import BATCH_OBJECTS, ENCODER, LENGTH_BYTES, Broken, Readied, Told, Unreadable
+from mithaq.intelligence.imports.confined.bundle_pieces import (
+    BATCH_OBJECTS,
+    ENCODER,
+    LENGTH_BYTES,
+    Broken,
+    Readied,
+    Told,
+    Unreadable,
+)
+from mithaq.intelligence.imports.confined.limits import limit
 from mithaq.intelligence.tokens import fixed_tokens, named_observables
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.memory import seldom_collected

@@ -11,7 +11,7 @@ import json
 import sys
 from typing import Any
 
-from mithaq.intelligence.imports.confine import confine
+from mithaq.intelligence.imports.confined.limits import confine
 from mithaq.standards.misp.foreign import events_of
 
 _FAILURE_CHARS = 500

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any
 
-from mithaq.intelligence.imports.confine import confine, write
+from mithaq.intelligence.imports.confined.limits import confine, write
 
 _MAX_PAGES = 2000
 _MAX_CHARS = 2_000_000

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import msgspec
 
 from mithaq.intelligence.errors import BadMapping
-from mithaq.intelligence.imports.entries import MAX_LABEL_CHARS, MAX_LABELS
+from mithaq.intelligence.imports.lists.entries import MAX_LABEL_CHARS, MAX_LABELS
 from mithaq.standards.observable import ObservableType
 
 MAX_MAPPING_BYTES: Final = 64 * 1024

@@ -13,8 +13,8 @@ from typing import IO, Final
 import msgspec
 
 from mithaq.intelligence.errors import ConfinedFailed
-from mithaq.intelligence.imports import bundle_worker
-from mithaq.intelligence.imports.pieces import DECODER, LENGTH_BYTES, Broken, Told
+from mithaq.intelligence.imports.confined import bundle_worker
+from mithaq.intelligence.imports.confined.bundle_pieces import DECODER, LENGTH_BYTES, Broken, Told
 from mithaq.intelligence.settings import BUNDLE_CPU_S, BUNDLE_MEMORY_BYTES
 from mithaq.kernel.lane import Lane
 from mithaq.standards.stix import Readable

@@ -12,10 +12,11 @@ import pytest
 from sqlalchemy import select
 
 from mithaq.intelligence.errors import ConfinedFailed, TooMuch
-from mithaq.intelligence.imports import ahead, bundle
-from mithaq.intelligence.imports.ahead import read_ahead
+from mithaq.intelligence.imports import bundle
 from mithaq.intelligence.imports.bundle import import_bundle
-from mithaq.intelligence.imports.pieces import Readied
+from mithaq.intelligence.imports.confined import bundle_reader
+from mithaq.intelligence.imports.confined.bundle_pieces import Readied
+from mithaq.intelligence.imports.confined.bundle_reader import read_ahead
 from mithaq.intelligence.model import ImportReport, ImportTerms
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import CLI_FILE, Door
@@ -111,7 +112,7 @@ def test_a_reader_that_dies_is_told_and_keeps_what_it_read(
     once: Import, terms: ImportTerms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bundle, "AHEAD_FROM_BYTES", 1)
-    monkeypatch.setattr(ahead, "BUNDLE_MEMORY_BYTES", 1 << 20)
+    monkeypatch.setattr(bundle_reader, "BUNDLE_MEMORY_BYTES", 1 << 20)
     with pytest.raises(ConfinedFailed):
         once(BUNDLES["good"], CLI_FILE, terms)
 
