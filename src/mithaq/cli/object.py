@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -23,7 +22,7 @@ from mithaq.exchange.recalling import take_back
 from mithaq.intelligence.comments import disputes
 from mithaq.intelligence.imports.bundle import import_bundle
 from mithaq.intelligence.imports.misp import import_misp
-from mithaq.intelligence.imports.text import FoundValue, IndicatorTerms, look_up, own_indicators
+from mithaq.intelligence.imports.text import IndicatorTerms, look_up, own_indicators, plainly_new
 from mithaq.intelligence.model import ImportReport, ImportTerms
 from mithaq.intelligence.related import as_json, related
 from mithaq.intelligence.settings import CLI_FILE, MAX_TEXT_CHARS, MISP_MAX_BYTES
@@ -252,14 +251,9 @@ def _text(session: Session, file: str, terms: IndicatorTerms, *, create: bool) -
     text = read_input(file, _MAX_TEXT_BYTES).decode("utf-8", "replace")
     with node.db.read() as connection:
         found = look_up(node.holdings, connection, text, terms.lane, node.warning_lists)
-    session.emit_rows([_found(item) for item in found], _FOUND)
+    session.emit_rows([item.as_json() for item in found], _FOUND)
     if not create:
         return
-    chosen = [item.observable for item in found if item.observable and not item.warned and not item.known_rows]
     with node.db.write(at) as tx:
-        report = node.holdings.store(tx, own_indicators(chosen, terms, at))
+        report = node.holdings.store(tx, own_indicators(plainly_new(found), terms, at))
     session.say("%(count)s indicators created", count=report.stored)
-
-
-def _found(item: FoundValue) -> dict[str, Any]:
-    return item.as_json()

@@ -17,8 +17,8 @@ from mithaq.intelligence.errors import NotAnObservable
 from mithaq.intelligence.imports.documents import ReadDocument, read_document, whole_text
 from mithaq.intelligence.imports.inbox import MAX_SETTINGS_BYTES, Inbox, InboxSettings, TrayItem, read_settings
 from mithaq.intelligence.imports.mailbox import MAX_MESSAGES, Mailbox
-from mithaq.intelligence.imports.reports import plainly_new, take_report
-from mithaq.intelligence.imports.text import FoundValue, IndicatorTerms, look_up
+from mithaq.intelligence.imports.reports import take_report
+from mithaq.intelligence.imports.text import FoundValue, IndicatorTerms, look_up, plainly_new
 from mithaq.intelligence.model import ImportTerms
 from mithaq.intelligence.settings import REPORT_MAX_BYTES
 from mithaq.kernel.lane import Lane

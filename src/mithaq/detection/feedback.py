@@ -46,18 +46,7 @@ def opinion_of(
 
 
 def _given_back(body: bytes, hit: Hit, seen: StoredObject, nation: NationId, at: datetime) -> list[NewObject]:
-    word = Provenance(
-        source="own",
-        nation=nation,
-        agreement_id=None,
-        agreement_version=None,
-        release_id=None,
-        purpose=_purpose(hit, seen),
-        tlp=seen.tlp,
-        pap=seen.pap,
-        carried={},
-        received_at=at,
-    )
+    word = Provenance.own(nation, at, seen.tlp, seen.pap, purpose=_purpose(hit, seen))
     stix = parse(body)
     asked = list(dict.fromkeys(_instructions(hit, seen)))
     if not asked:

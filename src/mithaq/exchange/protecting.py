@@ -7,7 +7,7 @@ its row no pseudonym can be made again.
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, select
 
@@ -94,18 +94,8 @@ class Protecting:
         return tuple(reason for one, reason in report.refused if one == version.id)
 
     def _word(self, of: StoredObject, agreement_id: str, agreement_version: int | None, tx: Transaction) -> Provenance:
-        return Provenance(
-            source="own",
-            nation=self._own,
-            agreement_id=agreement_id,
-            agreement_version=agreement_version,
-            release_id=None,
-            purpose=None,
-            tlp=of.tlp,
-            pap=of.pap,
-            carried={},
-            received_at=tx.at,
-        )
+        word = Provenance.own(self._own, tx.at, of.tlp, of.pap)
+        return replace(word, agreement_id=agreement_id, agreement_version=agreement_version)
 
     def withdraw(self, tx: Transaction, held: Iterable[StoredObject]) -> None:
         """Take back the protected versions of what was taken back; who has one is told by its own withdrawal."""

@@ -45,6 +45,22 @@ class Provenance:
     standing_reason: str = ""
     admiralty: Admiralty | None = None
 
+    @staticmethod
+    def own(
+        nation: NationId,
+        at: datetime,
+        tlp: Tlp,
+        pap: Pap | None,
+        *,
+        purpose: str | None = None,
+        original: str | None = None,
+        admiralty: Admiralty | None = None,
+    ) -> Provenance:
+        """Return this nation's own word: under no agreement, on no terms but its labels."""
+        return Provenance(
+            "own", nation, None, None, None, purpose, tlp, pap, {}, at, original=original, admiralty=admiralty
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ReleaseInstruction:

@@ -144,7 +144,7 @@ def accepted(own: StoredObject, proposal: Said, at: datetime) -> NewObject:
         detail = str(error)
         raise BadProposal("this is no such object: %(detail)s", subject=own.stix.id, detail=detail) from error
     mine = next(word for word in own.provenance if word.source == "own")
-    word = _word(mine.nation, at, own.tlp, max_pap(own.pap, pap_of(stix.labels)), mine.purpose)
+    word = Provenance.own(mine.nation, at, own.tlp, max_pap(own.pap, pap_of(stix.labels)), purpose=mine.purpose)
     return NewObject(body, stix, own.lane, word)
 
 
@@ -173,21 +173,6 @@ def max_pap(*labels: Pap | None) -> Pap | None:
 def _own(body: bytes, stored: StoredObject, tlp: Tlp, terms: RemarkTerms) -> list[NewObject]:
     stix = parse(body)
     purpose = terms.instructions[0].purpose if terms.instructions else None
-    word = _word(terms.nation, terms.at, tlp, max_pap(stored.pap, terms.pap), purpose)
+    word = Provenance.own(terms.nation, terms.at, tlp, max_pap(stored.pap, terms.pap), purpose=purpose)
     asked: Sequence[ReleaseInstruction | None] = terms.instructions or (None,)
     return [NewObject(body, stix, stored.lane, word, each) for each in asked]
-
-
-def _word(nation: NationId, at: datetime, tlp: Tlp, pap: Pap | None, purpose: str | None) -> Provenance:
-    return Provenance(
-        source="own",
-        nation=nation,
-        agreement_id=None,
-        agreement_version=None,
-        release_id=None,
-        purpose=purpose,
-        tlp=tlp,
-        pap=pap,
-        carried={},
-        received_at=at,
-    )

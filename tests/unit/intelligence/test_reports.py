@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from mithaq.intelligence.imports.documents import read_document
-from mithaq.intelligence.imports.reports import plainly_new, report_id, take_report
-from mithaq.intelligence.imports.text import IndicatorTerms, look_up, own_indicators
+from mithaq.intelligence.imports.reports import report_id, take_report
+from mithaq.intelligence.imports.text import IndicatorTerms, look_up, own_indicators, plainly_new
 from mithaq.intelligence.model import ImportTerms
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.warninglists import WarningLists

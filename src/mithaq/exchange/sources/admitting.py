@@ -11,10 +11,10 @@ import msgspec
 from sqlalchemy import bindparam, select
 
 from mithaq.exchange.sources.model import Unfit
+from mithaq.intelligence.imports.said import Said
 from mithaq.intelligence.imports.tally import reason_of
 from mithaq.intelligence.indicators import identity_id
-from mithaq.intelligence.model import ImportTerms, NewObject, Provenance
-from mithaq.intelligence.rules import labels
+from mithaq.intelligence.model import ImportTerms, NewObject
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import CHUNK_OBJECTS
 from mithaq.intelligence.tables import objects, provenance
@@ -60,7 +60,7 @@ class Admitting:
     def look_at(self, bodies: Iterable[bytes], terms: ImportTerms, at: datetime) -> Admitted:
         """Read objects and part them; the labels of each are the stricter of its own and the source's."""
         found = Admitted()
-        words = _Words(terms, at)
+        said = Said(terms, at)
         read: list[NewObject] = []
         for place, body in enumerate(bodies):
             try:
@@ -68,7 +68,7 @@ class Admitting:
             except stix.BadObject as error:
                 found.unfit.append(Unfit(error.subject or f"#{place}", body, reason_of(error)))
                 continue
-            read.append(NewObject(body, parsed, terms.lane, words.of(parsed)))
+            read.append(NewObject(body, parsed, terms.lane, said.of(parsed)))
         for start in range(0, len(read), CHUNK_OBJECTS):
             self._part(read[start : start + CHUNK_OBJECTS], terms, found)
         return found
@@ -117,41 +117,6 @@ class Admitting:
                 if body is not None and version.standing != "withdrawn" and _same(bytes(body), new.body):
                     return True
         return False
-
-
-class _Words:
-    """What the source says of each object; objects with the same labels share it."""
-
-    def __init__(self, terms: ImportTerms, at: datetime) -> None:
-        self._terms = terms
-        self._at = at
-        self._known: dict[tuple[tuple[str, ...], tuple[str, ...]], Provenance] = {}
-
-    def of(self, parsed: stix.StixObject) -> Provenance:
-        """Return the word for one object."""
-        key = (parsed.object_marking_refs, parsed.labels)
-        if key not in self._known:
-            if len(self._known) >= CHUNK_OBJECTS:
-                self._known.clear()
-            self._known[key] = self._word(parsed)
-        return self._known[key]
-
-    def _word(self, parsed: stix.StixObject) -> Provenance:
-        terms = self._terms
-        tlp, pap = labels(parsed, terms)
-        return Provenance(
-            source="import",
-            nation=terms.nation,
-            agreement_id=None,
-            agreement_version=None,
-            release_id=None,
-            purpose=terms.purpose,
-            tlp=tlp,
-            pap=pap,
-            carried=terms.carried,
-            received_at=self._at,
-            original=terms.original,
-        )
 
 
 def _needs_no_word(version: Any, new: NewObject, terms: ImportTerms) -> bool:

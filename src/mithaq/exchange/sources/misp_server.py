@@ -43,7 +43,7 @@ def read_index(body: bytes) -> tuple[list[Wanted], list[Unfit], list[tuple[int, 
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise SourceUnreadable("its index of events is no JSON list", private=type(error).__name__) from error
     if len(entries) > settings.MAX_EVENTS:
-        raise SourceUnreadable("its manifest names more than %(max)s events", max=settings.MAX_EVENTS)
+        raise SourceUnreadable("its index names more than %(max)s events", max=settings.MAX_EVENTS)
     wanted, unfit = read_entries((str(each.get("uuid", "")), msgspec.json.encode(each)) for each in entries)
     stamped = ((str(each.get("sighting_timestamp") or ""), str(each.get("uuid", "")).lower()) for each in entries)
     sighted = [(int(stamp), uuid) for stamp, uuid in stamped if stamp.isdecimal() and len(stamp) < 12 and is_uuid(uuid)]

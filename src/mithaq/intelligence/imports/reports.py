@@ -11,16 +11,15 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from mithaq.intelligence.imports.documents import MEDIA_TYPES, ReadDocument
-from mithaq.intelligence.imports.text import FoundValue, IndicatorTerms, own_indicators
+from mithaq.intelligence.imports.text import IndicatorTerms, own_indicators
 from mithaq.intelligence.indicators import identity_id
-from mithaq.intelligence.model import NewObject, Provenance, StoredObject
+from mithaq.intelligence.model import StoredObject
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.store import name_of_original
 from mithaq.kernel import canonical
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.ids import NationId
 from mithaq.standards.observable import Observable
-from mithaq.standards.stix import parse
 
 _NAMESPACE: Final = uuid.UUID("4b8f9e30-6a6d-5d7b-a0a4-7265706f7274")
 """UUIDv5 namespace of reports made of files: the same file is the same report."""
@@ -53,11 +52,6 @@ def report_id(nation: NationId, file: bytes) -> str:
     return f"report--{uuid.uuid5(_NAMESPACE, nation + name_of_original(file))}"
 
 
-def plainly_new(found: Sequence[FoundValue]) -> list[Observable]:
-    """Return the values that become indicators where nobody chose: on no warning list, and known from nobody."""
-    return [item.observable for item in found if item.observable and not item.warned and not item.known_rows]
-
-
 def take_report(
     holdings: Holdings,
     file: bytes,
@@ -81,7 +75,7 @@ def take_report(
     with holdings.db.write(at) as tx:
         original = holdings.keep_original(tx, MEDIA_TYPES[document.kind], file)
         body = _report(stix_id, document, refs, before, terms, original, at)
-        reports = [] if body is None else [_new(body, terms, original, at)]
+        reports = [] if body is None else [terms.stated(body, at, original)]
         holdings.store(tx, [*new, *reports])
     return TakenReport(stix_id, tuple(each.stix.id for each in new), tuple(refs), body is not None)
 
@@ -142,20 +136,3 @@ def _report(
         "object_marking_refs": [terms.tlp.marking_id],
     }
     return canonical.dumps({key: value for key, value in fields.items() if value not in ("", [])})
-
-
-def _new(body: bytes, terms: IndicatorTerms, original: str, at: datetime) -> NewObject:
-    word = Provenance(
-        source="own",
-        nation=terms.nation,
-        agreement_id=None,
-        agreement_version=None,
-        release_id=None,
-        purpose=terms.purpose,
-        tlp=terms.tlp,
-        pap=terms.pap,
-        carried={},
-        received_at=at,
-        original=original,
-    )
-    return NewObject(body, parse(body), terms.lane, word, terms.instruction)

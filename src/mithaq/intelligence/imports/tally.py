@@ -5,20 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from mithaq.intelligence.model import ImportReport, ImportTerms, Indexed, NewObject, Provenance, Warned
-from mithaq.intelligence.rules import labels
+from mithaq.intelligence.imports.said import Said
+from mithaq.intelligence.model import ImportReport, ImportTerms, Indexed, NewObject, Warned
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import CHUNK_OBJECTS
 from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel.errors import Error
 from mithaq.kernel.reason import Reason
 from mithaq.standards import stix
-from mithaq.standards.admiralty import admiralty_of
 
 MAX_LISTED: Final = 1000
 """Refusals and warnings told one by one; beyond that they are only counted."""
-
-_MAX_GIVEN: Final = 1000
 
 
 class Tally:
@@ -37,7 +34,7 @@ class Tally:
         self._warned: list[Warned] = []
         self._unmatchable: list[tuple[str, Reason]] = []
         self._unmatchable_count = 0
-        self._given: dict[tuple[tuple[str, ...], tuple[str, ...]], Provenance] = {}
+        self._said = Said(terms, at)
 
     def add(self, body: bytes, index: int) -> None:
         """Take one object's bytes; an object that cannot be read is refused by its id or place."""
@@ -53,7 +50,7 @@ class Tally:
         self._look_at(parsed)
         lane = self._terms.lane
         found_by = indexed or Indexed.of(parsed, lane)
-        self._chunk.append(NewObject(body, parsed, lane, self._provenance(parsed), self._terms.instruction, found_by))
+        self._chunk.append(NewObject(body, parsed, lane, self._said.of(parsed), self._terms.instruction, found_by))
         if len(self._chunk) >= CHUNK_OBJECTS:
             self.flush()
 
@@ -110,33 +107,6 @@ class Tally:
                 self._warned_count += 1
                 if len(self._warned) < MAX_LISTED:
                     self._warned.append(Warned(parsed.id, observable.value, lists))
-
-    def _provenance(self, parsed: stix.StixObject) -> Provenance:
-        """Return what the importer says of an object; objects with the same labels share it."""
-        key = (parsed.object_marking_refs, parsed.labels)
-        known = self._given.get(key)
-        if known is None:
-            if len(self._given) >= _MAX_GIVEN:
-                self._given.clear()
-            known = self._given[key] = self._new_provenance(parsed)
-        return known
-
-    def _new_provenance(self, parsed: stix.StixObject) -> Provenance:
-        tlp, pap = labels(parsed, self._terms)
-        return Provenance(
-            source=self._terms.source,
-            nation=self._terms.nation,
-            agreement_id=None,
-            agreement_version=None,
-            release_id=None,
-            purpose=self._terms.purpose,
-            tlp=tlp,
-            pap=pap,
-            carried=self._terms.carried,
-            received_at=self._at,
-            original=self._terms.original,
-            admiralty=self._terms.admiralty or admiralty_of(parsed.labels) or self._terms.tagged,
-        )
 
 
 def reason_of(error: Error) -> Reason:

@@ -65,6 +65,13 @@ class IndicatorTerms:
     instruction: ReleaseInstruction | None = None
     admiralty: Admiralty | None = None
 
+    def stated(self, body: bytes, at: datetime, original: str | None = None) -> NewObject:
+        """Return an object as this nation's own word; `original` names the file it was taken from."""
+        word = Provenance.own(
+            self.nation, at, self.tlp, self.pap, purpose=self.purpose, original=original, admiralty=self.admiralty
+        )
+        return NewObject(body, parse(body), self.lane, word, self.instruction)
+
 
 def look_up(
     holdings: Holdings, conn: Connection, text: str, lane: Lane, warning_lists: WarningLists | None
@@ -91,6 +98,11 @@ def look_up(
     )
 
 
+def plainly_new(found: Sequence[FoundValue]) -> list[Observable]:
+    """Return the values that become indicators where nobody chose: on no warning list, and known from nobody."""
+    return [item.observable for item in found if item.observable and not item.warned and not item.known_rows]
+
+
 def own_indicators(observables: Sequence[Observable], terms: IndicatorTerms, at: datetime) -> list[NewObject]:
     """Return new indicators of this nation for the chosen values, ready to be stored."""
     return [_own_indicator(observable, terms, at) for observable in observables]
@@ -107,17 +119,4 @@ def _own_indicator(observable: Observable, terms: IndicatorTerms, at: datetime) 
         valid_until=terms.valid_until,
         labels=(terms.pap.label,) if terms.pap is not None else (),
     )
-    provenance = Provenance(
-        source="own",
-        nation=terms.nation,
-        agreement_id=None,
-        agreement_version=None,
-        release_id=None,
-        purpose=terms.purpose,
-        tlp=terms.tlp,
-        pap=terms.pap,
-        carried={},
-        received_at=at,
-        admiralty=terms.admiralty,
-    )
-    return NewObject(body, parse(body), terms.lane, provenance, terms.instruction)
+    return terms.stated(body, at)
