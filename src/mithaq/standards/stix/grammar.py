@@ -78,13 +78,51 @@ def tokens_of(pattern: str) -> Iterator[Token]:
     yield Token("end", "", position)
 
 
-class Reader:
-    """Read a pattern once, left to right; `reason` says what no single observation can show."""
+class Walk:
+    """Go through the tokens of a pattern once, left to right."""
 
     def __init__(self, pattern: str) -> None:
         self._tokens = list(tokens_of(pattern))
         self._next = 0
         self._nesting = 0
+
+    def _enter(self) -> None:
+        self._nesting += 1
+        if self._nesting > _MAX_NESTING:
+            raise Unreadable(f"more than {_MAX_NESTING} parentheses deep")
+
+    def _leave(self) -> None:
+        self._nesting -= 1
+
+    def _peek(self) -> str:
+        token = self._tokens[self._next]
+        return "" if token.kind == "string" else token.text
+
+    def _take(self) -> Token:
+        token = self._tokens[self._next]
+        if token.kind == "end":
+            raise Unreadable("it ends too early")
+        self._next += 1
+        return token
+
+    def _take_if(self, *texts: str) -> bool:
+        if self._peek() in texts:
+            self._next += 1
+            return True
+        return False
+
+    def _expect(self, text: str) -> None:
+        token = self._tokens[self._next]
+        if token.text != text or token.kind == "string":
+            raise Unreadable(f"{text or 'the end'!r} expected at character {token.position + 1}")
+        self._next += 1
+
+
+class Reader(Walk):
+    """Read a pattern once, left to right; `reason` says what no single observation can show."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(pattern)
         self.tests: list[Comparison] = []
         self.reason: Reason | None = None
 
@@ -120,7 +158,7 @@ class Reader:
             self._enter()
             found = self._observations()
             self._expect(")")
-            self._nesting -= 1
+            self._leave()
         else:
             raise Unreadable(f"[ or ( expected at character {opening.position + 1}")
         self._qualifiers()
@@ -131,7 +169,7 @@ class Reader:
             word = self._take().text
             self._refuse("pattern-qualifier", "the pattern limits time or number (%(word)s)", word=word)
             self._take()
-            self._take_if({"SECONDS", "TIMES"})
+            self._take_if("SECONDS", "TIMES")
             if word == "START":
                 self._expect("STOP")
                 self._take()
@@ -139,13 +177,13 @@ class Reader:
     def _any_of(self) -> list[Conjunction]:
         """OR binds weaker than AND (STIX 2.1 §9.6.1)."""
         found = self._all_of()
-        while self._take_if({"OR"}):
+        while self._take_if("OR"):
             found += self._all_of()
         return found
 
     def _all_of(self) -> list[Conjunction]:
         groups = [self._comparison()]
-        while self._take_if({"AND"}):
+        while self._take_if("AND"):
             groups.append(self._comparison())
         if len(groups) == 1:
             return groups[0]
@@ -154,22 +192,22 @@ class Reader:
         return [tuple(test for group in groups for test in group[0])]
 
     def _comparison(self) -> list[Conjunction]:
-        if self._take_if({"("}):
+        if self._take_if("("):
             self._enter()
             found = self._any_of()
             self._expect(")")
-            self._nesting -= 1
+            self._leave()
             return found
         test = self._test()
         self.tests.append(test)
         return [(test,)]
 
     def _test(self) -> Comparison:
-        if self._take_if({"EXISTS"}):
+        if self._take_if("EXISTS"):
             object_type, path = self._object_path()
             return Comparison(object_type, path, "EXISTS", (), False)
         object_type, path = self._object_path()
-        negated = self._take_if({"NOT"})
+        negated = self._take_if("NOT")
         operator = self._take().text
         if operator in {"!=", "<>"}:
             return Comparison(object_type, path, "=", (self._value(),), True)
@@ -184,9 +222,9 @@ class Reader:
         self._expect(":")
         path = [self._name()]
         while True:
-            if self._take_if({"."}):
+            if self._take_if("."):
                 path.append(self._name())
-            elif self._take_if({"["}):
+            elif self._take_if("["):
                 if self._take().kind not in {"number", "sign"}:
                     raise Unreadable("a list index is a number or *")
                 self._expect("]")
@@ -212,41 +250,13 @@ class Reader:
     def _value_set(self) -> tuple[str, ...]:
         self._expect("(")
         values = [self._value()]
-        while self._take_if({","}):
+        while self._take_if(","):
             values.append(self._value())
         self._expect(")")
         return tuple(values)
 
     def _refuse(self, code: str, message: str, **params: str | int) -> None:
         self.reason = self.reason or refusal(code, message, **params)
-
-    def _enter(self) -> None:
-        self._nesting += 1
-        if self._nesting > _MAX_NESTING:
-            raise Unreadable(f"more than {_MAX_NESTING} parentheses deep")
-
-    def _peek(self) -> str:
-        token = self._tokens[self._next]
-        return "" if token.kind == "string" else token.text
-
-    def _take(self) -> Token:
-        token = self._tokens[self._next]
-        if token.kind == "end":
-            raise Unreadable("it ends too early")
-        self._next += 1
-        return token
-
-    def _take_if(self, texts: set[str]) -> bool:
-        if self._peek() in texts:
-            self._next += 1
-            return True
-        return False
-
-    def _expect(self, text: str) -> None:
-        token = self._tokens[self._next]
-        if token.text != text or token.kind == "string":
-            raise Unreadable(f"{text or 'the end'!r} expected at character {token.position + 1}")
-        self._next += 1
 
 
 def _text_of(token: Token) -> str:

@@ -12,10 +12,9 @@ import re
 from typing import Any, Final
 
 from mithaq.standards.defang import refang_value
-from mithaq.standards.stix.grammar import Comparison, Token, Unreadable, tokens_of
+from mithaq.standards.stix.grammar import Comparison, Token, Unreadable, Walk
 from mithaq.standards.stix.pattern import MAX_PATTERN_CHARS, ONE_EQUALITY, hash_kind, observable_of
 
-_MAX_NESTING: Final = 32
 _ESCAPED: Final = re.compile(r"\\(['\\])")
 _LOOSE: Final = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr"})
 _ADDRESS_KINDS: Final = {"ipv4-addr": {"ipv4"}, "ipv6-addr": {"ipv6"}, "domain-name": {"domain"}}
@@ -80,18 +79,12 @@ def _outside(tests: list[_Node]) -> _Node:
     return _Node(["not-in", *found[1:]]) if found[0] == "and" else found
 
 
-class _Former:
+class _Former(Walk):
     """Read one pattern, left to right, into its form."""
-
-    def __init__(self, pattern: str) -> None:
-        self._tokens = list(tokens_of(pattern))
-        self._next = 0
-        self._nesting = 0
 
     def pattern(self) -> _Node:
         found = self._followed()
-        if self._tokens[self._next].kind != "end":
-            raise Unreadable("the end expected")
+        self._expect("")
         return found
 
     def _followed(self) -> _Node:
@@ -124,7 +117,7 @@ class _Former:
             self._enter()
             found = self._followed()
             self._expect(")")
-            self._nesting -= 1
+            self._leave()
         return self._qualified(found)
 
     def _lifted(self, inside: _Node) -> _Node:
@@ -162,7 +155,7 @@ class _Former:
             self._enter()
             found = self._any_of()
             self._expect(")")
-            self._nesting -= 1
+            self._leave()
             return found
         if self._take_if("EXISTS"):
             object_type, path = self._object_path()
@@ -234,32 +227,6 @@ class _Former:
             values.append(self._value())
         self._expect(")")
         return values
-
-    def _enter(self) -> None:
-        self._nesting += 1
-        if self._nesting > _MAX_NESTING:
-            raise Unreadable(f"more than {_MAX_NESTING} parentheses deep")
-
-    def _peek(self) -> str:
-        token = self._tokens[self._next]
-        return "" if token.kind == "string" else token.text
-
-    def _take(self) -> Token:
-        token = self._tokens[self._next]
-        if token.kind == "end":
-            raise Unreadable("it ends too early")
-        self._next += 1
-        return token
-
-    def _take_if(self, text: str) -> bool:
-        if self._peek() == text:
-            self._next += 1
-            return True
-        return False
-
-    def _expect(self, text: str) -> None:
-        if not self._take_if(text):
-            raise Unreadable(f"{text!r} expected at character {self._tokens[self._next].position + 1}")
 
 
 def _equality(object_type: str, path: list[str], value: list[str], *, negated: bool = False) -> _Node:
