@@ -218,8 +218,10 @@ def _close_review(tx: Transaction, own: NationId, nation: NationId, release_id: 
 
 
 def _erase_decisions(tx: Transaction, rows: Sequence[int]) -> None:
-    for table in (exchange.outbox, exchange.withheld):
-        tx.execute(delete(table).where(table.c.object_row.in_(rows)))
+    """Erase what was decided about giving these; a withdrawal that waits holds ids only, and is told all the same."""
+    outbox, withheld = exchange.outbox, exchange.withheld
+    tx.execute(delete(outbox).where(outbox.c.object_row.in_(rows), outbox.c.action != "withdraw"))
+    tx.execute(delete(withheld).where(withheld.c.object_row.in_(rows)))
 
 
 def _erase_quarantine(tx: Transaction, nation: NationId, release_id: str, names: Sequence[str]) -> None:

@@ -230,6 +230,23 @@ def test_what_waits_for_others_is_not_given_on_after_its_deletion(three: list[Co
     assert Sending(b.context).frames(c.nation, 0, at + 90 * DAY) == []
 
 
+def test_who_has_it_is_still_told_of_its_withdrawal_after_the_deletion(three: list[Country], at: datetime) -> None:
+    a, b, c = three
+    b.order(Treaty(at), at)
+    object_id = a.add(1, at, to=ReleaseInstruction("agreement--11111111-1111-4111-8111-111111111111", (XB,), "defence"))
+    deliver(a, b, at)
+    assert deliver(b, c, at) == ["admitted"]
+    with a.db.write(at) as tx:
+        a.context.holdings.withdraw(tx, object_id, ACTUAL, XA, "a test machine")
+    deliver(a, b, at + DAY)
+    b.plan(at + DAY)
+    assert [row.action for row in rows(b, exchange.outbox)] == ["withdraw"]
+    steps(b, at, 90)
+    assert b.held(object_id) == []
+    assert deliver(b, c, at + 90 * DAY) == ["withdrawn"]
+    assert [held.stands for held in c.held(object_id)] == [False]
+
+
 def hit_on(country: Country, object_id: str, at: datetime) -> Hit:
     (held,) = country.held(object_id)
     seen = Observable("ipv4", "198.51.0.1")
