@@ -2,7 +2,6 @@
 
 import json
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 from mithaq.exchange.sources import settings
 from mithaq.exchange.sources.credentials import Credential
 from mithaq.exchange.sources.model import CREDENTIAL_OVER_HTTP
-from mithaq.intelligence.imports import misp
 from mithaq.standards.tlp import Tlp
 from tests.misp import ATTRIBUTE, file_of, take
 from tests.scripted import Asked, Reply, scripted
@@ -19,19 +17,6 @@ from tests.taxii import Served, listening_node, made
 from tests.unit.exchange.sources.conftest import Fetching
 from tests.unit.exchange.sources.test_misp_feed import event, named
 from tests.unit.exchange.sources.test_misp_server import ServerScript, follow
-
-_convert = misp._converted
-
-
-@cache
-def _once(file: bytes) -> tuple[bytes, ...]:
-    return tuple(_convert(file))
-
-
-@pytest.fixture(autouse=True)
-def converted_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The converter is a process that takes seconds to start: what it said of the same bytes is remembered."""
-    monkeypatch.setattr(misp, "_converted", _once)
 
 
 def sighting(number: int, *, attribute: int, of: int, kind: str = "0", at: str = "1700000100") -> dict[str, Any]:

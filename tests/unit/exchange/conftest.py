@@ -1,4 +1,4 @@
-"""A node with two constituents, on each database; a file that several tests import is converted once."""
+"""A node with two constituents, on each database; a MISP file that several tests import is converted once."""
 
 from collections.abc import Iterator
 from datetime import datetime
