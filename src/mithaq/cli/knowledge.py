@@ -13,6 +13,7 @@ from mithaq.cli.files import unusable
 from mithaq.cli.layout import Column, show_rows
 from mithaq.cli.options import LANE
 from mithaq.cli.session import EXIT_FAILED, EXIT_NOT_FOUND, Session
+from mithaq.cli.viewing import entries_text
 from mithaq.intelligence.knowledge import MITRE, entry_as_json, load, loaded, named
 from mithaq.kernel.lane import Lane
 from mithaq.node.language import msgid
@@ -83,7 +84,7 @@ def show(ctx: click.Context, name: str, lane: Lane) -> None:
     if not found:
         session.say("nothing that is loaded has the id or the name %(name)s", name=name)
         ctx.exit(EXIT_NOT_FOUND)
-    session.emit([entry_as_json(each) for each in found])
+    session.emit([entry_as_json(each) for each in found], lambda: entries_text(session, found))
 
 
 def _told(session: Session, found: dict[str, Any]) -> str:

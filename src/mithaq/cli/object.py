@@ -17,6 +17,7 @@ from mithaq.cli.options import ADMIRALTY, LANE, PAP, TLP, instruction_of, nation
 from mithaq.cli.protect import protect
 from mithaq.cli.remarks import COMMANDS as REMARKS
 from mithaq.cli.session import EXIT_FAILED, EXIT_NOT_FOUND, Session
+from mithaq.cli.viewing import object_text, related_text
 from mithaq.exchange.ledger.viewing import said_as_json, summary_as_json, view_of
 from mithaq.exchange.recalling import take_back
 from mithaq.intelligence.comments import disputes
@@ -150,7 +151,7 @@ def show(ctx: click.Context, object_id: str, lane: Lane, body: bool) -> None:
         return
     shown = view.as_json()
     newest, *older = shown.pop("versions")
-    session.emit([{**newest, **shown}, *older])
+    session.emit([{**newest, **shown}, *older], lambda: object_text(session, view))
 
 
 @object_.command("related")
@@ -170,7 +171,7 @@ def related_(ctx: click.Context, object_id: str, lane: Lane) -> None:
     if found is None:
         session.say("%(object)s is not held in the lane %(lane)s", object=object_id, lane=str(lane))
         ctx.exit(EXIT_NOT_FOUND)
-    session.emit(as_json(found))
+    session.emit(as_json(found), lambda: related_text(session, found))
 
 
 @object_.command()
