@@ -26,6 +26,11 @@ AT = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 Database.open = staticmethod(compiling_once(Database.open))  # type: ignore[method-assign]
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a case of bytes by its length: content may tell the time, and each worker must find the same names."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
+
+
 @pytest.fixture
 def at() -> datetime:
     return AT

@@ -34,6 +34,12 @@ class Broken(msgspec.Struct, tag=2, array_like=True, gc=False):
 
 Told = Readied | Unreadable | Broken
 BATCH_OBJECTS: Final = 200
+BATCH_BYTES: Final = 1 << 20
+"""A batch ends with the object that passes either."""
+
+MAX_BATCH_BYTES: Final = 1 << 28
+"""A longer one is no batch: of one object, its bytes and what was read of them stay far below."""
+
 LENGTH_BYTES: Final = 4
 """Before each batch stands its length, big-endian."""
 

@@ -8,18 +8,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from queue import Empty, Queue
 from typing import IO, Final
 
 import msgspec
 
 from mithaq.intelligence.errors import ConfinedFailed
 from mithaq.intelligence.imports.confined import bundle_worker
-from mithaq.intelligence.imports.confined.bundle_pieces import DECODER, LENGTH_BYTES, Broken, Told
+from mithaq.intelligence.imports.confined.bundle_pieces import DECODER, LENGTH_BYTES, MAX_BATCH_BYTES, Broken, Told
 from mithaq.intelligence.settings import BUNDLE_CPU_S, BUNDLE_MEMORY_BYTES
 from mithaq.kernel.lane import Lane
 from mithaq.standards.stix import Readable
 
 _BLOCK: Final = 1 << 18
+_BATCHES_AHEAD: Final = 8
 
 
 def read_ahead(source: Readable, lane: Lane, max_object_bytes: int) -> Iterator[Told]:
@@ -41,10 +43,11 @@ def read_ahead(source: Readable, lane: Lane, max_object_bytes: int) -> Iterator[
     ) as process:
         if process.stdin is None or process.stdout is None:
             raise RuntimeError("a process without its pipes")
-        feeding = _Feeding(source, process.stdin)
+        feeding, taking = _Feeding(source, process.stdin), _Taking(process.stdout)
         feeding.start()
+        taking.start()
         try:
-            for told in _batches(process.stdout):
+            for told in taking.told():
                 if isinstance(told, Broken):
                     feeding.demand_whole()  # a bundle that the source cut short is broken because of that
                 yield told
@@ -54,6 +57,7 @@ def read_ahead(source: Readable, lane: Lane, max_object_bytes: int) -> Iterator[
         finally:
             process.kill()
             feeding.join()
+            taking.end()
 
 
 class _Feeding(threading.Thread):
@@ -85,10 +89,35 @@ class _Feeding(threading.Thread):
                 self._sink.close()
 
 
-def _batches(output: IO[bytes]) -> Iterator[Told]:
-    while head := output.read(LENGTH_BYTES):
-        body = output.read(int.from_bytes(head, "big"))
+class _Taking(threading.Thread):
+    """Take what the reader wrote, a few batches before it is asked for: a pipe alone holds less than one."""
+
+    def __init__(self, output: IO[bytes]) -> None:
+        super().__init__(name="bundle-taking", daemon=True)
+        self._output = output
+        self._taken: Queue[bytes] = Queue(_BATCHES_AHEAD)
+
+    def told(self) -> Iterator[Told]:
+        """Yield what was told, until the reader has ended or was cut short, which its end says."""
+        while batch := self._taken.get():
+            try:
+                yield from DECODER.decode(batch)
+            except msgspec.DecodeError:
+                return
+
+    def run(self) -> None:
+        """Read on."""
         try:
-            yield from DECODER.decode(body)
-        except msgspec.DecodeError:
-            return  # cut short: the process died, which its end says
+            while head := self._output.read(LENGTH_BYTES):
+                length = int.from_bytes(head, "big")
+                if length > MAX_BATCH_BYTES:
+                    break
+                self._taken.put(self._output.read(length))
+        finally:
+            self._taken.put(b"")
+
+    def end(self) -> None:
+        """Throw away what was not asked for, until nothing more comes."""
+        while self.is_alive():
+            with suppress(Empty):
+                self._taken.get(timeout=0.05)

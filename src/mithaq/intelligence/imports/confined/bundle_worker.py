@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from mithaq.intelligence.imports.confined.bundle_pieces import (
+    BATCH_BYTES,
     BATCH_OBJECTS,
     ENCODER,
     LENGTH_BYTES,
@@ -30,13 +31,15 @@ def main() -> None:
     limit()
     max_object_bytes, lane = int(sys.argv[3]), Lane.parse(sys.argv[4])
     batch: list[Told] = []
+    size = 0
     with seldom_collected():
         try:
             for piece in stix.split_bundle(sys.stdin.buffer, max_object_bytes=max_object_bytes):
                 batch.append(_told(piece, lane))
-                if len(batch) >= BATCH_OBJECTS:
+                size += len(piece.body) if isinstance(piece, stix.Piece) else 0
+                if len(batch) >= BATCH_OBJECTS or size >= BATCH_BYTES:
                     _write(batch)
-                    batch = []
+                    batch, size = [], 0
         except stix.BadBundle as error:
             batch.append(Broken(Reason(error.code, error.message, dict(error.params))))
     _write(batch)
