@@ -94,12 +94,17 @@ def _event(value: str, uid: str) -> bytes:
     return json.dumps(line | {"id.resp_h": "192.0.2.53", "id.resp_p": 53, "query": value}).encode() + b"\n"
 
 
+_ENOUGH = 5
+_PATIENCE_S = 120
+
+
 def storm(members: Sequence[Member], seed: int, seconds: float) -> tuple[Feed, int]:
-    """Feed the coalition and kill at random for some seconds; leave every node running."""
+    """Feed the coalition and kill at random for some seconds or until enough has happened; leave every node running."""
     pick, feed, kills = random.Random(seed), Feed(members, seed), 0
     feed.start()
     ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
+    last = ends + _PATIENCE_S
+    while (now := time.monotonic()) < ends or (now < last and min(kills, len(feed.indicators)) < _ENOUGH):
         time.sleep(pick.uniform(0.2, 1.2))
         member = pick.choice(members)
         if pick.random() < 0.25:
