@@ -24,6 +24,11 @@ _GOES_ON: Final = re.compile(r"[?#\\]")
 _SHORTEST_HASH: Final = 32
 _URL_SAFE: Final = "".join(map(chr, range(0x21, 0x7F)))
 _BITS: Final = {4: 32, 6: 128}
+_READINGS: Final = (
+    *("domain", "hash", "md5", "sha1", "sha256", "sha512", "ja3", "ja4"),
+    *("hashes", "QueryResults", "CommandLine", "message.query_message"),
+)
+"""Names of fields that stand for every way in which the parser reads a value."""
 
 
 class PortablePrefilter:
@@ -35,6 +40,7 @@ class PortablePrefilter:
     def __init__(self) -> None:
         self._values: set[str] = set()
         self._tails: set[str] = set()
+        self._stems: set[str] = set()
         self._hosts: set[str] = set()
         self._networks: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
         self._bytes = 0
@@ -48,7 +54,7 @@ class PortablePrefilter:
     @property
     def size_bytes(self) -> int:
         """Return the memory of what is looked for and of what was found clean."""
-        sets = (self._values, self._tails, self._hosts, self._clean)
+        sets = (self._values, self._tails, self._stems, self._hosts, self._clean)
         return self._bytes + sum(map(sys.getsizeof, sets)) + len(self._clean) * 80
 
     def add(self, observables: Iterable[Observable]) -> None:
@@ -64,6 +70,8 @@ class PortablePrefilter:
                 host, tail = _host_and_tail(each.value)
                 self._hosts.add(host)
                 self._tails.add(tail)
+                if "?" in tail:
+                    self._stems.add(tail.partition("?")[0])
                 self._bytes += sys.getsizeof(host) + sys.getsizeof(tail)
         # Not cleared but replaced: a scan that began before goes on with the old one and leaves no stale word here.
         self._clean = set()
@@ -96,7 +104,7 @@ class PortablePrefilter:
                 if value.__class__ is str:
                     if value in clean:
                         continue
-                    if value[:1] == "/" and _tail(value) in self._tails:
+                    if self._is_tail(value):
                         has_tail = True
                     elif self._value_may_match(value, clean):
                         return True
@@ -108,14 +116,22 @@ class PortablePrefilter:
         """Look at a value for the first time, whatever the field that holds it; remember one that is clean."""
         if len(value) < _SHORTEST_HASH and value.isascii() and not _MARKS.search(value):
             return False
-        fields = {"domain": value, "hash": value, "ja3": value, "ja4": value}
-        if any(self._matches(seen) for _, seen in observables_of(fields)) or self._host_goes_on(value):
+        if any(
+            self._matches(seen) for _, seen in observables_of(dict.fromkeys(_READINGS, value))
+        ) or self._host_goes_on(value):
             return True
-        if len(value) <= _MAX_CLEAN_CHARS:
+        if len(value) <= _MAX_CLEAN_CHARS and not self._is_tail(value):
             if len(clean) >= _MAX_CLEAN:
                 clean.clear()
             clean.add(value)
         return False
+
+    def _is_tail(self, value: str) -> bool:
+        """Tell whether a value may be the rest of a URL, or its path where the query is apart (W3C)."""
+        if value[:1] != "/":
+            return False
+        tail = quote(value.rstrip(), safe=_URL_SAFE)
+        return tail in self._tails or tail in self._stems
 
     def _host_goes_on(self, value: str) -> bool:
         """Tell whether a host's field has the beginning of the rest of its URL, which no path beside it shows."""
@@ -130,8 +146,8 @@ class PortablePrefilter:
         for piece in pieces - clean:
             if self._value_may_match(piece, clean):
                 return True
-            tails = tails or (piece[:1] == "/" and _tail(piece) in self._tails)
-        return (tails or "/" in pieces) and any(self._is_host(piece) for piece in pieces)
+            tails = tails or self._is_tail(piece)
+        return tails and any(self._is_host(piece) for piece in pieces)
 
     def _is_host(self, text: str) -> bool:
         bare = f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text
@@ -170,10 +186,6 @@ def _host_and_tail(url: str) -> tuple[str, str]:
     if host.startswith("["):
         return host.partition("]")[0] + "]", f"/{tail}"
     return host.partition(":")[0], f"/{tail}"
-
-
-def _tail(path: str) -> str:
-    return quote(path.rstrip(), safe=_URL_SAFE)
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -139,4 +139,14 @@ static inline size_t decode_zeek(const u8 *p, size_t n, u8 *out, int as_bytes) {
     return (size_t)(to - out);
 }
 
+/* Undo only `\"` and `\\`, as a web server's log needs it. */
+static inline size_t decode_quoted(const u8 *p, size_t n, u8 *out) {
+    size_t to = 0;
+    for (size_t at = 0; at < n; at++) {
+        if (p[at] == '\\' && at + 1 < n && (p[at + 1] == '"' || p[at + 1] == '\\')) at++;
+        out[to++] = p[at];
+    }
+    return to;
+}
+
 #endif

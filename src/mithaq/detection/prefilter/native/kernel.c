@@ -17,7 +17,7 @@ enum { TAIL_START = 0x7A11, WORK_A_BYTE = 64 };
 
 static inline u64 tail_step(u64 hash, u8 c) { return (hash ^ c) * 0x100000001B3u; }
 static inline int ends_tail(u8 c) { return c <= ' ' || c == '"' || c == '<' || c == '>' || c == 0x7F; }
-static inline int may_end_tail(u8 c) { return c >= 0x80 || strchr(",;|'^)]}`\\", c) != NULL; }
+static inline int may_end_tail(u8 c) { return c >= 0x80 || strchr(".,:;!?&|'^()[]{}`\\", c) != NULL; }
 
 static int any_host(const Scan *found, u64 tail) {
     for (unsigned i = 0; i < found->hosts; i++)
@@ -25,10 +25,19 @@ static int any_host(const Scan *found, u64 tail) {
     return 0;
 }
 
+/* In the W3C format a URL's path and its query are columns of their own: there the path has to do. */
+static inline u64 stem_key(u64 host, u64 stem) { return pair_key(host ^ 0x57, stem); }
+
+static int any_stem(const Scan *found, u64 stem) {
+    for (unsigned i = 0; i < found->hosts; i++)
+        if (flags_of(found->set, stem_key(found->host[i], stem)) & HIT) return 1;
+    return 0;
+}
+
 /* Does the text hold the rest of a URL whose host it names? From every `/` the hash runs to the value's end, in the
  * form that a canonical URL has (what is not ASCII percent-encoded). Where the end is uncertain each possibility is
  * tried. The work is bounded; a text that exceeds it is a candidate. */
-static int tails(const Scan *found, const u8 *p, size_t n) {
+static int tails(const Scan *found, const u8 *p, size_t n, int is_json) {
     const u8 *end = p + n, *slash = p;
     size_t work = WORK_A_BYTE * n + 4096;
     while ((slash = memchr(slash, '/', (size_t)(end - slash)))) {
@@ -51,7 +60,7 @@ static int tails(const Scan *found, const u8 *p, size_t n) {
             }
             if (!--work) return 1;
         }
-        if (any_host(found, hash)) return 1;
+        if (any_host(found, hash) || (!is_json && any_stem(found, hash))) return 1;
         slash++;
     }
     return 0;
@@ -70,20 +79,18 @@ static int look_into(const Set *set, Scan *found, const u8 *p, size_t n, int kee
 
 static int make_room(Scratch *scratch, size_t n) {
     if (scratch->size >= n) return 1;
-    for (int i = 0; i < 3; i++) {
-        free(scratch->room[i]);
-        scratch->room[i] = malloc(n);
-    }
     scratch->size = n;
-    if (scratch->room[0] && scratch->room[1] && scratch->room[2]) return 1;
-    scratch->size = 0;
-    return 0;
+    for (int i = 0; i < ROOMS; i++) {
+        free(scratch->room[i]);
+        if (!(scratch->room[i] = malloc(n))) scratch->size = 0;
+    }
+    return scratch->size > 0;
 }
 
 /* Is this line a candidate? Looks at it as it stands and with its escapes undone, in each way that may be meant. */
 static int examine(const Set *set, Scratch *scratch, const u8 *line, size_t n) {
-    const u8 *text[4] = {line};
-    size_t length[4] = {n};
+    const u8 *text[ROOMS + 1] = {line};
+    size_t length[ROOMS + 1] = {n};
     int texts = 1, is_json = 0;
     Scan found;
     const u8 *slash = n ? memchr(line, '\\', n) : NULL;
@@ -100,6 +107,10 @@ static int examine(const Set *set, Scratch *scratch, const u8 *line, size_t n) {
             zeek = is_hex_escape(at, line + n);
         text[texts] = scratch->room[0];
         length[texts++] = decode_json(line, n, scratch->room[0]);
+        if (!is_json) {
+            text[texts] = scratch->room[1];
+            length[texts++] = decode_quoted(line, n, scratch->room[1]);
+        }
         for (int as_bytes = 0; zeek && as_bytes < 2; as_bytes++) {
             text[texts] = scratch->room[texts - 1];
             length[texts] = decode_zeek(line, n, scratch->room[texts - 1], as_bytes);
@@ -111,7 +122,7 @@ static int examine(const Set *set, Scratch *scratch, const u8 *line, size_t n) {
     if (!found.hosts) return 0;
     if (memchr(line, '/', n) && any_host(&found, tail_step(TAIL_START, '/'))) return 1;
     for (int i = 0; i < texts; i++)
-        if (tails(&found, text[i], length[i])) return 1;
+        if (tails(&found, text[i], length[i], is_json)) return 1;
     return 0;
 }
 
@@ -178,12 +189,15 @@ static int host_keys(const Set *set, const u8 *p, size_t n, u64 key[2]) {
 
 static int put_url(Set *set, const u8 *p, size_t n) {
     const u8 *end = p + n, *host = p, *stop, *port;
-    u64 key[2], tail = TAIL_START;
+    u64 key[2], tail = TAIL_START, stem = 0;
     while (host + 3 <= end && memcmp(host, "://", 3)) host++;
     if (host + 3 > end) return 0;
     host += 3;
     if (!(stop = memchr(host, '/', (size_t)(end - host)))) return 0;
-    for (const u8 *at = stop; at < end; at++) tail = tail_step(tail, *at);
+    for (const u8 *at = stop; at < end; at++) {
+        if (*at == '?' && !stem) stem = tail;
+        tail = tail_step(tail, *at);
+    }
     for (const u8 *at = host; at < stop; at++)
         if (*at == '@') host = at + 1;
     port = stop;
@@ -195,7 +209,9 @@ static int put_url(Set *set, const u8 *p, size_t n) {
         atomic_store(&set->bare[0], 1);
     }
     for (int i = 0; i < keys; i++)
-        if (!put(set, key[i], URL_HOST) || !put(set, pair_key(key[i], tail), HIT)) return 0;
+        if (!put(set, key[i], URL_HOST) || !put(set, pair_key(key[i], tail), HIT) ||
+            (stem && !put(set, stem_key(key[i], stem), HIT)))
+            return 0;
     return 1;
 }
 
@@ -309,7 +325,7 @@ API long set_add(Set *set, const u8 *p, size_t n) {
 /* Write the start and end of each line of the block that may hold an observable of the set, and return how many there
  * are; only the first `room` were written. Any number of threads at a time, also while one adds. */
 API long set_scan(Set *set, const u8 *block, size_t n, int64_t *lines, long room) {
-    Scratch scratch = {{NULL, NULL, NULL}, 0};
+    Scratch scratch = {{NULL}, 0};
     Scan s;
     s.set = set;
     s.text = block;
@@ -325,7 +341,7 @@ API long set_scan(Set *set, const u8 *block, size_t n, int64_t *lines, long room
     atomic_fetch_add(&set->readers, 1);
     scan(&s);
     atomic_fetch_sub(&set->readers, 1);
-    for (int i = 0; i < 3; i++) free(scratch.room[i]);
+    for (int i = 0; i < ROOMS; i++) free(scratch.room[i]);
     return s.found;
 }
 

@@ -10,7 +10,7 @@
 #include "classify.h"
 #include "fold.h"
 
-enum { RING = 32, MOST_HOSTS = 32, MOST_LOCAL = 260, MOST_HEX = 128 };
+enum { RING = 32, ROOMS = 4, MOST_HOSTS = 32, MOST_LOCAL = 260, MOST_HEX = 128 };
 
 typedef struct {
     u64 key;
@@ -19,7 +19,7 @@ typedef struct {
 } Question;
 
 typedef struct {
-    u8 *room[3];
+    u8 *room[ROOMS];
     size_t size;
 } Scratch;
 
