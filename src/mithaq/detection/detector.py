@@ -19,8 +19,8 @@ from mithaq.kernel import journal
 from mithaq.kernel.database import Database
 from mithaq.telemetry import store as telemetry_store
 from mithaq.telemetry.intake import Batch, Intake
-from mithaq.telemetry.settings import TelemetryLimits
 from mithaq.telemetry.lake.tape import Tape
+from mithaq.telemetry.settings import TelemetryLimits
 
 _log = logging.getLogger(__name__)
 

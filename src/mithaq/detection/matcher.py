@@ -1,4 +1,4 @@
-"""Which of a few indicators does an event satisfy? Exact, in memory, without I/O: for a hunt, whose indicators are known.
+"""Which of a few indicators does an event satisfy? Exact, in memory, without I/O: for a hunt, which knows them all.
 
 Each kind of observable has one dictionary; domains are looked up with all their parents, addresses with every prefix
 length in use. Nothing is compared by substring, so `notevil.example` never satisfies `evil.example`.

@@ -1,4 +1,4 @@
-"""The past that is not sealed yet, asked as the live detector would have asked it: by lines, then by what is in them."""
+"""The past that is not sealed yet, asked as the present is: which lines may have it, then what is in them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime

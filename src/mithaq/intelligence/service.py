@@ -104,8 +104,8 @@ class Holdings:
     def every_observable(self, conn: Connection, at: datetime) -> Iterator[tuple[Lane, Observable]]:
         """Yield every observable that alone makes an active indicator true, with the indicator's lane.
 
-        Active: it stands, is not revoked, and has not expired at `at`; `valid_from` may lie ahead and is for the matcher
-        to honour. Every lane is told: the caller keeps them apart.
+        Active: it stands, is not revoked, and has not expired at `at`; `valid_from` may lie ahead and is for the
+        matcher to honour. Every lane is told: the caller keeps them apart.
         """
         return watching.every_observable(conn, at)
 

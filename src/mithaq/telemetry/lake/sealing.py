@@ -1,4 +1,4 @@
-"""Turn a closed segment into Parquet, and many small ones into one. Only the hunter's process does this: Arrow is heavy."""
+"""Turn a closed segment into Parquet, and many small ones into one, in the hunter's process: Arrow is heavy."""
 
 import ipaddress
 import os

@@ -1,4 +1,4 @@
-"""Each segment of the lake is one source's. What a pre-release sealed is not read any more: its files stay where they lie."""
+"""Each segment of the lake is one source's. What was sealed before is not read any more: its files stay."""
 
 import sqlalchemy as sa
 from alembic import op
