@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from mithaq.detection.model import Hit, Indicator, Match, Origin, Sight, hit_id
 from mithaq.detection.prefilter.choice import prefilter
 from mithaq.detection.prefilter.model import Prefilter
+from mithaq.intelligence import watching
 from mithaq.intelligence.model import StoredObject
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel.database import EPOCH
@@ -42,7 +43,7 @@ class Watchlist:
         """Look for everything that is active now; return how many observables that are."""
         count = 0
         waiting: dict[Lane, list[Observable]] = {}
-        for lane, observable in self._holdings.every_observable(connection, at):
+        for lane, observable in watching.every_observable(connection, at):
             part = waiting.setdefault(lane, [])
             part.append(observable)
             count += 1
@@ -95,7 +96,9 @@ class Watchlist:
         return hits
 
     def _watch(self, lane: Lane) -> "_LaneWatch":
-        return self._lanes.setdefault(lane, _LaneWatch())
+        if lane not in self._lanes:
+            self._lanes[lane] = _LaneWatch()
+        return self._lanes[lane]
 
     def _satisfied(self, lane: Lane, seen: Observable) -> Iterator[Observable]:
         """Yield every observable that this one satisfies: itself, the names above it, the networks around it."""
@@ -114,7 +117,7 @@ class Watchlist:
         for lane in {lane for lane, _ in unknown}:
             wanted = [observable for of, observable in unknown if of == lane]
             self._verdicts.update(dict.fromkeys(((lane, each) for each in wanted), ()))
-            for observable, rows in self._holdings.looked_for(connection, wanted, lane, at).items():
+            for observable, rows in watching.looked_for(connection, wanted, lane, at).items():
                 self._verdicts[lane, observable] = tuple(rows)
         named = {row for key in asked for row in self._verdicts[key]}
         for stored in self._holdings.rows(connection, sorted(named - self._indicators.keys())):

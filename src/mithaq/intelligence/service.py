@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from mithaq.intelligence import comments, erasing, finding, lookup, reading, store, watching
+from mithaq.intelligence import comments, erasing, finding, lookup, reading, store
 from mithaq.intelligence.lookup import LookedUp
 from mithaq.intelligence.model import (
     ErasedObject,
@@ -101,25 +101,12 @@ class Holdings:
         """
         return lookup.look_up(conn, lines, lane)
 
-    def every_observable(self, conn: Connection, at: datetime) -> Iterator[tuple[Lane, Observable]]:
-        """Yield every observable that alone makes an active indicator true, with the indicator's lane.
-
-        Active: it stands, is not revoked, and has not expired at `at`; `valid_from` may lie ahead and is for the
-        matcher to honour. Every lane is told: the caller keeps them apart.
-        """
-        return watching.every_observable(conn, at)
-
-    def looked_for(
-        self, conn: Connection, wanted: Iterable[Observable], lane: Lane, at: datetime
-    ) -> dict[Observable, list[int]]:
-        """Return, for each of these observables, the rows of the active indicators that it makes true.
-
-        Of an indicator its newest version that stands counts, and no other.
-        """
-        return watching.looked_for(conn, wanted, lane, at)
-
     def active_indicators(self, conn: Connection, at: datetime, after_row: int, limit: int) -> list[StoredObject]:
-        """Return indicators to match with, in row order after `after_row`."""
+        """Return indicators to match with, in row order after `after_row`.
+
+        They stand, are not revoked, and have not expired at `at`; `valid_from` may lie ahead and is for the matcher
+        to honour. Every lane is returned: the caller keeps them apart.
+        """
         return reading.active_indicators(conn, at, after_row, limit)
 
     def withdraw(
