@@ -4,6 +4,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
+KERNEL := $(wildcard src/mithaq/detection/prefilter/native/*)
 UV_VERSION := $(shell sed -n '/^name = "uv"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' uv.lock)
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$p" && break; done)
@@ -55,9 +56,10 @@ lock: $(BIN)/uv ## Resolve the dependencies of pyproject.toml anew
 clean: ## Remove what set-up and runs have made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage demo-data
 
-$(STAMP): pyproject.toml uv.lock | $(BIN)/uv
+$(STAMP): pyproject.toml uv.lock $(KERNEL) | $(BIN)/uv
 	$(BIN)/uv sync --quiet --frozen --all-groups
 	$(BIN)/python -m mithaq.intelligence.warninglists.compile
+	$(BIN)/python -m mithaq.detection.prefilter.build
 	@touch $@
 
 $(BIN)/uv:

@@ -25,7 +25,8 @@ from mithaq.kernel.lane import ACTUAL
 from mithaq.kernel.tlog.tree import Edge, leaf_hash
 from mithaq.node.composition import Node
 from mithaq.telemetry import store as telemetry_store
-from mithaq.telemetry.segments import read_segment, segment_path
+from mithaq.telemetry.lake.open_segment import read_segment, segment_path
+from mithaq.telemetry.model import Event
 from mithaq.telemetry.store import SEALED
 from tests.coalition import Member
 from tests.running import alive, until
@@ -268,7 +269,8 @@ def _lake(node: Node) -> Iterator[bytes]:
             path = _events_file(node.data, segment.path)
             yield from (row["raw"] for row in pq.read_table(path, columns=["raw"]).to_pylist())
         else:
-            yield from (event.raw for event in read_segment(segment_path(node.data, segment.segment), segment.bytes))
+            for block in read_segment(segment_path(node.data, segment.segment), segment.bytes):
+                yield from (found.raw for found in block.events() if isinstance(found, Event))
 
 
 def _events_file(data: Path, stem: str) -> Path:

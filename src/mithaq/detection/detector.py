@@ -1,7 +1,7 @@
 """The live detector, a step at a time: learn what to look for, read what the sensors saw, keep hits and events.
 
 It holds no keys. One transaction carries the hits, the journal entries, the position in the source and the length of
-the lake's open segment, so after a crash every line is matched and kept exactly once.
+the source's open segment, so after a crash every line is matched and kept exactly once.
 """
 
 import logging
@@ -19,8 +19,8 @@ from mithaq.kernel import journal
 from mithaq.kernel.database import Database
 from mithaq.telemetry import store as telemetry_store
 from mithaq.telemetry.intake import Batch, Intake
+from mithaq.telemetry.lake.tape import Tape
 from mithaq.telemetry.settings import TelemetryLimits
-from mithaq.telemetry.tape import Tape
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Detector:
         self._news = News()
         self._watchlist = Watchlist(holdings)
         self._tape = Tape(db, data, self._telemetry_limits)
-        self.hunts = Hunts(db, self._tape, self.limits, launch_hunter)
+        self.hunts = Hunts(db, holdings, self._tape, self.limits, launch_hunter)
         self._intakes: list[Intake] = []
 
     @property
@@ -57,13 +57,13 @@ class Detector:
         """Load everything that is looked for and take up every source where it was left.
 
         Raises:
-            DetectorRunning: another process has the lake's open segment.
+            DetectorRunning: another process has the lake's open segments.
         """
-        if not self._tape.start(at):
+        if not self._tape.start():
             raise DetectorRunning("another detector is running on this data folder", subject=str(self._data))
         with self._db.read() as connection:
-            count = self._watchlist.load(connection, at, page=self.limits.load_rows)
-        _log.info("%d indicators are looked for", count)
+            count = self._watchlist.load(connection, at)
+        _log.info("%d observables are looked for", count)
         self.hunts.resume(at)
         self._open_sources()
 
@@ -71,16 +71,14 @@ class Detector:
         """Take in what the journal tells; say whether the sources changed."""
         while journal.run_once(self._db, self._news.reader, at):
             pass
+        if self._news.take_erased():
+            self._watchlist.forget()
         rows = self._news.take_rows()
         for start in range(0, len(rows), self.limits.load_rows):
             part = rows[start : start + self.limits.load_rows]
             with self._db.read() as connection:
                 taken = self._watchlist.refresh(connection, part)
             self.hunts.asked(part, taken, at)
-        gone = self._news.take_gone()
-        if gone:
-            with self._db.read() as connection:
-                self._watchlist.forget(connection, gone)
         changed = self._news.take_sources_changed()
         if changed:
             self._open_sources()
@@ -108,18 +106,18 @@ class Detector:
         self._tape.close()
 
     def _keep(self, intake: Intake, batch: Batch, at: datetime) -> None:
-        matcher = self._watchlist.matcher
-        matches = [match for event in batch.events for match in matcher.match(event, at)]
         hits = []
-        if matches:
+        candidates = self._watchlist.candidates(batch.block)
+        if candidates:
             with self._db.read() as connection:
+                matches = self._watchlist.matches(connection, candidates, at)
                 hits = self._watchlist.hits(connection, matches, at, retro=False)
-        grown = self._tape.append(batch.events)
+        grown = self._tape.append(batch.block, at)
         with self._db.write(at) as tx:
             record_hits(tx, hits)
             intake.save(tx, batch)
             self._tape.save(tx, grown)
-        self._tape.committed(grown, batch.events)
+        self._tape.committed(grown)
         intake.committed(batch)
 
     def _open_sources(self) -> None:

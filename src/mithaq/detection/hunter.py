@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,22 +20,24 @@ from pathlib import Path
 
 from mithaq.detection import store
 from mithaq.detection.launch import HunterOrder
-from mithaq.detection.matcher import Match, Matcher
-from mithaq.detection.model import Indicator, Sight
+from mithaq.detection.model import Indicator, Match, Sight
 from mithaq.detection.record import record_hits
+from mithaq.detection.retro import matches_in
 from mithaq.detection.settings import DetectionLimits
 from mithaq.detection.watchlist import Watchlist, indicator_of
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel.clock import Clock, SystemClock
 from mithaq.kernel.database import Database
-from mithaq.standards.observable import Observable
 from mithaq.telemetry import store as telemetry_store
-from mithaq.telemetry.index import SealedIndex
-from mithaq.telemetry.segments import read_segment, segment_path
+from mithaq.telemetry.blocks import Block
+from mithaq.telemetry.lake.index import SealedIndex, Sought
+from mithaq.telemetry.lake.open_segment import read_segment, segment_path
+from mithaq.telemetry.model import BrokenLine, Event
 from mithaq.telemetry.store import CLOSED, OPEN, SEALED, Segment
 
 _log = logging.getLogger(__name__)
 _NICENESS = 10
+_BROKEN_TOLD = 1_000
 _PR_SET_PDEATHSIG = 1
 
 
@@ -67,15 +70,19 @@ class Hunter:
         closed = self._segments(CLOSED)
         if not closed:
             return
-        from mithaq.telemetry import lake
+        from mithaq.telemetry.lake import sealing
+        from mithaq.telemetry.lake.layout import sealed_stem
 
-        lake.sweep(self._data, {segment.path for segment in self._segments(SEALED)})
+        sealing.sweep(self._data, {segment.path for segment in self._segments(SEALED)})
         for segment in closed:
             path = segment_path(self._data, segment.segment)
-            day = lake.day_of(segment.closed_at or at)
-            stem = lake.seal(self._data, segment.segment, day, read_segment(path, segment.bytes))
+            stem = sealed_stem(segment.source, segment.segment, segment.closed_at or at)
+            told = _Told()
+            count = sealing.seal(self._data, stem, segment.segment, told.events(read_segment(path, segment.bytes)))
             with self._db.write(at) as tx:
-                telemetry_store.save_segment(tx, segment.sealed_at(stem))
+                telemetry_store.save_segment(tx, segment.sealed_at(stem, count))
+                telemetry_store.count_events(tx, segment.source, events=told.late, broken=told.broken_count)
+                telemetry_store.save_broken(tx, list(told.broken), keep=_BROKEN_TOLD)
             path.unlink(missing_ok=True)
         self._merge(at)
 
@@ -92,36 +99,33 @@ class Hunter:
         return found
 
     def _in_unsealed(self, indicators: Sequence[Indicator], at: datetime) -> Iterator[Match]:
-        """Match the events that are not Parquet yet, as the live detector would have."""
-        matcher = Matcher()
-        for indicator in indicators:
-            matcher.put(indicator)
-        if not indicators:
-            return
-        for segment in self._segments(OPEN, CLOSED):
-            for event in read_segment(segment_path(self._data, segment.segment), segment.bytes):
-                yield from matcher.match(event, at)
+        """Match the lines that are not Parquet yet, the newest segment first."""
+        newest_first = reversed(self._segments(OPEN, CLOSED))
+        paths = ((segment_path(self._data, each.segment), each.bytes) for each in newest_first)
+        blocks = (block for path, size in paths for block in read_segment(path, size))
+        return matches_in(blocks, indicators, at) if indicators else iter(())
 
     def _in_sealed(self, indicators: Sequence[Indicator]) -> Iterator[Match]:
-        """Open only the segments whose index does not rule everything out, a few at a time."""
+        """Open only the segments whose index does not rule everything out, the newest first and a few at a time."""
         pairs = [(indicator, observable) for indicator in indicators for observable in indicator.observables]
-        held = [(segment.path, self._held(segment.path, pairs)) for segment in self._segments(SEALED)]
-        left = [(stem, keys) for stem, keys in reversed(held) if keys]
+        sought = [Sought.of(indicator.lane, observable) for indicator, observable in pairs]
+        held = [(segment.path, self._held(segment.path, sought)) for segment in reversed(self._segments(SEALED))]
+        left = [(stem, keys) for stem, keys in held if keys]
         if not left:
             return
-        from mithaq.telemetry import lake
+        from mithaq.telemetry.lake.hunting import Wanted, hunt
 
         for start in range(0, len(left), self._limits.segments_a_hunt):
             part = left[start : start + self._limits.segments_a_hunt]
             keys = sorted(set[int]().union(*(keys for _, keys in part)))
-            wanted = [lake.Wanted(key, pairs[key][0].lane, pairs[key][1]) for key in keys]
-            for found in lake.hunt(self._data, wanted, [stem for stem, _ in part]):
+            wanted = [Wanted(key, pairs[key][0].lane, pairs[key][1]) for key in keys]
+            for found in hunt(self._data, wanted, [stem for stem, _ in part]):
                 indicator, matched = pairs[found.key]
                 yield Match(found.event, Sight(found.field, found.seen, matched), indicator)
 
-    def _held(self, stem: str, pairs: Sequence[tuple[Indicator, Observable]]) -> list[int]:
+    def _held(self, stem: str, sought: Sequence[Sought]) -> list[int]:
         index = SealedIndex(self._data, stem)
-        return [key for key, (each, wanted) in enumerate(pairs) if index.may_hold(each.lane, wanted)]
+        return [key for key, each in enumerate(sought) if index.may_hold(each)]
 
     def _record(self, matches: Iterable[Match], at: datetime) -> int:
         watchlist, found = Watchlist(self._holdings), 0
@@ -134,23 +138,47 @@ class Hunter:
         return found
 
     def _merge(self, at: datetime) -> None:
-        """Write a day's many small segments as one."""
-        from mithaq.telemetry import lake
+        """Write an hour's many small segments of a source as one."""
+        from mithaq.telemetry.lake import sealing
 
-        for _, group in groupby(self._segments(SEALED), key=lambda segment: segment.path.rpartition("/")[0]):
+        for _, group in groupby(sorted(self._segments(SEALED), key=_folder), key=_folder):
             small = [each for each in group if each.bytes < self._limits.merge_below_bytes]
             if len(small) < self._limits.segments_before_merge:
                 continue
-            stem = lake.merge(self._data, [each.path for each in small])
+            last = small[-1]
+            stem = sealing.merge(self._data, [each.path for each in small], last.segment)
             with self._db.write(at) as tx:
                 telemetry_store.forget_segments(tx, [each.segment for each in small[:-1]])
-                telemetry_store.save_segment(tx, small[-1].merged_at(stem, small))
+                telemetry_store.save_segment(tx, last.merged_at(stem, small))
             for each in small:
-                lake.remove(self._data, each.path)
+                sealing.remove(self._data, each.path)
 
     def _segments(self, *states: str) -> list[Segment]:
         with self._db.read() as connection:
             return telemetry_store.list_segments(connection, states)
+
+
+def _folder(segment: Segment) -> str:
+    return segment.path.rpartition("/")[0]
+
+
+class _Told:
+    """What the parsing of a segment's lines told that was not known when they came."""
+
+    def __init__(self) -> None:
+        self.late = 0
+        self.broken_count = 0
+        self.broken: deque[BrokenLine] = deque(maxlen=_BROKEN_TOLD)
+
+    def events(self, blocks: Iterable[Block]) -> Iterator[Event]:
+        for block in blocks:
+            for found in block.events():
+                if isinstance(found, Event):
+                    self.late += not block.checked
+                    yield found
+                elif not block.checked:
+                    self.broken_count += 1
+                    self.broken.append(found)
 
 
 @contextmanager

@@ -1,18 +1,24 @@
-"""Retro-hunts that need no engine: what the lake cannot hold is answered from its indexes at once.
+"""Retro-hunts that need no engine: what the sealed lake cannot hold and the growing one is small enough to be asked.
 
-What may be there is left to the hunter, a process of its own that is started when it is needed and ends.
+What may be in the sealed lake, or is much to read, is left to the hunter, a process of its own that is started when it
+is needed and ends.
 """
 
 import logging
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from mithaq.detection import store
-from mithaq.detection.model import Indicator
+from mithaq.detection.model import Hit, Indicator
+from mithaq.detection.record import record_hits
+from mithaq.detection.retro import matches_in
 from mithaq.detection.settings import DetectionLimits
+from mithaq.detection.watchlist import Watchlist
+from mithaq.intelligence.service import Holdings
 from mithaq.kernel.database import Database
-from mithaq.telemetry.tape import Tape
+from mithaq.telemetry.lake.index import Sought
+from mithaq.telemetry.lake.tape import Tape
 
 _log = logging.getLogger(__name__)
 LaunchHunter = Callable[[], "subprocess.Popen[bytes]"]
@@ -21,38 +27,45 @@ LaunchHunter = Callable[[], "subprocess.Popen[bytes]"]
 class Hunts:
     """Decide when the hunter has to work; at most one runs, and waiting hunts go together."""
 
-    def __init__(self, db: Database, tape: Tape, limits: DetectionLimits, launch: LaunchHunter) -> None:
+    def __init__(
+        self, db: Database, holdings: Holdings, tape: Tape, limits: DetectionLimits, launch: LaunchHunter
+    ) -> None:
         self._db = db
+        self._holdings = holdings
         self._tape = tape
         self._limits = limits
         self._launch = launch
         self._process: subprocess.Popen[bytes] | None = None
         self._due_at: datetime | None = None
-        self._absent: list[int] = []
+        self._answered: list[int] = []
+        self._found: list[Hit] = []
 
     def resume(self, at: datetime) -> None:
         """Take up what an earlier process left: hunts without an answer, segments that wait to be sealed."""
         if self._is_work_left():
             self._due_at = at
 
-    def asked(self, object_rows: Iterable[int], indicators: Iterable[Indicator], at: datetime) -> None:
-        """Sort out the hunts that the lake's indexes answer from those that the hunter must."""
-        maybe = {each.row for each in indicators if self._may_be_there(each)}
-        self._absent += [row for row in object_rows if row not in maybe]
-        if maybe and self._due_at is None:
+    def asked(self, object_rows: Iterable[int], indicators: Sequence[Indicator], at: datetime) -> None:
+        """Answer the hunts that need no engine, and leave the others to the hunter."""
+        is_small = self._tape.unsealed_bytes <= self._limits.hunt_here_bytes
+        here = [each for each in indicators if is_small and not self._may_be_sealed(each)]
+        self._found += self._hits_in_unsealed(here, at)
+        left = {each.row for each in indicators} - {each.row for each in here}
+        self._answered += [row for row in object_rows if row not in left]
+        if left and self._due_at is None:
             self._due_at = at + timedelta(seconds=self._limits.hunt_linger_s)
 
     def step(self, at: datetime) -> None:
         """Write down what was answered; start the hunter if it is time, or see how it ended."""
-        if self._absent:  # written here and not when asked, so that no event waits for it
+        if self._answered:  # written here and not when asked, so that no event waits for it
             with self._db.write(at) as tx:
-                store.answer_hunts_for(tx, self._absent)
-            self._absent = []
+                record_hits(tx, self._found)
+                store.answer_hunts_for(tx, self._answered)
+            self._answered, self._found = [], []
         if self._process is not None:
             self._reap(at)
             return
-        if self._tape.is_due(at):
-            self._tape.turn(at)
+        if self._tape.turn(at):
             self._due_at = at
         if self._due_at is not None and at >= self._due_at:
             self._due_at = None
@@ -81,8 +94,15 @@ class Hunts:
             pending = bool(store.pending_hunts(connection, limit=1))
         return pending or self._tape.has_closed()
 
-    def _may_be_there(self, indicator: Indicator) -> bool:
-        return any(self._tape.may_hold(indicator.lane, observable) for observable in indicator.observables)
+    def _may_be_sealed(self, indicator: Indicator) -> bool:
+        return self._tape.may_hold([Sought.of(indicator.lane, each) for each in indicator.observables])
+
+    def _hits_in_unsealed(self, indicators: Sequence[Indicator], at: datetime) -> list[Hit]:
+        if not indicators:
+            return []
+        matches = list(matches_in(self._tape.unsealed(), indicators, at))
+        with self._db.read() as connection:
+            return Watchlist(self._holdings).hits(connection, matches, at, retro=True)
 
     def _reap(self, at: datetime) -> None:
         if self._process is None:

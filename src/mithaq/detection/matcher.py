@@ -1,4 +1,4 @@
-"""The live matcher: which indicators does this event satisfy? Exact, in memory, without I/O.
+"""Which of a few indicators does an event satisfy? Exact, in memory, without I/O: for a hunt, which knows them all.
 
 Each kind of observable has one dictionary; domains are looked up with all their parents, addresses with every prefix
 length in use. Nothing is compared by substring, so `notevil.example` never satisfies `evil.example`.
@@ -6,25 +6,15 @@ length in use. Nothing is compared by substring, so `notevil.example` never sati
 
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
-from mithaq.detection.model import Indicator, Sight
+from mithaq.detection.model import Indicator, Match, Sight
 from mithaq.kernel.lane import Lane
-from mithaq.standards.observable import Observable
+from mithaq.standards.observable import Observable, names_above
 from mithaq.telemetry.model import Event
 
 _BITS = {"ipv4": 32, "ipv6": 128}
 _NETWORKS = {"ipv4": ipaddress.IPv4Network, "ipv6": ipaddress.IPv6Network}
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """An indicator that an event satisfies, with the first field that does."""
-
-    event: Event
-    sight: Sight
-    indicator: Indicator
 
 
 class Matcher:
@@ -96,8 +86,8 @@ class _LaneIndex:
         """Yield the indicators that this observable satisfies, with the observable each one names."""
         exact = self._exact.get(seen.type)
         if exact:
-            names = _with_parents(seen.value) if seen.type == "domain" else (seen.value,)
-            for name in names:
+            above = names_above(seen.value) if seen.type == "domain" else ()
+            for name in (seen.value, *above):
                 for indicator in exact.get(name, ()):
                     yield (seen if name is seen.value else Observable(seen.type, name)), indicator
         networks = self._networks.get(seen.type)
@@ -130,20 +120,6 @@ class _LaneIndex:
                 del self._networks[kind][prefix]
             return
         del self._exact[observable.type][observable.value]
-
-
-def _with_parents(name: str) -> Iterator[str]:
-    """Yield a domain name and every domain above it.
-
-    >>> list(_with_parents("a.evil.example"))
-    ['a.evil.example', 'evil.example', 'example']
-    """
-    yield name
-    dot = name.find(".")
-    while dot >= 0:
-        name = name[dot + 1 :]
-        yield name
-        dot = name.find(".")
 
 
 def _network_key(value: str) -> tuple[str, int, int]:

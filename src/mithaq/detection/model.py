@@ -9,6 +9,7 @@ from enum import StrEnum
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.standards.observable import Observable
+from mithaq.telemetry.model import Event
 
 READER = "detection.matcher"
 """The name under which the detector keeps its place in the journal."""
@@ -79,6 +80,15 @@ class Sight:
     field: str
     seen: Observable
     matched: Observable
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An indicator that an event satisfies, with the first field that does."""
+
+    event: Event
+    sight: Sight
+    indicator: Indicator
 
 
 @dataclass(frozen=True, slots=True)

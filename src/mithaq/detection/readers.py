@@ -6,7 +6,6 @@ from mithaq.detection import store
 from mithaq.detection.model import HUNT_ASKED, READER
 from mithaq.kernel.database import Transaction
 from mithaq.kernel.journal import Entry, Reader
-from mithaq.kernel.lane import Lane
 from mithaq.telemetry.service import SOURCES_CHANGED
 
 STORED = "intelligence.stored"
@@ -25,13 +24,13 @@ class News:
     def __init__(self) -> None:
         self.reader = Reader(READER, KINDS, self._handle)
         self._rows: dict[int, None] = {}
-        self._gone: dict[tuple[str, Lane], None] = {}
+        self._erased = False
         self._sources_changed = False
 
-    def take_gone(self) -> list[tuple[str, Lane]]:
-        """Return the objects of which a version was erased since the last call, as id and lane."""
-        gone, self._gone = list(self._gone), {}
-        return gone
+    def take_erased(self) -> bool:
+        """Tell whether anything was erased since the last call."""
+        erased, self._erased = self._erased, False
+        return erased
 
     def take_rows(self) -> list[int]:
         """Return the objects that changed since the last call, in order."""
@@ -52,7 +51,7 @@ class News:
             if entry.kind == ERASED:
                 store.redact_hits(tx, rows)
                 store.answer_hunts_for(tx, rows)
-                self._gone.update(dict.fromkeys((stix_id, entry.lane) for stix_id in entry.detail["objects"]))
+                self._erased = True
                 self._rows.update(dict.fromkeys(int(row) for row in entry.detail["kept"]))
                 continue
             self._rows.update(dict.fromkeys(rows))

@@ -12,10 +12,11 @@ class DetectionLimits:
 
     recovery_check_s: float = 1.0
     hunt_linger_s: float = 0.5
+    hunt_here_bytes: int = 8 << 20
     hunter_retry_s: float = 10.0
     hunts_at_once: int = 10_000
     load_rows: int = 2_000
     hits_a_transaction: int = 500
     segments_a_hunt: int = 8
     segments_before_merge: int = 24
-    merge_below_bytes: int = 64 << 20
+    merge_below_bytes: int = 256 << 20

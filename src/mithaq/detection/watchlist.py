@@ -1,47 +1,88 @@
-"""Keep the matcher equal to the holdings: what stands is looked for, what was withdrawn or revoked is not."""
+"""What is looked for, and whose it is: a prefilter that may say yes too often, and the holdings, which decide.
 
-from collections.abc import Iterable, Sequence
+An observable that a line really has is asked of the holdings at that instant, so what expired, was revoked or
+withdrawn, and what another lane looks for, gives no match, whatever the prefilter still knows of it.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection
 
-from mithaq.detection.matcher import Match, Matcher
-from mithaq.detection.model import Hit, Indicator, Origin, hit_id
+from mithaq.detection.model import Hit, Indicator, Match, Origin, Sight, hit_id
+from mithaq.detection.prefilter.choice import prefilter
+from mithaq.detection.prefilter.model import Prefilter
+from mithaq.intelligence import watching
 from mithaq.intelligence.model import StoredObject
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel.database import EPOCH
 from mithaq.kernel.lane import Lane
+from mithaq.standards.observable import Observable, names_above
+from mithaq.telemetry.blocks import Block
+from mithaq.telemetry.model import Event
 
-_MAX_ORIGINS = 10_000
+_MAX_REMEMBERED: Final = 20_000
+_LOAD: Final = 50_000
+_NETWORKS: Final = {"ipv4": ipaddress.IPv4Network, "ipv6": ipaddress.IPv6Network}
+_BITS: Final = {"ipv4": 32, "ipv6": 128}
 
 
 class Watchlist:
-    """The matcher of this process, and the origin of what it matches."""
+    """What this process looks for. Its answers of the holdings are remembered until there is news of them."""
 
     def __init__(self, holdings: Holdings) -> None:
-        self.matcher = Matcher()
         self._holdings = holdings
+        self._lanes: dict[Lane, _LaneWatch] = {}
+        self._verdicts: dict[tuple[Lane, Observable], tuple[int, ...]] = {}
+        self._indicators: dict[int, Indicator | None] = {}
         self._origins: dict[int, Origin | None] = {}
 
-    def load(self, connection: Connection, at: datetime, *, page: int) -> int:
-        """Take every indicator that is active now; return how many there are."""
-        after, objects = 0, self._holdings.active_indicators(connection, at, 0, page)
-        while objects:
-            self._take(connection, objects)
-            after = objects[-1].row
-            objects = self._holdings.active_indicators(connection, at, after, page)
-        return len(self.matcher)
+    def load(self, connection: Connection, at: datetime) -> int:
+        """Look for everything that is active now; return how many observables that are."""
+        count = 0
+        waiting: dict[Lane, list[Observable]] = {}
+        for lane, observable in watching.every_observable(connection, at):
+            part = waiting.setdefault(lane, [])
+            part.append(observable)
+            count += 1
+            if len(part) >= _LOAD:
+                self._watch(lane).add(part)
+                waiting[lane] = []
+        for lane, part in waiting.items():
+            self._watch(lane).add(part)
+        return count
 
     def refresh(self, connection: Connection, rows: Sequence[int]) -> list[Indicator]:
         """Read these objects again; return the indicators among them that are looked for now."""
-        self._origins.clear()
-        return self._take(connection, self._holdings.rows(connection, rows))
+        self.forget()
+        taken = [each for each in map(indicator_of, self._holdings.rows(connection, rows)) if each is not None]
+        for indicator in taken:
+            self._watch(indicator.lane).add(indicator.observables)
+        return taken
 
-    def forget(self, connection: Connection, gone: Iterable[tuple[str, Lane]]) -> None:
-        """Look no more for objects of which a version was erased, unless another version stands."""
+    def forget(self) -> None:
+        """Ask the holdings anew: something in them has changed."""
+        self._verdicts.clear()
+        self._indicators.clear()
         self._origins.clear()
-        for stix_id, lane in gone:
-            self._take_newest(connection, stix_id, lane)
+
+    def candidates(self, block: Block) -> list[Event]:
+        """Return the events of the lines that may have something that is looked for."""
+        watch = self._lanes.get(block.source.lane)
+        return [] if watch is None else list(block.events_at(watch.lines.candidates(block.text)))
+
+    def matches(self, connection: Connection, events: Sequence[Event], at: datetime) -> list[Match]:
+        """Return what these events satisfy of what is active at this instant, each indicator once an event."""
+        asked = {
+            (event.lane, wanted)
+            for event in events
+            for _, seen in event.observables
+            for wanted in self._satisfied(event.lane, seen)
+        }
+        self._ask(connection, asked, at)
+        return [match for event in events for match in self._matches(event, at)]
 
     def hits(self, connection: Connection, matches: Iterable[Match], at: datetime, *, retro: bool) -> list[Hit]:
         """Turn matches into hits that say who spoke of the indicator; one that no longer stands gives none."""
@@ -54,37 +95,75 @@ class Watchlist:
                 hits.append(_hit(match, origin, at, retro=retro))
         return hits
 
-    def _take(self, connection: Connection, objects: Iterable[StoredObject]) -> list[Indicator]:
-        taken = []
-        for stored in objects:
-            if stored.stix.type != "indicator":
-                continue
-            indicator = indicator_of(stored)
-            if indicator is None:
-                self._take_newest(connection, stored.stix.id, stored.lane)
-            else:
-                self.matcher.put(indicator)
-                taken.append(indicator)
-        return taken
+    def _watch(self, lane: Lane) -> "_LaneWatch":
+        if lane not in self._lanes:
+            self._lanes[lane] = _LaneWatch()
+        return self._lanes[lane]
 
-    def _take_newest(self, connection: Connection, stix_id: str, lane: Lane) -> None:
-        """Look for the newest version that stands, if it asks to be looked for; else for none."""
-        self.matcher.drop(stix_id, lane)
-        standing = [stored for stored in self._holdings.get(connection, stix_id, lane) if stored.stands]
-        indicator = indicator_of(standing[0]) if standing else None
-        if indicator is not None:
-            self.matcher.put(indicator)
+    def _satisfied(self, lane: Lane, seen: Observable) -> Iterator[Observable]:
+        """Yield every observable that this one satisfies: itself, the names above it, the networks around it."""
+        yield seen
+        if seen.type == "domain":
+            yield from (Observable("domain", name) for name in names_above(seen.value))
+        elif seen.type in _BITS:
+            watch = self._lanes.get(lane)
+            yield from () if watch is None else watch.networks_around(seen)
+
+    def _ask(self, connection: Connection, asked: set[tuple[Lane, Observable]], at: datetime) -> None:
+        unknown = asked - self._verdicts.keys()
+        if len(self._verdicts) + len(unknown) > _MAX_REMEMBERED:
+            self.forget()
+            unknown = asked
+        for lane in {lane for lane, _ in unknown}:
+            wanted = [observable for of, observable in unknown if of == lane]
+            self._verdicts.update(dict.fromkeys(((lane, each) for each in wanted), ()))
+            for observable, rows in watching.looked_for(connection, wanted, lane, at).items():
+                self._verdicts[lane, observable] = tuple(rows)
+        named = {row for key in asked for row in self._verdicts[key]}
+        for stored in self._holdings.rows(connection, sorted(named - self._indicators.keys())):
+            self._indicators[stored.row] = indicator_of(stored)
+            self._origins[stored.row] = origin_of(stored)
+
+    def _matches(self, event: Event, at: datetime) -> list[Match]:
+        found: dict[str, Match] = {}
+        for field, seen in event.observables:
+            for wanted in self._satisfied(event.lane, seen):
+                for row in self._verdicts[event.lane, wanted]:
+                    indicator = self._indicators.get(row)
+                    if indicator is not None and indicator.indicator_id not in found and indicator.is_valid(at):
+                        found[indicator.indicator_id] = Match(event, Sight(field, seen, wanted), indicator)
+        return list(found.values())
 
     def _learn_origins(self, connection: Connection, rows: set[int]) -> None:
         unknown = sorted(rows - self._origins.keys())
-        if len(self._origins) + len(unknown) > _MAX_ORIGINS:
-            self._origins.clear()
-            unknown = sorted(rows)
-        if not unknown:
-            return
         self._origins.update(dict.fromkeys(unknown))
         for stored in self._holdings.rows(connection, unknown):
             self._origins[stored.row] = origin_of(stored)
+
+
+class _LaneWatch:
+    """The prefilter of one lane, and which lengths of networks are in it."""
+
+    def __init__(self) -> None:
+        self.lines: Prefilter = prefilter()
+        self._lengths: dict[str, set[int]] = {"ipv4": set(), "ipv6": set()}
+
+    def add(self, observables: Sequence[Observable]) -> None:
+        self.lines.add(observables)
+        for observable in observables:
+            if observable.type == "cidr":
+                kind = "ipv6" if ":" in observable.value else "ipv4"
+                self._lengths[kind].add(int(observable.value.partition("/")[2]))
+
+    def networks_around(self, seen: Observable) -> Iterator[Observable]:
+        lengths = self._lengths[seen.type]
+        if not lengths:
+            return
+        address = int(ipaddress.ip_address(seen.value))
+        for length in lengths:
+            shift = _BITS[seen.type] - length
+            network = _NETWORKS[seen.type]((address >> shift << shift, length))
+            yield Observable("cidr", str(network))
 
 
 def indicator_of(stored: StoredObject) -> Indicator | None:

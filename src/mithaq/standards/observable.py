@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 from urllib.parse import quote
@@ -126,6 +127,18 @@ def canonical_domain(text: str) -> str | None:
     if host is None or "." not in host:
         return None
     return host
+
+
+def names_above(name: str) -> Iterator[str]:
+    """Yield the domains above a canonical one that an indicator could name: those of two labels or more.
+
+    >>> list(names_above("a.b.evil.example"))
+    ['b.evil.example', 'evil.example']
+    """
+    above = name.partition(".")[2]
+    while "." in above:
+        yield above
+        above = above.partition(".")[2]
 
 
 def _observable(kind: ObservableType, value: str | None) -> Observable | None:

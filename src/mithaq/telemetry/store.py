@@ -66,6 +66,7 @@ segments = Table(
     metadata,
     Column("segment", BigInteger, primary_key=True, autoincrement=False),
     Column("state", Text, nullable=False),
+    Column("source", Text, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("events", BigInteger, nullable=False),
     Column("opened_at", Timestamp, nullable=False),
@@ -96,19 +97,23 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of the lake: `open` is written to, `closed` waits to become Parquet, `sealed` is Parquet at `path`."""
+    """A source's piece of the lake: `open` grows, `closed` waits to become Parquet, `sealed` is Parquet at `path`.
+
+    `events`: until it is sealed its lines, some of which may be broken or none.
+    """
 
     segment: int
     state: str
+    source: str
     bytes: int
     events: int
     opened_at: datetime
     closed_at: datetime | None = None
     path: str = ""
 
-    def sealed_at(self, path: str) -> "Segment":
+    def sealed_at(self, path: str, events: int) -> "Segment":
         """Return the row of this segment once it is Parquet."""
-        return replace(self, state=SEALED, path=path)
+        return replace(self, state=SEALED, path=path, events=events)
 
     def merged_at(self, path: str, parts: Sequence["Segment"]) -> "Segment":
         """Return the row that stands for these segments once they are one."""
@@ -175,6 +180,12 @@ def save_position(tx: Transaction, position: Position) -> None:
     if position.closed:
         long_ago = positions.c.generation < position.generation - _FINISHED_KEPT
         tx.execute(positions.delete().where(positions.c.source == position.source, long_ago, positions.c.closed))
+
+
+def count_events(tx: Transaction, source: str, *, events: int, broken: int) -> None:
+    """Add to a source's counts what only the sealing of its lines told."""
+    counted = {"events": sources.c.events + events, "broken": sources.c.broken + broken}
+    tx.execute(sources.update().where(sources.c.name == source).values(**counted))
 
 
 def count_lines(tx: Transaction, source: str, *, lines: int, events: int, broken: int) -> None:

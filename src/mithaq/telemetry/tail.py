@@ -38,11 +38,27 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The next lines of a source, what could not be had, and the position that follows them."""
+    """The next whole lines of a source as they lie in its file, what could not be had, and the position after them.
+
+    `number`, `offset` and `place` are those of the first line; what is refused of `text` is blanked, so that every
+    other line keeps its place.
+    """
 
     position: Position
-    lines: tuple[Line, ...] = ()
+    text: bytes = b""
+    number: int = 1
+    offset: int = 0
+    place: int = 0
     broken: tuple[BrokenLine, ...] = ()
+
+    @property
+    def lines(self) -> Iterator[Line]:
+        """Yield the lines that are not blank."""
+        offset = 0
+        for number, text in enumerate(self.text.split(b"\n"), self.number):
+            if text.strip():
+                yield Line(number, self.offset + offset, self.place + offset, text)
+            offset += len(text) + 1
 
 
 @dataclass(slots=True)
@@ -258,20 +274,31 @@ class Tail:
 
     def _lines(self, generation: _Generation, block: bytes) -> Chunk:
         position = generation.position
-        lines: list[Line] = []
-        broken: list[BrokenLine] = []
-        offset, number, skipping = position.offset, position.line, position.skipping
-        segment = position.generation << 40 if self._is_spool else 0
-        for text in block.removesuffix(b"\n").split(b"\n") if block else ():
-            number += 1
-            if skipping or len(text) > self._limits.max_line_bytes:
-                reason = f"longer than {self._limits.max_line_bytes} bytes"
-                broken.append(BrokenLine(self._source, number, offset, reason))
-            else:
-                lines.append(Line(number, offset, segment + offset, text))
-            skipping = False
-            offset += len(text) + 1
-        return Chunk(self._after(generation, len(block), line=number), tuple(lines), tuple(broken))
+        text, broken = self._blanked(position, block)
+        return Chunk(
+            self._after(generation, len(block), line=position.line + _line_count(block)),
+            text,
+            position.line + 1,
+            position.offset,
+            position.offset + (position.generation << 40 if self._is_spool else 0),
+            tuple(broken),
+        )
+
+    def _blanked(self, position: Position, block: bytes) -> tuple[bytes, list[BrokenLine]]:
+        """Refuse what is too long, and the end of a line whose beginning was: blanks keep the others in place."""
+        limit = self._limits.max_line_bytes
+        lines = block.split(b"\n")
+        if not position.skipping and max(map(len, lines)) <= limit:
+            return block, []
+        broken, offset = [], position.offset
+        for place, line in enumerate(lines):
+            length = len(line)
+            if length > limit or (position.skipping and place == 0):
+                reason = f"longer than {limit} bytes"
+                broken.append(BrokenLine(self._source, position.line + 1 + place, offset, reason))
+                lines[place] = b" " * length
+            offset += length + 1
+        return b"\n".join(lines), broken
 
     def _after(
         self, generation: _Generation, taken: int, *, line: int | None = None, skipping: bool = False
@@ -295,7 +322,11 @@ class Tail:
         """Say that the rest of a file is gone: deleted, compressed or moved elsewhere before it was read."""
         reason = "the file was rotated away or deleted; lines after this place may be missing"
         gap = BrokenLine(self._source, position.line + 1, position.offset, reason)
-        return Chunk(replace(position, closed=True), (), (gap,))
+        return Chunk(replace(position, closed=True), broken=(gap,))
+
+
+def _line_count(block: bytes) -> int:
+    return block.count(b"\n") + (block[-1:] not in {b"\n", b""})
 
 
 def _digest(descriptor: int, size: int) -> str:

@@ -77,9 +77,17 @@ def indicator(
 class Bench:
     """A node's detection with its hunter run in this process, so that every step is the test's."""
 
-    def __init__(self, db: Database, data: Path, at: datetime, telemetry_limits: TelemetryLimits | None = None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        data: Path,
+        at: datetime,
+        telemetry_limits: TelemetryLimits | None = None,
+        limits: DetectionLimits = LIMITS,
+    ) -> None:
         self.db, self.data, self.at = db, data, at
         self.limits = telemetry_limits or TelemetryLimits()
+        self.detection_limits = limits
         self.holdings = Holdings(db)
         self.telemetry = Telemetry(db, data, self.limits)
         self.hunts_run = 0
@@ -87,7 +95,8 @@ class Bench:
 
     def _new(self) -> Detector:
         launch: LaunchHunter = self._launch
-        return Detector(self.db, self.holdings, self.data, launch, limits=LIMITS, telemetry_limits=self.limits)
+        limits = self.detection_limits
+        return Detector(self.db, self.holdings, self.data, launch, limits=limits, telemetry_limits=self.limits)
 
     def _launch(self) -> "subprocess.Popen[bytes]":
         self.hunts_run += 1

@@ -8,12 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mithaq.kernel.lane import ACTUAL, TEST, Lane
-from mithaq.telemetry import lake
+from mithaq.standards.observable import names_above
 from mithaq.telemetry.errors import LakeBroken
-from mithaq.telemetry.index import GrowingIndex, SealedIndex, index_path
+from mithaq.telemetry.lake.hunting import Wanted, hunt
+from mithaq.telemetry.lake.index import IndexBuilder, SealedIndex, Sought, index_path
+from mithaq.telemetry.lake.layout import sealed_stem
+from mithaq.telemetry.lake.open_segment import OpenSegment, WriterLock, read_segment, segment_path
+from mithaq.telemetry.lake.sealing import merge, remove, seal, sweep
 from mithaq.telemetry.model import Event
-from mithaq.telemetry.segments import OpenSegment, WriterLock, read_segment, segment_path
 from tests.conftest import AT
+from tests.unit.telemetry.blocks import block
 from tests.unit.telemetry.events import event, seen
 
 EVENTS = [
@@ -25,16 +29,25 @@ EVENTS = [
 ]
 
 
+BLOCKS = [block(b"one\n", AT), block(b"two\nthree\n", AT, place=4), block(b"four", AT, place=14)]
+
+
+def sealed(data: Path, number: int, events: list[Event]) -> str:
+    stem = sealed_stem("s", number, AT)
+    assert seal(data, stem, number, events) == len(events)
+    return stem
+
+
 def hunted(data: Path, stems: list[str], *wanted: str, lane: Lane = ACTUAL) -> dict[str, list[str]]:
-    asked = [lake.Wanted(key, lane, seen(text)) for key, text in enumerate(wanted)]
+    asked = [Wanted(key, lane, seen(text)) for key, text in enumerate(wanted)]
     found: dict[str, list[str]] = {text: [] for text in wanted}
-    for each in lake.hunt(data, asked, stems):
+    for each in hunt(data, asked, stems):
         found[wanted[each.key]].append(each.event.raw.decode())
     return {text: sorted(names) for text, names in found.items()}
 
 
 def test_a_hunt_finds_exactly_what_the_sealed_segments_hold(tmp_path: Path, at: datetime) -> None:
-    stems = [lake.seal(tmp_path, number, lake.day_of(at), part) for number, part in enumerate((EVENTS[:2], EVENTS[2:]))]
+    stems = [sealed(tmp_path, number, part) for number, part in enumerate((EVENTS[:2], EVENTS[2:]))]
     assert hunted(
         tmp_path,
         stems,
@@ -64,8 +77,8 @@ def test_a_hunt_finds_exactly_what_the_sealed_segments_hold(tmp_path: Path, at: 
 
 
 def test_what_is_found_says_what_was_seen_where_and_keeps_the_line(tmp_path: Path, at: datetime) -> None:
-    stem = lake.seal(tmp_path, 1, lake.day_of(at), EVENTS)
-    (found,) = lake.hunt(tmp_path, [lake.Wanted(7, ACTUAL, seen("domain:evil.example"))], [stem])
+    stem = sealed(tmp_path, 1, EVENTS)
+    (found,) = hunt(tmp_path, [Wanted(7, ACTUAL, seen("domain:evil.example"))], [stem])
     assert found.key == 7
     assert found.field == "f0"
     assert found.seen == seen("domain:a.b.evil.example")
@@ -73,23 +86,23 @@ def test_what_is_found_says_what_was_seen_where_and_keeps_the_line(tmp_path: Pat
 
 
 def test_merged_segments_hold_what_their_parts_held(tmp_path: Path, at: datetime) -> None:
-    stems = [lake.seal(tmp_path, number, lake.day_of(at), [each]) for number, each in enumerate(EVENTS)]
+    stems = [sealed(tmp_path, number, [each]) for number, each in enumerate(EVENTS)]
     before = hunted(tmp_path, stems, "domain:evil.example", "cidr:192.0.2.0/24", "url:http://evil.example/a")
-    merged = lake.merge(tmp_path, stems)
+    merged = merge(tmp_path, stems, 4)
     for stem in stems:
-        lake.remove(tmp_path, stem)
+        remove(tmp_path, stem)
     assert hunted(tmp_path, [merged], *before) == before
     index = SealedIndex(tmp_path, merged)
-    assert index.may_hold(ACTUAL, seen("domain:evil.example"))
-    again = lake.merge(tmp_path, [merged, lake.seal(tmp_path, 9, lake.day_of(at), EVENTS[:1])])
+    assert index.may_hold(Sought.of(ACTUAL, seen("domain:evil.example")))
+    again = merge(tmp_path, [merged, sealed(tmp_path, 9, EVENTS[:1])], 9)
     assert again != merged
 
 
 def test_files_that_no_segment_names_are_swept_away(tmp_path: Path, at: datetime) -> None:
-    kept = lake.seal(tmp_path, 1, lake.day_of(at), EVENTS)
-    orphan = lake.seal(tmp_path, 2, lake.day_of(at), EVENTS)
+    kept = sealed(tmp_path, 1, EVENTS)
+    orphan = sealed(tmp_path, 2, EVENTS)
     (tmp_path / f"{kept}.events.parquet.part").touch()
-    lake.sweep(tmp_path, {kept})
+    sweep(tmp_path, {kept})
     names = {path.name for path in (tmp_path / kept).parent.iterdir()}
     stem = kept.rpartition("/")[2]
     assert names == {f"{stem}.events.parquet", f"{stem}.values.parquet", f"{stem}.index"}
@@ -114,19 +127,20 @@ asked = st.one_of(
 def test_an_index_never_denies_what_is_there(
     tmp_path_factory: pytest.TempPathFactory, lines: list[list[str]], wanted: str
 ) -> None:
-    events = [event(AT, str(place), *line) for place, line in enumerate(lines)]
-    growing = GrowingIndex()
-    growing.add(events)
+    builder = IndexBuilder()
+    for observable in (seen(text) for line in lines for text in line):
+        builder.add(ACTUAL, observable.type, observable.value)
+        for name in names_above(observable.value) if observable.type == "domain" else ():
+            builder.add(ACTUAL, "domain", name)
     folder = tmp_path_factory.getbasetemp()
-    growing.write(index_path(folder, "probe"))
-    sealed = SealedIndex(folder, "probe")
+    builder.write(index_path(folder, "probe"))
+    index = SealedIndex(folder, "probe")
     observable = seen(wanted)
     there = any(_satisfies(text, wanted) for line in lines for text in line)
-    assert growing.may_hold(ACTUAL, observable) is there
-    assert sealed.may_hold(ACTUAL, observable) >= there
+    assert index.may_hold(Sought.of(ACTUAL, observable)) >= there
     if observable.type != "cidr":
-        assert sealed.may_hold(ACTUAL, observable) is there
-        assert not sealed.may_hold(TEST, observable)
+        assert index.may_hold(Sought.of(ACTUAL, observable)) is there
+        assert not index.may_hold(Sought.of(TEST, observable))
 
 
 def _satisfies(text: str, wanted: str) -> bool:
@@ -154,19 +168,19 @@ def test_a_damaged_index_is_told_and_not_believed(tmp_path: Path) -> None:
 
 def test_the_open_segment_is_cut_back_to_what_was_committed(tmp_path: Path) -> None:
     segment = OpenSegment(tmp_path, 1, 0)
-    committed = segment.append(EVENTS[:2])
+    committed = segment.append(BLOCKS[0])
     segment.committed(committed)
-    segment.append(EVENTS[2:])
+    segment.append(BLOCKS[1])
     segment.close()
     again = OpenSegment(tmp_path, 1, committed)
-    length = again.append(EVENTS[3:])
+    length = again.append(BLOCKS[2])
     again.close()
-    assert list(read_segment(segment_path(tmp_path, 1), length)) == [*EVENTS[:2], *EVENTS[3:]]
+    assert list(read_segment(segment_path(tmp_path, 1), length)) == [BLOCKS[0], BLOCKS[2]]
 
 
 def test_a_segment_shorter_than_what_was_committed_is_told(tmp_path: Path) -> None:
     segment = OpenSegment(tmp_path, 1, 0)
-    length = segment.append(EVENTS)
+    length = segment.append(BLOCKS[1])
     segment.close()
     with pytest.raises(LakeBroken, match="damaged"):
         list(read_segment(segment_path(tmp_path, 1), length + 1))
@@ -179,11 +193,11 @@ def test_a_full_disk_is_told_and_nothing_counts_as_committed(tmp_path: Path) -> 
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
     try:
         with pytest.raises(LakeBroken, match="cannot be written"):
-            segment.append(EVENTS)
+            segment.append(BLOCKS[1])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)
-    assert list(read_segment(segment_path(tmp_path, 1), segment.append(EVENTS))) == EVENTS
+    assert list(read_segment(segment_path(tmp_path, 1), segment.append(BLOCKS[1]))) == [BLOCKS[1]]
     segment.close()
 
 
@@ -197,8 +211,8 @@ def test_only_one_process_writes_the_open_segment(tmp_path: Path) -> None:
 
 
 def test_events_survive_the_way_through_the_lake(tmp_path: Path) -> None:
-    stem = lake.seal(tmp_path, 1, lake.day_of(AT), EVENTS)
-    merged = lake.merge(tmp_path, [stem])
-    found = lake.hunt(tmp_path, [lake.Wanted(0, ACTUAL, seen("cidr:192.0.0.0/8"))], [merged])
+    stem = sealed(tmp_path, 1, EVENTS)
+    merged = merge(tmp_path, [stem], 1)
+    found = hunt(tmp_path, [Wanted(0, ACTUAL, seen("cidr:192.0.0.0/8"))], [merged])
     raw: list[Event] = [each.event for each in found]
     assert sorted(each.raw for each in raw) == [b"five", b"one", b"two"]

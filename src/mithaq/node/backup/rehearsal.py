@@ -1,6 +1,5 @@
 """Look at a restored node as its own program would: does it open, and is everything there?"""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,7 +19,7 @@ from mithaq.node.data_folder import DataFolder
 from mithaq.node.founding import database_url
 from mithaq.node.migrations import migrate
 from mithaq.node.settings import read_settings
-from mithaq.telemetry.segments import read_segment, segment_path
+from mithaq.telemetry.lake.open_segment import read_segment, segment_path
 from mithaq.telemetry.store import CLOSED, OPEN, SEALED, list_segments
 
 
@@ -98,7 +97,7 @@ def _check_lake(restored: Restored, connection: Connection) -> tuple[int, int]:
     events = 0
     for segment in list_segments(connection, (OPEN, CLOSED)):
         path = segment_path(restored.root, segment.segment)
-        found = _length(read_segment(path, segment.bytes)) if segment.bytes else 0
+        found = sum(block.line_count for block in read_segment(path, segment.bytes))
         if found != segment.events:
             raise BadBackup("the lake misses events of the segment %(segment)s", segment=segment.segment)
         events += found
@@ -107,7 +106,3 @@ def _check_lake(restored: Restored, connection: Connection) -> tuple[int, int]:
         if not all(path.is_file() for path in sealed_files(restored.root, segment)):
             raise BadBackup("the lake misses the segment %(segment)s", segment=segment.segment)
     return events + sum(segment.events for segment in sealed), len(sealed)
-
-
-def _length(events: Iterator[object]) -> int:
-    return sum(1 for _ in events)

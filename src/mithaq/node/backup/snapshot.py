@@ -23,7 +23,7 @@ from mithaq.node.backup.errors import BackupFailed
 from mithaq.node.backup.settings import SNAPSHOT_ATTEMPTS
 from mithaq.node.data_folder import DataFolder
 from mithaq.node.migrations import revision_of
-from mithaq.telemetry.segments import segment_path
+from mithaq.telemetry.lake.open_segment import segment_path
 from mithaq.telemetry.store import CLOSED, OPEN, SEALED, Segment, list_segments
 
 SQLITE, ROWS = "database.sqlite", "database.rows"

@@ -1,6 +1,5 @@
 """The lake and the lines that wait are in a backup as the database of the same instant names them."""
 
-from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,14 +15,17 @@ from mithaq.node.backup.service import backup, restore
 from mithaq.node.backup.snapshot import SEALED_SUFFIXES
 from mithaq.node.composition import Node, compose
 from mithaq.standards.observable import Observable
-from mithaq.telemetry.model import Event, Format
-from mithaq.telemetry.segments import read_segment, segment_path
+from mithaq.telemetry.blocks import Block
+from mithaq.telemetry.lake.index import Sought
+from mithaq.telemetry.lake.open_segment import read_segment, segment_path
+from mithaq.telemetry.lake.tape import Tape
+from mithaq.telemetry.model import Format
 from mithaq.telemetry.settings import TelemetryLimits
 from mithaq.telemetry.spool import spool_folder
 from mithaq.telemetry.store import CLOSED, OPEN, SEALED, Segment, list_segments
-from mithaq.telemetry.tape import Tape
 from tests.unit.node.backup.conftest import PASSPHRASE
 from tests.unit.node.backup.test_backup import going_on
+from tests.unit.telemetry.blocks import block
 
 
 @pytest.fixture
@@ -32,33 +34,30 @@ def db_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'unused.db'}"
 
 
-def events(start: int, count: int, at: datetime) -> list[Event]:
-    found = []
-    for number in range(start, start + count):
-        named = (("query", Observable("domain", f"h{number}.example")),)
-        found.append(Event(f"event-{number}", at, "sensor", "dns", ACTUAL, named, b"{}"))
-    return found
+def lines(start: int, count: int, at: datetime) -> Block:
+    text = b"".join(b'{"query": "h%d.example"}\n' % number for number in range(start, start + count))
+    return block(text, at, source="sensor", place=start << 20)
 
 
-def keep(node: Node, tape: Tape, new: Sequence[Event], at: datetime) -> None:
-    grown = tape.append(new)
+def keep(node: Node, tape: Tape, new: Block, at: datetime) -> None:
+    grown = tape.append(new, at)
     with node.db.write(at) as tx:
         tape.save(tx, grown)
-    tape.committed(grown, new)
+    tape.committed(grown)
 
 
 def test_an_open_segment_is_kept_to_its_committed_length(node: Node, tmp_path: Path, at: datetime) -> None:
     tape = Tape(node.db, node.data, TelemetryLimits())
-    assert tape.start(at)
-    keep(node, tape, events(0, 5, at), at)
-    tape.append(events(5, 5, at))  # written, never committed
+    assert tape.start()
+    keep(node, tape, lines(0, 5, at), at)
+    tape.append(lines(5, 5, at), at)  # written, never committed
     backup(node.folder, node.db, "XA", tmp_path / "b", PASSPHRASE, at)
     tape.close()
     restored = restore(tmp_path / "b", tmp_path / "again", PASSPHRASE)
     (segment,) = segments_of(restored.root)
     path = segment_path(restored.root, segment.segment)
     assert path.stat().st_size == segment.bytes
-    assert [event.event_id for event in read_segment(path, segment.bytes)] == [f"event-{n}" for n in range(5)]
+    assert list(read_segment(path, segment.bytes)) == [lines(0, 5, at)]
     assert examine(restored).events == 5
 
 
@@ -70,13 +69,13 @@ def segments_of(root: Path) -> list[Segment]:
 def test_segments_that_are_sealed_and_merged_meanwhile_are_in_it_whole(
     node: Node, tmp_path: Path, at: datetime
 ) -> None:
-    tape = Tape(node.db, node.data, TelemetryLimits())
-    assert tape.start(at)
+    tape = Tape(node.db, node.data, TelemetryLimits(segment_bytes=1))
+    assert tape.start()
     hunter = Hunter(node.db, node.holdings, node.data, DetectionLimits(segments_before_merge=3))
 
     def turn(number: int) -> None:
         later = at + timedelta(minutes=number)
-        keep(node, tape, events(number * 10, 10, later), later)
+        keep(node, tape, lines(number * 10, 10, later), later)
         tape.turn(later)
         hunter.run(FixedClock(later))
         tape.refresh()
@@ -85,8 +84,8 @@ def test_segments_that_are_sealed_and_merged_meanwhile_are_in_it_whole(
         for number in range(5):
             backup(node.folder, node.db, "XA", tmp_path / f"{number}", PASSPHRASE, at)
     tape.close()
-    (day,) = (node.data / "lake").glob("day=*")
-    assert {path.name.partition(".")[2] for path in day.iterdir()} == {suffix[1:] for suffix in SEALED_SUFFIXES}
+    kept = (node.data / "lake").glob("hour=*/source=sensor/*")
+    assert {path.name.partition(".")[2] for path in kept} == {suffix[1:] for suffix in SEALED_SUFFIXES}
     seen = []
     for number in range(5):
         restored = restore(tmp_path / f"{number}", tmp_path / f"again-{number}", PASSPHRASE)
@@ -94,8 +93,8 @@ def test_segments_that_are_sealed_and_merged_meanwhile_are_in_it_whole(
         seen.append(report.events)
         with closing(compose(restored.root)) as again:
             opened = Tape(again.db, again.data, TelemetryLimits())
-            assert opened.start(at)
-            assert not report.events or opened.may_hold(ACTUAL, Observable("domain", "h1000.example"))
+            assert opened.start()
+            assert not report.events or opened.may_hold([Sought.of(ACTUAL, Observable("domain", "h1000.example"))])
             opened.close()
     assert seen == sorted(seen)
     assert seen[-1] > 0

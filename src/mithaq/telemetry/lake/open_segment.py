@@ -1,38 +1,43 @@
-"""The lake's open end: events are appended to one file until the hunter turns it into Parquet.
+"""The lake's growing ends: blocks of a source are appended to one file until the hunter turns it into Parquet.
 
 The file is written and synced before the transaction that records its length; after a crash it is cut back to
-that length, so every event is in the lake exactly once.
+that length, so every line is in the lake exactly once.
 """
 
 import errno
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 
 from mithaq.kernel.database import EPOCH
 from mithaq.kernel.lane import Lane
-from mithaq.standards.observable import Observable, ObservableType
+from mithaq.telemetry.blocks import Block
 from mithaq.telemetry.errors import LakeBroken
-from mithaq.telemetry.model import Event
+from mithaq.telemetry.model import Format, Source
 
 _LENGTH_BYTES: Final = 4
 _MAX_FRAME_BYTES: Final = 64 << 20
-_SUFFIX: Final = ".events"
+_SUFFIX: Final = ".lines"
 
 
 class _Frame(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    event_id: str
-    at_us: int
     source: str
-    kind: str
+    path: str
+    format: str
     lane: str
-    raw: bytes
-    observables: list[tuple[str, str, str]]
+    file_name: str
+    header: bytes
+    number: int
+    offset: int
+    place: int
+    received_us: int
+    text: bytes
+    checked: bool
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -50,7 +55,7 @@ def segment_path(data: Path, number: int) -> Path:
 
 
 class OpenSegment:
-    """The segment being written."""
+    """A segment being written."""
 
     def __init__(self, data: Path, number: int, committed_bytes: int) -> None:
         path = segment_path(data, number)
@@ -60,15 +65,15 @@ class OpenSegment:
         os.ftruncate(self._descriptor, committed_bytes)
         self.bytes = committed_bytes
 
-    def append(self, events: Sequence[Event]) -> int:
-        """Write the events behind the committed ones, durably; return the length that would commit them.
+    def append(self, block: Block) -> int:
+        """Write a block behind the committed ones, durably; return the length that would commit it.
 
         Raises:
             LakeBroken: the disk is full or fails; nothing was committed, so it may be tried again.
         """
-        block = b"".join(map(_encoded, events))
+        frame = _encoded(block)
         try:
-            if os.pwrite(self._descriptor, block, self.bytes) != len(block):
+            if os.pwrite(self._descriptor, frame, self.bytes) != len(frame):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fdatasync(self._descriptor)
         except OSError as error:
@@ -77,7 +82,7 @@ class OpenSegment:
                 subject=str(self.number),
                 detail=str(error.strerror),
             ) from error
-        return self.bytes + len(block)
+        return self.bytes + len(frame)
 
     def committed(self, length: int) -> None:
         """Move on: the length is in the database."""
@@ -88,25 +93,27 @@ class OpenSegment:
         os.close(self._descriptor)
 
 
-def read_segment(path: Path, committed_bytes: int) -> Iterator[Event]:
-    """Yield the committed events of a segment.
+def read_segment(path: Path, committed_bytes: int) -> Iterator[Block]:
+    """Yield the committed blocks of a segment.
 
     Raises:
         LakeBroken: the file is shorter than what was committed, or its frames are damaged.
     """
     left = committed_bytes
+    if not left:  # a crash may lie between the row of a new segment and its file
+        return
     with path.open("rb", buffering=1 << 20) as file:
         while left > 0:
             size = int.from_bytes(file.read(_LENGTH_BYTES), "big")
             frame = file.read(size) if 0 < size <= _MAX_FRAME_BYTES else b""
             if len(frame) != size or not frame:
                 raise LakeBroken("the segment is damaged", subject=path.name)
-            yield _event(frame, path)
+            yield _block(frame, path)
             left -= _LENGTH_BYTES + size
 
 
 class WriterLock:
-    """Held by the one process that writes the open segment."""
+    """Held by the one process that writes the open segments."""
 
     def __init__(self, data: Path) -> None:
         folder = open_folder(data)
@@ -126,26 +133,41 @@ class WriterLock:
         os.close(self._descriptor)
 
 
-def _encoded(event: Event) -> bytes:
+def _encoded(block: Block) -> bytes:
+    source = block.source
     frame = _ENCODER.encode(
         _Frame(
-            event.event_id,
-            (event.at - EPOCH) // timedelta(microseconds=1),
-            event.source,
-            event.kind,
-            str(event.lane),
-            event.raw,
-            [(field, observable.type, observable.value) for field, observable in event.observables],
+            source=source.name,
+            path=source.path,
+            format=source.format.value,
+            lane=str(source.lane),
+            file_name=block.file_name,
+            header=block.header,
+            number=block.number,
+            offset=block.offset,
+            place=block.place,
+            received_us=(block.received_at - EPOCH) // timedelta(microseconds=1),
+            text=block.text,
+            checked=block.checked,
         )
     )
     return len(frame).to_bytes(_LENGTH_BYTES, "big") + frame
 
 
-def _event(frame: bytes, path: Path) -> Event:
+def _block(frame: bytes, path: Path) -> Block:
     try:
         read = _DECODER.decode(frame)
-    except msgspec.DecodeError as error:
+        source = Source(read.source, read.path, Format(read.format), Lane(read.lane))
+    except (msgspec.DecodeError, ValueError) as error:
         raise LakeBroken("the segment is damaged", subject=path.name, private=str(error)) from error
-    observables = ((field, Observable(cast("ObservableType", kind), value)) for field, kind, value in read.observables)
-    at: datetime = EPOCH + timedelta(microseconds=read.at_us)
-    return Event(read.event_id, at, read.source, read.kind, Lane(read.lane), tuple(observables), read.raw)
+    return Block(
+        source=source,
+        file_name=read.file_name,
+        header=read.header,
+        number=read.number,
+        offset=read.offset,
+        place=read.place,
+        received_at=EPOCH + timedelta(microseconds=read.received_us),
+        text=read.text,
+        checked=read.checked,
+    )

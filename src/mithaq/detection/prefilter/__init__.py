@@ -1,0 +1,1 @@
+"""Which raw lines may hold something that is looked for? Asked of every line, before anything is parsed."""

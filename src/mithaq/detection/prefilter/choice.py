@@ -1,0 +1,23 @@
+"""Take the compiled form where it was compiled, else the portable one, and say which."""
+
+import logging
+from typing import Literal
+
+from mithaq.detection.prefilter.compiled import CompiledPrefilter, is_compiled
+from mithaq.detection.prefilter.model import Prefilter
+from mithaq.detection.prefilter.portable import PortablePrefilter
+
+_log = logging.getLogger(__name__)
+
+
+def prefilter(form: Literal["best", "portable"] = "best") -> Prefilter:
+    """Return an empty set in the best form that this installation has, or in the portable one."""
+    if form == "portable":
+        return PortablePrefilter()
+    if is_compiled():
+        return CompiledPrefilter()
+    _log.warning(
+        "the compiled prefilter is missing, detection uses the slower portable one; with a C compiler installed,"
+        " `python -m mithaq.detection.prefilter.build` makes it"
+    )
+    return PortablePrefilter()

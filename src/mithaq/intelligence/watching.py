@@ -1,0 +1,89 @@
+"""What the sensors are to look for: the observables of the indicators that are active, and whose they are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final, cast
+
+from sqlalchemy import Connection, bindparam, or_, select, tuple_
+
+from mithaq.intelligence import reading
+from mithaq.intelligence.tables import objects, observables
+from mithaq.intelligence.tokens import index_key
+from mithaq.kernel.database import EPOCH
+from mithaq.kernel.lane import Lane
+from mithaq.standards.observable import Observable, ObservableType
+
+_PAGE: Final = 10_000
+_KEYS_A_QUERY: Final = 200
+_ACTIVE: Final = (
+    objects.c.type == "indicator",
+    objects.c.stands,
+    objects.c.matchable,
+    objects.c.revoked.is_(False),
+    or_(objects.c.valid_until.is_(None), objects.c.valid_until > bindparam("at", type_=objects.c.valid_until.type)),
+)
+_EVERY: Final = (
+    select(objects.c.row, objects.c.lane, observables.c.type, observables.c.key)
+    .join(objects, objects.c.row == observables.c.object)
+    .where(observables.c.sufficient, *_ACTIVE)
+)
+_NAMED: Final = (
+    select(observables.c.type, observables.c.key, objects.c.row, objects.c.stix_id)
+    .join(objects, objects.c.row == observables.c.object)
+    .where(
+        tuple_(observables.c.type, observables.c.key).in_(bindparam("keys", expanding=True)),
+        observables.c.sufficient,
+        objects.c.lane == bindparam("lane"),
+        *_ACTIVE,
+    )
+)
+_STANDING: Final = select(objects.c.row, objects.c.stix_id, objects.c.modified).where(
+    objects.c.stix_id.in_(bindparam("ids", expanding=True)), objects.c.lane == bindparam("lane"), objects.c.stands
+)
+
+
+def every_observable(connection: Connection, at: datetime) -> Iterator[tuple[Lane, Observable]]:
+    """Yield every observable that alone makes an active indicator true, with the indicator's lane."""
+    lanes: dict[str, Lane] = {}
+    hashed: list[int] = []
+    found = connection.execution_options(yield_per=_PAGE).execute(_EVERY, {"at": at})
+    for row, lane, kind, key in found:
+        if key.startswith("sha256:"):
+            hashed.append(row)
+            continue
+        yield lanes.get(lane) or lanes.setdefault(lane, Lane(lane)), Observable(kind, key)
+    for start in range(0, len(hashed), _PAGE):
+        for stored in reading.by_rows(connection, hashed[start : start + _PAGE]):
+            yield from ((stored.lane, each) for each in stored.stix.observables)
+
+
+def looked_for(
+    connection: Connection, wanted: Iterable[Observable], lane: Lane, at: datetime
+) -> dict[Observable, list[int]]:
+    """Return, for each of these observables, the rows of the active indicators that it makes true.
+
+    Of an indicator its newest version that stands counts, and no other.
+    """
+    keys = {(item.type, index_key(item)): item for item in wanted}
+    named: dict[Observable, list[Any]] = defaultdict(list)
+    asked = list(keys)
+    for start in range(0, len(asked), _KEYS_A_QUERY):
+        part = {"keys": asked[start : start + _KEYS_A_QUERY], "lane": lane.value, "at": at}
+        for row in connection.execute(_NAMED, part):
+            named[keys[cast("ObservableType", row.type), row.key]].append(row)
+    newest = _newest(connection, sorted({row.stix_id for rows in named.values() for row in rows}), lane)
+    return {item: sorted({row.row for row in rows} & newest) for item, rows in named.items()}
+
+
+def _newest(connection: Connection, stix_ids: Sequence[str], lane: Lane) -> set[int]:
+    """Return the row of the newest version that stands of each of these objects."""
+    newest: dict[str, tuple[datetime, int]] = {}
+    for start in range(0, len(stix_ids), _KEYS_A_QUERY):
+        part = {"ids": stix_ids[start : start + _KEYS_A_QUERY], "lane": lane.value}
+        for row in connection.execute(_STANDING, part):
+            version = (row.modified or EPOCH, row.row)
+            newest[row.stix_id] = max(version, newest.get(row.stix_id, version))
+    return {row for _, row in newest.values()}

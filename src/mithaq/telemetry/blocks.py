@@ -1,0 +1,94 @@
+"""Whole lines as they lie in a source's file: what is scanned and kept as it is, and parsed only where it must be."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from mithaq.telemetry.errors import BadLine
+from mithaq.telemetry.model import BrokenLine, Event, Source
+from mithaq.telemetry.parsers.line import LineParser
+
+Span = tuple[int, int]
+"""Where a line lies in its block: its first byte and the one behind its last, without the line feed."""
+
+_HEADER: Final = b"#"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole lines of one source, one after the other.
+
+    `header` is what the parser must know before the first line; `number`, `offset` and `place` are those of that line.
+    `checked`: every line was parsed when it came, and those that are broken have been told.
+    """
+
+    source: Source
+    file_name: str
+    header: bytes
+    number: int
+    offset: int
+    place: int
+    received_at: datetime
+    text: bytes
+    checked: bool
+
+    @property
+    def line_count(self) -> int:
+        """Return how many lines there are."""
+        return self.text.count(b"\n") + (self.text[-1:] not in {b"\n", b""})
+
+    def header_after(self) -> bytes:
+        """Return what the parser must know to go on behind this block."""
+        parser = self._parser()
+        for start, end in self._headers():
+            _parsed(parser, self, start, end)
+        return parser.state
+
+    def events(self) -> Iterator[Event | BrokenLine]:
+        """Yield the event of every line that has one, and what is broken."""
+        parser, start = self._parser(), 0
+        for number, line in enumerate(self.text.split(b"\n"), self.number):
+            try:
+                event = parser.parse(line, self.place + start, self.received_at)
+            except BadLine as error:
+                yield BrokenLine(self.source.name, number, self.offset + start, str(error))
+            else:
+                if event is not None:
+                    yield event
+            start += len(line) + 1
+
+    def events_at(self, spans: Sequence[Span]) -> Iterator[Event]:
+        """Yield the events of these lines, which stand in order; a broken one gives none."""
+        if not spans:
+            return
+        parser = self._parser()
+        for start, end in _in_order(self._headers(), spans):
+            event = _parsed(parser, self, start, end)
+            if event is not None:
+                yield event
+
+    def _parser(self) -> LineParser:
+        return LineParser(self.source, state=self.header, file_name=self.file_name)
+
+    def _headers(self) -> Iterator[Span]:
+        start = 0 if self.text.startswith(_HEADER) else self.text.find(b"\n#") + 1
+        while start or self.text.startswith(_HEADER):
+            end = self.text.find(b"\n", start)
+            end = len(self.text) if end < 0 else end
+            yield start, end
+            start = self.text.find(b"\n#", end) + 1
+            if not start:
+                return
+
+
+def _parsed(parser: LineParser, block: Block, start: int, end: int) -> Event | None:
+    try:
+        return parser.parse(block.text[start:end], block.place + start, block.received_at)
+    except BadLine:
+        return None
+
+
+def _in_order(headers: Iterable[Span], spans: Sequence[Span]) -> list[Span]:
+    """Put the header lines between those asked for, each once."""
+    return sorted({*headers, *spans})
