@@ -15,7 +15,7 @@ from mithaq.exchange.misp.serving import Serving
 from mithaq.exchange.misp.settings import MAX_FOUND
 from mithaq.exchange.misp.visit import Visit
 from mithaq.standards.misp.mapping import derived
-from mithaq.standards.misp.parts import Kind, Part, find, parts
+from mithaq.standards.misp.parts import Kind, Part, analyst_data, find, parts
 from mithaq.standards.stix import is_uuid
 
 _NO_CLUSTER = "Invalid galaxy cluster"
@@ -55,6 +55,20 @@ class Looking:
             raise BadMisp("event reports are asked for by their event: event_id:uuid")
         _, event = self._serving.event(visit.reader, uuid, at, visit.way)
         return ok([{"EventReport": each.part} for each in parts(event) if each.kind == "EventReport"])
+
+    def one_analyst_data(self, visit: Visit, at: datetime) -> Answer:
+        """Answer a note, an opinion or a relationship of an analyst, as it stands in an event.
+
+        Raises:
+            Refused: there is none for who asks.
+        """
+        kind, uuid = visit.place.parts[-2].lower(), visit.place.parts[-1].lower()
+        heads = self._serving.heads(visit.reader, at) if is_uuid(uuid) else []
+        for _, event in self._serving.events(visit.reader, self._serving.mentioning(heads, uuid), at, visit.way):
+            for name, said in analyst_data(event):
+                if str(said.get("uuid", "")).lower() == uuid and kind in ("all", name.lower()):
+                    return ok({name: said})
+        raise Refused(404, "Invalid analyst data")
 
     def tags(self, visit: Visit, at: datetime) -> Answer:
         """Answer the tags of the events there are, each with how many events carry it."""

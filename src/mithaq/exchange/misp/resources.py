@@ -147,6 +147,8 @@ class Resources:
                 return looking.search_tags
             case ("tags", "view", _):
                 return looking.one_tag
+            case ("analyst_data", "view", _, _):
+                return looking.one_analyst_data
             case ("galaxies",) | ("galaxies", "index"):
                 return looking.galaxies
             case ("galaxies", "view", _):

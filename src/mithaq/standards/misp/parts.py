@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 Kind = Literal["Attribute", "Object", "ObjectReference", "EventReport"]
+Analyst = Literal["Note", "Opinion", "Relationship"]
 Part = dict[str, Any]
+
+ANALYST: Final[tuple[Analyst, ...]] = ("Note", "Opinion", "Relationship")
 
 _LOCAL: Final = frozenset({"id", "event_id", "object_id", "org_id", "orgc_id"})
 """Numbers of one server, which mean nothing at another."""
@@ -20,7 +23,7 @@ class Found:
 
     kind: Kind
     part: Part
-    siblings: list[Any]
+    siblings: Any
     parent: Part | None = None
 
 
@@ -40,6 +43,19 @@ def find(event: Mapping[str, Any], uuid: str, kind: Kind | None = None) -> Found
         if kind in (None, each.kind) and str(each.part.get("uuid", "")).lower() == uuid.lower():
             return each
     return None
+
+
+def analyst_data(event: Mapping[str, Any]) -> Iterator[tuple[Analyst, Part]]:
+    """Yield what analysts say of an event, of its parts, and of what another analyst says (MISP 2.5)."""
+    for holder in (event, *(each.part for each in parts(event))):
+        yield from _said_of(holder)
+
+
+def clusters(event: Mapping[str, Any]) -> Iterator[Part]:
+    """Yield the galaxy clusters that are attached to an event or to its parts."""
+    for holder in (event, *(each.part for each in parts(event))):
+        for galaxy in _dicts(holder.get("Galaxy")):
+            yield from _dicts(galaxy.get("GalaxyCluster"))
 
 
 def is_deleted(part: Mapping[str, Any]) -> bool:
@@ -101,10 +117,18 @@ def _replace_inside(held: Part, named: list[Any]) -> None:
     held["Attribute"] = [*(each for each in standing if str(each.get("uuid", "")).lower() not in known), *given]
 
 
+def _said_of(holder: Mapping[str, Any]) -> Iterator[tuple[Analyst, Part]]:
+    for kind in ANALYST:
+        for each in _dicts(holder.get(kind)):
+            yield kind, each
+            yield from _said_of(each)
+
+
 def _listed(holder: Mapping[str, Any], kind: Kind, parent: Part | None = None) -> Iterator[Found]:
     held = holder.get(kind)
-    if not isinstance(held, list):
-        return
-    for each in held:
-        if isinstance(each, dict):
-            yield Found(kind, each, held, parent)
+    for each in _dicts(held):
+        yield Found(kind, each, held, parent)
+
+
+def _dicts(value: Any) -> list[Part]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
