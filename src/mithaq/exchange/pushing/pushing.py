@@ -17,7 +17,7 @@ from mithaq.exchange.misp.model import Head, Reader
 from mithaq.exchange.misp.serving import Serving, event_file
 from mithaq.exchange.pushing import settings, store
 from mithaq.exchange.pushing.errors import EventNotTaken, TargetGone, UnknownTarget
-from mithaq.exchange.pushing.model import Pushed, Target, Went
+from mithaq.exchange.pushing.model import Last, Pushed, Target, Went
 from mithaq.exchange.sources.credentials import Vault
 from mithaq.exchange.sources.errors import Cut, SourceRefused, SourceUnreachable, SourceUnreadable
 from mithaq.exchange.sources.model import PRIVATE_NETWORK
@@ -68,7 +68,12 @@ class Pushing:
         budget = Budget(self._clock_s)
         private = PRIVATE_NETWORK in target.flags
         with Web(target.address, headers, budget, may_be_private=private) as web:
-            return _Run(target, web, self._db, self._serving, self._clock, by).run(dry_run=dry_run)
+            done = _Run(target, web, self._db, self._serving, self._clock, by).run(dry_run=dry_run)
+        if not dry_run:
+            at = self._clock.now()
+            with self._db.write(at) as tx:
+                store.note_last(tx, target, Last.of(done, at))
+        return done
 
 
 class _Run:

@@ -58,9 +58,6 @@ _GALAXIES: Final = {
     "course-of-action": "mitre-course-of-action",
 }
 _ANALYSTS: Final = frozenset({"note", "opinion", "relationship"})
-_ANALYST_SENTENCE: Final = (
-    "a %(type)s of this nation goes into no event: TAXII has it; those of a MISP event go out with that, as they came"
-)
 _SAID_ELSEWHERE: Final = frozenset(
     {"type", "spec_version", "id", "created", "modified", "created_by_ref", "object_marking_refs", "labels", "lang"}
 )
@@ -101,7 +98,16 @@ def said(fields: Mapping[str, Any], at: datetime | None = None) -> Said:
             made.attributes = [_over(each, ends) for each in made.attributes]
         _missing(fields, made)
     elif kind in _ANALYSTS:
-        _lose(made, fields, Reason("misp-analyst-data", _ANALYST_SENTENCE, {"type": kind}))
+        _lose(
+            made,
+            fields,
+            Reason(
+                "misp-analyst-data",
+                "a %(type)s of this nation goes into no event; those that came with a MISP event go out with it",
+                {"type": kind},
+                "share it by TAXII",
+            ),
+        )
     elif not made.losses:
         _lose(
             made,

@@ -313,3 +313,28 @@ def test_a_target_belongs_to_a_constituent_and_its_key_is_sealed(served: Served,
         push(served)
     with pytest.raises(UnknownTarget):
         served.node.push_targets.remove(GRID, at, by="operator")
+
+
+def test_what_the_last_push_came_to_is_kept_and_a_dry_run_is_none(served: Served) -> None:
+    served.collection()
+    uuids = days(served, 3)
+    peer = Peer()
+    peer.replies = {uuids[0]: Reply(b"oops", 500)}
+    with scripted(peer) as world:
+        aim(served, world.address)
+        push(served, dry_run=True)
+        assert served.node.push_targets.standing(GRID, 10)[1:] == (None, [])
+        push(served)
+        _, last, sent = served.node.push_targets.standing(GRID, 10)
+        assert last is not None
+        assert (last.taken, last.failed_count, last.reason, last.left) == (2, 1, None, ())
+        assert [(each.uuid, each.reason.code) for each in last.failed if each.reason] == [(uuids[0], "source-failed")]
+        assert {each.uuid for each in sent} == set(uuids), "what left may have arrived, whatever was answered"
+        assert len(served.node.push_targets.standing(GRID, 1)[2]) == 1
+    push(served)
+    _, last, _ = served.node.push_targets.standing(GRID, 10)
+    assert last is not None
+    assert last.reason is not None
+    assert last.reason.code == "source-unreachable"
+    aim(served, "https://misp.grid.example/")
+    assert served.node.push_targets.standing(GRID, 10)[1] is None
