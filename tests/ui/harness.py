@@ -9,15 +9,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from pathlib import Path
 
 import uvicorn
 
 from mithaq.detection.record import record_hits
+from mithaq.exchange.pushing import store as pushed
+from mithaq.exchange.pushing.model import Last, Went
 from mithaq.exchange.sources import store as sources
 from mithaq.exchange.sources.model import Unfit
-from mithaq.intelligence.model import ReleaseInstruction
+from mithaq.intelligence.imports.inbox import Inbox, InboxSettings
+from mithaq.intelligence.model import ImportTerms, ReleaseInstruction
 from mithaq.kernel.clock import SystemClock
+from mithaq.kernel.lane import ACTUAL
 from mithaq.kernel.reason import Reason
 from mithaq.nations.people.model import Role
 from mithaq.node.composition import Node
@@ -105,6 +110,39 @@ def follow_sources(node: Node) -> None:
         sources.put_aside(tx, failed.id, [Unfit(HOSTILE[:80], b"{}", why)])
 
 
+def receive_reports(node: Node) -> None:
+    """A report that waits, one that was read, and one that could not be."""
+    inbox, terms = Inbox(node.holdings, node.warning_lists), ImportTerms(node.nation, ACTUAL)
+    texts = {
+        "تحذير: نطاقات تصيّد جديدة": "رُصد login[.]post-rimal[.]example ثم 203[.]0[.]113[.]77\nانظر http://8.8.8.8/",
+        HOSTILE.replace("\u202e", ""): "evil[.]example",
+    }
+    for number, (subject, text) in enumerate(texts.items()):
+        message = EmailMessage()
+        message["From"], message["Message-ID"] = "cert@partner.example", f"<{number}@partner.example>"
+        message["Subject"] = subject
+        message.set_content(text)
+        message.add_attachment(b"{}", maintype="application", subtype="json", filename="bundle.json")
+        inbox.take(message.as_bytes(), f"{number}.eml", InboxSettings(), terms, node.clock.now())
+    inbox.close(2, node.clock.now())
+    inbox.take(None, "far-too-large.eml", InboxSettings(), terms, node.clock.now())
+
+
+def push_to_constituents(node: Node) -> None:
+    """A target that took one event and not another, and one to which nothing was pushed yet."""
+    at = node.clock.now()
+    for who in ("grid-operator", "central-bank"):
+        node.push_targets.add(who, f"https://misp.{who}.example/", "k" * 40, at, by="operator")
+    why = Reason("event-not-taken", "it does not take the event: status %(status)s", {"status": 403})
+    uuids = [f"5b8f0b1e-1234-4abc-8def-0000000000e{number}" for number in range(3)]
+    failed = (Went(uuids[1], "failed", why),)
+    with node.db.write(at) as tx:
+        found = pushed.find(tx.connection, "grid-operator")
+        assert found is not None
+        pushed.note(tx, "grid-operator", uuids[0], int(at.timestamp()))
+        pushed.note_last(tx, found[0], Last(at, 1, 3, 1, (uuids[2],), failed, None))
+
+
 @contextmanager
 def serve(folder: Path, port: int = 0) -> Iterator[Served]:
     """Serve the first nation's pages until the block ends."""
@@ -112,6 +150,8 @@ def serve(folder: Path, port: int = 0) -> Iterator[Served]:
     node = node_of(countries[0], folder, SystemClock())
     serve_constituents(node)
     follow_sources(node)
+    receive_reports(node)
+    push_to_constituents(node)
     listener = socket.socket()
     listener.bind(("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(create_app(node), log_level="warning", ws="none"))

@@ -7,7 +7,7 @@ an object that several events share has one version that stands.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from mithaq.intelligence.model import ForeignEvent, NewEvent
 from mithaq.intelligence.tables import misp_event_objects, misp_events, originals
@@ -87,6 +87,16 @@ def keep(tx: Transaction, new: NewEvent) -> int:
     number = int(tx.execute(misp_events.insert().values(**values).returning(misp_events.c.id)).scalar_one())
     insert_ignore(tx, misp_event_objects, [{"event": number, "stix_id": each} for each in sorted(new.object_ids)])
     return number
+
+
+def forget(tx: Transaction, event: ForeignEvent) -> None:
+    """Forget every version of an event that its giver takes back; the originals stay with what still refers to them."""
+    mine = (
+        misp_events.c.uuid == event.uuid, misp_events.c.lane == str(event.lane), misp_events.c.nation == event.nation
+    )  # fmt: skip
+    numbers = select(misp_events.c.id).where(*mine)
+    tx.execute(delete(misp_event_objects).where(misp_event_objects.c.event.in_(numbers)))
+    tx.execute(delete(misp_events).where(*mine))
 
 
 def of_uuid(connection: Connection, uuid: str, lane: Lane) -> list[ForeignEvent]:

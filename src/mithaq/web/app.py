@@ -33,9 +33,11 @@ from mithaq.web import (
     overview,
     partner_keys,
     people,
+    pushing,
     release_log,
     releases,
     remarks,
+    reports,
     sign_in,
     sources,
 )
@@ -47,6 +49,7 @@ from mithaq.web.site import Site
 DOORS = (
     *overview.DOORS,
     *importing.DOORS,
+    *reports.DOORS,
     *remarks.DOORS,
     *intelligence.DOORS,
     *lookup.DOORS,
@@ -64,6 +67,7 @@ DOORS = (
     *sign_in.DOORS,
     *sources.DOORS,
     *constituents.DOORS,
+    *pushing.DOORS,
     *people.DOORS,
     *audit.DOORS,
 )

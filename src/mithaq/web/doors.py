@@ -35,6 +35,8 @@ class Access(Enum):
 
 THEMES = ("auto", "light", "dark")
 _YEAR_S = 365 * 24 * 3600
+_MISSING = frozenset({"not-in-tray"})
+"""Errors that say that there is no such thing, whatever their codes begin with."""
 NOUNS = (
     ("/", msgid("Overview"), Verb.NODE_READ),
     ("/intelligence", msgid("Intelligence"), Verb.INTELLIGENCE_READ),
@@ -261,6 +263,6 @@ def _not_permitted(visit: Visit, reason: Reason) -> Response:
 def _explained(visit: Visit, error: Error) -> Response:
     if visit.body:
         return JSONResponse({"detail": visit.words.error(error), "code": error.code}, status_code=422)
-    missing = error.code.startswith("unknown-")
+    missing = error.code.startswith("unknown-") or error.code in _MISSING
     title = msgid("Not found") if missing else msgid("Not done")
     return visit.refuse(404 if missing else 422, title, sentence=visit.words.error(error))

@@ -84,7 +84,7 @@ class Catalogue:
         """Return what the statements ask with: shelves, classes that pass, vetoed ids."""
         chosen = list(self.shelves) if only is None else [only]
         classes = [each for one in chosen for each in self._classes[one]]
-        return {"shelves": chosen, "classes": classes, "vetoed": self._vetoed, **more}
+        return {"shelves": chosen, "classes": classes, "vetoed": self._vetoed, "at": self.at, **more}
 
     def heads(self) -> list[Head]:
         """Return the heads of all events; own ones without a timestamp as yet."""
@@ -128,9 +128,8 @@ class Catalogue:
         removed = {_day(row): row for row in store.gone_days(self.connection, self.asked())}
         for key in sorted({*present, *removed}, key=lambda each: (each.day, each.tlp, each.pap)):
             counted = [row for row in (present.get(key), removed.get(key)) if row is not None]
-            marks = [
-                [row.count, row.newest] if row is not None else None for row in (present.get(key), removed.get(key))
-            ]
+            is_there, is_gone = present.get(key), removed.get(key)
+            marks = [_mark(is_there), [is_gone.count, is_gone.newest] if is_gone is not None else None]
             yield Head(
                 uuid=key.uuid(self.organisation.uuid),
                 kind="day",
@@ -174,7 +173,7 @@ class Catalogue:
                     tags=label_tags(tlp, pap),
                     shelf=shelf.id,
                     source=row.row,
-                    fingerprint=_fingerprint([row.row, [known.count, known.newest, tlp, pap] if known else None]),
+                    fingerprint=_fingerprint([row.row, [*(_mark(known) or ()), tlp, pap] if known else None]),
                 )
 
     def _foreign(self, only: ForeignEvent | None = None) -> Iterator[Head]:
@@ -283,6 +282,13 @@ def _foreign_head(event: ForeignEvent, tlp: Tlp, pap: Pap, shelf: Shelf) -> Head
 
 def _day(row: Any) -> Day:
     return Day(row.day, Tlp(row.tlp), Pap(row.pap))
+
+
+def _mark(counted: Any | None) -> list[int] | None:
+    """Return what changes when the objects behind an event do, or when one of them is over."""
+    if counted is None:
+        return None
+    return [counted.count, counted.newest, *([counted.over] if counted.over else [])]
 
 
 def _fingerprint(marks: Any) -> str:

@@ -64,12 +64,12 @@ def own_event(
 
 
 def report_event(
-    head: Head, report: Fields, referred: Sequence[tuple[Fields, bool]], way: Way
+    head: Head, report: Fields, referred: Sequence[tuple[Fields, bool]], way: Way, at: datetime | None = None
 ) -> tuple[dict[str, Any], list[Loss]]:
     """Return a report as an event, with what is lost; each object with whether the event is where its uuid lives."""
     made = Said()
     for fields, is_home in referred:
-        each = said(fields)
+        each = said(fields, at)
         if not is_home:
             each.attributes = [a | {"uuid": derived(head.uuid, a["uuid"])} for a in each.attributes]
         made.attributes += each.attributes
@@ -95,7 +95,7 @@ def report_event(
 def _of_day(catalogue: Catalogue, head: Head, day: Day, way: Way) -> dict[str, Any] | None:
     attributes: list[dict[str, Any]] = []
     for _, fields in _released_of_day(catalogue, day):
-        attributes += said(fields).attributes
+        attributes += said(fields, catalogue.at).attributes
     asked = catalogue.asked(day=day.day, tlp=int(day.tlp), pap=int(day.pap))
     recipient = catalogue.shelves[head.shelf].recipient
     for row in store.gone_of_day(catalogue.connection, asked):
@@ -135,7 +135,7 @@ def _of_report(catalogue: Catalogue, head: Head, row: int, way: Way) -> dict[str
     referred = [
         (fields, _is_home(row, homes[stix_id], days[stix_id])) for stix_id, fields in _released(catalogue, rows)
     ]
-    return report_event(head, msgspec.json.decode(bytes(found.body)), referred, way)[0]
+    return report_event(head, msgspec.json.decode(bytes(found.body)), referred, way, catalogue.at)[0]
 
 
 def _is_home(report: int, homes: Sequence[Any], day: int | None) -> bool:

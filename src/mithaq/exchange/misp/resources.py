@@ -1,33 +1,80 @@
 """Every address of the doors of MISP, worked out for one account: no HTTP in it but the status."""
 
-import hashlib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from mithaq.exchange.misp.answers import Answer, Refused, ok, unknown
-from mithaq.exchange.misp.errors import BadMisp
+from mithaq.exchange.misp.changing import Changing
+from mithaq.exchange.misp.describing import Describing, tested
+from mithaq.exchange.misp.keeping import Keeping
+from mithaq.exchange.misp.looking import Looking
 from mithaq.exchange.misp.searches import Searches
 from mithaq.exchange.misp.serving import Serving, digest, event_file, manifest
-from mithaq.exchange.misp.settings import MAX_VALUES, MISP_VERSION
+from mithaq.exchange.misp.sighting import Sightings
 from mithaq.exchange.misp.visit import Visit
 from mithaq.exchange.misp.writing import Writing
+from mithaq.exchange.taxii.posting import Posting
+from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.warninglists import WarningLists
-from mithaq.kernel.clock import rfc3339
+from mithaq.kernel.database import Database
 from mithaq.standards.misp.labels import Way
-from mithaq.standards.observable import recognise
+from mithaq.standards.misp.parts import Kind
+
+Reading = Callable[[Visit, datetime], Answer]
 
 _READING: Final = ("GET", "POST")
+_NONE_KEPT: Final = frozenset(
+    {
+        "communities", "correlation_exclusions", "decaying_model", "event_blocklists", "event_delegations",
+        "noticelists", "object_templates", "org_blocklists", "shadow_attributes", "taxonomies", "user_settings",
+    }
+)  # fmt: skip
+"""What a MISP keeps and this node does not: an index of it is empty, and none of it can be viewed."""
+
+_FOR_ADMINISTRATORS: Final = frozenset(
+    {"admin", "auth_keys", "cryptographic_keys", "feeds", "jobs", "logs", "servers", "users"}
+)
+_KIND_OF: Final[Mapping[str, Kind]] = {
+    "attributes": "Attribute",
+    "objects": "Object",
+    "object_references": "ObjectReference",
+    "event_reports": "EventReport",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What stands behind the addresses."""
+
+    serving: Serving
+    keeping: Keeping
+    writing: Writing
+    changing: Changing
+    sightings: Sightings
+    warning_lists: WarningLists
+
+    @staticmethod
+    def over(
+        db: Database, holdings: Holdings, posting: Posting, serving: Serving, warning_lists: WarningLists
+    ) -> "Services":
+        """Return them for one node."""
+        keeping = Keeping(db, holdings, posting, serving.organisation)
+        writing, changing = Writing(db, serving, keeping), Changing(keeping)
+        return Services(serving, keeping, writing, changing, Sightings(db, holdings, posting, serving), warning_lists)
 
 
 class Resources:
     """Answer visits."""
 
-    def __init__(self, serving: Serving, writing: Writing, warning_lists: WarningLists) -> None:
-        self._serving = serving
-        self._searches = Searches(serving)
-        self._writing = writing
-        self._warning_lists = warning_lists
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._serving = services.serving
+        self._searches = Searches(services.serving)
+        self._looking = Looking(services.serving)
+        self._describing = Describing(services.serving.organisation, services.keeping, services.warning_lists)
 
     def answer(self, visit: Visit, at: datetime) -> Answer:
         """Answer one request.
@@ -35,90 +82,176 @@ class Resources:
         Raises:
             Refused, Error: there is no such address, or not like this.
         """
-        found = self._reader(visit)
+        parts = _plain(visit.place.parts)
+        found = self._whole(parts) or self._part(parts) or self._about(parts)
         if found is not None:
             if visit.method not in _READING:
                 raise Refused(405, "Method not allowed", {"allow": ", ".join(_READING)})
             return found(visit, at)
         if visit.method != "POST":
-            raise _not_done()
-        return self._written(visit, at)
+            raise _not_done(parts)
+        return self._event_written(parts, visit, at) or self._part_written(parts, visit, at)
 
     def exists(self, visit: Visit, at: datetime) -> Answer:
-        """Answer a HEAD: whether an event or an attribute is there, without building the event."""
-        match visit.place.parts:
+        """Answer a HEAD: whether an event or a part is there, without building an event that is asked for itself."""
+        match _plain(visit.place.parts):
             case ("events", "view", uuid):
                 if any(head.uuid == uuid.lower() for head in self._serving.heads(visit.reader, at)):
                     return Answer(200, b"")
                 raise unknown()
             case _:
-                return Answer(self.answer(visit, at).status, b"")
+                return Answer(self.answer(replace(visit, method="GET"), at).status, b"")
 
-    def _reader(self, visit: Visit) -> Callable[[Visit, datetime], Answer] | None:
-        match visit.place.parts:
+    def _whole(self, parts: tuple[str, ...]) -> Reading | None:
+        """Return what answers about events, attributes and sightings."""
+        services = self._services
+        match parts:
             case ("feed", "manifest"):
                 return self._manifest
             case ("feed", "hashes.csv"):
                 return self._hashes
             case ("feed", _) | ("events", "view", _):
                 return self._event
-            case ("servers", "getVersion") | ("servers", "getPyMISPVersion"):
-                return self._version
-            case ("servers", "postTest"):
-                return _tested
-            case ("servers", "getAvailableSyncFilteringRules"):
-                return lambda *_: ok({"organisations": [], "tags": []})
-            case ("users", "view", "me"):
-                return self._user
             case ("events",) | ("events", "index"):
                 return self._searches.index
             case ("events", "restSearch"):
                 return self._searches.events
             case ("attributes", "restSearch"):
                 return self._searches.attributes
+            case ("attributes",) | ("attributes", "index"):
+                return self._searches.attribute_index
             case ("attributes", "view", _):
                 return self._searches.attribute
-            case ("shadow_attributes", "index") | ("analyst_data", "indexMinimal") | ("analyst_data", "index", _):
-                return lambda *_: ok([])
-            case ("galaxy_clusters", "restSearch"):
-                return lambda *_: ok({"response": []})
+            case ("objects", "restSearch"):
+                return self._searches.objects
             case ("sightings", "restSearch", context):
-                return lambda each, at: self._sightings(each, at, context)
-            case ("warninglists", "checkValue"):
-                return self._warned
+                return lambda visit, at: self._sightings(visit, at, context)
             case ("events", "filterEventIdsForPush"):
-                return lambda each, at: ok(self._writing.wanted(each.account, each.json(), at))
+                return lambda visit, at: ok(services.writing.wanted(visit.account, visit.json(), at))
             case _:
                 return None
 
-    def _written(self, visit: Visit, at: datetime) -> Answer:
-        writing, account = self._writing, visit.account
-        match visit.place.parts:
-            case ("events", "add"):
-                return ok({"Event": writing.add(account, visit.json(), visit.body, at)})
-            case ("events", "edit", uuid):
-                return ok({"Event": writing.edit(account, uuid, visit.json(), visit.body, at)})
-            case ("events", "publish", uuid) | ("events", "alert", uuid):
-                writing.demand_own(account, uuid)
-                return ok({"saved": True, "success": True, "name": "Job queued", "message": "Job queued", "url": ""})
-            case ("attributes", "add", uuid):
-                return ok({"Attribute": writing.add_attributes(account, uuid, visit.json(), at)})
-            case ("tags", "attachTagToObject"):
-                return ok(writing.tag(account, visit.asked(), at, attach=True))
-            case ("tags", "removeTagFromObject"):
-                return ok(writing.tag(account, visit.asked(), at, attach=False))
-            case ("sightings", "add") | ("sightings", "add", _):
-                about = visit.place.parts[2] if len(visit.place.parts) > 2 else ""
-                return ok(writing.sight(account, visit.asked(), about, at))
-            case ("sightings", "filterSightingUuidsForPush", uuid):
-                return ok(writing.wanted_sightings(account, uuid, visit.json(), at))
-            case ("sightings", "bulkSaveSightings", uuid):
-                saved = writing.save_sightings(account, uuid, visit.json(), at)
-                return ok(
-                    {"saved": True, "success": f"{saved} sightings added.", "message": f"{saved} sightings added."}
-                )
+    def _part(self, parts: tuple[str, ...]) -> Reading | None:
+        """Return what answers about what stands in events."""
+        looking = self._looking
+        match parts:
+            case ("objects", "view", _):
+                return looking.one_object
+            case ("event_reports",) | ("event_reports", "index"):
+                return looking.reports
+            case ("event_reports", "view", _):
+                return looking.one_report
+            case ("tags",) | ("tags", "index"):
+                return looking.tags
+            case ("tags", "search") | ("tags", "search", _):
+                return looking.search_tags
+            case ("tags", "view", _):
+                return looking.one_tag
+            case ("analyst_data", "view", _, _):
+                return looking.one_analyst_data
+            case ("galaxies",) | ("galaxies", "index"):
+                return looking.galaxies
+            case ("galaxies", "view", _):
+                return looking.one_galaxy
+            case ("galaxy_clusters", "index", _):
+                return looking.clusters
+            case ("galaxy_clusters", "view", _):
+                return looking.one_cluster
+            case ("galaxy_clusters", "restSearch"):  # a MISP that pulls: those that were made here, and none is
+                return lambda *_: ok({"response": []})
             case _:
-                raise _not_done()
+                return None
+
+    def _about(self, parts: tuple[str, ...]) -> Reading | None:
+        """Return what answers about the node and who asks."""
+        describing = self._describing
+        match parts:
+            case ("servers", "getVersion") | ("servers", "getPyMISPVersion"):
+                return describing.version
+            case ("attributes", "describeTypes"):
+                return describing.types
+            case ("servers", "postTest"):
+                return tested
+            case ("servers", "getAvailableSyncFilteringRules"):
+                return lambda *_: ok({"organisations": [], "tags": []})
+            case ("users", "view", _):
+                return describing.user
+            case ("roles",) | ("roles", "index"):
+                return describing.roles
+            case ("organisations",) | ("organisations", "index"):
+                return describing.organisations
+            case ("organisations", "view", _):
+                return describing.one_organisation
+            case ("warninglists",) | ("warninglists", "index"):
+                return describing.warning_lists
+            case ("warninglists", "view", _):
+                return describing.one_warning_list
+            case ("warninglists", "checkValue"):
+                return describing.warned
+            case ("sharing_groups",) | ("sharing_groups", "index"):
+                return lambda *_: ok({"response": []})
+            case ("analyst_data", "indexMinimal") | ("analyst_data", "index", _):
+                return lambda *_: ok([])
+            case (kept,) | (kept, "index") | (kept, "index", _) if kept in _NONE_KEPT:
+                return lambda *_: ok([])
+            case _:
+                return None
+
+    def _event_written(self, parts: tuple[str, ...], visit: Visit, at: datetime) -> Answer | None:
+        """Write a whole event or sightings; None where the address is none of those."""
+        services, account = self._services, visit.account
+        match parts:
+            case ("events", "add"):
+                return ok({"Event": services.writing.add(account, visit.json(), visit.body, at)})
+            case ("events", "edit", uuid):
+                return ok({"Event": services.writing.edit(account, uuid, visit.json(), visit.body, at)})
+            case ("events", "delete", uuid):
+                services.writing.delete(account, uuid, at)
+                return _done("Event deleted.")
+            case ("events", "publish", uuid) | ("events", "alert", uuid):
+                services.writing.demand_own(account, uuid)
+                return _done("Job queued")
+            case ("sightings", "add") | ("sightings", "add", _):
+                about = parts[2] if len(parts) > 2 else ""
+                return ok(services.sightings.add(services.keeping.shelf(account), account, visit.asked(), about, at))
+            case ("sightings", "delete", uuid):
+                services.sightings.take_back(services.keeping.shelf(account), uuid, at)
+                return _done("Sighting successfully deleted.")
+            case ("sightings", "filterSightingUuidsForPush", uuid):
+                return ok(services.sightings.wanted(visit.reader, uuid, visit.json(), at))
+            case ("sightings", "bulkSaveSightings", uuid):
+                shelf = services.keeping.shelf(account)
+                return _done(f"{services.sightings.save(shelf, account, uuid, visit.json(), at)} sightings added.")
+            case _:
+                return None
+
+    def _part_written(self, parts: tuple[str, ...], visit: Visit, at: datetime) -> Answer:
+        """Write one part of an event."""
+        changing, account = self._services.changing, visit.account
+        match parts:
+            case ("attributes", "add", uuid):
+                return ok({"Attribute": changing.add_attributes(account, uuid, visit.json(), at)})
+            case ("objects", "add", uuid):
+                return ok({"Object": changing.add_object(account, uuid, visit.json(), at)})
+            case ("event_reports", "add", uuid):
+                return ok({"EventReport": changing.add_report(account, uuid, visit.json(), at)})
+            case ("object_references", "add"):
+                return ok({"ObjectReference": changing.add_reference(account, visit.json(), at)})
+            case (controller, "edit", uuid) if controller in _KIND_OF and controller != "object_references":
+                kind = _KIND_OF[controller]
+                return ok({kind: changing.edit(account, uuid, kind, visit.json(), at)})
+            case (controller, "delete", uuid, *hard) if controller in _KIND_OF:
+                is_hard = hard == ["true"] or str(visit.asked().get("hard", "0")) in ("1", "True")
+                changing.delete(account, uuid, _KIND_OF[controller], at, hard=is_hard)
+                return _done(f"{_KIND_OF[controller]} deleted.")
+            case ("attributes", "restore", uuid):
+                return ok({"Attribute": changing.restore(account, uuid, at)})
+            case ("tags", "attachTagToObject"):
+                return ok(changing.tag(account, visit.asked(), at, attach=True))
+            case ("tags", "removeTagFromObject"):
+                return ok(changing.tag(account, visit.asked(), at, attach=False))
+            case _:
+                raise _not_done(parts)
 
     def _manifest(self, visit: Visit, at: datetime) -> Answer:
         body = manifest(self._serving.heads(visit.reader, at))
@@ -135,79 +268,24 @@ class Resources:
         body = event_file(event)
         return Answer(200, body, etag=digest(body))
 
-    def _version(self, visit: Visit, at: datetime) -> Answer:
-        del at
-        version = visit.account.misp_version or MISP_VERSION
-        may_write = self._writing.takes(visit.account)
-        if visit.place.parts[-1] == "getPyMISPVersion":
-            return ok({"version": version})
-        return ok(
-            {
-                "version": version,
-                "pymisp_recommended_version": version,
-                "perm_sync": may_write,
-                "perm_sighting": may_write,
-                "perm_galaxy_editor": False,
-                "perm_analyst_data": False,
-                "uuid": self._serving.organisation.uuid,
-                "request_encoding": ["gzip"],
-                "filter_sightings": True,
-            }
-        )
-
-    def _user(self, visit: Visit, at: datetime) -> Answer:
-        del at
-        may_write = self._writing.takes(visit.account)
-        name = next(iter(visit.constituent.names.values()), visit.constituent.id)
-        organisation = self._writing.organisation(visit.constituent.id)
-        role = {"perm_auth": True, "perm_sync": may_write, "perm_sighting": may_write, "perm_add": may_write,
-                "perm_modify": may_write, "perm_tagger": may_write, "perm_publish": may_write, "perm_admin": False,
-                "perm_site_admin": False}  # fmt: skip
-        return ok(
-            {
-                "User": {"id": "1", "org_id": "1", "role_id": "1", "email": visit.constituent.id, "disabled": False,
-                         "date_created": str(int(visit.account.created_at.timestamp())),
-                         "expiration": rfc3339(visit.account.expires_at)},
-                "Role": {"id": "1", "name": "constituent", **role},
-                "UserSetting": [],
-                "Organisation": {"id": "1", "name": name, "uuid": organisation},
-            }
-        )  # fmt: skip
-
     def _sightings(self, visit: Visit, at: datetime, context: str) -> Answer:
         if context not in ("event", "attribute"):
             raise unknown()
-        return ok({"response": self._writing.sightings(visit.account, visit.asked(), context, at)})
-
-    def _warned(self, visit: Visit, at: datetime) -> Answer:
-        del at
-        asked = visit.json()
-        values = [asked] if isinstance(asked, str) else asked.get("value", []) if isinstance(asked, dict) else asked
-        values = [values] if isinstance(values, str) else values
-        if not isinstance(values, list) or len(values) > MAX_VALUES or not all(isinstance(v, str) for v in values):
-            raise BadMisp("this is no list of at most %(max)s values", max=MAX_VALUES)
-        found = {}
-        for value in values:
-            observable = recognise(value)
-            lists = self._warning_lists.warned(observable) if observable else ()
-            if lists:
-                found[value] = [{"id": _number(name), "name": name, "matched": value} for name in lists]
-        return ok(found or [])
+        return ok({"response": self._services.sightings.of(visit.reader, visit.asked(), context, at)})
 
 
-def _not_done() -> Refused:
+def _plain(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return an address with its first part as MISP files it: `eventReports` and `event_reports` are one."""
+    if not parts:
+        return parts
+    return (re.sub(r"(?<=[a-z])([A-Z])", r"_\1", parts[0]).lower(), *parts[1:])
+
+
+def _done(said: str) -> Answer:
+    return ok({"saved": True, "success": said, "name": said, "message": said, "url": ""})
+
+
+def _not_done(parts: tuple[str, ...]) -> Refused:
+    if parts and parts[0] in _FOR_ADMINISTRATORS:
+        return Refused(403, "You do not have permission to use this functionality.")
     return Refused(404, "this node does not do that over MISP's interface")
-
-
-def _tested(visit: Visit, at: datetime) -> Answer:
-    """Answer MISP's test of a connection: what it sent comes back."""
-    del at
-    value = visit.json() if visit.body else {}
-    said = value.get("testString", "") if isinstance(value, dict) else ""
-    headers = {"Content-type": "application/json", "Accept": "application/json", "Authorization": "OK"}
-    return ok({"body": {"testString": said}, "headers": headers})
-
-
-def _number(name: str) -> str:
-    """Return a number for a warning list, the same at each node."""
-    return str(int(hashlib.sha256(name.encode()).hexdigest()[:7], 16))

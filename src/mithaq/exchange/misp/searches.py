@@ -11,7 +11,7 @@ from mithaq.exchange.misp.errors import BadMisp
 from mithaq.exchange.misp.model import Head
 from mithaq.exchange.misp.searching import Search, read_search
 from mithaq.exchange.misp.serving import Serving, digest
-from mithaq.exchange.misp.settings import MAX_ANSWER_ATTRIBUTES
+from mithaq.exchange.misp.settings import INDEX_ATTRIBUTES, MAX_ANSWER_ATTRIBUTES
 from mithaq.exchange.misp.visit import Visit
 from mithaq.standards.misp.foreign import attributes_of
 from mithaq.standards.misp.labels import distribution
@@ -79,6 +79,35 @@ class Searches:
         )
         return ok({"response": {"Attribute": list(found)}})
 
+    def attribute_index(self, visit: Visit, at: datetime) -> Answer:
+        """Answer one page of the attributes there are, newest event first; `limit` and `page` stand in the address.
+
+        Raises:
+            BadMisp: a filter is not understood.
+        """
+        asked = {"limit": INDEX_ATTRIBUTES, **visit.asked()}
+        search = _demand_json(asked, at)
+        found = (
+            attribute
+            for head, event in self._candidates(visit, search, at)
+            for attribute in search.attributes(head, event)
+        )
+        return ok(list(_page(found, search)))
+
+    def objects(self, visit: Visit, at: datetime) -> Answer:
+        """Answer a search for objects, page by page: those of which an attribute passes.
+
+        Raises:
+            BadMisp: a filter is not understood.
+        """
+        search = _demand_json(visit.asked(), at, is_for_objects=True)
+        found = (
+            {"Object": each}
+            for head, event in self._candidates(visit, search, at)
+            for each in search.objects(head, event)
+        )
+        return ok({"response": list(_page(found, search))})
+
     def attribute(self, visit: Visit, at: datetime) -> Answer:
         """Answer a question about one attribute.
 
@@ -107,9 +136,11 @@ class Searches:
                 yield head, event
 
 
-def _demand_json(asked: Mapping[str, Any], at: datetime) -> Search:
+def _demand_json(asked: Mapping[str, Any], at: datetime, *, is_for_objects: bool = False) -> Search:
     if str(asked.get("returnFormat", "json")) != "json":
         raise BadMisp("only the format json is served here")
+    if "object_name" in asked and asked["object_name"] is not None and not is_for_objects:
+        raise BadMisp("this filter is not known here: %(name)s", name="object_name")
     return read_search(asked, at)
 
 

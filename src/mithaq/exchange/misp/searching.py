@@ -83,7 +83,7 @@ class Search:
     def beyond_heads(self) -> tuple[str, ...]:
         """Return what it asks for that no head of an event answers; tags are those of the event."""
         return (
-            *(name for name in _OF_ATTRIBUTES if name in self.choices and name != "tags"),
+            *(name for name in (*_OF_ATTRIBUTES, "object_name") if name in self.choices and name != "tags"),
             *(("to_ids",) if self.to_ids is not None else ()),
         )
 
@@ -124,6 +124,18 @@ class Search:
         for attribute in attributes_of(event):
             if self._passes(attribute, inherited, head):
                 yield {**attribute, "event_uuid": head.uuid, "Event": _event_of(head)}
+
+    def objects(self, head: Head, event: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the objects of an event of which an attribute passes, each whole, with the event it stands in."""
+        named = self.choices.get("object_name", Choice())
+        passed = {str(each.get("uuid", "")) for each in self.attributes(head, event)}
+        held = event.get("Object")
+        for each in held if isinstance(held, list) else []:
+            inside = each.get("Attribute") if isinstance(each, dict) else None
+            uuids = {str(a.get("uuid", "")) for a in inside or [] if isinstance(a, dict)}
+            is_asked = not self.asks_attributes or not passed.isdisjoint(uuids)
+            if isinstance(each, dict) and is_asked and named.passes([str(each.get("name", ""))]):
+                yield {**each, "event_uuid": head.uuid, "Event": _event_of(head)}
 
     def passes_event(self, head: Head, event: dict[str, Any]) -> bool:
         """Tell whether an event passes with what it holds; one uuid may be that of the event itself."""

@@ -106,6 +106,16 @@ class Serving:
                 or (isinstance(head.source, ForeignEvent) and _may_hold(original(connection, head.source), needles))
             ]
 
+    def mentioning(self, heads: Sequence[Head], text: str) -> list[Head]:
+        """Return the heads of foreign events in whose originals a text stands, in any case."""
+        needle = text.lower().encode()
+        with self._db.read() as connection:
+            return [
+                head
+                for head in heads
+                if isinstance(head.source, ForeignEvent) and _may_hold(original(connection, head.source), [needle])
+            ]
+
     def sighted(self, reader: Reader, heads: Sequence[Head], at: datetime) -> dict[str, int]:
         """Return when events were sighted last, in seconds since 1970; those that were not are left out.
 

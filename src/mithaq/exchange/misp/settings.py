@@ -15,6 +15,9 @@ THREADS: Final = 4
 MAX_FOUND: Final = 1_000
 """Events or attributes in one answer to a search, whatever `limit` asks for."""
 
+INDEX_ATTRIBUTES: Final = 60
+"""Attributes on a page of their index, as MISP has it, unless `limit` asks for more."""
+
 MAX_SIGHTINGS: Final = 1_000
 """Sightings in one answer; more come page by page."""
 
@@ -22,6 +25,9 @@ MAX_VALUES: Final = 1_000
 """Values in one question to the warning lists, uuids in one question about events."""
 
 CHUNK_ROWS: Final = 1_000
+
+MAX_TRIES: Final = 5
+"""Times that a change is made anew because somebody else changed the event meanwhile."""
 
 MAX_ANSWER_ATTRIBUTES: Final = 200_000
 """Attributes in one answer to a search of events; one more and the client is asked for a smaller `limit`."""

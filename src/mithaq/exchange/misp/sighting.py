@@ -13,7 +13,7 @@ from mithaq.exchange.misp.errors import BadMisp, UnknownEvent
 from mithaq.exchange.misp.model import Reader
 from mithaq.exchange.misp.serving import Serving
 from mithaq.exchange.misp.settings import MAX_SIGHTINGS, MAX_VALUES
-from mithaq.exchange.taxii.model import Shelf
+from mithaq.exchange.taxii.model import SPEC_VERSION, Asked, Shelf
 from mithaq.exchange.taxii.posting import Posting, giver
 from mithaq.intelligence.comments import said_of
 from mithaq.intelligence.service import Holdings
@@ -22,6 +22,7 @@ from mithaq.kernel.lane import ACTUAL
 from mithaq.nations.constituents.model import Account
 from mithaq.standards.misp.foreign import attributes_of
 from mithaq.standards.misp.mapping import uuid_of
+from mithaq.standards.misp.parts import number
 from mithaq.standards.misp.sightings import FALSE_POSITIVE, SEEN, instant_of, stix_of
 from mithaq.standards.observable import recognise
 from mithaq.standards.stix import is_uuid, parse
@@ -82,8 +83,8 @@ class Sightings:
             uuid = str(each).lower()
             ids = [f"indicator--{uuid}"] if context == "attribute" else self._indicators(reader, uuid, at)
             found += self._said(reader, ids, uuid if context == "event" else "", at)
-        limit = max(1, min(_number(asked.get("limit")) or MAX_SIGHTINGS, MAX_SIGHTINGS))
-        first = (max(1, _number(asked.get("page")) or 1) - 1) * limit
+        limit = max(1, min(number(asked.get("limit")) or MAX_SIGHTINGS, MAX_SIGHTINGS))
+        first = (max(1, number(asked.get("page")) or 1) - 1) * limit
         return [{"Sighting": each} for each in found[first : first + limit]]
 
     def wanted(self, reader: Reader, event: str, value: Any, at: datetime) -> list[str]:
@@ -125,6 +126,18 @@ class Sightings:
                 made.append(stix_of(uuid.lower(), about, kind, _when(given, at), at))
         self._post(shelf, account, made, at)
         return len(made)
+
+    def take_back(self, shelf: Shelf, uuid: str, at: datetime) -> None:
+        """Take back a sighting or false positive that this constituent gave.
+
+        Raises:
+            UnknownEvent: it gave none of this uuid.
+        """
+        every = Asked(spec_versions=frozenset({SPEC_VERSION}), words=frozenset({"all"}))
+        if not is_uuid(uuid.lower()) or not any(
+            self._posting.take_back(shelf, f"{kind}--{uuid.lower()}", every, at) for kind in ("sighting", "opinion")
+        ):
+            raise UnknownEvent("no such sighting", subject=uuid[:80])
 
     def _post(self, shelf: Shelf, account: Account, made: Sequence[Mapping[str, Any]], at: datetime) -> None:
         if made:
@@ -193,8 +206,3 @@ def _shown(fields: Mapping[str, Any], event: str) -> dict[str, Any]:
 def _when(asked: Mapping[str, Any], at: datetime) -> datetime:
     """Return when something was seen, never later than now."""
     return min(at, instant_of(asked.get("date_sighting", asked.get("timestamp"))) or at)
-
-
-def _number(value: Any) -> int:
-    text = str(value)
-    return int(text) if text.isdecimal() and len(text) < 16 else 0

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    case,
     exists,
     func,
     select,
@@ -25,7 +26,7 @@ from mithaq.exchange.taxii.judging import COLUMNS
 from mithaq.exchange.taxii.store import gone, places, refs, shelved
 from mithaq.intelligence.foreign import IS_NEWEST
 from mithaq.intelligence.tables import comments, misp_event_objects, misp_events, objects, provenance
-from mithaq.kernel.database import Transaction, metadata, upsert
+from mithaq.kernel.database import Timestamp, Transaction, metadata, upsert
 from mithaq.kernel.lane import ACTUAL
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
@@ -78,6 +79,11 @@ _LOOSE: Final = (
     places.c.is_event.is_(False),
     ~_IN_A_REPORT,
 )
+_OVER: Final = func.count(
+    case((objects.c.valid_until <= bindparam("at", type_=Timestamp), objects.c.row)).distinct()
+).label("over")
+"""How many objects are over by now, and are no more to be looked for."""
+
 _SIGHTED: Final = (
     select(objects.c.row, objects.c.stix_id, func.max(shelved.c.date_added).label("at"))
     .select_from(shelved)
@@ -94,6 +100,7 @@ _DAYS: Final = (
         objects.c.pap,
         func.min(shelved.c.shelf).label("shelf"),
         func.count(shelved.c.object.distinct()).label("count"),
+        _OVER,
         type_coerce(func.max(shelved.c.date_added), BigInteger).label("newest"),
     )
     .select_from(shelved)
@@ -167,6 +174,7 @@ _REFERRED: Final = (
     select(
         refs.c.object,
         func.count(objects.c.row.distinct()).label("count"),
+        _OVER,
         type_coerce(func.max(shelved.c.date_added), BigInteger).label("newest"),
         func.max(objects.c.tlp).label("tlp"),
         func.max(objects.c.pap).label("pap"),

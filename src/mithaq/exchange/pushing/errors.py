@@ -13,3 +13,9 @@ class EventNotTaken(Error):
     """An event that a constituent's MISP does not take."""
 
     code = "event-not-taken"
+
+
+class TargetGone(Error):
+    """A target that was removed or replaced while it was pushed to; what was still to leave stays."""
+
+    code = "push-target-gone"

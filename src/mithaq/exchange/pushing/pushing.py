@@ -16,8 +16,8 @@ from mithaq.exchange.misp.errors import UnknownEvent
 from mithaq.exchange.misp.model import Head, Reader
 from mithaq.exchange.misp.serving import Serving, event_file
 from mithaq.exchange.pushing import settings, store
-from mithaq.exchange.pushing.errors import EventNotTaken, UnknownTarget
-from mithaq.exchange.pushing.model import Pushed, Target, Went
+from mithaq.exchange.pushing.errors import EventNotTaken, TargetGone, UnknownTarget
+from mithaq.exchange.pushing.model import Last, Pushed, Target, Went
 from mithaq.exchange.sources.credentials import Vault
 from mithaq.exchange.sources.errors import Cut, SourceRefused, SourceUnreachable, SourceUnreadable
 from mithaq.exchange.sources.model import PRIVATE_NETWORK
@@ -25,7 +25,7 @@ from mithaq.exchange.sources.taxii_server import demand_ok
 from mithaq.exchange.sources.web import Answer, Asking, Budget, Web
 from mithaq.intelligence.imports.tally import reason_of
 from mithaq.kernel.clock import Clock
-from mithaq.kernel.database import Database
+from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.errors import Error
 from mithaq.kernel.lane import ACTUAL
 
@@ -33,7 +33,7 @@ PUSHED = "exchange.misp.pushed"
 """What the journal says of each event before it leaves for a constituent's MISP."""
 
 _JSON: Final = {"Accept": "application/json", "Content-Type": "application/json"}
-_ENDS: Final = (Cut, SourceRefused, SourceUnreachable)
+_ENDS: Final = (Cut, SourceRefused, SourceUnreachable, TargetGone)
 _WANTED: Final = msgspec.json.Decoder(list[str])
 _log = logging.getLogger(__name__)
 
@@ -68,7 +68,12 @@ class Pushing:
         budget = Budget(self._clock_s)
         private = PRIVATE_NETWORK in target.flags
         with Web(target.address, headers, budget, may_be_private=private) as web:
-            return _Run(target, web, self._db, self._serving, self._clock, by).run(dry_run=dry_run)
+            done = _Run(target, web, self._db, self._serving, self._clock, by).run(dry_run=dry_run)
+        if not dry_run:
+            at = self._clock.now()
+            with self._db.write(at) as tx:
+                store.note_last(tx, target, Last.of(done, at))
+        return done
 
 
 class _Run:
@@ -136,6 +141,7 @@ class _Run:
         stamped, event = self._serving.event(Reader(self._target.constituent), uuid, at, "feed")
         body = event_file(event)
         with self._db.write(at) as tx:
+            self._demand_target(tx)
             store.note(tx, self._target.constituent, uuid, stamped.timestamp)
             detail = {"to": self._target.constituent, "timestamp": stamped.timestamp}
             tx.append(PUSHED, subject=uuid, lane=ACTUAL, actor=self._by, detail=detail)
@@ -144,6 +150,16 @@ class _Run:
         if not is_there and answer.status == 404 and "location" in answer.headers:
             answer = self._post(edit, body)  # it came there meanwhile by another way
         return self._read(uuid, answer)
+
+    def _demand_target(self, tx: Transaction) -> None:
+        """Let nothing leave for a target that was removed or replaced since the push began.
+
+        Raises:
+            TargetGone: it was.
+        """
+        found = store.find(tx.connection, self._target.constituent)
+        if found is None or found[0].id != self._target.id:
+            raise TargetGone("the target was removed or replaced while it was pushed to", subject=self._target.id)
 
     def _read(self, uuid: str, answer: Answer) -> Went:
         if answer.status == 403:

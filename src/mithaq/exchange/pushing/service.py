@@ -5,7 +5,7 @@ from datetime import datetime
 
 from mithaq.exchange.pushing import store
 from mithaq.exchange.pushing.errors import UnknownTarget
-from mithaq.exchange.pushing.model import HEADER, Target
+from mithaq.exchange.pushing.model import HEADER, Last, Sent, Target
 from mithaq.exchange.sources.credentials import Credential, Vault, demand_usable
 from mithaq.exchange.sources.errors import BadSource
 from mithaq.exchange.sources.rules import refusal
@@ -50,6 +50,18 @@ class Targets:
         """Return every target, by constituent."""
         with self._db.read() as connection:
             return store.all_of(connection)
+
+    def standing(self, constituent: str, limit: int) -> tuple[Target, Last | None, list[Sent]]:
+        """Return a target, what the last push to it came to, and the events that left for it, the newest first.
+
+        Raises:
+            UnknownTarget: nothing is pushed to it.
+        """
+        with self._db.read() as connection:
+            found = store.find(connection, constituent)
+            if found is None:
+                raise UnknownTarget("nothing is pushed to this constituent", subject=constituent[:80])
+            return found[0], store.last_of(connection, constituent), store.newest(connection, constituent, limit)
 
     def remove(self, constituent: str, at: datetime, *, by: str) -> None:
         """Push to a constituent no more; its key is deleted. What it was given stays there.

@@ -23,7 +23,7 @@ from mithaq.intelligence.rules import labels
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import CHUNK_OBJECTS, TAXII_POST
 from mithaq.intelligence.tables import objects, provenance
-from mithaq.kernel.database import EPOCH, Database
+from mithaq.kernel.database import EPOCH, Database, Transaction
 from mithaq.kernel.ids import NationId, new_id
 from mithaq.kernel.lane import ACTUAL
 from mithaq.kernel.reason import Reason
@@ -95,20 +95,19 @@ class Posting:
             tx.append(POSTED, subject=status_id, lane=ACTUAL, actor=account.id, detail=counts)
         return documents.status(status_id, at, outcome.successes, outcome.failures)
 
-    def post_converted(
-        self, shelf: Shelf, account: Account, bodies: Sequence[bytes], terms: ImportTerms, at: datetime
+    def take_converted(
+        self, tx: Transaction, shelf: Shelf, account: Account, read: "ReadObjects", terms: ImportTerms
     ) -> dict[str, str]:
-        """Store what was converted from a foreign file that a constituent posted; return why what was refused.
+        """Store what was converted from a foreign file, in the caller's transaction; return why what was refused.
 
-        `terms`: the file's own labels beside the collection's floor, and which original it is.
+        `read`: what `read_converted` made of its bodies. `terms`: the file's own labels beside the collection's floor,
+        and which original it is.
         """
-        outcome = _Outcome()
-        pieces = [stix.Piece(place, body) for place, body in enumerate(bodies)]
-        for chunk in _without_repeats(_read(pieces, outcome, at)):
-            self._store(shelf, account, chunk, outcome, at, terms)
-        with self._db.write(at) as tx:
-            counts = {"taken": len(outcome.successes), "refused": len(outcome.failures)}
-            tx.append(POSTED, subject=terms.original or "", lane=ACTUAL, actor=account.id, detail=counts)
+        outcome = _Outcome(failures=list(read.failures))
+        for chunk in read.chunks:
+            self._store_in(tx, shelf, account, chunk, outcome, terms)
+        counts = {"taken": len(outcome.successes), "refused": len(outcome.failures)}
+        tx.append(POSTED, subject=terms.original or "", lane=ACTUAL, actor=account.id, detail=counts)
         return {each["id"]: each.get("message", "") for each in outcome.failures}
 
     def status(self, connection: Connection, status_id: str, account: Account) -> bytes:
@@ -139,27 +138,32 @@ class Posting:
         return len(chosen)
 
     def _store(
+        self, shelf: Shelf, account: Account, chunk: Sequence["_Posted"], outcome: _Outcome, at: datetime
+    ) -> None:
+        """Store a chunk in which no object stands twice."""
+        with self._db.write(at) as tx:
+            self._store_in(tx, shelf, account, chunk, outcome, None)
+
+    def _store_in(
         self,
+        tx: Transaction,
         shelf: Shelf,
         account: Account,
         chunk: Sequence["_Posted"],
         outcome: _Outcome,
-        at: datetime,
-        terms: ImportTerms | None = None,
+        terms: ImportTerms | None,
     ) -> None:
-        """Store a chunk in which no object stands twice."""
-        with self._db.write(at) as tx:
-            known = _held(tx.connection, [each.stix.id for each in chunk])
-            fresh = []
-            for each in chunk:
-                if each.body in known.get(each.stix.id, ()):
-                    outcome.successes.append(_told(each))  # said by somebody else already: nothing to add
-                elif each.stix.created_by_ref == identity_id(self._own):
-                    outcome.failures.append(_told(each, _IN_OUR_NAME))
-                else:
-                    fresh.append(each)
-            words = [self._word(shelf, account, each, at, terms) for each in fresh]
-            refused = dict(self._holdings.store(tx, words).refused)
+        known = _held(tx.connection, [each.stix.id for each in chunk])
+        fresh = []
+        for each in chunk:
+            if each.body in known.get(each.stix.id, ()):
+                outcome.successes.append(_told(each))  # said by somebody else already: nothing to add
+            elif each.stix.created_by_ref == identity_id(self._own):
+                outcome.failures.append(_told(each, _IN_OUR_NAME))
+            else:
+                fresh.append(each)
+        words = [self._word(shelf, account, each, tx.at, terms) for each in fresh]
+        refused = dict(self._holdings.store(tx, words).refused)
         for each in fresh:
             reason = refused.get(each.stix.id)
             (outcome.failures if reason else outcome.successes).append(_told(each, reason))
@@ -193,6 +197,22 @@ class _Posted:
     body: bytes
     stix: stix.StixObject
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadObjects:
+    """Objects that were read before they are stored: in chunks in none of which one stands twice, and the failures."""
+
+    chunks: tuple[Sequence[_Posted], ...]
+    failures: tuple[dict[str, str], ...]
+
+
+def read_converted(bodies: Sequence[bytes], at: datetime) -> ReadObjects:
+    """Read what was converted from a foreign file; it is stored with `Posting.take_converted`."""
+    outcome = _Outcome()
+    pieces = [stix.Piece(place, body) for place, body in enumerate(bodies)]
+    chunks = tuple(_without_repeats(_read(pieces, outcome, at)))
+    return ReadObjects(chunks, tuple(outcome.failures))
 
 
 def _version(body: bytes) -> datetime | None:

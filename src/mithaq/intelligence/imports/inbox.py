@@ -160,6 +160,17 @@ class Inbox:
             query = query.where(inbox.c.state == "waiting").order_by(inbox.c.row)
         return [_item(row) for row in connection.execute(query.limit(limit))]
 
+    def item(self, connection: Connection, row: int) -> TrayItem:
+        """Return what was noted of a message.
+
+        Raises:
+            NotInTray: there is none under this number.
+        """
+        found = connection.execute(select(inbox).where(inbox.c.row == row)).one_or_none()
+        if found is None:
+            raise NotInTray("there is no message under this number", subject=str(row))
+        return _item(found)
+
     def message(self, connection: Connection, row: int) -> bytes:
         """Return a message of the tray, byte for byte.
 

@@ -24,6 +24,7 @@ from mithaq.standards.misp.labels import (
     tlp_tag,
     tlps_of,
 )
+from mithaq.standards.misp.parts import analyst_data, clusters, parts
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 
@@ -42,7 +43,6 @@ _LABEL_DIFFERS: Final = Reason(
     "the event's own tag says %(says)s and it is held here as %(held)s, which cannot both be said",
     remedy="ask its originator for the label, or share its objects by TAXII",
 )
-_PARTS: Final = ("Attribute", "Object", "EventReport")
 _STAYS_HOME: Final = frozenset(
     {"RelatedEvent", "RelatedAttribute", "ShadowAttribute", "Feed", "Server", "event_creator_email", "User"}
 )
@@ -132,24 +132,19 @@ def exported_tags(tags: Any) -> list[dict[str, str]]:
 
 def attributes_of(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the attributes of an event, those of its objects too."""
-    for part in _parts(event):
-        if part is not event and "value" in part:
-            yield part
+    for each in parts(event):
+        if each.kind == "Attribute" and "value" in each.part:
+            yield each.part
 
 
 def _parts(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the event itself and everything in it that has a distribution of its own."""
     yield event
-    for kind in _PARTS:
-        for part in _dicts(event.get(kind)):
-            yield part
-            if kind == "Object":
-                yield from _dicts(part.get("Attribute"))
-                yield from _dicts(part.get("ObjectReference"))
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    for each in parts(event):
+        yield each.part
+    for _, said in analyst_data(event):
+        yield said
+    yield from clusters(event)
 
 
 def _is_local(tag: Any) -> bool:

@@ -8,6 +8,7 @@ attribute for each; a file's name with one hash becomes their composite; rules o
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from mithaq.kernel.clock import from_rfc3339
@@ -56,6 +57,7 @@ _GALAXIES: Final = {
     "tool": "mitre-tool",
     "course-of-action": "mitre-course-of-action",
 }
+_ANALYSTS: Final = frozenset({"note", "opinion", "relationship"})
 _SAID_ELSEWHERE: Final = frozenset(
     {"type", "spec_version", "id", "created", "modified", "created_by_ref", "object_marking_refs", "labels", "lang"}
 )
@@ -84,15 +86,28 @@ class Said:
     losses: list[Loss] = field(default_factory=list)
 
 
-def said(fields: Mapping[str, Any]) -> Said:
-    """Return what becomes of one STIX object."""
+def said(fields: Mapping[str, Any], at: datetime | None = None) -> Said:
+    """Return what becomes of one STIX object; one that is over `at` this instant is no more to be looked for."""
     made = Said()
     kind = str(fields["type"])
     if kind in _GALAXIES or kind == "threat-actor":
         _galaxy(fields, made)
     elif found := _values(fields, made):
         made.attributes = [_attribute(fields, place, *each) for place, each in enumerate(found)]
+        if at is not None and (ends := _ends(fields)) is not None and ends <= at:
+            made.attributes = [_over(each, ends) for each in made.attributes]
         _missing(fields, made)
+    elif kind in _ANALYSTS:
+        _lose(
+            made,
+            fields,
+            Reason(
+                "misp-analyst-data",
+                "a %(type)s of this nation goes into no event; those that came with a MISP event go out with it",
+                {"type": kind},
+                "share it by TAXII",
+            ),
+        )
     elif not made.losses:
         _lose(
             made,
@@ -230,6 +245,17 @@ def _attribute(fields: Mapping[str, Any], place: int, kind: str, value: str) -> 
             if fields.get(name)
         }
     return made
+
+
+def _ends(fields: Mapping[str, Any]) -> datetime | None:
+    text = fields.get("valid_until")
+    return from_rfc3339(text) if fields["type"] == "indicator" and isinstance(text, str) else None
+
+
+def _over(attribute: dict[str, Any], ends: datetime) -> dict[str, Any]:
+    """Return an attribute as it is since its end: a version of its own, so that whoever has it takes the change."""
+    stamp = max(int(attribute["timestamp"]), int(ends.timestamp()))
+    return attribute | {"to_ids": False, "timestamp": str(stamp)}
 
 
 def _labels(fields: Mapping[str, Any]) -> list[str]:

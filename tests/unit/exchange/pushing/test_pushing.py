@@ -1,7 +1,7 @@
 """Events are pushed into a constituent's own MISP: to another node of ours, and to servers that answer otherwise."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from mithaq.exchange.sources.model import CREDENTIAL_OVER_HTTP, PRIVATE_NETWORK
 from mithaq.exchange.taxii.posting import giver
 from mithaq.intelligence import foreign
 from mithaq.kernel import journal
+from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import ACTUAL
 from mithaq.nations.constituents.errors import UnknownConstituent
 from mithaq.standards.tlp import Tlp
@@ -225,6 +226,73 @@ def test_what_falls_between_the_question_and_the_event_does_not_leave(quick: Ser
         quick.node.misp.event(Reader(GRID), uuids[0], quick.clock.now(), "feed")
 
 
+def test_what_is_over_when_it_leaves_is_no_more_to_be_looked_for(served: Served) -> None:
+    """The end of an indicator falls between the question and the event, or after it went: either way it is told."""
+    served.collection("feed")
+    start = served.clock.at
+    ends = [start + timedelta(minutes=minutes) for minutes in (10, 90)]
+    for number, end in enumerate(ends):
+        served.store(made(number, valid_until=rfc3339(end)))
+    peer = Peer()
+
+    def between(asked: Asked) -> Reply:
+        if asked.method == "HEAD" and served.clock.at == start:
+            served.clock.at = start + timedelta(minutes=30)
+        return peer(asked)
+
+    with scripted(between) as world:
+        aim(served, world.address)
+        ((day, outcome),) = outcomes(push(served)).items()
+        assert outcome == "taken"
+        first = peer.events[day]
+        assert [each["to_ids"] for each in first["Attribute"]] == [False, True]
+        assert first["Attribute"][0]["timestamp"] == str(int(ends[0].timestamp()))
+        assert push(served) == Pushed()
+        served.clock.at = start + timedelta(hours=2)
+        assert outcomes(push(served)) == {day: "taken"}
+    second = peer.events[day]
+    assert [each["to_ids"] for each in second["Attribute"]] == [False, False]
+    assert int(second["timestamp"]) > int(first["timestamp"])
+    assert [each["uuid"] for each in second["Attribute"]] == [each["uuid"] for each in first["Attribute"]]
+
+
+def test_a_report_tells_too_that_what_it_names_is_over(served: Served) -> None:
+    served.collection("feed")
+    end = served.clock.at + timedelta(minutes=10)
+    named = served.store(made(1, valid_until=rfc3339(end)))
+    served.store(made(2, "report", name="R", published="2026-11-23T11:00:00.000Z", object_refs=named))
+    peer = Peer()
+    with scripted(peer) as world:
+        aim(served, world.address)
+        ((report, _),) = outcomes(push(served)).items()
+        assert peer.events[report]["Attribute"][0]["to_ids"] is True
+        served.clock.at = end
+        assert outcomes(push(served)) == {report: "taken"}
+        assert peer.events[report]["Attribute"][0]["to_ids"] is False
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_target_that_is_removed_or_replaced_meanwhile_gets_nothing_more(quick: Served, *, replaced: bool) -> None:
+    quick.collection("feed")
+    days(quick, 3)
+    peer = Peer()
+
+    def between(asked: Asked) -> Reply:
+        if asked.method == "HEAD" and len(peer.sent) == 1:
+            if replaced:
+                aim(quick, world.address)
+            else:
+                quick.node.push_targets.remove(GRID, quick.clock.now(), by="operator")
+        return peer(asked)
+
+    with scripted(between) as world:
+        aim(quick, world.address)
+        done = push(quick)
+    assert done.reason is not None
+    assert done.reason.code == "push-target-gone"
+    assert len(peer.sent) == len(told(quick)) == 1
+
+
 def test_a_target_belongs_to_a_constituent_and_its_key_is_sealed(served: Served, tmp_path: Path) -> None:
     aim(served, "https://misp.grid.example/", "super-secret-key")
     assert [each.constituent for each in served.node.push_targets.all()] == [GRID]
@@ -245,3 +313,28 @@ def test_a_target_belongs_to_a_constituent_and_its_key_is_sealed(served: Served,
         push(served)
     with pytest.raises(UnknownTarget):
         served.node.push_targets.remove(GRID, at, by="operator")
+
+
+def test_what_the_last_push_came_to_is_kept_and_a_dry_run_is_none(served: Served) -> None:
+    served.collection()
+    uuids = days(served, 3)
+    peer = Peer()
+    peer.replies = {uuids[0]: Reply(b"oops", 500)}
+    with scripted(peer) as world:
+        aim(served, world.address)
+        push(served, dry_run=True)
+        assert served.node.push_targets.standing(GRID, 10)[1:] == (None, [])
+        push(served)
+        _, last, sent = served.node.push_targets.standing(GRID, 10)
+        assert last is not None
+        assert (last.taken, last.failed_count, last.reason, last.left) == (2, 1, None, ())
+        assert [(each.uuid, each.reason.code) for each in last.failed if each.reason] == [(uuids[0], "source-failed")]
+        assert {each.uuid for each in sent} == set(uuids), "what left may have arrived, whatever was answered"
+        assert len(served.node.push_targets.standing(GRID, 1)[2]) == 1
+    push(served)
+    _, last, _ = served.node.push_targets.standing(GRID, 10)
+    assert last is not None
+    assert last.reason is not None
+    assert last.reason.code == "source-unreachable"
+    aim(served, "https://misp.grid.example/")
+    assert served.node.push_targets.standing(GRID, 10)[1] is None
