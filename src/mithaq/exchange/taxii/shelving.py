@@ -81,7 +81,7 @@ class Shelving:
                     store.forget(tx, chunk)
             for chunk in _chunks(judged) if shelves else ():
                 added += self._settle(tx, shelves, chunk)
-        _tell(tx, added)
+        tell_shelved(tx, added)
 
     def is_idle(self) -> bool:
         """Tell whether there is no shelf to keep: what comes in meanwhile is judged when one is made."""
@@ -101,7 +101,7 @@ class Shelving:
             shelf = present.get(waiting[0].id)
             if shelf is None or shelf.filled_to != waiting[0].filled_to:
                 return True  # taken away, or filled by another process meanwhile
-            _tell(tx, self._settle(tx, [shelf], rows))
+            tell_shelved(tx, self._settle(tx, [shelf], rows))
             full = len(rows) < CHUNK_ROWS
             store.note_filled(tx, shelf.id, shelf.fill_to if full else rows[-1])
         return True
@@ -146,17 +146,16 @@ class Shelving:
         """Put objects on a shelf, each a millisecond after the one before."""
         if not objects_:
             return 0
-        last = store.last_added(tx, shelf.id)
-        first = max(_whole(self._now()), last + _TICK)
+        dates = dates_after(store.last_added(tx, shelf.id), self._now())
         added = [
             {
-                "date_added": first + place * _TICK,
+                "date_added": date_added,
                 "object": row.row,
                 "type": row.type,
-                "version": parsed.modified or parsed.created or first + place * _TICK,
+                "version": parsed.modified or parsed.created or date_added,
                 "refers": bool(parsed.refs),
             }
-            for place, (row, parsed) in enumerate(objects_)
+            for date_added, (row, parsed) in zip(dates, objects_, strict=False)
         ]
         store.put(tx, shelf.id, added, added[-1]["date_added"])
         return len(added)
@@ -215,12 +214,21 @@ def _carries(shelf: Shelf, row: Any, item: Item, parsed: StixObject, posted: dic
     return not collection.labels or not collection.labels.isdisjoint(parsed.labels)
 
 
+def dates_after(last: datetime, now: datetime) -> Iterator[datetime]:
+    """Yield one `date_added` after another: whole milliseconds, after the last, and never before now."""
+    following = max(_whole(now), last + _TICK)
+    while True:
+        yield following
+        following += _TICK
+
+
 def _whole(at: datetime) -> datetime:
     """Return an instant in whole milliseconds, rounded up: never before what has happened."""
     rest = at.microsecond % 1_000
     return at if not rest else at + timedelta(microseconds=1_000 - rest)
 
 
-def _tell(tx: Transaction, added: int) -> None:
+def tell_shelved(tx: Transaction, added: int) -> None:
+    """Say that objects were put on shelves, for those who wait."""
     if added:
         tx.append(SHELVED, subject="taxii", lane=ACTUAL, actor="node", detail={"count": added})
