@@ -34,7 +34,8 @@ def against_all(terms: Terms) -> Iterator[Reason]:
         yield Reason(
             "taxii-handling",
             "the agreement says how objects are kept, and a TAXII client is not told so",
-            remedy="read the objects at the partner's own node, which has the terms",
+            {},
+            "read the objects at the partner's own node, which has the terms",
         )
 
 
