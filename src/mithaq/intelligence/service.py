@@ -136,6 +136,10 @@ class Holdings:
         """Return what one release of a partner gave, with the terms it carries."""
         return erasing.words_of(conn, nation, release_id)
 
+    def words_without_release(self, conn: Connection, nation: NationId, rows: Sequence[int]) -> list[GivenWord]:
+        """Return the words for some rows that a constituent gave, with the terms they carry."""
+        return erasing.words_without_release(conn, nation, rows)
+
     def erase(self, tx: Transaction, words: Sequence[HeldWord]) -> Erasure:
         """Delete nations' words for good, and every version that no other word holds; at most a chunk at a time.
 
@@ -158,7 +162,7 @@ class Holdings:
                 "objects": [stix_id for _, stix_id in pairs],
                 "kept": kept.get(lane, []),
             }
-            subject = pairs[0][1] if pairs else words[0].release_id
+            subject = pairs[0][1] if pairs else words[0].release_id or words[0].nation
             tx.append("intelligence.erased", subject=subject, lane=lane, actor="node", detail=detail)
         return done
 

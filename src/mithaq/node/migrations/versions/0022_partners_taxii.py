@@ -1,4 +1,4 @@
-"""What partners read over TAXII: shelves, what is to be judged, and accounts."""
+"""What partners read over TAXII: shelves, what is to be judged, and accounts; until when constituents' words stay."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,10 +10,23 @@ depends_on = None
 
 _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
+_YEAR_US = 365 * 24 * 3600 * 1_000_000
+_WRITTEN = f"""
+    INSERT INTO duty_retained (object_row, object_id, order_at, nation, originator, release_id, agreement_id, lane,
+                               delete_after, due_at, term)
+    SELECT objects.row, objects.stix_id, coalesce(objects.modified, 0), word.nation, word.nation, '', '', objects.lane,
+           word.received_at + {_YEAR_US}, word.received_at + {_YEAR_US}, 'retention_days'
+    FROM objects JOIN (
+        SELECT object, nation, max(received_at) AS received_at FROM object_provenance
+        WHERE source = 'constituent' AND release_id IS NULL GROUP BY object, nation
+    ) AS word ON word.object = objects.row
+"""  # noqa: S608 - a number
+
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Make the tables, and write down when what constituents wrote falls due: a year after it came."""
     _make_shelves()
+    op.execute(_WRITTEN)
     op.create_table(
         "taxii_partner_accounts",
         sa.Column("id", sa.Text(), nullable=False),
