@@ -60,7 +60,7 @@ def record(tx: Transaction, context: Context, sender: NationId, sequence: int) -
 
 
 def record_written(tx: Transaction, context: Context, giver: NationId, rows: Sequence[int], lane: Lane) -> None:
-    """Write down until when what a constituent wrote may be kept, as its terms say; the first of the same words counts."""
+    """Write down until when what a constituent wrote may stay, as its terms say; of the same words the first counts."""
     given = context.holdings.words_without_release(tx.connection, giver, rows)
     kept = [
         _retained(
