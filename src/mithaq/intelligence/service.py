@@ -136,10 +136,6 @@ class Holdings:
         """Return what one release of a partner gave, with the terms it carries."""
         return erasing.words_of(conn, nation, release_id)
 
-    def words_without_release(self, conn: Connection, nation: NationId, rows: Sequence[int]) -> list[GivenWord]:
-        """Return the words for some rows that a constituent gave, with the terms they carry."""
-        return erasing.words_without_release(conn, nation, rows)
-
     def erase(self, tx: Transaction, words: Sequence[HeldWord]) -> Erasure:
         """Delete nations' words for good, and every version that no other word holds; at most a chunk at a time.
 

@@ -67,7 +67,7 @@ class Bookkeeping:
                     recall.receipted(tx, self._context, entry.subject, _nation(entry))
                 case "intelligence.stored":
                     if _nation(entry).startswith(PREFIX):
-                        retention.record_written(tx, self._context, _nation(entry), entry.detail["rows"], entry.lane)
+                        retention.record_written(tx, _nation(entry), entry.detail["rows"], entry.lane)
                 case "intelligence.withdrawn":
                     recall.start(tx, self._context, entry)
                 case "detection.hit.confirmed":

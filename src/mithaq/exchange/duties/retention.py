@@ -16,7 +16,7 @@ from mithaq.exchange.duties.settings import CHUNK_WORDS
 from mithaq.exchange.kept_reasons import kept_json
 from mithaq.exchange.log.store import proofs
 from mithaq.exchange.release_document import ReleaseDocument, read_release
-from mithaq.intelligence.erasing import NO_RELEASE
+from mithaq.intelligence.erasing import NO_RELEASE, words_without_release
 from mithaq.intelligence.model import HeldWord, ProposalHeld
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.database import EPOCH, Transaction, insert_ignore
@@ -59,9 +59,9 @@ def record(tx: Transaction, context: Context, sender: NationId, sequence: int) -
     _settle_due(tx, sorted({each["object_id"] for each in rows}), row.lane)
 
 
-def record_written(tx: Transaction, context: Context, giver: NationId, rows: Sequence[int], lane: Lane) -> None:
+def record_written(tx: Transaction, giver: NationId, rows: Sequence[int], lane: Lane) -> None:
     """Write down until when what a constituent wrote may stay, as its terms say; of the same words the first counts."""
-    given = context.holdings.words_without_release(tx.connection, giver, rows)
+    given = words_without_release(tx.connection, giver, rows)
     kept = [
         _retained(
             _Written(giver, NO_RELEASE, str(lane)),

@@ -239,7 +239,7 @@ def test_a_reader_is_judged_by_how_long_its_news_waited(node: Node, at: datetime
         "exchange.taxii": level,
         "exchange.taxii.partners": Level.FINE,
         "detection.matcher": level,
-        "exchange.duties": Level.FINE,
+        "exchange.duties": level,
         "exchange.membership": level,  # the founding told of this nation's key statement
     }
 
