@@ -26,7 +26,14 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from benchmarks.measure import Result, Size
+from mithaq.agreements.service import Agreements
+from mithaq.exchange.context import Context
+from mithaq.exchange.errors import PartnerUnreachable
+from mithaq.exchange.log.flushing import Flusher
+from mithaq.exchange.log.service import ReleaseLog
+from mithaq.exchange.log.witnessing import Answer
 from mithaq.exchange.taxii.doors import TaxiiDoors
+from mithaq.exchange.taxii.partners.service import PartnerAccounts
 from mithaq.exchange.taxii.posting import Posting
 from mithaq.exchange.taxii.resources import Resources
 from mithaq.exchange.taxii.service import Collections
@@ -37,8 +44,12 @@ from mithaq.kernel import journal
 from mithaq.kernel.clock import SystemClock
 from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId
+from mithaq.kernel.keystore import Keys
 from mithaq.kernel.lane import ACTUAL
 from mithaq.nations.constituents.service import Constituents
+from mithaq.nations.model import Partner
+from mithaq.nations.service import Partners
+from mithaq.nations.signer import LocalSigner
 from mithaq.node.schema import metadata
 from mithaq.standards import stix
 from mithaq.standards.pap import Pap
@@ -130,11 +141,26 @@ class _Node:
 
 def _serve(url: str, folder: str, descriptor: int) -> None:
     db = Database.open(url, run_dir=Path(folder))
-    resources = Resources(db, Posting(db, Holdings(db), OWN), OWN, title="XA", contact="")
-    doors = TaxiiDoors(resources, Constituents(db), SystemClock(), Path(folder))
+    context = _context(db)
+    resources = Resources(context, Posting(db, context.holdings, OWN), title="XA", contact="")
+    doors = TaxiiDoors(resources, Constituents(db), PartnerAccounts(context), SystemClock(), Path(folder))
     app = Starlette(routes=[Mount("/taxii2", doors)])
     config = uvicorn.Config(app, fd=descriptor, log_level="critical", access_log=False, ws="none", lifespan="off")
     uvicorn.Server(config).run()
+
+
+def _context(db: Database) -> Context:
+    """Return what the exchange stands on, at a nation without partners."""
+    keys = Keys.generate()
+    signer, partners = LocalSigner(keys, OWN), Partners(db, OWN)
+    agreements = Agreements(db, OWN, keys.signing.verify_key, partners)
+    flusher = Flusher(db, ReleaseLog(db, OWN, signer), partners, _nobody)
+    return Context(db, OWN, Holdings(db), agreements, partners, signer, flusher)
+
+
+def _nobody(partner: Partner, request: bytes, at: datetime) -> Answer:
+    del request, at
+    raise PartnerUnreachable("the node of %(nation)s does not answer", nation=partner.nation)
 
 
 def _read(address: str, secret: str, pages: int) -> tuple[list[float], int]:

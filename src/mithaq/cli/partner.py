@@ -8,6 +8,7 @@ import click
 from mithaq.cli.archive import export_archive, import_archive
 from mithaq.cli.files import read_input, write_output
 from mithaq.cli.layout import Column, cell, labelled, name_in, plain, printable, show_rows, word
+from mithaq.cli.partner_taxii import accounts, revoke, token, withheld
 from mithaq.cli.session import Session
 from mithaq.exchange import ledger
 from mithaq.exchange.ledger import Channel
@@ -101,6 +102,10 @@ def partner() -> None:
 
 partner.add_command(export_archive)
 partner.add_command(import_archive)
+partner.add_command(token)
+partner.add_command(accounts)
+partner.add_command(revoke)
+partner.add_command(withheld)
 
 
 @partner.command()

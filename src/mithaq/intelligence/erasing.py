@@ -7,14 +7,25 @@ this nation's own at once, those that came under a partner's word with that word
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, tuple_
 
 from mithaq.intelligence.model import ErasedObject, Erasure, GivenWord, HeldWord, ProposalHeld
 from mithaq.intelligence.postings import reindex
 from mithaq.intelligence.store import following, refresh
-from mithaq.intelligence.tables import comments, instructions, objects, observables, provenance, tombstones
+from mithaq.intelligence.tables import (
+    comments,
+    inbox,
+    instructions,
+    misp_event_objects,
+    misp_events,
+    objects,
+    observables,
+    originals,
+    provenance,
+    tombstones,
+)
 from mithaq.intelligence.tokens import fixed_tokens
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.database import Transaction
@@ -22,6 +33,9 @@ from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.standards.stix import parse
 from mithaq.standards.stix.comment import comment_of
+
+NO_RELEASE: Final = ""
+"""Stands for the release of a word that came in none: a constituent's."""
 
 
 def erase(tx: Transaction, words: Sequence[HeldWord]) -> Erasure:
@@ -31,7 +45,7 @@ def erase(tx: Transaction, words: Sequence[HeldWord]) -> Erasure:
     """
     if not words:
         return Erasure((), ())
-    named = tuple_(provenance.c.object, provenance.c.nation, provenance.c.release_id)
+    named = tuple_(provenance.c.object, provenance.c.nation, func.coalesce(provenance.c.release_id, NO_RELEASE))
     return _erase(tx, {word.row for word in words}, named.in_([(w.row, w.nation, w.release_id) for w in words]))
 
 
@@ -44,15 +58,31 @@ def erase_proposals(tx: Transaction, rows: Iterable[int]) -> Erasure:
 def _erase(tx: Transaction, numbers: Iterable[int], words: ColumnElement[bool]) -> Erasure:
     rows = sorted(numbers)
     present = set(tx.connection.scalars(select(objects.c.row).where(objects.c.row.in_(rows))))
+    files = select(provenance.c.original).where(words, provenance.c.original.is_not(None)).distinct()
+    named = list(tx.connection.scalars(files))
     with following(tx, sorted(present)):
         tx.execute(delete(provenance).where(words))
         held = set(tx.connection.scalars(select(provenance.c.object).where(provenance.c.object.in_(rows))))
         kept = sorted(held & present)
         refresh(tx, kept)
         gone = _delete(tx, sorted(present - held))
+    _delete_files(tx, named)
     # What followed from the words is out of the index; now what followed from the bytes.
     reindex(tx, {row.row: fixed_tokens(parse(bytes(row.body)), Lane(row.lane)) for row in gone}, {})
     return Erasure(tuple(ErasedObject(row.row, row.stix_id, Lane(row.lane), row.modified) for row in gone), tuple(kept))
+
+
+def _delete_files(tx: Transaction, digests: Sequence[str]) -> None:
+    """Delete the foreign files, with the events in them, that no word names any more."""
+    if not digests:
+        return
+    named = set(tx.connection.scalars(select(provenance.c.original).where(provenance.c.original.in_(digests))))
+    named |= set(tx.connection.scalars(select(inbox.c.original).where(inbox.c.original.in_(digests))))
+    gone = sorted(set(digests) - named)
+    events = select(misp_events.c.id).where(misp_events.c.original.in_(gone))
+    tx.execute(delete(misp_event_objects).where(misp_event_objects.c.event.in_(events)))
+    tx.execute(delete(misp_events).where(misp_events.c.original.in_(gone)))
+    tx.execute(delete(originals).where(originals.c.digest.in_(gone)))
 
 
 def proposals_made_from(connection: Connection, erased: Iterable[ErasedObject]) -> list[ProposalHeld]:
@@ -107,6 +137,17 @@ def tombstones_of(connection: Connection, rows: Sequence[int]) -> list[ErasedObj
     """Return what is left of rows that were erased; a row that is held is none of them."""
     query = select(tombstones).where(tombstones.c.row.in_(rows)).order_by(tombstones.c.row)
     return [ErasedObject(row.row, row.stix_id, Lane(row.lane)) for row in connection.execute(query)]
+
+
+def words_without_release(connection: Connection, nation: NationId, rows: Sequence[int]) -> list[GivenWord]:
+    """Return the words for some rows that somebody gave in no release, with the terms they carry."""
+    query = (
+        select(provenance.c.object, provenance.c.carried, objects.c.stix_id, objects.c.modified)
+        .join(objects, objects.c.row == provenance.c.object)
+        .where(provenance.c.object.in_(rows), provenance.c.nation == nation, provenance.c.release_id.is_(None))
+        .order_by(provenance.c.row)
+    )
+    return [GivenWord(row.object, row.stix_id, row.modified, row.carried) for row in connection.execute(query)]
 
 
 def words_of(connection: Connection, nation: NationId, release_id: str) -> list[GivenWord]:

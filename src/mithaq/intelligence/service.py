@@ -158,7 +158,7 @@ class Holdings:
                 "objects": [stix_id for _, stix_id in pairs],
                 "kept": kept.get(lane, []),
             }
-            subject = pairs[0][1] if pairs else words[0].release_id
+            subject = pairs[0][1] if pairs else words[0].release_id or words[0].nation
             tx.append("intelligence.erased", subject=subject, lane=lane, actor="node", detail=detail)
         return done
 

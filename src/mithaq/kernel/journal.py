@@ -31,7 +31,8 @@ class Entry:
 class Reader:
     """What one capability does when the journal says something happened.
 
-    `handle` runs inside the transaction that moves the cursor, so its database effects happen exactly once.
+    `handle` runs inside the transaction that moves the cursor, so its database effects happen exactly once. `prepare`
+    is given the same entries before that transaction is opened, for what takes long; it changes nothing.
     `at_once` is the most it handles in one transaction. `position` is how far this process has looked; entries of
     other kinds move it without a write.
     """
@@ -41,6 +42,7 @@ class Reader:
     handle: Callable[[Transaction, Sequence[Entry]], None]
     at_once: int = BATCH
     position: int = field(default=-1)
+    prepare: Callable[[Sequence[Entry]], None] | None = None
 
 
 _AFTER = (
@@ -98,6 +100,8 @@ def run_once(db: Database, reader: Reader, at: datetime) -> int:
     if len(wanted) > reader.at_once:
         wanted = wanted[: reader.at_once]
         batch = [entry for entry in batch if entry.seq <= wanted[-1].seq]
+    if wanted and reader.prepare is not None:
+        reader.prepare(wanted)
     if wanted or batch[-1].seq - reader.position >= _DURABLE_EVERY:
         with db.write(at) as transaction:
             ahead = _cursor(transaction.connection, reader.name)

@@ -23,6 +23,7 @@ from mithaq.exchange.orders import Orders
 from mithaq.exchange.pushing.service import Targets
 from mithaq.exchange.sources.credentials import Vault
 from mithaq.exchange.sources.service import Sources
+from mithaq.exchange.taxii.partners.service import PartnerAccounts
 from mithaq.exchange.taxii.service import Collections
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.warninglists import WarningLists
@@ -116,6 +117,11 @@ class Node:
     def collections(self) -> Collections:
         """Return what constituents read over TAXII."""
         return Collections(self.db, self.constituents)
+
+    @cached_property
+    def partner_accounts(self) -> PartnerAccounts:
+        """Return with what partners' programs read over TAXII."""
+        return PartnerAccounts(self.channel)
 
     @cached_property
     def misp(self) -> Serving:

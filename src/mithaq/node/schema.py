@@ -10,6 +10,7 @@ import mithaq.exchange.misp.store
 import mithaq.exchange.pushing.store
 import mithaq.exchange.sources.store
 import mithaq.exchange.store
+import mithaq.exchange.taxii.partners.store
 import mithaq.exchange.taxii.store
 import mithaq.intelligence.store
 import mithaq.nations.constituents.store

@@ -15,6 +15,7 @@ from mithaq.exchange.membership.watching import Open
 from mithaq.exchange.membership.worker import ComparingWorker, MembershipWorker
 from mithaq.exchange.planning import Planning
 from mithaq.exchange.sources.worker import SourceWorker
+from mithaq.exchange.taxii.partners.shelving import PartnerShelving
 from mithaq.exchange.taxii.shelving import Shelving
 from mithaq.intelligence.gathering import Gathering
 from mithaq.kernel import journal
@@ -57,7 +58,10 @@ def run(node: Node, stop: threading.Event) -> None:
     threading.Thread(target=membership.run, args=(stop,), name="membership", daemon=True).start()
     comparing = ComparingWorker(node.channel, node.clock, node.run_dir, _opener(node))
     threading.Thread(target=comparing.run, args=(stop,), name="comparing", daemon=True).start()
-    threading.Thread(target=stock, args=(node, stop), name="shelves", daemon=True).start()
+    shelves = Shelving(node.db, node.nation, node.clock.now)
+    threading.Thread(target=stock, args=(node, shelves, stop), name="shelves", daemon=True).start()
+    abroad = PartnerShelving(node.channel, node.clock.now)
+    threading.Thread(target=stock, args=(node, abroad, stop), name="partner-shelves", daemon=True).start()
     threading.Thread(target=gather, args=(node, stop), name="index", daemon=True).start()
     sources = SourceWorker(node.db, node.fetching, node.clock, node.run_dir)
     threading.Thread(target=sources.run, args=(stop,), name="sources", daemon=True).start()
@@ -86,9 +90,8 @@ def care(node: Node, stop: threading.Event) -> None:
                 stop.wait(_RETRY_S)
 
 
-def stock(node: Node, stop: threading.Event) -> None:
-    """Keep the shelves of constituents: the journal's news first, then what was held before, until stopped."""
-    shelving = Shelving(node.db, node.nation, node.clock.now)
+def stock(node: Node, shelving: Shelving | PartnerShelving, stop: threading.Event) -> None:
+    """Keep shelves: the journal's news first, then what was held before, until stopped."""
     reader = shelving.reader()
     with WakeListener(node.run_dir, reader.name, reader.kinds) as listener:
         while not stop.is_set():

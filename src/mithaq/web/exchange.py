@@ -1,6 +1,7 @@
 """Exchange: partners and how far they are, releases with receipts, what was withheld and why, quarantine."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -9,8 +10,11 @@ from starlette.responses import Response
 from mithaq.exchange import ledger
 from mithaq.exchange.ledger.conflicts import conflicts
 from mithaq.exchange.ledger.status import status_clocks
+from mithaq.exchange.taxii.partners.judging import PartnerJudge
+from mithaq.exchange.taxii.partners.viewing import laid_for
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
+from mithaq.nations.constituents.model import MAX_ACCOUNT_DAYS
 from mithaq.nations.people.audit import audit
 from mithaq.nations.people.model import Verb
 from mithaq.web.doors import Door, Visit
@@ -38,7 +42,7 @@ def exchange(visit: Visit) -> Response:
         )
 
 
-def partner(visit: Visit) -> Response:
+def partner(visit: Visit, **shown_once: Any) -> Response:
     """Show a partner's card and standing, and to who may read releases what went to it and what came from it."""
     node, nation = visit.site.node, NationId(visit.request.path_params["nation"])
     with node.db.read() as connection:
@@ -51,6 +55,11 @@ def partner(visit: Visit) -> Response:
             "stale_at": min(stale, default=None),
             "conflicts": conflicts(connection, nation=nation),
             "titles": titles(visit, connection),
+            "laid": laid_for(node.channel, connection, nation, visit.at),
+            "agreed": _agreed(visit, connection, nation),
+            "max_days": MAX_ACCOUNT_DAYS,
+            "secret": "",
+            **shown_once,
         }
         if not visit.may(Verb.RELEASE_READ):
             return visit.page("partner.html", **context)
@@ -120,6 +129,29 @@ def suspend(visit: Visit) -> Response:
     return _managed(visit, nation, "partner.suspend")
 
 
+def account(visit: Visit) -> Response:
+    """Give a program of a partner an account for one agreement, and show its secret once."""
+    days = visit.field("days")
+    lifetime = timedelta(days=int(days) if days.isascii() and days.isdecimal() and len(days) < 9 else 0)
+    nation, accounts = NationId(visit.request.path_params["nation"]), visit.site.node.partner_accounts
+    name = visit.field("name").strip()
+    _, _, secret = accounts.add(nation, visit.field("agreement"), name, lifetime, visit.at, by=visit.person.id)
+    return partner(visit, secret=secret)
+
+
+def revoke(visit: Visit) -> Response:
+    """End an account of a partner."""
+    visit.site.node.partner_accounts.revoke(visit.field("account"), visit.at, by=visit.person.id)
+    return visit.go(f"/exchange/{visit.request.path_params['nation']}")
+
+
+def _agreed(visit: Visit, connection: Connection, nation: NationId) -> list[str]:
+    """Return the agreements under which a nation may be given an account now."""
+    judge = PartnerJudge(visit.site.node.channel, connection, visit.at)
+    known = {agreement.document.id for agreement in visit.site.node.agreements.all(connection)}
+    return sorted(each for each in known if not judge.against_all(nation, each))
+
+
 def _managed(visit: Visit, nation: NationId, action: str) -> Response:
     with visit.site.node.db.write(visit.at) as tx:
         audit(tx, actor=visit.person.id, action=action, subject=nation)
@@ -146,6 +178,8 @@ DOORS = (
     Door("/exchange/{nation}", partner, (Verb.RELEASE_READ, Verb.PARTNER_MANAGE)),
     Door("/exchange/{nation}/confirm", confirm, Verb.PARTNER_MANAGE, "POST"),
     Door("/exchange/{nation}/suspend", suspend, Verb.PARTNER_MANAGE, "POST"),
+    Door("/exchange/{nation}/account", account, Verb.PARTNER_MANAGE, "POST"),
+    Door("/exchange/{nation}/revoke", revoke, Verb.PARTNER_MANAGE, "POST"),
     Door("/approve", approve, Verb.RELEASE_DECIDE, "POST"),
     Door("/veto", veto, Verb.RELEASE_VETO, "POST"),
 )

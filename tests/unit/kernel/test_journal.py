@@ -157,3 +157,21 @@ def test_a_database_that_cannot_be_reached_is_named() -> None:
     with pytest.raises(DatabaseFailed, match="cannot be read"), absent.read():
         pass
     absent.close()
+
+
+def test_a_reader_prepares_what_it_handles_while_the_writer_is_free(db: Database, at: datetime) -> None:
+    seen: list[tuple[str, bool, list[int]]] = []
+
+    def note(step: str, batch: list[Entry]) -> None:
+        seen.append((step, db._writing.locked(), [entry.seq for entry in batch]))
+
+    say(db, at, "a.b", 3)
+    say(db, at, "c.d")
+    kinds, prepare = frozenset({"a.b"}), lambda batch: note("prepare", batch)
+    reader = Reader("r", kinds, lambda _, batch: note("handle", batch), 2, prepare=prepare)
+    while journal.run_once(db, reader, at):
+        pass
+    assert seen == [
+        ("prepare", False, [1, 2]), ("handle", True, [1, 2]),
+        ("prepare", False, [3]), ("handle", True, [3]),
+    ]  # fmt: skip

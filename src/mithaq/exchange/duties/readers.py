@@ -9,6 +9,7 @@ from mithaq.exchange.context import Context
 from mithaq.exchange.duties import recall, retention, timekeeping
 from mithaq.exchange.duties.record import fulfil_by_release, owe
 from mithaq.exchange.protecting import original_of
+from mithaq.exchange.taxii.model import PREFIX
 from mithaq.intelligence.model import StoredObject
 from mithaq.kernel.clock import from_rfc3339
 from mithaq.kernel.database import Transaction
@@ -34,6 +35,7 @@ KINDS = frozenset(
         "exchange.quarantined",
         "exchange.receipt",
         "exchange.released",
+        "intelligence.stored",
         "intelligence.withdrawn",
     }
 )
@@ -63,6 +65,9 @@ class Bookkeeping:
                 case "exchange.receipt":
                     timekeeping.heard(tx, from_rfc3339(entry.detail["dated"]))
                     recall.receipted(tx, self._context, entry.subject, _nation(entry))
+                case "intelligence.stored":
+                    if _nation(entry).startswith(PREFIX):
+                        retention.record_written(tx, _nation(entry), entry.detail["rows"], entry.lane)
                 case "intelligence.withdrawn":
                     recall.start(tx, self._context, entry)
                 case "detection.hit.confirmed":

@@ -16,6 +16,7 @@ from mithaq.exchange.duties.settings import CHUNK_WORDS
 from mithaq.exchange.kept_reasons import kept_json
 from mithaq.exchange.log.store import proofs
 from mithaq.exchange.release_document import ReleaseDocument, read_release
+from mithaq.intelligence.erasing import NO_RELEASE, words_without_release
 from mithaq.intelligence.model import HeldWord, ProposalHeld
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.database import EPOCH, Transaction, insert_ignore
@@ -56,6 +57,32 @@ def record(tx: Transaction, context: Context, sender: NationId, sequence: int) -
     rows += list(_quarantined(tx.connection, row))
     insert_ignore(tx, store.retained, rows)
     _settle_due(tx, sorted({each["object_id"] for each in rows}), row.lane)
+
+
+def record_written(tx: Transaction, giver: NationId, rows: Sequence[int], lane: Lane) -> None:
+    """Write down until when what a constituent wrote may stay, as its terms say; of the same words the first counts."""
+    given = words_without_release(tx.connection, giver, rows)
+    kept = [
+        _retained(
+            _Written(giver, NO_RELEASE, str(lane)),
+            each.row,
+            each.object_id,
+            each.modified or EPOCH,
+            _terms(each.carried),
+            tx.at,
+        )
+        for each in given
+    ]
+    insert_ignore(tx, store.retained, kept)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What came in no release: who gave it, and into which lane."""
+
+    sender: NationId
+    release_id: str
+    lane: str
 
 
 def _received(sender: NationId, sequence: int) -> Any:

@@ -51,7 +51,10 @@ retained = Table(
     Index("duty_retained_due", "due_at"),
     Index("duty_retained_object", "object_id", "lane"),
 )
-"""Every copy that partners gave, until when it may be kept; row 0 stands for one in quarantine."""
+"""Every copy that partners gave, and what constituents wrote (which came in no release), until when it may be kept.
+
+Row 0 stands for a copy in quarantine.
+"""
 
 kept_copies = Table(
     "duty_kept_copies",

@@ -16,6 +16,8 @@ from mithaq.exchange.taxii import media
 from mithaq.exchange.taxii.answers import Answer, Refused, of_error, unknown
 from mithaq.exchange.taxii.filters import OF_OBJECTS, Question
 from mithaq.exchange.taxii.model import TAXII_TYPE
+from mithaq.exchange.taxii.partners.model import PartnerAccount, PartnerShelf
+from mithaq.exchange.taxii.partners.service import PartnerAccounts
 from mithaq.exchange.taxii.resources import Resources, Visit, methods_of
 from mithaq.exchange.taxii.settings import (
     EMPTY_STEP_S,
@@ -25,11 +27,12 @@ from mithaq.exchange.taxii.settings import (
     THREADS,
 )
 from mithaq.exchange.taxii.shelving import SHELVED
-from mithaq.exchange.visitors import TooMany, Visitors, packed
+from mithaq.exchange.visitors import TooMany, Visitors, credentials, packed
 from mithaq.intelligence.settings import TAXII_POST
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.errors import Error
 from mithaq.kernel.wake import WakeListener
+from mithaq.nations.constituents.model import Account, Constituent
 from mithaq.nations.constituents.service import Constituents
 
 _log = logging.getLogger(__name__)
@@ -38,10 +41,13 @@ _CHALLENGE: Final = {"www-authenticate": 'Basic realm="TAXII", charset="UTF-8", 
 
 
 class TaxiiDoors:
-    """Serve TAXII 2.1 to the programs of constituents."""
+    """Serve TAXII 2.1 to the programs of constituents and of partners."""
 
-    def __init__(self, resources: Resources, constituents: Constituents, clock: Clock, run_dir: Path) -> None:
+    def __init__(
+        self, resources: Resources, constituents: Constituents, partners: PartnerAccounts, clock: Clock, run_dir: Path
+    ) -> None:
         self._resources = resources
+        self._partners = partners
         self._clock = clock
         self._run_dir = run_dir
         self._visitors = Visitors(constituents, clock, "taxii", threads=THREADS, max_open=MAX_OPEN_REQUESTS)
@@ -139,10 +145,14 @@ class TaxiiDoors:
         """
         if len(request.scope["query_string"]) > MAX_QUERY_CHARACTERS:
             raise Refused(414, "uri-too-long", "the query is too long")
-        known = self._visitors.known(request)
+        user, secret = credentials(request.headers.get("authorization", ""))
+        known: tuple[Constituent | PartnerShelf, Account | PartnerAccount] | None = None
+        if secret:
+            known = self._visitors.known_by(user, secret) or self._partners.sign_in(secret, user, self._clock.now())
         if known is None:
             raise Refused(401, "unauthorized", "this needs an account that is valid now", _CHALLENGE)
         method = "GET" if request.method == "HEAD" else request.method
         path = request.scope["path"].removeprefix("/taxii2")
         place = tuple(path.strip("/").split("/")) if path.strip("/") else ()
-        return Visit(*known, method, place, tuple(request.query_params.multi_items()))
+        asker, account = known
+        return Visit(asker, account, method, place, tuple(request.query_params.multi_items()))

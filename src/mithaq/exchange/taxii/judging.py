@@ -123,6 +123,11 @@ class Judge:
             for number, said in words.items()
         }
 
+    def released(self, rows: Sequence[Any], shelf: Shelf) -> list[Released[Item] | None]:
+        """Decide about rows of a page of this shelf, in their order; None is withheld."""
+        refs = [parse(row.body).refs if row.refers else () for row in rows]
+        return self.decide(self.items(rows), refs, shelf)
+
     def decide(
         self, items: Sequence[Item], refs: Sequence[Collection[str]], shelf: Shelf
     ) -> list[Released[Item] | None]:

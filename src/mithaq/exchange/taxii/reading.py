@@ -1,58 +1,80 @@
-"""Read a shelf: pages of what the gate releases to its constituent at this very instant."""
+"""Read a shelf: pages of what the gate releases to its reader at this very instant."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
-from sqlalchemy import BigInteger, Connection, Integer, Select, bindparam, exists, select, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    Table,
+    bindparam,
+    exists,
+    select,
+    type_coerce,
+)
 
-from mithaq.exchange.taxii.judging import COLUMNS, Judge
-from mithaq.exchange.taxii.model import SPEC_VERSION, Asked, Shelf
+from mithaq.exchange.taxii.judging import COLUMNS
+from mithaq.exchange.taxii.model import SPEC_VERSION, Asked
 from mithaq.exchange.taxii.settings import MAX_PAGE_BYTES, MAX_PAGE_OBJECTS
 from mithaq.exchange.taxii.store import shelved
 from mithaq.intelligence.tables import objects
 from mithaq.kernel.database import EPOCH
 from mithaq.release.model import Item, Released
-from mithaq.standards.stix import parse
 
-_twin, _twin_object = shelved.alias("twin"), objects.alias("twin_object")
-_HAS_SIBLINGS: Final = exists(
-    select(_twin.c.object)
-    .join(_twin_object, _twin_object.c.row == _twin.c.object)
-    .where(
-        _twin_object.c.stix_id == objects.c.stix_id,
-        _twin_object.c.lane == objects.c.lane,
-        _twin_object.c.row != objects.c.row,
-        _twin.c.shelf == shelved.c.shelf,
-    )
-)
-_PAGE: Final = (
-    select(
-        *COLUMNS,
-        type_coerce(shelved.c.date_added, BigInteger).label("added_us"),
-        type_coerce(shelved.c.version, BigInteger).label("version_us"),
-        shelved.c.refers,
-        _HAS_SIBLINGS.label("has_siblings"),
-    )
-    .join(objects, objects.c.row == shelved.c.object)
-    .where(shelved.c.shelf == bindparam("shelf"), shelved.c.date_added > bindparam("after"))
-    .order_by(shelved.c.date_added)
-    .limit(bindparam("limit", type_=Integer))
-)
+Pages = Mapping[tuple[bool, str], Select[Any]]
+"""The statements that read a page: whether ids are asked for, and how many types (`""`, `one`, `many`)."""
+
 _BY_ID: Final = objects.c.stix_id.in_(bindparam("ids", expanding=True))
-_PAGES: Final[Mapping[tuple[bool, str], Select[Any]]] = {
-    (has_ids, kind): _PAGE.where(*([_BY_ID] if has_ids else ()), *narrowed)
-    for has_ids in (False, True)
-    for kind, narrowed in {
-        "": (),
-        "one": (shelved.c.type == bindparam("type"),),
-        "many": (shelved.c.type.in_(bindparam("types", expanding=True)),),
-    }.items()
-}
-"""One statement for each form of question, made once."""
 
+
+def pages_of(on: Table, *further: ColumnElement[Any]) -> Pages:
+    """Return one statement for each form of question about a table of what lies on shelves, to be made once.
+
+    `further`: columns of the table that its judge looks at beside `COLUMNS`.
+    """
+    twin, twin_object = on.alias(), objects.alias()
+    has_siblings = exists(
+        select(twin.c.object)
+        .join(twin_object, twin_object.c.row == twin.c.object)
+        .where(
+            twin_object.c.stix_id == objects.c.stix_id,
+            twin_object.c.lane == objects.c.lane,
+            twin_object.c.row != objects.c.row,
+            twin.c.shelf == on.c.shelf,
+        )
+    )
+    page = (
+        select(
+            *COLUMNS,
+            type_coerce(on.c.date_added, BigInteger).label("added_us"),
+            type_coerce(on.c.version, BigInteger).label("version_us"),
+            has_siblings.label("has_siblings"),
+            *further,
+        )
+        .join(objects, objects.c.row == on.c.object)
+        .where(on.c.shelf == bindparam("shelf"), on.c.date_added > bindparam("after"))
+        .order_by(on.c.date_added)
+        .limit(bindparam("limit", type_=Integer))
+    )
+    kinds = {
+        "": (),
+        "one": (on.c.type == bindparam("type"),),
+        "many": (on.c.type.in_(bindparam("types", expanding=True)),),
+    }
+    return {
+        (has_ids, kind): page.where(*([_BY_ID] if has_ids else ()), *narrowed)
+        for has_ids in (False, True)
+        for kind, narrowed in kinds.items()
+    }
+
+
+_OF_CONSTITUENTS: Final = pages_of(shelved, shelved.c.refers)
 _MORE_IDS: Final = 900
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -87,13 +109,35 @@ class Page:
     more: bool
 
 
-class Reading:
-    """Read one shelf in one view of the database."""
+class OnShelf(Protocol):
+    """A shelf, whoever's: what lies on it is found by its number."""
 
-    def __init__(self, connection: Connection, shelf: Shelf, judge: Judge) -> None:
+    @property
+    def id(self) -> int:
+        """Return its number."""
+        ...
+
+
+S = TypeVar("S", bound=OnShelf)
+S_contra = TypeVar("S_contra", contravariant=True)
+
+
+class Judging(Protocol[S_contra]):
+    """The gate for what lies on one kind of shelf."""
+
+    def released(self, rows: Sequence[Any], shelf: S_contra) -> Sequence[Released[Item] | None]:
+        """Decide about each row of a page for the shelf's reader, in their order; None is withheld."""
+        ...
+
+
+class Reading(Generic[S]):
+    """Read one shelf in one view of the database; `pages`: the statements of its table, a constituent's by default."""
+
+    def __init__(self, connection: Connection, shelf: S, judge: Judging[S], pages: Pages = _OF_CONSTITUENTS) -> None:
         self._connection = connection
         self._shelf = shelf
         self._judge = judge
+        self._pages = pages
 
     def page(self, asked: Asked) -> Page:
         """Return the next objects of a question, judged now; what is withheld leaves no trace in it.
@@ -119,11 +163,11 @@ class Reading:
         return Page(tuple(found[: asked.limit]), more=len(found) > asked.limit)
 
     def has(self, object_id: str) -> bool:
-        """Tell whether any version of an object is released to this constituent."""
+        """Tell whether any version of an object is released to the shelf's reader."""
         return bool(self.page(_of_object(object_id, limit=1)).served)
 
     def versions(self, object_id: str) -> tuple[Served, ...]:
-        """Return every version of an object that is released to this constituent."""
+        """Return every version of an object that is released to the shelf's reader."""
         return self.page(_of_object(object_id, limit=MAX_PAGE_OBJECTS)).served
 
     def _rows(self, asked: Asked, position: datetime, limit: int) -> Sequence[Any]:
@@ -133,7 +177,7 @@ class Reading:
             named["ids"] = sorted(asked.ids)
         if kind:
             named |= {"type": min(asked.types)} if kind == "one" else {"types": sorted(asked.types)}
-        return self._connection.execute(_PAGES[bool(asked.ids), kind], named).all()
+        return self._connection.execute(self._pages[bool(asked.ids), kind], named).all()
 
     def _chosen(self, asked: Asked, rows: Sequence[Any]) -> list[Served]:
         """Return the rows that are released and are of an asked version."""
@@ -162,8 +206,7 @@ class Reading:
         return {object_id: (min(known, key=_order), max(known, key=_order)) for object_id, known in versions.items()}
 
     def _released(self, rows: Sequence[Any]) -> list[Served]:
-        refs = [parse(row.body).refs if row.refers else () for row in rows]
-        decided = self._judge.decide(self._judge.items(rows), refs, self._shelf)
+        decided = self._judge.released(rows, self._shelf)
         return [
             Served(released, row.body, row.added_us, row.version_us)
             for row, released in zip(rows, decided, strict=True)

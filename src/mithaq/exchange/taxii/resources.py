@@ -1,34 +1,40 @@
 """Every resource of the TAXII server, worked out for one account: no HTTP in it but the status."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection
 
+from mithaq.exchange.context import Context
 from mithaq.exchange.taxii import documents
 from mithaq.exchange.taxii.answers import Answer, Refused, unknown
 from mithaq.exchange.taxii.filters import OF_DELETE, OF_OBJECT, OF_OBJECTS, OF_VERSIONS, Question
 from mithaq.exchange.taxii.judging import Judge
 from mithaq.exchange.taxii.model import API_ROOT, Asked, Shelf
+from mithaq.exchange.taxii.partners.judging import PartnerJudge
+from mithaq.exchange.taxii.partners.model import PartnerAccount, PartnerShelf
+from mithaq.exchange.taxii.partners.store import shelved as partners_shelved
 from mithaq.exchange.taxii.posting import Posting
-from mithaq.exchange.taxii.reading import Page, Reading
+from mithaq.exchange.taxii.reading import Page, Reading, pages_of
 from mithaq.exchange.taxii.store import shelves_of
-from mithaq.kernel.database import Database
-from mithaq.kernel.ids import NationId
 from mithaq.nations.constituents.model import Account, Constituent
 
 _READ: Final = ("GET",)
 _COLLECTION_DEPTH: Final = 3
+_OF_PARTNERS: Final = pages_of(partners_shelved)
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request of one account: who asks, where (the parts of the path), with which parameters."""
+    """One request of one account: who asks, where (the parts of the path), with which parameters.
 
-    constituent: Constituent
-    account: Account
+    A nation's program comes with the one shelf that its account opens.
+    """
+
+    asker: Constituent | PartnerShelf
+    account: Account | PartnerAccount
     method: str
     place: tuple[str, ...]
     parameters: tuple[tuple[str, str], ...]
@@ -56,10 +62,11 @@ def methods_of(place: tuple[str, ...]) -> tuple[str, ...]:
 class Resources:
     """Answer visits from one database."""
 
-    def __init__(self, db: Database, posting: Posting, own: NationId, *, title: str, contact: str) -> None:
-        self._db = db
+    def __init__(self, context: Context, posting: Posting, *, title: str, contact: str) -> None:
+        self._context = context
+        self._db = context.db
         self._posting = posting
-        self._own = own
+        self._own = context.own
         self._title, self._contact = title, contact
 
     def demand_writable(self, visit: Visit) -> None:
@@ -69,7 +76,7 @@ class Resources:
             Refused: the collection is not there for the asker, or takes no posts of this account.
         """
         with self._db.read() as connection:
-            _demand(visit, self._shelf(connection, visit))
+            _demanded(visit, self._shelf(connection, visit))
 
     def read(self, visit: Visit, at: datetime) -> Answer:
         """Answer a GET.
@@ -84,9 +91,9 @@ class Resources:
                 case ():
                     return Answer(200, documents.api_root(self._title))
                 case ("status", status_id):
-                    return Answer(200, self._posting.status(connection, status_id, visit.account))
+                    return Answer(200, self._status(connection, status_id, visit))
                 case ("collections",):
-                    shelves = shelves_of(connection, visit.constituent.id, visit.account.collection)
+                    shelves = _shelves(connection, visit)
                     return Answer(200, documents.collections([_seen(visit, shelf) for shelf in shelves]))
                 case _:
                     return self._of_collection(connection, visit, at)
@@ -99,8 +106,8 @@ class Resources:
         """
         with self._db.read() as connection:
             shelf = self._shelf(connection, visit)
-        _demand(visit, shelf)
-        return Answer(202, self._posting.post(shelf, visit.account, body, at))
+        own, account = _demanded(visit, shelf)
+        return Answer(202, self._posting.post(own, account, body, at))
 
     def delete(self, visit: Visit, at: datetime) -> Answer:
         """Take back the asker's own word for the versions asked for, all by default; what others said stays.
@@ -111,8 +118,7 @@ class Resources:
         object_id = visit.place[-1]
         question = Question(visit.parameters, OF_DELETE)
         with self._db.read() as connection:
-            shelf = self._shelf(connection, visit)
-            _demand(visit, shelf)
+            shelf, _ = _demanded(visit, self._shelf(connection, visit))
             if not shelf.collection.can_read:
                 raise Refused(403, "forbidden", "taking back needs a collection that is read and written")
             asked = question.asked("", shelf.key)
@@ -123,10 +129,15 @@ class Resources:
             raise Refused(403, "forbidden", "it is not this constituent's word") if is_seen else unknown()
         return Answer(200, b"")
 
-    def _shelf(self, connection: Connection, visit: Visit) -> Shelf:
+    def _status(self, connection: Connection, status_id: str, visit: Visit) -> bytes:
+        if not isinstance(visit.account, Account):
+            raise unknown()
+        return self._posting.status(connection, status_id, visit.account)
+
+    def _shelf(self, connection: Connection, visit: Visit) -> Shelf | PartnerShelf:
         """Return the asker's own shelf of a collection: whatever else there is does not exist for it."""
         name = visit.place[2]
-        for shelf in shelves_of(connection, visit.constituent.id, visit.account.collection):
+        for shelf in _shelves(connection, visit):
             if name in (shelf.collection.id, shelf.collection.alias):
                 return shelf
         raise unknown()
@@ -138,7 +149,7 @@ class Resources:
             return Answer(200, documents.one(_seen(visit, shelf)))
         if not shelf.collection.can_read:
             raise Refused(403, "forbidden", "this collection is not to be read")
-        reading = Reading(connection, shelf, Judge(connection, self._own, at))
+        reading = self._reading(connection, shelf, at)
         match rest:
             case ("manifest",):
                 return _paged(visit, shelf, reading, OF_OBJECTS, documents.manifest)
@@ -149,20 +160,46 @@ class Resources:
             case _:
                 return _paged(visit, shelf, reading, OF_VERSIONS, documents.versions)
 
+    def _reading(
+        self, connection: Connection, shelf: Shelf | PartnerShelf, at: datetime
+    ) -> Reading[Shelf] | Reading[PartnerShelf]:
+        if isinstance(shelf, Shelf):
+            return Reading(connection, shelf, Judge(connection, self._own, at))
+        return Reading(connection, shelf, PartnerJudge(self._context, connection, at), _OF_PARTNERS)
 
-def _seen(visit: Visit, shelf: Shelf) -> dict[str, object]:
-    return documents.collection(shelf.collection, may_write=visit.account.may_write)
+
+def _shelves(connection: Connection, visit: Visit) -> Sequence[Shelf | PartnerShelf]:
+    """Return all that there is for the asker."""
+    if isinstance(visit.asker, PartnerShelf):
+        return [visit.asker]
+    narrowed = visit.account.collection if isinstance(visit.account, Account) else None
+    return shelves_of(connection, visit.asker.id, narrowed)
 
 
-def _demand(visit: Visit, shelf: Shelf) -> None:
-    if not (shelf.collection.can_write and visit.account.may_write):
-        raise Refused(403, "forbidden", "this account may not write to this collection")
+def _may_write(visit: Visit) -> bool:
+    return isinstance(visit.account, Account) and visit.account.may_write
+
+
+def _seen(visit: Visit, shelf: Shelf | PartnerShelf) -> dict[str, object]:
+    return documents.collection(shelf.collection, may_write=_may_write(visit))
+
+
+def _demanded(visit: Visit, shelf: Shelf | PartnerShelf) -> tuple[Shelf, Account]:
+    """Return the shelf and the account of somebody who may write; a nation's word comes in its own channel.
+
+    Raises:
+        Refused: the asker may not.
+    """
+    account = visit.account
+    if isinstance(shelf, Shelf) and isinstance(account, Account) and shelf.collection.can_write and account.may_write:
+        return shelf, account
+    raise Refused(403, "forbidden", "this account may not write to this collection")
 
 
 def _paged(
     visit: Visit,
-    shelf: Shelf,
-    reading: Reading,
+    shelf: Shelf | PartnerShelf,
+    reading: Reading[Shelf] | Reading[PartnerShelf],
     known: frozenset[str],
     write: Callable[[Page, str], bytes],
 ) -> Answer:

@@ -31,11 +31,17 @@ _ORDERS: Final = "exchange.orders"
 _AT_ONCE: Final = 4
 """Entries handled in one transaction: of a bulk import each names a thousand rows."""
 
+_PARSED_AHEAD: Final = 4_000
+"""Objects that are parsed before the transaction that needs them; more are parsed inside it."""
+
 _TICK: Final = timedelta(milliseconds=1)
 _ROWS: Final = (
     select(*COLUMNS)
     .where(objects.c.row.in_(bindparam("rows", expanding=True)), objects.c.lane == str(ACTUAL))
     .order_by(objects.c.row)
+)
+_BODIES: Final = select(objects.c.row, objects.c.stix_id, objects.c.body).where(
+    objects.c.row.in_(bindparam("rows", expanding=True)), objects.c.lane == str(ACTUAL)
 )
 _NEXT: Final = (
     select(objects.c.row)
@@ -64,10 +70,29 @@ class Shelving:
         self._db = db
         self._own = own
         self._now = now
+        self._parsed: dict[int, StixObject] = {}
 
     def reader(self) -> Reader:
         """Return the journal reader that keeps the shelves."""
-        return Reader(READER, frozenset({_STORED, _WITHDRAWN, _ERASED, _ORDERS, CHANGED}), self.handle, _AT_ONCE)
+        kinds = frozenset({_STORED, _WITHDRAWN, _ERASED, _ORDERS, CHANGED})
+        return Reader(READER, kinds, self.handle, _AT_ONCE, prepare=self.prepare)
+
+    def prepare(self, entries: Sequence[Entry]) -> None:
+        """Parse what the entries speak of, and what refers to it, before the writer is held for it."""
+        with self._db.read() as connection:
+            if store.open_shelves(connection):
+                self._parse(connection, [row for entry in entries for row in _rows_of(connection, entry)[1]])
+
+    def _parse(self, connection: Connection, numbers: Sequence[int]) -> None:
+        """Parse rows and those that refer to them, at most so many; the bytes of a row never change."""
+        self._parsed, waiting = {}, list(dict.fromkeys(numbers))
+        while waiting and len(self._parsed) < _PARSED_AHEAD:
+            chunk, waiting = waiting[:CHUNK_ROWS], waiting[CHUNK_ROWS:]
+            rows = connection.execute(_BODIES, {"rows": chunk}).all()
+            self._parsed |= {row.row: parse(bytes(row.body)) for row in rows}
+            known = self._parsed.keys() | set(waiting)
+            referring = store.referring(connection, sorted({row.stix_id for row in rows}))
+            waiting += [row for row in referring if row not in known]
 
     def handle(self, tx: Transaction, entries: Sequence[Entry]) -> None:
         """Judge anew what the entries speak of, in the transaction that moves the cursor."""
@@ -81,7 +106,7 @@ class Shelving:
                     store.forget(tx, chunk)
             for chunk in _chunks(judged) if shelves else ():
                 added += self._settle(tx, shelves, chunk)
-        _tell(tx, added)
+        tell_shelved(tx, added)
 
     def is_idle(self) -> bool:
         """Tell whether there is no shelf to keep: what comes in meanwhile is judged when one is made."""
@@ -96,12 +121,13 @@ class Shelving:
                 return False
             asked = {"after": waiting[0].filled_to, "to": waiting[0].fill_to, "limit": CHUNK_ROWS}
             rows = list(connection.scalars(_NEXT, asked))
+            self._parse(connection, rows)
         with self._db.write(at) as tx:
             present = {shelf.id: shelf for shelf in store.open_shelves(tx.connection)}
             shelf = present.get(waiting[0].id)
             if shelf is None or shelf.filled_to != waiting[0].filled_to:
                 return True  # taken away, or filled by another process meanwhile
-            _tell(tx, self._settle(tx, [shelf], rows))
+            tell_shelved(tx, self._settle(tx, [shelf], rows))
             full = len(rows) < CHUNK_ROWS
             store.note_filled(tx, shelf.id, shelf.fill_to if full else rows[-1])
         return True
@@ -126,7 +152,7 @@ class Shelving:
         self, tx: Transaction, judge: Judge, shelves: Iterable[Shelf], numbers: Sequence[int], rows: Sequence[Any]
     ) -> int:
         items = judge.items(rows)
-        parsed = [parse(bytes(row.body)) for row in rows]
+        parsed = [self._parsed.get(row.row) or parse(bytes(row.body)) for row in rows]
         posted = _posted(tx.connection, rows, items)
         store.note_refs(tx, {row.row: each.refs for row, each in zip(rows, parsed, strict=True)})
         store.note_places(tx, _placed(tx.connection, rows, parsed))
@@ -146,17 +172,16 @@ class Shelving:
         """Put objects on a shelf, each a millisecond after the one before."""
         if not objects_:
             return 0
-        last = store.last_added(tx, shelf.id)
-        first = max(_whole(self._now()), last + _TICK)
+        dates = dates_after(store.last_added(tx, shelf.id), self._now())
         added = [
             {
-                "date_added": first + place * _TICK,
+                "date_added": date_added,
                 "object": row.row,
                 "type": row.type,
-                "version": parsed.modified or parsed.created or first + place * _TICK,
+                "version": parsed.modified or parsed.created or date_added,
                 "refers": bool(parsed.refs),
             }
-            for place, (row, parsed) in enumerate(objects_)
+            for date_added, (row, parsed) in zip(dates, objects_, strict=False)
         ]
         store.put(tx, shelf.id, added, added[-1]["date_added"])
         return len(added)
@@ -215,12 +240,21 @@ def _carries(shelf: Shelf, row: Any, item: Item, parsed: StixObject, posted: dic
     return not collection.labels or not collection.labels.isdisjoint(parsed.labels)
 
 
+def dates_after(last: datetime, now: datetime) -> Iterator[datetime]:
+    """Yield one `date_added` after another: whole milliseconds, after the last, and never before now."""
+    following = max(_whole(now), last + _TICK)
+    while True:
+        yield following
+        following += _TICK
+
+
 def _whole(at: datetime) -> datetime:
     """Return an instant in whole milliseconds, rounded up: never before what has happened."""
     rest = at.microsecond % 1_000
     return at if not rest else at + timedelta(microseconds=1_000 - rest)
 
 
-def _tell(tx: Transaction, added: int) -> None:
+def tell_shelved(tx: Transaction, added: int) -> None:
+    """Say that objects were put on shelves, for those who wait."""
     if added:
         tx.append(SHELVED, subject="taxii", lane=ACTUAL, actor="node", detail={"count": added})

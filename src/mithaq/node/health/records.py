@@ -13,6 +13,7 @@ from mithaq.exchange.ledger import Channel, ChannelState
 from mithaq.exchange.log.store import membership_logs
 from mithaq.exchange.membership.service import Membership
 from mithaq.exchange.planning import Planning
+from mithaq.exchange.taxii.partners.shelving import PartnerShelving
 from mithaq.exchange.taxii.shelving import Shelving
 from mithaq.kernel.database import DatabaseFailed, cursors, journal
 from mithaq.kernel.journal import Reader
@@ -74,8 +75,9 @@ def clock(connection: Connection, at: datetime) -> Iterator[Finding]:
 def readers(node: Node, connection: Connection, at: datetime) -> Iterator[Finding]:
     """No reader leaves news lying that it should act on."""
     shelving = Shelving(node.db, node.nation, node.clock.now)
+    abroad = PartnerShelving(node.channel, node.clock.now)
     followed = (Planning(node.channel).reader(), News().reader, Bookkeeping(node.channel).reader(), shelving.reader())
-    for reader in (*followed, Membership(node.channel).reader):
+    for reader in (*followed, abroad.reader(), Membership(node.channel).reader):
         count, since = _unread(connection, reader)
         waiting = at - since if since else timedelta()
         params: Params = {"reader": reader.name, "count": count, "seconds": int(waiting.total_seconds())}

@@ -237,8 +237,9 @@ def test_a_reader_is_judged_by_how_long_its_news_waited(node: Node, at: datetime
     assert levels == {
         "exchange.planning": level,
         "exchange.taxii": level,
+        "exchange.taxii.partners": level,
         "detection.matcher": level,
-        "exchange.duties": Level.FINE,
+        "exchange.duties": level,
         "exchange.membership": level,  # the founding told of this nation's key statement
     }
 
