@@ -1,5 +1,6 @@
 """`mithaq telemetry`: the sources, how they are doing, and lines pushed by hand."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,14 @@ import click
 from mithaq.cli.files import read_input
 from mithaq.cli.session import EXIT_FAILED, Session
 from mithaq.kernel.clock import rfc3339
-from mithaq.kernel.lane import Lane
+from mithaq.kernel.lane import ACTUAL, Lane
+from mithaq.telemetry.errors import BadLine
 from mithaq.telemetry.model import Format, Source
+from mithaq.telemetry.parsers.fields import observables_of
+from mithaq.telemetry.parsers.line import LineParser
 from mithaq.telemetry.service import Reading
 from mithaq.telemetry.settings import TelemetryLimits
+from mithaq.telemetry.vocabulary import ecs_fields
 
 
 @click.group()
@@ -93,6 +98,52 @@ def push(session: Session, name: str, file: str) -> int:
     accepted = session.node().telemetry.push(name, body)
     session.emit({"accepted": accepted}, lambda: str(accepted))
     return 0
+
+
+@telemetry.command("try")
+@click.argument("file", default="-")
+@click.option(
+    "--format",
+    "line_format",
+    type=click.Choice([each.value for each in Format]),
+    default=Format.AUTO.value,
+    show_default=True,
+    help="What the lines look like.",
+)
+@click.option("--limit", default=10, show_default=True, type=click.IntRange(1), help="How many lines to show.")
+@click.pass_obj
+def try_lines(session: Session, file: str, line_format: str, limit: int) -> None:
+    """Show how the lines of FILE, or of standard input, would be read; nothing is kept.
+
+    For each line: the sensor, the time, the fields under their names in the Elastic Common Schema, and everything in
+    it that an indicator could name; or why it cannot be read.
+    """
+    body = read_input(file, TelemetryLimits().max_push_bytes)
+    parser = LineParser(Source("try", "", Format(line_format), ACTUAL), file_name=Path(file).name)
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(body.splitlines(), 1):
+        if len(rows) == limit:
+            break
+        row = _tried(parser, line, session.now())
+        if row is not None:
+            rows.append({"line": number, **row})
+    session.emit_rows(rows, ("line", "kind", "at", "fields", "observables", "reason"))
+
+
+def _tried(parser: LineParser, line: bytes, at: datetime) -> dict[str, Any] | None:
+    try:
+        decoded = parser.decode(line, at)
+    except BadLine as error:
+        return {"kind": "", "at": None, "fields": {}, "observables": [], "reason": str(error)}
+    if decoded is None:
+        return None
+    return {
+        "kind": decoded.kind,
+        "at": rfc3339(decoded.at) if decoded.at else None,
+        "fields": ecs_fields(decoded.kind, decoded.record),
+        "observables": sorted({str(seen) for _, seen in observables_of(decoded.record)}),
+        "reason": "",
+    }
 
 
 def _source(each: Source) -> dict[str, Any]:
