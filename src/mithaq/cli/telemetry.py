@@ -31,7 +31,9 @@ def source() -> None:
 
 @source.command("add")
 @click.argument("name")
-@click.option("--path", type=click.Path(path_type=Path), help="The file to follow; without it, lines are pushed.")
+@click.option(
+    "--path", type=click.Path(path_type=Path), help="A file, a folder, or FOLDER/*.log; without it, lines are pushed."
+)
 @click.option(
     "--format",
     "line_format",
@@ -43,7 +45,7 @@ def source() -> None:
 @click.option("--lane", default="actual", show_default=True, help="actual, test or exercise--UUID.")
 @click.pass_obj
 def source_add(session: Session, name: str, path: Path | None, line_format: str, lane: str) -> None:
-    """Follow a file of a sensor, or take what is pushed under NAME."""
+    """Follow a file or a folder of a sensor, or take what is pushed under NAME."""
     added = session.node().telemetry.add_source(
         name,
         path=str(path.absolute()) if path else "",

@@ -1,5 +1,7 @@
 """The use cases of telemetry: which sources there are, how they are doing, and lines pushed to them."""
 
+import errno
+import os
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +13,11 @@ from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.telemetry import store
 from mithaq.telemetry.errors import BadSource, UnknownSource
+from mithaq.telemetry.folder import is_pattern, matching
 from mithaq.telemetry.model import BrokenLine, Format, Source
 from mithaq.telemetry.settings import TelemetryLimits
 from mithaq.telemetry.spool import Spool, spool_folder
-from mithaq.telemetry.store import SourceStatus
+from mithaq.telemetry.store import Position, SourceStatus
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 SOURCES_CHANGED = "telemetry.sources.changed"
@@ -41,7 +44,7 @@ class Telemetry:
     def add_source(
         self, name: str, *, path: str, line_format: Format, by: str, at: datetime, lane: Lane = ACTUAL
     ) -> Source:
-        """Follow a file, or with an empty path take what is pushed under this name.
+        """Follow a file, every file of a folder (`FOLDER`, `FOLDER/*.log`), or take what is pushed (an empty path).
 
         Raises:
             BadSource: the name or path cannot be used, or the name is taken.
@@ -51,7 +54,7 @@ class Telemetry:
         if path and not Path(path).is_absolute():
             raise BadSource("the path of a source must be absolute", subject=name)
         if path and Path(path).is_dir():
-            raise BadSource("the path of a source must be a file, not a folder", subject=name)
+            path = str(Path(path) / "*")
         source = Source(name, path, line_format, lane)
         if source.is_pushed:
             spool_folder(self._data, name).mkdir(parents=True, exist_ok=True)
@@ -106,8 +109,8 @@ class Telemetry:
     def _reading(self, connection: Connection, status: SourceStatus) -> Reading:
         source = status.source
         folder = spool_folder(self._data, source.name)
-        files = sorted(folder.glob("*.ndjson")) if source.is_pushed else [Path(source.path)]
-        read = {each.inode: each.offset for each in store.positions_of(connection, source.name)}
+        files = sorted(folder.glob("*.ndjson")) if source.is_pushed else _files(Path(source.path))
+        read = {each.inode: each for each in store.positions_of(connection, source.name)}
         waiting, trouble = 0, ""
         for path in files:
             try:
@@ -115,8 +118,21 @@ class Telemetry:
             except OSError as error:
                 trouble = f"{path.name}: {error.strerror}"
                 continue
-            waiting += max(0, found.st_size - read.get(found.st_ino, 0))
+            waiting += _unread(found.st_size, read.get(found.st_ino))
+        if source.path and not files and not Path(source.path).parent.is_dir():
+            trouble = f"{Path(source.path).parent}: {os.strerror(errno.ENOENT)}"
         return Reading(status, waiting, trouble)
+
+
+def _files(path: Path) -> list[Path]:
+    return matching(path) if is_pattern(path) else [path]
+
+
+def _unread(size: int, position: Position | None) -> int:
+    """Return how many bytes of a file wait; what a compressed one expands to is not known before it is read."""
+    if position is None:
+        return size
+    return 0 if position.closed and position.size == size else max(0, size - position.offset)
 
 
 def _announce(tx: Transaction, source: Source, by: str) -> None:

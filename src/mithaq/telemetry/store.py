@@ -50,6 +50,9 @@ positions = Table(
     Column("header", LargeBinary, nullable=False),
     Column("skipping", Boolean, nullable=False),
     Column("closed", Boolean, nullable=False),
+    Column("path", Text, nullable=False, server_default=""),
+    Column("size", BigInteger, nullable=False, server_default="0"),
+    Column("modified_ns", BigInteger, nullable=False, server_default="0"),
 )
 broken_lines = Table(
     "telemetry_broken_lines",
@@ -75,11 +78,16 @@ segments = Table(
 )
 OPEN, CLOSED, SEALED = "open", "closed", "sealed"
 _FINISHED_KEPT = 32
+_FILES_KEPT = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far one file of a source was read; each rotation begins a new generation."""
+    """How far one file of a source was read; each rotation begins a new generation.
+
+    `offset` counts what a file expands to. `size` and `modified_ns` are those of the file when it was last read; of
+    one that is no plain file they are known once it is closed. `path` is its name in a source that is a folder.
+    """
 
     source: str
     generation: int
@@ -92,6 +100,9 @@ class Position:
     header: bytes = b""
     skipping: bool = False
     closed: bool = False
+    path: str = ""
+    size: int = 0
+    modified_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +184,8 @@ def save_position(tx: Transaction, position: Position) -> None:
     changed = [column.name for column in positions.c if not column.primary_key]
     upsert(tx, positions, [asdict(position)], keys=("source", "generation"), changed=changed)
     if position.closed:
-        long_ago = positions.c.generation < position.generation - _FINISHED_KEPT
+        kept = _FILES_KEPT if position.path else _FINISHED_KEPT
+        long_ago = positions.c.generation < position.generation - kept
         tx.execute(positions.delete().where(positions.c.source == position.source, long_ago, positions.c.closed))
 
 

@@ -1,3 +1,4 @@
+import gzip
 from datetime import datetime
 from pathlib import Path
 
@@ -51,13 +52,25 @@ def test_a_name_that_could_leave_the_spool_is_refused(telemetry: Telemetry, at: 
         add(telemetry, at, name)
 
 
-def test_a_taken_name_a_relative_path_and_a_folder_are_refused(
-    telemetry: Telemetry, at: datetime, tmp_path: Path
-) -> None:
+def test_a_taken_name_and_a_relative_path_are_refused(telemetry: Telemetry, at: datetime) -> None:
     add(telemetry, at)
-    for name, path in (("zeek", ""), ("relative", "conn.log"), ("folder", str(tmp_path))):
+    for name, path in (("zeek", ""), ("relative", "conn.log")):
         with pytest.raises(BadSource):
             add(telemetry, at, name, path)
+
+
+def test_a_folder_is_every_file_in_it(telemetry: Telemetry, db: Database, at: datetime, tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    source = add(telemetry, at, "folder", str(folder))
+    assert source.path == str(folder / "*")
+    assert telemetry.readings()[0].trouble == ""
+    (folder / "a.json").write_bytes(b'{"query":"a.example"}\n')
+    (folder / "b.json.gz").write_bytes(gzip.compress(b'{"query":"b.example"}\n{"query":"c.example"}\n'))
+    assert telemetry.readings()[0].waiting_bytes > 0
+    assert read(db, source, tmp_path, at) == 3
+    assert telemetry.readings()[0].waiting_bytes == 0
+    assert read(db, source, tmp_path, at) == 0, "a new detector goes on where the last one was"
 
 
 def test_pushed_lines_are_counted_read_and_no_longer_waiting(

@@ -56,7 +56,7 @@ class LineParser:
         self._source = source
         self._header = header_of(state)
         self._w3c = w3c_header_of(state)
-        self._stem = file_name.partition(".")[0]
+        self._stem = "" if {"*", "?"} & set(file_name) else file_name.partition(".")[0]  # a folder names each file
 
     @property
     def state(self) -> bytes:

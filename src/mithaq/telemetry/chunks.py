@@ -1,0 +1,98 @@
+"""The next lines of one file, whatever it is, and the position that follows them."""
+
+import hashlib
+from dataclasses import replace
+from typing import Final
+
+from mithaq.telemetry.contents import Content, Plain
+from mithaq.telemetry.evtx import TOLD
+from mithaq.telemetry.lines import Chunk, Line
+from mithaq.telemetry.model import BrokenLine
+from mithaq.telemetry.settings import TelemetryLimits
+from mithaq.telemetry.store import Position
+
+FINGERPRINT_BYTES: Final = 1024
+
+
+def next_chunk(
+    content: Content, position: Position, limits: TelemetryLimits, *, base: int, is_over: bool
+) -> Chunk | None:
+    """Return the next lines of a file, or None where there are none by now.
+
+    `base` is added to a line's offset to make its place. A file ends, and its position closes, where its format
+    says so, or where nothing more `is_over` expected; its last line may lack its line feed, and a compressed file
+    that was cut or is damaged is told as a broken line.
+    """
+    block = content.read(position.offset, limits.read_bytes)
+    end = block.rfind(b"\n") + 1
+    if end:
+        return _lines(content, position, block[:end], limits, base)
+    if len(block) > limits.max_line_bytes:
+        return Chunk(_after(content, position, len(block), skipping=True))
+    if not (is_over or content.is_whole()):
+        return None
+    chunk = _lines(content, position, block, limits, base)
+    size, modified_ns = content.state()
+    closed = replace(chunk.position, closed=True, size=size, modified_ns=modified_ns)
+    if not content.trouble:
+        return replace(chunk, position=closed)
+    reason = f"the rest of the file cannot be read: {content.trouble}"
+    told = BrokenLine(position.source, closed.line + 1, closed.offset, reason)
+    return Chunk(closed, chunk.lines, (*chunk.broken, told))
+
+
+def gap(position: Position) -> Chunk:
+    """Say that the rest of a file is gone: deleted or moved elsewhere before it was read."""
+    reason = "the file was rotated away or deleted; lines after this place may be missing"
+    told = BrokenLine(position.source, position.line + 1, position.offset, reason)
+    return Chunk(replace(position, closed=True), (), (told,))
+
+
+def digest(content: Content, size: int) -> str:
+    """Return the fingerprint of a file's first bytes."""
+    return hashlib.sha256(content.read(0, size)).hexdigest() if size else ""
+
+
+def same_head(content: Content, position: Position) -> bool:
+    """Tell whether a file begins with what was read of another."""
+    return digest(content, position.fingerprint_bytes) == position.fingerprint
+
+
+def _lines(content: Content, position: Position, block: bytes, limits: TelemetryLimits, base: int) -> Chunk:
+    lines: list[Line] = []
+    broken: list[BrokenLine] = []
+    offset, number, skipping = position.offset, position.line, position.skipping
+    for text in block.removesuffix(b"\n").split(b"\n") if block else ():
+        number += 1
+        if skipping or len(text) > limits.max_line_bytes:
+            reason = f"longer than {limits.max_line_bytes} bytes"
+            broken.append(BrokenLine(position.source, number, offset, reason))
+        elif text.startswith(TOLD) and not isinstance(content, Plain):
+            reason = f"a record cannot be read: {text.removeprefix(TOLD).decode('utf-8', 'replace')}"
+            broken.append(BrokenLine(position.source, number, offset, reason))
+        else:
+            lines.append(Line(number, offset, base + offset, text))
+        skipping = False
+        offset += len(text) + 1
+    return Chunk(_after(content, position, len(block), line=number), tuple(lines), tuple(broken))
+
+
+def _after(
+    content: Content, position: Position, taken: int, *, line: int | None = None, skipping: bool = False
+) -> Position:
+    offset = position.offset + taken
+    fingerprint, size = position.fingerprint, position.fingerprint_bytes
+    if size < FINGERPRINT_BYTES and isinstance(content, Plain):
+        size = min(offset, FINGERPRINT_BYTES)
+        fingerprint = digest(content, size)
+    file_size, modified_ns = content.state() if isinstance(content, Plain) else (0, 0)
+    return replace(
+        position,
+        offset=offset,
+        line=position.line if line is None else line,
+        fingerprint=fingerprint,
+        fingerprint_bytes=size,
+        skipping=skipping,
+        size=file_size,
+        modified_ns=modified_ns,
+    )
