@@ -15,6 +15,7 @@ from mithaq.telemetry import store
 from mithaq.telemetry.errors import BadSource, UnknownSource
 from mithaq.telemetry.folder import is_pattern, matching
 from mithaq.telemetry.model import BrokenLine, Format, Source
+from mithaq.telemetry.push import unpacked
 from mithaq.telemetry.settings import TelemetryLimits
 from mithaq.telemetry.spool import Spool, spool_folder
 from mithaq.telemetry.store import Position, SourceStatus
@@ -77,18 +78,24 @@ class Telemetry:
             store.remove_source(tx, name)
             _announce(tx, status.source, by)
 
-    def push(self, name: str, body: bytes) -> int:
+    def push(self, name: str, body: bytes, *, content_type: str = "", content_encoding: str = "") -> int:
         """Keep pushed lines durably and return their number; the detector reads them at once.
 
         Raises:
             UnknownSource: there is none of that name, or it is a file.
-            PushRefused: the body is too large, or there is no room.
+            PushRefused: there is no room; a subclass says that the body is too large or cannot be read.
         """
         with self._db.read() as connection:
             status = store.get_source(connection, name)
         if status is None or not status.source.is_pushed:
             raise UnknownSource("there is no source of that name that takes pushed lines", subject=name)
-        return self._spool.append(name, body, self._limits)
+        lines = unpacked(
+            body,
+            content_type=content_type,
+            content_encoding=content_encoding,
+            max_bytes=self._limits.max_push_bytes,
+        )
+        return self._spool.append(name, lines, self._limits)
 
     def readings(self) -> list[Reading]:
         """Return every source, its counts, and how much of it waits to be read."""

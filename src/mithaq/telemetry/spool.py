@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mithaq.telemetry.errors import PushRefused
+from mithaq.telemetry.errors import PushRefused, PushTooLarge
 from mithaq.telemetry.settings import TelemetryLimits
 
 _LOCK = ".lock"
@@ -50,11 +50,11 @@ def spool_folder(data: Path, source: str) -> Path:
 
 def _checked(source: str, body: bytes, limits: TelemetryLimits) -> list[bytes]:
     if len(body) > limits.max_push_bytes:
-        raise PushRefused("the body is larger than %(limit)d bytes", subject=source, limit=limits.max_push_bytes)
+        raise PushTooLarge("the body is larger than %(limit)d bytes", subject=source, limit=limits.max_push_bytes)
     lines = [line for line in body.replace(b"\r\n", b"\n").split(b"\n") if line.strip()]
     for number, line in enumerate(lines, 1):
         if len(line) > limits.max_line_bytes:
-            raise PushRefused(
+            raise PushTooLarge(
                 "line %(line)d is longer than %(limit)d bytes",
                 subject=source,
                 line=number,
