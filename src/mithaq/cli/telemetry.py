@@ -11,6 +11,7 @@ from mithaq.cli.session import EXIT_FAILED, Session
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.telemetry.errors import BadLine
+from mithaq.telemetry.feeds import Feed, NatsFeed, SyslogFeed
 from mithaq.telemetry.model import Format, Source
 from mithaq.telemetry.parsers.fields import observables_of
 from mithaq.telemetry.parsers.line import LineParser
@@ -43,9 +44,23 @@ def source() -> None:
     help="What the lines look like.",
 )
 @click.option("--lane", default="actual", show_default=True, help="actual, test or exercise--UUID.")
+@click.option("--syslog", metavar="ADDRESS:PORT", help="Listen for syslog there (TCP and UDP, or TLS).")
+@click.option("--allow", multiple=True, metavar="NETWORK", help="Who may send syslog; several times.")
+@click.option("--certificate", default="", help="Listen with TLS: a file with the certificate chain (PEM).")
+@click.option("--key", default="", help="… and one with its key.")
+@click.option("--client-ca", default="", help="… and who has signed the senders' certificates, if they need one.")
+@click.option("--nats", multiple=True, metavar="URL", help="Pull from NATS JetStream there; several times.")
+@click.option("--stream", default="", help="… from this stream,")
+@click.option("--consumer", default="mithaq", show_default=True, help="… as a reader of this durable consumer,")
+@click.option("--subject", default="", help="… only these subjects,")
+@click.option("--credentials", default="", help="… with the credentials in this file,")
+@click.option("--ca", default="", help="… and trust what this file's certificates have signed.")
 @click.pass_obj
-def source_add(session: Session, name: str, path: Path | None, line_format: str, lane: str) -> None:
-    """Follow a file or a folder of a sensor, or take what is pushed under NAME."""
+def source_add(session: Session, /, name: str, path: Path | None, line_format: str, lane: str, **options: Any) -> None:
+    """Follow a file or a folder of a sensor, or take what comes over the network under NAME.
+
+    Without --path, --syslog and --nats, lines are pushed over HTTP.
+    """
     added = session.node().telemetry.add_source(
         name,
         path=str(path.absolute()) if path else "",
@@ -53,8 +68,29 @@ def source_add(session: Session, name: str, path: Path | None, line_format: str,
         by=session.actor,
         at=session.now(),
         lane=Lane.parse(lane),
+        feed=_feed(options),
     )
     session.emit(_source(added), lambda: added.name)
+
+
+def _feed(options: dict[str, Any]) -> Feed | None:
+    """Return the feed that the options describe."""
+    if options["nats"]:
+        names = ("stream", "consumer", "subject", "credentials", "ca")
+        return NatsFeed(servers=tuple(options["nats"]), **{name: options[name] for name in names})
+    if not options["syslog"]:
+        return None
+    host, _, port = options["syslog"].rpartition(":")
+    if not port.isdecimal():
+        raise click.BadParameter("ADDRESS:PORT", param_hint="--syslog")
+    return SyslogFeed(
+        host=host.removeprefix("[").removesuffix("]"),
+        port=int(port[:6]),
+        allow=tuple(options["allow"]),
+        certificate=options["certificate"],
+        key=options["key"],
+        client_ca=options["client_ca"],
+    )
 
 
 @source.command("remove")

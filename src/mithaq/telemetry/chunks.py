@@ -9,13 +9,14 @@ from mithaq.telemetry.evtx import TOLD
 from mithaq.telemetry.lines import Chunk, Line
 from mithaq.telemetry.model import BrokenLine
 from mithaq.telemetry.settings import TelemetryLimits
+from mithaq.telemetry.spool import PLACE
 from mithaq.telemetry.store import Position
 
 FINGERPRINT_BYTES: Final = 1024
 
 
 def next_chunk(
-    content: Content, position: Position, limits: TelemetryLimits, *, base: int, is_over: bool
+    content: Content, position: Position, limits: TelemetryLimits, *, base: int, is_over: bool, is_spool: bool = False
 ) -> Chunk | None:
     """Return the next lines of a file, or None where there are none by now.
 
@@ -26,12 +27,12 @@ def next_chunk(
     block = content.read(position.offset, limits.read_bytes)
     end = block.rfind(b"\n") + 1
     if end:
-        return _lines(content, position, block[:end], limits, base)
+        return _lines(content, position, block[:end], limits, base, is_spool=is_spool)
     if len(block) > limits.max_line_bytes:
         return Chunk(_after(content, position, len(block), skipping=True))
     if not (is_over or content.is_whole()):
         return None
-    chunk = _lines(content, position, block, limits, base)
+    chunk = _lines(content, position, block, limits, base, is_spool=is_spool)
     size, modified_ns = content.state()
     closed = replace(chunk.position, closed=True, size=size, modified_ns=modified_ns)
     if not content.trouble:
@@ -58,11 +59,19 @@ def same_head(content: Content, position: Position) -> bool:
     return digest(content, position.fingerprint_bytes) == position.fingerprint
 
 
-def _lines(content: Content, position: Position, block: bytes, limits: TelemetryLimits, base: int) -> Chunk:
+def _lines(
+    content: Content, position: Position, block: bytes, limits: TelemetryLimits, base: int, *, is_spool: bool
+) -> Chunk:
     lines: list[Line] = []
     broken: list[BrokenLine] = []
     offset, number, skipping = position.offset, position.line, position.skipping
+    place = base if position.base is None else position.base
     for text in block.removesuffix(b"\n").split(b"\n") if block else ():
+        if is_spool and text.startswith(PLACE):
+            offset += len(text) + 1
+            place = int(text.removeprefix(PLACE) or b"0") - offset  # a crash may have cut it, and what it was for
+            position = replace(position, base=place)
+            continue
         number += 1
         if skipping or len(text) > limits.max_line_bytes:
             reason = f"longer than {limits.max_line_bytes} bytes"
@@ -71,7 +80,7 @@ def _lines(content: Content, position: Position, block: bytes, limits: Telemetry
             reason = f"a record cannot be read: {text.removeprefix(TOLD).decode('utf-8', 'replace')}"
             broken.append(BrokenLine(position.source, number, offset, reason))
         else:
-            lines.append(Line(number, offset, base + offset, text))
+            lines.append(Line(number, offset, place + offset, text))
         skipping = False
         offset += len(text) + 1
     return Chunk(_after(content, position, len(block), line=number), tuple(lines), tuple(broken))

@@ -218,6 +218,7 @@ class Followed:
             self._limits,
             base=generation.position.generation << 40 if self._is_spool else 0,
             is_over=self._is_over(generation, at),
+            is_spool=self._is_spool,
         )
 
     def _is_over(self, generation: _Generation, at: datetime) -> bool:

@@ -13,6 +13,7 @@ from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.telemetry import store
 from mithaq.telemetry.errors import BadSource, UnknownSource
+from mithaq.telemetry.feeds import Feed, checked, written
 from mithaq.telemetry.folder import is_pattern, matching
 from mithaq.telemetry.model import BrokenLine, Format, Source
 from mithaq.telemetry.push import unpacked
@@ -43,9 +44,19 @@ class Telemetry:
         self._spool = Spool(data)
 
     def add_source(
-        self, name: str, *, path: str, line_format: Format, by: str, at: datetime, lane: Lane = ACTUAL
+        self,
+        name: str,
+        *,
+        path: str,
+        line_format: Format,
+        by: str,
+        at: datetime,
+        lane: Lane = ACTUAL,
+        feed: Feed | None = None,
     ) -> Source:
-        """Follow a file, every file of a folder (`FOLDER`, `FOLDER/*.log`), or take what is pushed (an empty path).
+        """Follow a file, every file of a folder (`FOLDER`, `FOLDER/*.log`), or take what comes over the network.
+
+        With an empty path lines are pushed over HTTP, or come from the feed.
 
         Raises:
             BadSource: the name or path cannot be used, or the name is taken.
@@ -56,7 +67,9 @@ class Telemetry:
             raise BadSource("the path of a source must be absolute", subject=name)
         if path and Path(path).is_dir():
             path = str(Path(path) / "*")
-        source = Source(name, path, line_format, lane)
+        if path and feed is not None:
+            raise BadSource("a source is a file or has a feed, not both", subject=name)
+        source = Source(name, path, line_format, lane, written(checked(feed, name)) if feed else "")
         if source.is_pushed:
             spool_folder(self._data, name).mkdir(parents=True, exist_ok=True)
         with self._db.write(at) as tx:
@@ -87,7 +100,7 @@ class Telemetry:
         """
         with self._db.read() as connection:
             status = store.get_source(connection, name)
-        if status is None or not status.source.is_pushed:
+        if status is None or not status.source.is_pushed or status.source.feed:
             raise UnknownSource("there is no source of that name that takes pushed lines", subject=name)
         lines = unpacked(
             body,

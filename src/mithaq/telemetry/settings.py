@@ -24,5 +24,8 @@ class TelemetryLimits:
 
     max_open_files: int = 256
     max_expanded_bytes: int = 64 << 30
+    syslog_connections: int = 1024
+    syslog_sender_connections: int = 64
+    syslog_sender_bytes_s: int = 32 << 20
     evtx_memory_bytes: int = 2 << 30
     evtx_cpu_s: int = 600

@@ -30,6 +30,7 @@ sources = Table(
     Column("path", Text, nullable=False),
     Column("format", Text, nullable=False),
     Column("lane", Text, nullable=False),
+    Column("feed", Text, nullable=False, server_default=""),
     Column("added_at", Timestamp, nullable=False),
     Column("lines", BigInteger, nullable=False, server_default="0"),
     Column("events", BigInteger, nullable=False, server_default="0"),
@@ -53,6 +54,7 @@ positions = Table(
     Column("path", Text, nullable=False, server_default=""),
     Column("size", BigInteger, nullable=False, server_default="0"),
     Column("modified_ns", BigInteger, nullable=False, server_default="0"),
+    Column("base", BigInteger),
 )
 broken_lines = Table(
     "telemetry_broken_lines",
@@ -86,7 +88,8 @@ class Position:
     """How far one file of a source was read; each rotation begins a new generation.
 
     `offset` counts what a file expands to. `size` and `modified_ns` are those of the file when it was last read; of
-    one that is no plain file they are known once it is closed. `path` is its name in a source that is a folder.
+    one that is no plain file they are known once it is closed. `path` is its name in a source that is a folder;
+    `base` makes the place of a line of its offset in a spool, where a stream has numbered it.
     """
 
     source: str
@@ -103,6 +106,7 @@ class Position:
     path: str = ""
     size: int = 0
     modified_ns: int = 0
+    base: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,7 @@ def add_source(tx: Transaction, source: Source) -> bool:
         "path": source.path,
         "format": source.format.value,
         "lane": str(source.lane),
+        "feed": source.feed,
         "added_at": tx.at,
     }
     insert_ignore(tx, sources, [row])
@@ -243,5 +248,5 @@ def forget_segments(tx: Transaction, numbers: Sequence[int]) -> None:
 
 
 def _status(row: Any) -> SourceStatus:
-    source = Source(row.name, row.path, Format(row.format), Lane(row.lane))
+    source = Source(row.name, row.path, Format(row.format), Lane(row.lane), row.feed)
     return SourceStatus(source, row.added_at, row.lines, row.events, row.broken, row.last_read_at)

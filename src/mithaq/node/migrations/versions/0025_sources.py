@@ -1,4 +1,4 @@
-"""A position names its file in a folder, and what the file was like when it was last read."""
+"""Positions in folders and numbered streams, and from where a source gets its lines."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,3 +14,5 @@ def upgrade() -> None:
     op.add_column("telemetry_positions", sa.Column("path", sa.Text(), nullable=False, server_default=""))
     op.add_column("telemetry_positions", sa.Column("size", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("telemetry_positions", sa.Column("modified_ns", sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("telemetry_positions", sa.Column("base", sa.BigInteger(), nullable=True))
+    op.add_column("telemetry_sources", sa.Column("feed", sa.Text(), nullable=False, server_default=""))
