@@ -83,6 +83,8 @@ def checked(feed: Feed, name: str) -> Feed:
         files = (fresh.credentials, fresh.ca)
         if not fresh.servers:
             raise BadSource("name at least one NATS server", subject=name)
+        if any("@" in server for server in fresh.servers):
+            raise BadSource("name a file with the credentials, not the credentials", subject=name)
     else:
         files = (fresh.certificate, fresh.key, fresh.client_ca)
         _check_networks(fresh, name)

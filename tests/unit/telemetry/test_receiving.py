@@ -350,6 +350,7 @@ def test_a_full_disk_makes_senders_wait_and_loses_nothing_that_was_taken() -> No
         SyslogFeed("127.0.0.1", 514, ("127.0.0.1",), certificate="a", key="b"),
         NatsFeed((), "events"),
         NatsFeed(("nats://127.0.0.1",), "no spaces here"),
+        NatsFeed(("nats://user:secret@127.0.0.1",), "events"),
         NatsFeed(("nats://127.0.0.1",), "events", credentials="relative"),
     ],
 )

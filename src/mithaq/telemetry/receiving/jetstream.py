@@ -10,7 +10,8 @@ import logging
 import ssl
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import nats
 from nats.aio.client import Client
@@ -30,6 +31,7 @@ _FETCH_S: Final = 5.0
 _RETRY_S: Final = 1.0
 _ACK_WAIT_S: Final = 30.0
 _REMEMBERED: Final = 100_000
+_MAX_CREDENTIALS_CHARS: Final = 64 * 1024
 OFFSET_BITS: Final = 26
 """A message is smaller than 64 MiB (NATS: `max_payload`); its sequence stands above its lines' offsets."""
 
@@ -57,9 +59,10 @@ class JetStreamReader:
             await asyncio.sleep(_RETRY_S)
 
     async def _connected(self) -> None:
+        credentials = await asyncio.to_thread(_credentials, self._feed.credentials)
         client = await nats.connect(
             list(self._feed.servers),
-            user_credentials=self._feed.credentials or None,
+            **credentials,
             tls=_tls(self._feed),
             name="mithaq",
             max_reconnect_attempts=3,
@@ -120,6 +123,21 @@ class JetStreamReader:
             if len(self._done) > _REMEMBERED:
                 self._done.popitem(last=False)
         await message.ack()
+
+
+def _credentials(path: str) -> dict[str, Any]:
+    """Read a file of credentials anew at each connection: NATS' own (`.creds`), `user:password`, or a token.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not path:
+        return {}
+    text = Path(path).read_text(encoding="utf-8", errors="replace")[:_MAX_CREDENTIALS_CHARS]
+    if "BEGIN NATS USER JWT" in text:
+        return {"user_credentials": path}
+    user, colon, password = text.strip().partition(":")
+    return {"user": user, "password": password} if colon else {"token": user}
 
 
 def _tls(feed: NatsFeed) -> ssl.SSLContext | None:
