@@ -104,9 +104,16 @@ def source_remove(session: Session, name: str) -> None:
 @telemetry.command()
 @click.pass_obj
 def status(session: Session) -> None:
-    """Show every source: what was read, what waits, what could not be read."""
-    rows = [_reading(each) for each in session.node().telemetry.readings()]
-    columns = ("name", "format", "lane", "lines", "events", "broken", "waiting_bytes", "last_read_at", "trouble")
+    """Show every source: what was read, what waits, what could not be read, and whether it does as usual.
+
+    `lag_s` is between an event's own time and its reading, `silent` whether nothing has come for much longer than
+    the source is usually quiet, `fields_gone` what most lines had and the last ones have not.
+    """
+    rows = [_reading(each) for each in session.node().telemetry.readings(session.now())]
+    columns = (
+        *("name", "format", "lane", "lines", "events", "broken", "events_per_s", "lag_s", "waiting_bytes"),
+        *("last_read_at", "silent", "fields_gone", "trouble"),
+    )
     session.emit_rows(rows, columns)
 
 
@@ -197,5 +204,10 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "broken": each.broken,
         "waiting_bytes": reading.waiting_bytes,
         "last_read_at": rfc3339(each.last_read_at) if each.last_read_at else None,
+        "events_per_s": round(reading.vitals.events_per_s, 2),
+        "lag_s": None if reading.vitals.lag_s is None else round(reading.vitals.lag_s, 3),
+        "silent": reading.vitals.is_silent,
+        "fields_gone": [f"{kind}: {field}" for kind, field in reading.vitals.gone],
+        "samples": [{"reason": sample.reason, "text": sample.text} for sample in reading.vitals.samples],
         "trouble": reading.trouble,
     }

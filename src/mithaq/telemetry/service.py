@@ -15,6 +15,7 @@ from mithaq.telemetry import store
 from mithaq.telemetry.errors import BadSource, UnknownSource
 from mithaq.telemetry.feeds import Feed, checked, written
 from mithaq.telemetry.folder import is_pattern, matching
+from mithaq.telemetry.health import Vitals, vitals
 from mithaq.telemetry.model import BrokenLine, Format, Source
 from mithaq.telemetry.push import unpacked
 from mithaq.telemetry.settings import TelemetryLimits
@@ -27,11 +28,12 @@ SOURCES_CHANGED = "telemetry.sources.changed"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A source's status and how much of it waits to be read."""
+    """A source's status, how much of it waits to be read, and how it does."""
 
     status: SourceStatus
     waiting_bytes: int
     trouble: str
+    vitals: Vitals
 
 
 class Telemetry:
@@ -110,10 +112,10 @@ class Telemetry:
         )
         return self._spool.append(name, lines, self._limits)
 
-    def readings(self) -> list[Reading]:
-        """Return every source, its counts, and how much of it waits to be read."""
+    def readings(self, at: datetime) -> list[Reading]:
+        """Return every source, its counts, how much of it waits to be read, and how it does at that instant."""
         with self._db.read() as connection:
-            return [self._reading(connection, status) for status in store.list_sources(connection)]
+            return [self._reading(connection, status, at) for status in store.list_sources(connection)]
 
     def broken(self, name: str, *, limit: int) -> list[BrokenLine]:
         """Return the newest lines of a source that could not be read.
@@ -126,7 +128,7 @@ class Telemetry:
                 raise UnknownSource("there is no source of that name", subject=name)
             return store.list_broken(connection, name, limit=limit)
 
-    def _reading(self, connection: Connection, status: SourceStatus) -> Reading:
+    def _reading(self, connection: Connection, status: SourceStatus, at: datetime) -> Reading:
         source = status.source
         folder = spool_folder(self._data, source.name)
         files = sorted(folder.glob("*.ndjson")) if source.is_pushed else _files(Path(source.path))
@@ -141,7 +143,9 @@ class Telemetry:
             waiting += _unread(found.st_size, read.get(found.st_ino))
         if source.path and not files and not Path(source.path).parent.is_dir():
             trouble = f"{Path(source.path).parent}: {os.strerror(errno.ENOENT)}"
-        return Reading(status, waiting, trouble)
+        looked, _ = store.looked_of(connection, source.name)
+        minutes = store.minutes_of(connection, source.name)
+        return Reading(status, waiting, trouble, vitals(minutes, looked, store.newest_of(connection, status), at))
 
 
 def _files(path: Path) -> list[Path]:

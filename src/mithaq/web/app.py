@@ -38,6 +38,7 @@ from mithaq.web import (
     remarks,
     sign_in,
     sources,
+    telemetry,
 )
 from mithaq.web.doors import enter, routes
 from mithaq.web.rendering import STATIC
@@ -63,6 +64,7 @@ DOORS = (
     *membership.DOORS,
     *sign_in.DOORS,
     *sources.DOORS,
+    *telemetry.DOORS,
     *constituents.DOORS,
     *people.DOORS,
     *audit.DOORS,

@@ -181,7 +181,7 @@ def test_pushed_lines_are_kept_before_they_are_accepted(program: Ask, node: Node
     node.telemetry.add_source("zeek", path="", line_format=next(iter(Format)), by="operator", at=at)
     answer = program(Verb.TELEMETRY_PUSH).post("/api/v1/telemetry/zeek", content=b'{"a":1}\n{"a":2}\n')
     assert (answer.status_code, answer.json()) == (202, {"lines": 2})
-    (reading,) = node.telemetry.readings()
+    (reading,) = node.telemetry.readings(at)
     assert reading.waiting_bytes == 16
 
 
@@ -315,11 +315,15 @@ def test_a_strangers_probe_learns_only_yes_or_no(program: Ask) -> None:
     assert program().get("/readyz").text in {"ready\n", "not ready\n"}
 
 
-def test_metrics_are_samples_that_prometheus_reads(program: Ask, countries: list[Country], at: datetime) -> None:
+def test_metrics_are_samples_that_prometheus_reads(
+    program: Ask, node: Node, countries: list[Country], at: datetime
+) -> None:
     countries[0].add(1, at)
+    node.telemetry.add_source("zeek", path="", line_format=next(iter(Format)), by="operator", at=at)
     lines = program(Verb.NODE_READ).get("/metrics").text.splitlines()
     names = {line.partition("{")[0].partition(" ")[0] for line in lines}
     assert {"mithaq_build_info", "mithaq_hits", "mithaq_exchange_withheld", "mithaq_channel_lag_seconds"} <= names
+    assert 'mithaq_telemetry_silent{source="zeek"} 0' in lines
     assert all(float(line.rpartition(" ")[2]) >= 0 for line in lines)
 
 

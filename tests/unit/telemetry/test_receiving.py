@@ -219,7 +219,7 @@ def test_who_is_not_allowed_is_closed_unread_and_told(
     assert spooled(tmp_path) == []
     (told,) = telemetry.broken("fw", limit=5)
     assert told.reason == "127.0.0.1 is not allowed to send (4 times)"
-    assert telemetry.readings()[0].status.broken == 4
+    assert telemetry.readings(at)[0].status.broken == 4
 
 
 def test_a_message_that_is_too_long_is_told_and_the_connection_goes_on(

@@ -1,1 +1,1 @@
-"""The receiver: a process that takes lines from the network and puts them into the spool; it reads none of them."""
+"""The receiver: a process that takes lines from the network and puts them into the spool."""

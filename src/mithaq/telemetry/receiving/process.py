@@ -1,12 +1,14 @@
 """The receiver's process: one listener or reader for each source with a feed, begun and ended as sources change.
 
-It holds no keys and reads no line; a feed that fails does not touch the others.
+It holds no keys; a feed that fails does not touch the others. Beside that it looks at the newest lines of every
+source now and then, to say how the source does.
 """
 
 import asyncio
 import logging
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -18,6 +20,7 @@ from mithaq.kernel.wake import WakeListener
 from mithaq.telemetry import store
 from mithaq.telemetry.errors import BadSource
 from mithaq.telemetry.feeds import Feed, NatsFeed, feed_of
+from mithaq.telemetry.looking import look
 from mithaq.telemetry.model import BrokenLine, Source
 from mithaq.telemetry.receiving.basket import Basket, Told
 from mithaq.telemetry.receiving.jetstream import JetStreamReader
@@ -29,6 +32,7 @@ from mithaq.telemetry.spool import Spool
 _log = logging.getLogger(__name__)
 _CHECK_S: Final = 1.0
 _RETRY_S: Final = 1.0
+_LOOK_S: Final = 15.0
 
 
 @dataclass(slots=True)
@@ -46,6 +50,8 @@ class Receiver:
         self._spool = Spool(data)
         self._clock = clock
         self._limits = limits or TelemetryLimits()
+        self._data = data
+        self._looked_at: datetime | None = None
         self._running: dict[str, _Running] = {}
 
     async def run(self, run_dir: Path, stop: threading.Event) -> None:
@@ -55,6 +61,7 @@ class Receiver:
                 while not stop.is_set():
                     try:
                         await self.step()
+                        await self._look()
                     except Error as error:
                         _log.error("%s (%s)", error, error.private)
                     await news.wait_async(_CHECK_S)
@@ -71,6 +78,13 @@ class Receiver:
             if name not in self._running:
                 self._begin(source, feed)
         await asyncio.to_thread(self._keep_told)
+
+    async def _look(self) -> None:
+        """Look at the sources' newest lines now and then."""
+        at = self._clock.now()
+        if self._looked_at is None or abs((at - self._looked_at).total_seconds()) >= _LOOK_S:
+            self._looked_at = at
+            await asyncio.to_thread(look, self._db, self._data, self._limits, at)
 
     async def close(self) -> None:
         """End every feed; what was taken is written."""
