@@ -24,7 +24,7 @@ from tests import forks
 START_S = 120
 """A node needs about five seconds to answer; a machine on which much else runs is given time."""
 
-ROLES = ("signer", "web", "worker", "detector")
+ROLES = ("signer", "web", "worker", "detector", "receiver")
 
 
 @dataclass

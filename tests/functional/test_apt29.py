@@ -111,9 +111,9 @@ def test_hits_found_in_retrospect_are_the_truth_line_by_line(
     assert all(hit.retro for hit in bench.hits())
 
 
-def test_every_line_of_the_log_is_read_and_none_is_broken(bench: Bench) -> None:
+def test_every_line_of_the_log_is_read_and_none_is_broken(bench: Bench, at: datetime) -> None:
     bench.settle()
-    (reading,) = bench.telemetry.readings()
+    (reading,) = bench.telemetry.readings(at)
     assert (reading.status.lines, reading.status.events, reading.status.broken) == (2140, 2140, 0)
     assert reading.waiting_bytes == 0
 

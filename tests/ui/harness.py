@@ -27,6 +27,9 @@ from mithaq.kernel.reason import Reason
 from mithaq.nations.people.model import Role
 from mithaq.node.composition import Node
 from mithaq.standards.tlp import Tlp
+from mithaq.telemetry import store as telemetry
+from mithaq.telemetry.health import Looked
+from mithaq.telemetry.model import Format
 from mithaq.web.app import create_app
 from tests.contradicting import contradict
 from tests.country import Country, alliance, deliver
@@ -79,6 +82,22 @@ def lived_in(folder: Path, at: datetime) -> list[Country]:
     with first.db.write(at) as tx:
         record_hits(tx, [hit_of(first, 1, 30, at), hit_of(first, 2, 1, at)])
     return countries
+
+
+def serve_telemetry(node: Node, at: datetime) -> None:
+    """Add a source that fell silent, changed and wrote what nobody can read, and one that is as usual."""
+    for name in ("dns", "proxy"):
+        node.telemetry.add_source(name, path="", line_format=Format.AUTO, by="operator", at=at)
+    looked = Looked()
+    for number in range(300):
+        looked.learn("proxy", {"url": "x", **({"client_address": "y"} if number < 150 else {})})
+    looked.note("not valid JSON", HOSTILE.encode() * 3)
+    for minutes in range(60, 40, -1):
+        with node.db.write(at - timedelta(minutes=minutes)) as tx:
+            telemetry.count_lines(tx, "proxy", lines=2, events=1, broken=1)
+            telemetry.save_looked(tx, "proxy", looked, event_at=tx.at - timedelta(seconds=5), read_at=tx.at)
+    with node.db.write(at) as tx:
+        telemetry.count_lines(tx, "dns", lines=90_000, events=90_000, broken=0)
 
 
 def serve_constituents(node: Node) -> None:
@@ -149,6 +168,7 @@ def serve(folder: Path, port: int = 0) -> Iterator[Served]:
     countries = lived_in(folder, datetime.now(UTC).replace(microsecond=0))
     node = node_of(countries[0], folder, SystemClock())
     serve_constituents(node)
+    serve_telemetry(node, node.clock.now())
     follow_sources(node)
     receive_reports(node)
     push_to_constituents(node)

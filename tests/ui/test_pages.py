@@ -20,6 +20,7 @@ PAGES = [
     HOSTILE_OBJECT,
     "/intelligence/indicator--00000000-0000-4000-8000-000000000020",
     "/detection",
+    "/telemetry",
     "/exchange",
     "/exchange/XB",
     "/exchange/withheld",

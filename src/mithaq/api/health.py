@@ -1,6 +1,7 @@
 """Whether the node lives, is ready, and how it does: for probes and Prometheus."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import anyio.to_thread
 from sqlalchemy import Connection, select
@@ -69,6 +70,22 @@ def _lines(node: Node, connection: Connection) -> Iterator[str]:
         yield _line("mithaq_channel_waiting", channel.waiting, partner=channel.partner)
         yield _line("mithaq_channel_lag_seconds", channel.lag(at).total_seconds(), partner=channel.partner)
         yield _line("mithaq_channel_trouble", int(channel.trouble is not None), partner=channel.partner)
+    yield from _telemetry(node, at)
+
+
+def _telemetry(node: Node, at: datetime) -> Iterator[str]:
+    for reading in node.telemetry.readings(at):
+        name, status, vitals = reading.status.source.name, reading.status, reading.vitals
+        yield _line("mithaq_telemetry_lines_total", status.lines, source=name)
+        yield _line("mithaq_telemetry_events_total", status.events, source=name)
+        yield _line("mithaq_telemetry_broken_total", status.broken, source=name)
+        yield _line("mithaq_telemetry_events_per_second", vitals.events_per_s, source=name)
+        yield _line("mithaq_telemetry_waiting_bytes", reading.waiting_bytes, source=name)
+        if vitals.lag_s is not None:
+            yield _line("mithaq_telemetry_lag_seconds", vitals.lag_s, source=name)
+        yield _line("mithaq_telemetry_silent", int(vitals.is_silent), source=name)
+        yield _line("mithaq_telemetry_fields_gone", len(vitals.gone), source=name)
+        yield _line("mithaq_telemetry_trouble", int(bool(reading.trouble)), source=name)
 
 
 def _line(name: str, value: float, **labels: str) -> str:

@@ -1,5 +1,6 @@
 """Telemetry pushed over the API: NDJSON, kept durably before it is accepted."""
 
+from functools import partial
 from typing import Annotated
 
 import anyio.to_thread
@@ -11,6 +12,7 @@ from mithaq.nations.people.model import Verb
 from mithaq.node.composition import Node
 from mithaq.telemetry.settings import TelemetryLimits
 
+MEDIA_TYPES = ("application/x-ndjson", "application/json", "text/plain")
 MAX_PUSH_BYTES = TelemetryLimits().max_push_bytes
 
 
@@ -28,11 +30,23 @@ def router(node: Node) -> APIRouter:
         "/telemetry/{source}",
         status_code=202,
         dependencies=[Depends(bearer(node, Verb.TELEMETRY_PUSH))],
-        openapi_extra={"requestBody": {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}},
+        openapi_extra={"requestBody": {"content": {kind: {"schema": {"type": "string"}} for kind in MEDIA_TYPES}}},
     )
-    async def push(source: str, body: Annotated[bytes, Depends(_body)]) -> Accepted:
-        """Take events, one JSON object a line, for a source that takes pushed lines."""
-        return Accepted(lines=await anyio.to_thread.run_sync(node.telemetry.push, source, body))
+    async def push(source: str, request: Request, body: Annotated[bytes, Depends(_body)]) -> Accepted:
+        """Take events for a source that takes pushed lines: lines, a JSON array, or JSON objects one after another.
+
+        The body may be compressed (`Content-Encoding: gzip`, `deflate` or `zstd`). The answer comes once the events
+        are on disk. 413, 415 and 400 are final; after 503, which a full disk gives, send the same body again.
+        """
+        headers = request.headers
+        keep = partial(
+            node.telemetry.push,
+            source,
+            body,
+            content_type=headers.get("content-type", ""),
+            content_encoding=headers.get("content-encoding", ""),
+        )
+        return Accepted(lines=await anyio.to_thread.run_sync(keep))
 
     return routes
 

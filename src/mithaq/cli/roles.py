@@ -26,6 +26,7 @@ def roles(root: Path, passphrase: Callable[[], bytes]) -> Mapping[str, Role]:
         "web": lambda: _web(root),
         "worker": lambda: _worker(root),
         "detector": lambda: _detector(root),
+        "receiver": lambda: _receiver(root),
     }
 
 
@@ -39,6 +40,7 @@ def preload() -> None:
     import mithaq.detection.worker
     import mithaq.exchange.channel.server
     import mithaq.node.worker
+    import mithaq.telemetry.receiving.process
     import mithaq.web.app
 
     for module in (httptools, uvicorn, uvloop, mithaq):
@@ -107,6 +109,13 @@ def _detector(root: Path) -> None:
     except Error as error:
         _log.error("%s (%s)", error, error.private)
         raise SystemExit(1) from error
+
+
+def _receiver(root: Path) -> None:
+    from mithaq.telemetry.receiving import process
+
+    node = compose(root)
+    process.run(node.db, node.data, node.run_dir, clock=node.clock, stop=stop_on_term(node.run_dir))
 
 
 def stop_on_term(run_dir: Path) -> threading.Event:

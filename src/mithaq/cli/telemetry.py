@@ -1,5 +1,6 @@
 """`mithaq telemetry`: the sources, how they are doing, and lines pushed by hand."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,15 @@ import click
 from mithaq.cli.files import read_input
 from mithaq.cli.session import EXIT_FAILED, Session
 from mithaq.kernel.clock import rfc3339
-from mithaq.kernel.lane import Lane
+from mithaq.kernel.lane import ACTUAL, Lane
+from mithaq.telemetry.errors import BadLine
+from mithaq.telemetry.feeds import Feed, NatsFeed, SyslogFeed
 from mithaq.telemetry.model import Format, Source
+from mithaq.telemetry.parsers.fields import observables_of
+from mithaq.telemetry.parsers.line import LineParser
 from mithaq.telemetry.service import Reading
 from mithaq.telemetry.settings import TelemetryLimits
+from mithaq.telemetry.vocabulary import ecs_fields
 
 
 @click.group()
@@ -26,7 +32,9 @@ def source() -> None:
 
 @source.command("add")
 @click.argument("name")
-@click.option("--path", type=click.Path(path_type=Path), help="The file to follow; without it, lines are pushed.")
+@click.option(
+    "--path", type=click.Path(path_type=Path), help="A file, a folder, or FOLDER/*.log; without it, lines are pushed."
+)
 @click.option(
     "--format",
     "line_format",
@@ -36,9 +44,23 @@ def source() -> None:
     help="What the lines look like.",
 )
 @click.option("--lane", default="actual", show_default=True, help="actual, test or exercise--UUID.")
+@click.option("--syslog", metavar="ADDRESS:PORT", help="Listen for syslog there (TCP and UDP, or TLS).")
+@click.option("--allow", multiple=True, metavar="NETWORK", help="Who may send syslog; several times.")
+@click.option("--certificate", default="", help="Listen with TLS: a file with the certificate chain (PEM).")
+@click.option("--key", default="", help="… and one with its key.")
+@click.option("--client-ca", default="", help="… and who has signed the senders' certificates, if they need one.")
+@click.option("--nats", multiple=True, metavar="URL", help="Pull from NATS JetStream there; several times.")
+@click.option("--stream", default="", help="… from this stream,")
+@click.option("--consumer", default="mithaq", show_default=True, help="… as a reader of this durable consumer,")
+@click.option("--subject", default="", help="… only these subjects,")
+@click.option("--credentials", default="", help="… with the credentials in this file,")
+@click.option("--ca", default="", help="… and trust what this file's certificates have signed.")
 @click.pass_obj
-def source_add(session: Session, name: str, path: Path | None, line_format: str, lane: str) -> None:
-    """Follow a file of a sensor, or take what is pushed under NAME."""
+def source_add(session: Session, /, name: str, path: Path | None, line_format: str, lane: str, **options: Any) -> None:
+    """Follow a file or a folder of a sensor, or take what comes over the network under NAME.
+
+    Without --path, --syslog and --nats, lines are pushed over HTTP.
+    """
     added = session.node().telemetry.add_source(
         name,
         path=str(path.absolute()) if path else "",
@@ -46,8 +68,29 @@ def source_add(session: Session, name: str, path: Path | None, line_format: str,
         by=session.actor,
         at=session.now(),
         lane=Lane.parse(lane),
+        feed=_feed(options),
     )
     session.emit(_source(added), lambda: added.name)
+
+
+def _feed(options: dict[str, Any]) -> Feed | None:
+    """Return the feed that the options describe."""
+    if options["nats"]:
+        names = ("stream", "consumer", "subject", "credentials", "ca")
+        return NatsFeed(servers=tuple(options["nats"]), **{name: options[name] for name in names})
+    if not options["syslog"]:
+        return None
+    host, _, port = options["syslog"].rpartition(":")
+    if not port.isdecimal():
+        raise click.BadParameter("ADDRESS:PORT", param_hint="--syslog")
+    return SyslogFeed(
+        host=host.removeprefix("[").removesuffix("]"),
+        port=int(port[:6]),
+        allow=tuple(options["allow"]),
+        certificate=options["certificate"],
+        key=options["key"],
+        client_ca=options["client_ca"],
+    )
 
 
 @source.command("remove")
@@ -61,9 +104,16 @@ def source_remove(session: Session, name: str) -> None:
 @telemetry.command()
 @click.pass_obj
 def status(session: Session) -> None:
-    """Show every source: what was read, what waits, what could not be read."""
-    rows = [_reading(each) for each in session.node().telemetry.readings()]
-    columns = ("name", "format", "lane", "lines", "events", "broken", "waiting_bytes", "last_read_at", "trouble")
+    """Show every source: what was read, what waits, what could not be read, and whether it does as usual.
+
+    `lag_s` is between an event's own time and its reading, `silent` whether nothing has come for much longer than
+    the source is usually quiet, `fields_gone` what most lines had and the last ones have not.
+    """
+    rows = [_reading(each) for each in session.node().telemetry.readings(session.now())]
+    columns = (
+        *("name", "format", "lane", "lines", "events", "broken", "events_per_s", "lag_s", "waiting_bytes"),
+        *("last_read_at", "silent", "fields_gone", "trouble"),
+    )
     session.emit_rows(rows, columns)
 
 
@@ -95,6 +145,52 @@ def push(session: Session, name: str, file: str) -> int:
     return 0
 
 
+@telemetry.command("try")
+@click.argument("file", default="-")
+@click.option(
+    "--format",
+    "line_format",
+    type=click.Choice([each.value for each in Format]),
+    default=Format.AUTO.value,
+    show_default=True,
+    help="What the lines look like.",
+)
+@click.option("--limit", default=10, show_default=True, type=click.IntRange(1), help="How many lines to show.")
+@click.pass_obj
+def try_lines(session: Session, file: str, line_format: str, limit: int) -> None:
+    """Show how the lines of FILE, or of standard input, would be read; nothing is kept.
+
+    For each line: the sensor, the time, the fields under their names in the Elastic Common Schema, and everything in
+    it that an indicator could name; or why it cannot be read.
+    """
+    body = read_input(file, TelemetryLimits().max_push_bytes)
+    parser = LineParser(Source("try", "", Format(line_format), ACTUAL), file_name=Path(file).name)
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(body.splitlines(), 1):
+        if len(rows) == limit:
+            break
+        row = _tried(parser, line, session.now())
+        if row is not None:
+            rows.append({"line": number, **row})
+    session.emit_rows(rows, ("line", "kind", "at", "fields", "observables", "reason"))
+
+
+def _tried(parser: LineParser, line: bytes, at: datetime) -> dict[str, Any] | None:
+    try:
+        decoded = parser.decode(line, at)
+    except BadLine as error:
+        return {"kind": "", "at": None, "fields": {}, "observables": [], "reason": str(error)}
+    if decoded is None:
+        return None
+    return {
+        "kind": decoded.kind,
+        "at": rfc3339(decoded.at) if decoded.at else None,
+        "fields": ecs_fields(decoded.kind, decoded.record),
+        "observables": sorted({str(seen) for _, seen in observables_of(decoded.record)}),
+        "reason": "",
+    }
+
+
 def _source(each: Source) -> dict[str, Any]:
     return {"name": each.name, "path": each.path, "format": each.format.value, "lane": str(each.lane)}
 
@@ -108,5 +204,10 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "broken": each.broken,
         "waiting_bytes": reading.waiting_bytes,
         "last_read_at": rfc3339(each.last_read_at) if each.last_read_at else None,
+        "events_per_s": round(reading.vitals.events_per_s, 2),
+        "lag_s": None if reading.vitals.lag_s is None else round(reading.vitals.lag_s, 3),
+        "silent": reading.vitals.is_silent,
+        "fields_gone": [f"{kind}: {field}" for kind, field in reading.vitals.gone],
+        "samples": [{"reason": sample.reason, "text": sample.text} for sample in reading.vitals.samples],
         "trouble": reading.trouble,
     }

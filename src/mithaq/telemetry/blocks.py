@@ -72,14 +72,18 @@ class Block:
         return LineParser(self.source, state=self.header, file_name=self.file_name)
 
     def _headers(self) -> Iterator[Span]:
-        start = 0 if self.text.startswith(_HEADER) else self.text.find(b"\n#") + 1
-        while start or self.text.startswith(_HEADER):
+        """Yield where the header lines and comments lie; zeros may stand before one, where a file was truncated."""
+        start = 0
+        while True:
             end = self.text.find(b"\n", start)
             end = len(self.text) if end < 0 else end
-            yield start, end
-            start = self.text.find(b"\n#", end) + 1
-            if not start:
+            if self.text[start:end].lstrip(b"\0").startswith(_HEADER):
+                yield start, end
+            next_header, next_zero = self.text.find(b"\n#", start), self.text.find(b"\n\0", start)
+            following = [place for place in (next_header, next_zero) if place >= 0]
+            if not following:
                 return
+            start = min(following) + 1
 
 
 def _parsed(parser: LineParser, block: Block, start: int, end: int) -> Event | None:

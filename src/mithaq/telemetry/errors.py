@@ -27,6 +27,24 @@ class PushRefused(Error):
     code = "telemetry-push-refused"
 
 
+class PushTooLarge(PushRefused):
+    """A pushed body or line beyond its limit; sending it again would not help."""
+
+    code = "telemetry-push-too-large"
+
+
+class PushUnsupported(PushRefused):
+    """A pushed body in an encoding or of a type that is not read."""
+
+    code = "telemetry-push-unsupported"
+
+
+class PushUnreadable(PushRefused):
+    """A pushed body that is not what its headers say."""
+
+    code = "telemetry-push-unreadable"
+
+
 class LakeBroken(Error):
     """A file of the lake that cannot be read."""
 

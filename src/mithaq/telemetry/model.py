@@ -16,22 +16,37 @@ class Format(StrEnum):
     ZEEK_TSV = "zeek-tsv"
     ZEEK_JSON = "zeek-json"
     SURICATA_EVE = "suricata-eve"
+    WINDOWS = "windows-json"
+    ECS = "ecs"
+    OCSF = "ocsf"
+    DNSTAP = "dnstap"
+    BIND = "bind"
+    SQUID = "squid"
+    W3C = "w3c"
+    COMBINED = "combined"
+    POSTFIX = "postfix"
+    EXIM = "exim"
+    SYSLOG = "syslog"
     DNS = "dns"
     PROXY = "proxy"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A stream of lines with a name; `path` is empty for one that is pushed over HTTP."""
+    """A stream of lines with a name; `path` is empty for one whose lines come over the network.
+
+    `feed` says from where: nothing for one that is pushed over HTTP, else a feed as `feeds` writes it.
+    """
 
     name: str
     path: str
     format: Format
     lane: Lane
+    feed: str = ""
 
     @property
     def is_pushed(self) -> bool:
-        """Tell whether the lines come over HTTP and not from a file of the sensor."""
+        """Tell whether the lines come through the spool and not from a file of the sensor."""
         return not self.path
 
 

@@ -1,5 +1,7 @@
 """The use cases of telemetry: which sources there are, how they are doing, and lines pushed to them."""
 
+import errno
+import os
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +13,14 @@ from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.telemetry import store
 from mithaq.telemetry.errors import BadSource, UnknownSource
+from mithaq.telemetry.feeds import Feed, checked, written
+from mithaq.telemetry.folder import is_pattern, matching
+from mithaq.telemetry.health import Vitals, vitals
 from mithaq.telemetry.model import BrokenLine, Format, Source
+from mithaq.telemetry.push import unpacked
 from mithaq.telemetry.settings import TelemetryLimits
 from mithaq.telemetry.spool import Spool, spool_folder
-from mithaq.telemetry.store import SourceStatus
+from mithaq.telemetry.store import Position, SourceStatus
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 SOURCES_CHANGED = "telemetry.sources.changed"
@@ -22,11 +28,12 @@ SOURCES_CHANGED = "telemetry.sources.changed"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A source's status and how much of it waits to be read."""
+    """A source's status, how much of it waits to be read, and how it does."""
 
     status: SourceStatus
     waiting_bytes: int
     trouble: str
+    vitals: Vitals
 
 
 class Telemetry:
@@ -39,9 +46,19 @@ class Telemetry:
         self._spool = Spool(data)
 
     def add_source(
-        self, name: str, *, path: str, line_format: Format, by: str, at: datetime, lane: Lane = ACTUAL
+        self,
+        name: str,
+        *,
+        path: str,
+        line_format: Format,
+        by: str,
+        at: datetime,
+        lane: Lane = ACTUAL,
+        feed: Feed | None = None,
     ) -> Source:
-        """Follow a file, or with an empty path take what is pushed under this name.
+        """Follow a file, every file of a folder (`FOLDER`, `FOLDER/*.log`), or take what comes over the network.
+
+        With an empty path lines are pushed over HTTP, or come from the feed.
 
         Raises:
             BadSource: the name or path cannot be used, or the name is taken.
@@ -51,8 +68,10 @@ class Telemetry:
         if path and not Path(path).is_absolute():
             raise BadSource("the path of a source must be absolute", subject=name)
         if path and Path(path).is_dir():
-            raise BadSource("the path of a source must be a file, not a folder", subject=name)
-        source = Source(name, path, line_format, lane)
+            path = str(Path(path) / "*")
+        if path and feed is not None:
+            raise BadSource("a source is a file or has a feed, not both", subject=name)
+        source = Source(name, path, line_format, lane, written(checked(feed, name)) if feed else "")
         if source.is_pushed:
             spool_folder(self._data, name).mkdir(parents=True, exist_ok=True)
         with self._db.write(at) as tx:
@@ -74,23 +93,29 @@ class Telemetry:
             store.remove_source(tx, name)
             _announce(tx, status.source, by)
 
-    def push(self, name: str, body: bytes) -> int:
+    def push(self, name: str, body: bytes, *, content_type: str = "", content_encoding: str = "") -> int:
         """Keep pushed lines durably and return their number; the detector reads them at once.
 
         Raises:
             UnknownSource: there is none of that name, or it is a file.
-            PushRefused: the body is too large, or there is no room.
+            PushRefused: there is no room; a subclass says that the body is too large or cannot be read.
         """
         with self._db.read() as connection:
             status = store.get_source(connection, name)
-        if status is None or not status.source.is_pushed:
+        if status is None or not status.source.is_pushed or status.source.feed:
             raise UnknownSource("there is no source of that name that takes pushed lines", subject=name)
-        return self._spool.append(name, body, self._limits)
+        lines = unpacked(
+            body,
+            content_type=content_type,
+            content_encoding=content_encoding,
+            max_bytes=self._limits.max_push_bytes,
+        )
+        return self._spool.append(name, lines, self._limits)
 
-    def readings(self) -> list[Reading]:
-        """Return every source, its counts, and how much of it waits to be read."""
+    def readings(self, at: datetime) -> list[Reading]:
+        """Return every source, its counts, how much of it waits to be read, and how it does at that instant."""
         with self._db.read() as connection:
-            return [self._reading(connection, status) for status in store.list_sources(connection)]
+            return [self._reading(connection, status, at) for status in store.list_sources(connection)]
 
     def broken(self, name: str, *, limit: int) -> list[BrokenLine]:
         """Return the newest lines of a source that could not be read.
@@ -103,11 +128,11 @@ class Telemetry:
                 raise UnknownSource("there is no source of that name", subject=name)
             return store.list_broken(connection, name, limit=limit)
 
-    def _reading(self, connection: Connection, status: SourceStatus) -> Reading:
+    def _reading(self, connection: Connection, status: SourceStatus, at: datetime) -> Reading:
         source = status.source
         folder = spool_folder(self._data, source.name)
-        files = sorted(folder.glob("*.ndjson")) if source.is_pushed else [Path(source.path)]
-        read = {each.inode: each.offset for each in store.positions_of(connection, source.name)}
+        files = sorted(folder.glob("*.ndjson")) if source.is_pushed else _files(Path(source.path))
+        read = {each.inode: each for each in store.positions_of(connection, source.name)}
         waiting, trouble = 0, ""
         for path in files:
             try:
@@ -115,8 +140,23 @@ class Telemetry:
             except OSError as error:
                 trouble = f"{path.name}: {error.strerror}"
                 continue
-            waiting += max(0, found.st_size - read.get(found.st_ino, 0))
-        return Reading(status, waiting, trouble)
+            waiting += _unread(found.st_size, read.get(found.st_ino))
+        if source.path and not files and not Path(source.path).parent.is_dir():
+            trouble = f"{Path(source.path).parent}: {os.strerror(errno.ENOENT)}"
+        looked, _ = store.looked_of(connection, source.name)
+        minutes = store.minutes_of(connection, source.name)
+        return Reading(status, waiting, trouble, vitals(minutes, looked, store.newest_of(connection, status), at))
+
+
+def _files(path: Path) -> list[Path]:
+    return matching(path) if is_pattern(path) else [path]
+
+
+def _unread(size: int, position: Position | None) -> int:
+    """Return how many bytes of a file wait; what a compressed one expands to is not known before it is read."""
+    if position is None:
+        return size
+    return 0 if position.closed and position.size == size else max(0, size - position.offset)
 
 
 def _announce(tx: Transaction, source: Source, by: str) -> None:

@@ -17,3 +17,16 @@ class TelemetryLimits:
     segment_age_s: int = 3600
     broken_lines_kept: int = 1000
     rotated_grace_s: int = 10
+    idle_file_s: int = 3600
+    """A file of a folder that has not changed for so long is closed; it is taken up again when it grows."""
+
+    cut_file_s: int = 60
+    """A compressed file that ends too early and has not grown for so long is read as far as it goes, and told."""
+
+    max_open_files: int = 256
+    max_expanded_bytes: int = 64 << 30
+    syslog_connections: int = 1024
+    syslog_sender_connections: int = 64
+    syslog_sender_bytes_s: int = 32 << 20
+    evtx_memory_bytes: int = 2 << 30
+    evtx_cpu_s: int = 600

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mithaq.telemetry.errors import PushRefused
+from mithaq.telemetry.errors import PushRefused, PushTooLarge
 from mithaq.telemetry.settings import TelemetryLimits
 
 _LOCK = ".lock"
 _SUFFIX = ".ndjson"
+PLACE = b"\0place "
+"""What a line of the spool begins with that says the place of the line after it; no pushed line may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +24,11 @@ class Spool:
 
     data: Path
 
-    def append(self, source: str, body: bytes, limits: TelemetryLimits) -> int:
+    def append(self, source: str, body: bytes, limits: TelemetryLimits, *, place: int | None = None) -> int:
         """Keep a pushed body of whole lines durably; return how many lines it has.
+
+        `place` is that of its first line, where a stream has numbered the body: the same body at the same place
+        gives the same events.
 
         Raises:
             PushRefused: the body or one of its lines is too large, the spool is full, or the disk is.
@@ -39,7 +44,8 @@ class Spool:
                 raise PushRefused("the disk is full", subject=source)
             if sum(map(_size, segments)) + len(body) > limits.max_spool_bytes:
                 raise PushRefused("the spool is full: its lines are not read fast enough", subject=source)
-            _write(_segment(folder, segments, limits), b"\n".join(lines) + b"\n", source)
+            numbered = [] if place is None else [b"%b%d" % (PLACE, place)]
+            _write(_segment(folder, segments, limits), b"\n".join((*numbered, *lines)) + b"\n", source)
         return len(lines)
 
 
@@ -50,11 +56,12 @@ def spool_folder(data: Path, source: str) -> Path:
 
 def _checked(source: str, body: bytes, limits: TelemetryLimits) -> list[bytes]:
     if len(body) > limits.max_push_bytes:
-        raise PushRefused("the body is larger than %(limit)d bytes", subject=source, limit=limits.max_push_bytes)
-    lines = [line for line in body.replace(b"\r\n", b"\n").split(b"\n") if line.strip()]
+        raise PushTooLarge("the body is larger than %(limit)d bytes", subject=source, limit=limits.max_push_bytes)
+    parts = body.replace(b"\r\n", b"\n").split(b"\n")
+    lines = [line.lstrip(b"\0") if line.startswith(PLACE) else line for line in parts if line.strip()]
     for number, line in enumerate(lines, 1):
         if len(line) > limits.max_line_bytes:
-            raise PushRefused(
+            raise PushTooLarge(
                 "line %(line)d is longer than %(limit)d bytes",
                 subject=source,
                 line=number,

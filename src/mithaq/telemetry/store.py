@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -21,6 +22,7 @@ from sqlalchemy import (
 
 from mithaq.kernel.database import Timestamp, Transaction, insert_ignore, metadata, row_id, upsert
 from mithaq.kernel.lane import Lane
+from mithaq.telemetry.health import Looked, Newest
 from mithaq.telemetry.model import BrokenLine, Format, Source
 
 sources = Table(
@@ -30,6 +32,7 @@ sources = Table(
     Column("path", Text, nullable=False),
     Column("format", Text, nullable=False),
     Column("lane", Text, nullable=False),
+    Column("feed", Text, nullable=False, server_default=""),
     Column("added_at", Timestamp, nullable=False),
     Column("lines", BigInteger, nullable=False, server_default="0"),
     Column("events", BigInteger, nullable=False, server_default="0"),
@@ -50,6 +53,10 @@ positions = Table(
     Column("header", LargeBinary, nullable=False),
     Column("skipping", Boolean, nullable=False),
     Column("closed", Boolean, nullable=False),
+    Column("path", Text, nullable=False, server_default=""),
+    Column("size", BigInteger, nullable=False, server_default="0"),
+    Column("modified_ns", BigInteger, nullable=False, server_default="0"),
+    Column("base", BigInteger),
 )
 broken_lines = Table(
     "telemetry_broken_lines",
@@ -60,6 +67,21 @@ broken_lines = Table(
     Column("offset", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Column("at", Timestamp, nullable=False),
+)
+minutes = Table(
+    "telemetry_minutes",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("events", BigInteger, nullable=False),
+)
+looks = Table(
+    "telemetry_looks",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("read_at", Timestamp, nullable=False),
+    Column("event_at", Timestamp),
+    Column("looked", LargeBinary, nullable=False),
 )
 segments = Table(
     "lake_segments",
@@ -76,11 +98,18 @@ segments = Table(
 )
 OPEN, CLOSED, SEALED = "open", "closed", "sealed"
 _FINISHED_KEPT = 32
+_FIRST_TIME, _LAST_TIME = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+_FILES_KEPT = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far one file of a source was read; each rotation begins a new generation."""
+    """How far one file of a source was read; each rotation begins a new generation.
+
+    `offset` counts what a file expands to. `size` and `modified_ns` are those of the file when it was last read; of
+    one that is no plain file they are known once it is closed. `path` is its name in a source that is a folder;
+    `base` makes the place of a line of its offset in a spool, where a stream has numbered it.
+    """
 
     source: str
     generation: int
@@ -93,6 +122,10 @@ class Position:
     header: bytes = b""
     skipping: bool = False
     closed: bool = False
+    path: str = ""
+    size: int = 0
+    modified_ns: int = 0
+    base: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +175,7 @@ def add_source(tx: Transaction, source: Source) -> bool:
         "path": source.path,
         "format": source.format.value,
         "lane": str(source.lane),
+        "feed": source.feed,
         "added_at": tx.at,
     }
     insert_ignore(tx, sources, [row])
@@ -152,6 +186,8 @@ def remove_source(tx: Transaction, name: str) -> bool:
     """Forget a source and its positions; its events stay in the lake."""
     tx.execute(positions.delete().where(positions.c.source == name))
     tx.execute(broken_lines.delete().where(broken_lines.c.source == name))
+    tx.execute(minutes.delete().where(minutes.c.source == name))
+    tx.execute(looks.delete().where(looks.c.source == name))
     return tx.execute(sources.delete().where(sources.c.name == name)).rowcount == 1
 
 
@@ -178,7 +214,8 @@ def save_position(tx: Transaction, position: Position) -> None:
     changed = [column.name for column in positions.c if not column.primary_key]
     upsert(tx, positions, [asdict(position)], keys=("source", "generation"), changed=changed)
     if position.closed:
-        long_ago = positions.c.generation < position.generation - _FINISHED_KEPT
+        kept = _FILES_KEPT if position.path else _FINISHED_KEPT
+        long_ago = positions.c.generation < position.generation - kept
         tx.execute(positions.delete().where(positions.c.source == position.source, long_ago, positions.c.closed))
 
 
@@ -189,14 +226,54 @@ def count_events(tx: Transaction, source: str, *, events: int, broken: int) -> N
 
 
 def count_lines(tx: Transaction, source: str, *, lines: int, events: int, broken: int) -> None:
-    """Add to a source's counts."""
-    counted = {
+    """Add to a source's counts, and to those of this minute; what was passed over before a line came is no reading."""
+    counted: dict[str, Any] = {
         "lines": sources.c.lines + lines,
         "events": sources.c.events + events,
         "broken": sources.c.broken + broken,
-        "last_read_at": tx.at,
     }
+    if lines:
+        counted["last_read_at"] = tx.at
     tx.execute(sources.update().where(sources.c.name == source).values(**counted))
+    if lines:
+        _count_minute(tx, source, events)
+
+
+def _count_minute(tx: Transaction, source: str, events: int) -> None:
+    minute = int(tx.at.timestamp()) // 60
+    this = (minutes.c.source == source, minutes.c.minute == minute)
+    if not tx.execute(minutes.update().where(*this).values(events=minutes.c.events + events)).rowcount:
+        insert_ignore(tx, minutes, [{"source": source, "minute": minute, "events": events}])
+
+
+def minutes_of(connection: Connection, source: str) -> list[tuple[int, int]]:
+    """Return the minutes in which lines of a source came, with the number of their events, oldest first."""
+    query = select(minutes.c.minute, minutes.c.events).where(minutes.c.source == source)
+    return [(row.minute, row.events) for row in connection.execute(query.order_by(minutes.c.minute))]
+
+
+def forget_minutes(tx: Transaction, *, before: int) -> None:
+    """Remove the counts of minutes that are long over."""
+    tx.execute(minutes.delete().where(minutes.c.minute < before))
+
+
+def looked_of(connection: Connection, source: str) -> tuple[Looked, datetime | None]:
+    """Return what was seen of a source's newest lines, and when those were read."""
+    row = connection.execute(select(looks).where(looks.c.source == source)).one_or_none()
+    return (Looked(), None) if row is None else (msgspec.json.decode(row.looked, type=Looked), row.read_at)
+
+
+def newest_of(connection: Connection, status: "SourceStatus") -> Newest:
+    """Return when a source was read last, and the newest event that was seen of it."""
+    row = connection.execute(select(looks).where(looks.c.source == status.source.name)).one_or_none()
+    return Newest(status.last_read_at, None if row is None else row.event_at, None if row is None else row.read_at)
+
+
+def save_looked(tx: Transaction, source: str, looked: Looked, *, event_at: datetime | None, read_at: datetime) -> None:
+    """Keep what was seen of a source's newest lines; an event's time that no database holds is left out."""
+    kept = event_at if event_at is not None and _FIRST_TIME <= event_at <= _LAST_TIME else None
+    row = {"source": source, "read_at": read_at, "event_at": kept, "looked": msgspec.json.encode(looked)}
+    upsert(tx, looks, [row], keys=("source",), changed=("read_at", "event_at", "looked"))
 
 
 def save_broken(tx: Transaction, lines: Sequence[BrokenLine], *, keep: int) -> None:
@@ -242,5 +319,5 @@ def forget_segments(tx: Transaction, numbers: Sequence[int]) -> None:
 
 
 def _status(row: Any) -> SourceStatus:
-    source = Source(row.name, row.path, Format(row.format), Lane(row.lane))
+    source = Source(row.name, row.path, Format(row.format), Lane(row.lane), row.feed)
     return SourceStatus(source, row.added_at, row.lines, row.events, row.broken, row.last_read_at)

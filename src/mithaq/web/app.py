@@ -40,6 +40,7 @@ from mithaq.web import (
     reports,
     sign_in,
     sources,
+    telemetry,
 )
 from mithaq.web.doors import enter, routes
 from mithaq.web.rendering import STATIC
@@ -66,6 +67,7 @@ DOORS = (
     *membership.DOORS,
     *sign_in.DOORS,
     *sources.DOORS,
+    *telemetry.DOORS,
     *constituents.DOORS,
     *pushing.DOORS,
     *people.DOORS,

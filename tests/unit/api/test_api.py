@@ -1,11 +1,14 @@
 """The API: scopes, problems, raw pages, cursors, pushes, long-polls."""
 
+import gzip
 import json
 import threading
+import zlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+import zstandard
 from starlette.testclient import TestClient
 
 from mithaq.api.app import MAX_JSON_BYTES, create_api
@@ -178,8 +181,66 @@ def test_pushed_lines_are_kept_before_they_are_accepted(program: Ask, node: Node
     node.telemetry.add_source("zeek", path="", line_format=next(iter(Format)), by="operator", at=at)
     answer = program(Verb.TELEMETRY_PUSH).post("/api/v1/telemetry/zeek", content=b'{"a":1}\n{"a":2}\n')
     assert (answer.status_code, answer.json()) == (202, {"lines": 2})
-    (reading,) = node.telemetry.readings()
+    (reading,) = node.telemetry.readings(at)
     assert reading.waiting_bytes == 16
+
+
+EVENT = b'{"a":"x","timestamp":"2026-11-23T12:00:00Z"}'
+VECTOR = {"user-agent": "Vector/0.51.0 (x86_64-unknown-linux-gnu)", "accept-encoding": "identity"}
+FLUENT_BIT = {"user-agent": "Fluent-Bit"}
+SENT = {
+    "Vector, newline_delimited": (VECTOR, "application/x-ndjson", "", EVENT + b"\n" + EVENT + b"\n"),
+    "Vector, json, gzip": (VECTOR, "application/json", "gzip", gzip.compress(b"[" + EVENT + b"," + EVENT + b"]")),
+    "Vector, zlib": (VECTOR, "application/x-ndjson", "deflate", zlib.compress(EVENT + b"\n" + EVENT)),
+    "Vector, zstd": (VECTOR, "application/x-ndjson", "zstd", zstandard.compress(EVENT + b"\n" + EVENT)),
+    "Fluent Bit, json": (FLUENT_BIT, "application/json", "", b"[" + EVENT + b"," + EVENT + b"]"),
+    "Fluent Bit, json_lines, gzip": (FLUENT_BIT, "application/x-ndjson", "gzip", gzip.compress(EVENT + b"\n" + EVENT)),
+    "Fluent Bit, json_stream": (FLUENT_BIT, "application/json", "", EVENT + EVENT),
+    "over several lines": (
+        {},
+        "application/json; charset=utf-8",
+        "",
+        b"[\n" + EVENT.replace(b",", b",\n") + b",\r\n" + EVENT + b"]",
+    ),
+}
+"""The requests as the programs' documentation and sources say that they are made; neither program runs here."""
+
+
+@pytest.mark.parametrize("sender", SENT)
+def test_what_collectors_send_is_kept_line_by_line(program: Ask, node: Node, at: datetime, sender: str) -> None:
+    headers, content_type, encoding, body = SENT[sender]
+    node.telemetry.add_source("zeek", path="", line_format=next(iter(Format)), by="operator", at=at)
+    headers = {**headers, "content-type": content_type, **({"content-encoding": encoding} if encoding else {})}
+    answer = program(Verb.TELEMETRY_PUSH).post("/api/v1/telemetry/zeek", content=body, headers=headers)
+    assert (answer.status_code, answer.json()) == (202, {"lines": 2})
+    (kept,) = (node.data / "spool" / "zeek").glob("*.ndjson")
+    assert [json.loads(line) for line in kept.read_bytes().splitlines()] == [json.loads(EVENT)] * 2
+
+
+@pytest.mark.parametrize(
+    ("content_type", "encoding", "body", "status"),
+    [
+        ("application/msgpack", "", b"\x81\xa1a\x01", 415),
+        ("application/x-ndjson", "snappy", b"x", 415),
+        ("application/x-ndjson", "gzip", gzip.compress(EVENT * 1000)[:-9], 400),
+        ("application/x-ndjson", "zstd", zstandard.compress(EVENT * 1000)[:-9], 400),
+        ("application/x-ndjson", "gzip", b"no gzip", 400),
+        ("application/json", "", b'[{"a":1},', 400),
+        ("application/json", "", b"[" * 100_000, 400),
+        ("application/x-ndjson", "gzip", gzip.compress(b"x" * (MAX_PUSH_BYTES + 1)), 413),
+        ("application/x-ndjson", "zstd", zstandard.compress(b"x" * (MAX_PUSH_BYTES + 1)), 413),
+        ("application/x-ndjson", "gzip, gzip", gzip.compress(gzip.compress(b"\n" * 10 * MAX_PUSH_BYTES)), 413),
+        ("application/x-ndjson", "", b"x" * (2 << 20), 413),
+    ],
+)
+def test_a_body_that_would_never_be_taken_is_refused_for_good_and_nothing_is_kept(
+    program: Ask, node: Node, at: datetime, content_type: str, encoding: str, body: bytes, status: int
+) -> None:
+    node.telemetry.add_source("zeek", path="", line_format=next(iter(Format)), by="operator", at=at)
+    headers = {"content-type": content_type, **({"content-encoding": encoding} if encoding else {})}
+    answer = program(Verb.TELEMETRY_PUSH).post("/api/v1/telemetry/zeek", content=body, headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert list((node.data / "spool" / "zeek").glob("*.ndjson")) == []
 
 
 def test_a_push_to_an_unknown_source_is_not_found(program: Ask) -> None:
@@ -254,11 +315,15 @@ def test_a_strangers_probe_learns_only_yes_or_no(program: Ask) -> None:
     assert program().get("/readyz").text in {"ready\n", "not ready\n"}
 
 
-def test_metrics_are_samples_that_prometheus_reads(program: Ask, countries: list[Country], at: datetime) -> None:
+def test_metrics_are_samples_that_prometheus_reads(
+    program: Ask, node: Node, countries: list[Country], at: datetime
+) -> None:
     countries[0].add(1, at)
+    node.telemetry.add_source("zeek", path="", line_format=next(iter(Format)), by="operator", at=at)
     lines = program(Verb.NODE_READ).get("/metrics").text.splitlines()
     names = {line.partition("{")[0].partition(" ")[0] for line in lines}
     assert {"mithaq_build_info", "mithaq_hits", "mithaq_exchange_withheld", "mithaq_channel_lag_seconds"} <= names
+    assert 'mithaq_telemetry_silent{source="zeek"} 0' in lines
     assert all(float(line.rpartition(" ")[2]) >= 0 for line in lines)
 
 

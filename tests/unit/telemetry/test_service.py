@@ -1,3 +1,4 @@
+import gzip
 from datetime import datetime
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def read(db: Database, source: Source, data: Path, at: datetime) -> int:
 
 def test_a_source_is_added_listed_and_told_to_the_detector(telemetry: Telemetry, db: Database, at: datetime) -> None:
     source = add(telemetry, at)
-    assert [each.status.source for each in telemetry.readings()] == [source]
+    assert [each.status.source for each in telemetry.readings(at)] == [source]
     with db.read() as connection:
         (entry,) = journal.entries(connection, 0)
     assert (entry.kind, entry.subject, entry.lane) == ("telemetry.sources.changed", "zeek", ACTUAL)
@@ -51,13 +52,25 @@ def test_a_name_that_could_leave_the_spool_is_refused(telemetry: Telemetry, at: 
         add(telemetry, at, name)
 
 
-def test_a_taken_name_a_relative_path_and_a_folder_are_refused(
-    telemetry: Telemetry, at: datetime, tmp_path: Path
-) -> None:
+def test_a_taken_name_and_a_relative_path_are_refused(telemetry: Telemetry, at: datetime) -> None:
     add(telemetry, at)
-    for name, path in (("zeek", ""), ("relative", "conn.log"), ("folder", str(tmp_path))):
+    for name, path in (("zeek", ""), ("relative", "conn.log")):
         with pytest.raises(BadSource):
             add(telemetry, at, name, path)
+
+
+def test_a_folder_is_every_file_in_it(telemetry: Telemetry, db: Database, at: datetime, tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    source = add(telemetry, at, "folder", str(folder))
+    assert source.path == str(folder / "*")
+    assert telemetry.readings(at)[0].trouble == ""
+    (folder / "a.json").write_bytes(b'{"query":"a.example"}\n')
+    (folder / "b.json.gz").write_bytes(gzip.compress(b'{"query":"b.example"}\n{"query":"c.example"}\n'))
+    assert telemetry.readings(at)[0].waiting_bytes > 0
+    assert read(db, source, tmp_path, at) == 3
+    assert telemetry.readings(at)[0].waiting_bytes == 0
+    assert read(db, source, tmp_path, at) == 0, "a new detector goes on where the last one was"
 
 
 def test_pushed_lines_are_counted_read_and_no_longer_waiting(
@@ -65,9 +78,9 @@ def test_pushed_lines_are_counted_read_and_no_longer_waiting(
 ) -> None:
     source = add(telemetry, at)
     assert telemetry.push("zeek", b'{"query":"a.example"}\n{"query":"b.example"}\nbroken') == 3
-    assert telemetry.readings()[0].waiting_bytes > 0
+    assert telemetry.readings(at)[0].waiting_bytes > 0
     assert read(db, source, tmp_path, at) == 2
-    reading = telemetry.readings()[0]
+    reading = telemetry.readings(at)[0]
     assert reading.waiting_bytes == 0
     assert (reading.status.lines, reading.status.events, reading.status.broken) == (3, 2, 1)
     (broken,) = telemetry.broken("zeek", limit=10)
@@ -83,7 +96,7 @@ def test_only_the_newest_broken_lines_are_kept_and_all_are_counted(
     for number in range(5):
         telemetry.push("zeek", b"broken %d\n" % number * 2)
         read(db, source, tmp_path, at)
-    assert telemetry.readings()[0].status.broken == 10
+    assert telemetry.readings(at)[0].status.broken == 10
     assert [each.line for each in telemetry.broken("zeek", limit=10)] == [10, 9, 8]
 
 
@@ -99,7 +112,7 @@ def test_pushing_too_much_or_to_nobody_is_refused(telemetry: Telemetry, at: date
 
 def test_a_file_that_is_not_there_is_shown_as_trouble(telemetry: Telemetry, at: datetime, tmp_path: Path) -> None:
     add(telemetry, at, "file", str(tmp_path / "conn.log"))
-    assert telemetry.readings()[0].trouble.startswith("conn.log: No such file")
+    assert telemetry.readings(at)[0].trouble.startswith("conn.log: No such file")
 
 
 def test_a_tsv_log_goes_on_after_a_restart_in_its_middle(
@@ -117,7 +130,7 @@ def test_a_tsv_log_goes_on_after_a_restart_in_its_middle(
 def test_a_removed_source_is_unknown(telemetry: Telemetry, at: datetime) -> None:
     add(telemetry, at)
     telemetry.remove_source("zeek", by="operator", at=at)
-    assert telemetry.readings() == []
+    assert telemetry.readings(at) == []
     with pytest.raises(UnknownSource):
         telemetry.remove_source("zeek", by="operator", at=at)
     with pytest.raises(UnknownSource):

@@ -196,5 +196,5 @@ def _hits(stage: Stage) -> Iterator[Hit]:
 
 
 def _has_read(stage: Stage) -> bool:
-    readings = stage.node.telemetry.readings()
+    readings = stage.node.telemetry.readings(stage.node.clock.now())
     return all(reading.waiting_bytes == 0 for reading in readings if reading.status.source.name == "apt29")

@@ -32,8 +32,10 @@ from mithaq.node.health.settings import (
 )
 from mithaq.node.language import msgid
 from mithaq.node.migrations import known_revisions, newest_revision, revision_of
+from mithaq.telemetry.service import Reading
 
 Params = dict[str, str | int]
+_FIELDS_NAMED = 8
 
 
 def database(node: Node) -> Iterator[Finding]:
@@ -225,15 +227,31 @@ def agreements(known: Iterable[Agreement], at: datetime) -> Iterator[Finding]:
         yield Finding(Level.FINE, Reason("agreement", "agreements in force: %(count)s", {"count": len(newest)}))
 
 
-def sources(node: Node) -> Iterator[Finding]:
-    """Every source of telemetry can be read."""
-    readings = node.telemetry.readings()
+def sources(node: Node, at: datetime) -> Iterator[Finding]:
+    """Every source of telemetry can be read and does as usual."""
+    readings = node.telemetry.readings(at)
     for reading in readings:
-        if reading.trouble:
-            params: Params = {"source": reading.status.source.name, "detail": reading.trouble[:200]}
-            remedy = msgid("see whether the file is there and may be read: mithaq telemetry status")
-            sentence = msgid("the source %(source)s cannot be read: %(detail)s")
-            yield Finding(Level.WARNING, Reason("telemetry", sentence, params, remedy))
+        yield from _source_of_telemetry(reading)
     if not readings:
         remedy = msgid("add one: mithaq telemetry source add")
         yield Finding(Level.WARNING, Reason("telemetry", "no source of telemetry: nothing can be detected", {}, remedy))
+
+
+def _source_of_telemetry(reading: Reading) -> Iterator[Finding]:
+    params: Params = {"source": reading.status.source.name}
+    vitals = reading.vitals
+    if reading.trouble:
+        remedy = msgid("see whether the file is there and may be read: mithaq telemetry status")
+        sentence = msgid("the source %(source)s cannot be read: %(detail)s")
+        yield Finding(Level.WARNING, Reason("telemetry", sentence, params | {"detail": reading.trouble[:200]}, remedy))
+    if vitals.is_silent:
+        silent = params | {"seconds": int(vitals.silent_s or 0), "usual": int(vitals.usual_gap_s or 0)}
+        sentence = msgid("nothing has come from %(source)s for %(seconds)s seconds; it is never quiet for %(usual)s")
+        remedy = msgid("see whether its sensor runs and can reach this node")
+        yield Finding(Level.WARNING, Reason("telemetry-silent", sentence, silent, remedy))
+    if vitals.gone:
+        named = ", ".join(f"{kind}: {field}" for kind, field in vitals.gone[:_FIELDS_NAMED])
+        changed = params | {"count": len(vitals.gone), "fields": named[:300]}
+        sentence = msgid("%(source)s has changed: %(count)s fields do not come any more (%(fields)s)")
+        remedy = msgid("see what was changed at its sensor; rules that need these fields find nothing")
+        yield Finding(Level.WARNING, Reason("telemetry-fields", sentence, changed, remedy))

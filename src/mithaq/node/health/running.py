@@ -13,12 +13,12 @@ from mithaq.node.settings import Settings
 
 _REMEDY = msgid("run: mithaq serve; if it runs already, see the logs in %(path)s")
 Params = dict[str, str | int]
-_LISTENERS = {"worker": "channels", "detector": "detector"}
+_LISTENERS = {"worker": "channels", "detector": "detector", "receiver": "receiver"}
 """What each process without a door listens for in the run folder."""
 
 
 def processes(folder: DataFolder, settings: Settings, card: Card) -> list[Finding]:
-    """Ask the signer and the web process, and look whether worker and detector live."""
+    """Ask the signer and the web process, and look whether worker, detector and receiver live."""
     where: Params = {"path": str(folder.logs)}
     found = [_signer(folder, card, where), _web(folder, settings, where)]
     for role, listener in _LISTENERS.items():
@@ -31,7 +31,7 @@ def processes(folder: DataFolder, settings: Settings, card: Card) -> list[Findin
 
 
 def stands_still() -> Finding:
-    """Return the one finding that stands for four where nothing of the node runs."""
+    """Return the one finding that stands for all where nothing of the node runs."""
     return Finding(Level.WRONG, Reason("node", "the node does not run", {}, "run: mithaq serve"))
 
 

@@ -66,7 +66,7 @@ def _of_records(node: Node, at: datetime, *, is_running: bool) -> Iterator[Findi
         yield from records.agreements(node.agreements.all(connection), at)
         yield from obligations.duties(node, connection, at)
         yield from fetching.sources(connection, at)
-    yield from records.sources(node)
+    yield from records.sources(node, at)
 
 
 def _of_keys(node: Node, connection: Connection, at: datetime) -> Iterator[Finding]:

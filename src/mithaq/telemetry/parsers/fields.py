@@ -1,13 +1,15 @@
 """Find in a decoded record everything that an indicator could name, and in which field.
 
 Addresses, URLs and e-mail addresses are plain from their shape and are taken from any leaf. Names and hashes are
-not (`gpt.ini` looks like a domain, a JA3 like an MD5), so they are taken only from fields that hold them.
+not (`gpt.ini` looks like a domain, a JA3 like an MD5), so they are taken only from fields that hold them. A few
+fields hold several values in one text: Sysmon's `Hashes` and `QueryResults`, command lines, dnstap's messages.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from mithaq.standards.observable import MAX_VALUE_CHARS, Observable, canonical_observable
@@ -23,7 +25,8 @@ _HASHES: Final = {"md5": "md5", "sha1": "sha1", "sha256": "sha256", "sha512": "s
 _HASH_BY_CHARS: Final = {32: "md5", 40: "sha1", 64: "sha256", 128: "sha512"}
 _NAME_FIELDS: Final = frozenset(
     {
-        *("query", "qname", "rrname", "answer", "answers", "rdata", "cname", "ns", "mx", "ptr"),
+        *("query", "qname", "q_name", "rrname", "answer", "answers", "rdata", "cname", "ns", "mx", "ptr"),
+        *("queryname", "domainname", "destinationhostname", "sourcehostname"),
         *("server_name", "sni", "subjectaltname", "helo", "dest", "server"),
         *("host", "hostname", "host_name", "http_host", "remote_host", "dns_name"),
         *("domain", "domain_name", "fqdn", "client_fqdn", "assigned_fqdn"),
@@ -31,10 +34,17 @@ _NAME_FIELDS: Final = frozenset(
 )
 _NAME_ENDINGS: Final = (
     *("_host", "_hostname", "_domain", "_domain_name", "_fqdn", "_sni", "_computer_name"),
-    "san_dns",
+    *("san_dns", "question_name", "answers_name", "answers_data", "an_name", "ns_name", "ar_name"),
 )
+_HASH_PARENTS: Final = frozenset({"hashes", "hash", "fingerprint", "fingerprints", "algorithm"})
+_TEXTS: Final = frozenset({"commandline", "parentcommandline", "cmdline", "scriptblocktext", "command_line"})
+_URL_IN_TEXT: Final = re.compile(r"(?:https?|ftp)://[^\s\"'<>|()\[\]{},;`^]{4,2048}", re.IGNORECASE)
+_URL_END: Final = ".:!?&"
+_MAX_IN_TEXT: Final = 64
+_MAX_TEXT_CHARS: Final = 64 * 1024
+_RESULT: Final = re.compile(r"(?:type: +[0-9]{1,5} +)?(\S{1,1100})")
 _NO_FIELDS: Final = ("version", "user_agent", "useragent")
-_URL_HOSTS: Final = ("host", "hostname", "http_host", "cs_host", "cs-host", "dest_host")
+_URL_HOSTS: Final = ("host", "hostname", "http_host", "cs_host", "cs-host", "cs(Host)", "dest_host")
 _URL_PATHS: Final = ("uri", "url", "path", "cs_uri", "cs-uri", "cs_uri_stem", "cs-uri-stem")
 
 
@@ -44,6 +54,10 @@ class _Holds(Enum):
     ANYTHING = "anything"
     NAME = "name"
     HASH = "hash"
+    HASHES = "algorithm=hash, …"
+    RESULTS = "answer; answer; …"
+    TEXT = "text that may hold URLs"
+    DNS_TEXT = "a DNS message as dig prints it"
     NOTHING = "nothing"
 
 
@@ -82,7 +96,7 @@ def _composed_urls(prefix: str, record: Mapping[str, object]) -> Iterator[tuple[
     path_field, path = _first_text(record, _URL_PATHS)
     if not path.startswith("/"):
         return
-    _, host = _first_text(record, _URL_HOSTS)
+    _, host = _first_text(record, (*_URL_HOSTS, "domain") if prefix.endswith("url.") else _URL_HOSTS)
     if not host or "/" in host:
         return
     scheme = record.get("scheme")
@@ -112,7 +126,11 @@ def _port(record: Mapping[str, object]) -> int:
 
 def _typed(field: str, text: str) -> tuple[Observable, ...]:
     holds, kind = _meaning(field) if len(field) <= _MAX_CACHED_CHARS else (_Holds.ANYTHING, "")
-    if holds is _Holds.NOTHING or not text or len(text) > MAX_VALUE_CHARS:
+    if holds is _Holds.NOTHING or not text:
+        return ()
+    if holds in _SEVERAL:
+        return tuple(islice(_SEVERAL[holds](text[:_MAX_TEXT_CHARS]), _MAX_IN_TEXT))
+    if len(text) > MAX_VALUE_CHARS:
         return ()
     if len(text) <= _MAX_CACHED_CHARS:
         return _cached(holds, kind, text)
@@ -127,13 +145,25 @@ def _meaning(field: str) -> tuple[_Holds, str]:
     before = tokens[-2] if len(tokens) > 1 else ""
     if {"ja3", "ja4"} & {last, before if last == "hash" else ""}:
         return _Holds.HASH, "ja4" if "ja4" in {last, before} else "ja3"
+    if {"ja3", "ja4"} & set(tokens[-3:]) and last in {"value", "hash", "list", "fingerprint"}:
+        return _Holds.HASH, "ja4" if "ja4" in tokens[-3:] else "ja3"
     if last in _HASHES:
         return _Holds.HASH, last
     if before == "sha" and last in {"1", "256", "512"}:
         return _Holds.HASH, "sha" + last
-    if last in {"hash", "filehash", "fingerprint"}:
+    if last in {"hash", "filehash", "fingerprint", "fingerprints", "fps"}:
         return (_Holds.NOTHING, "") if before in {"ja3s", "ja4s"} else (_Holds.HASH, "")
+    if last == "hashes":
+        return _Holds.HASHES, ""
+    if last == "value" and before in _HASH_PARENTS:
+        return (_Holds.NOTHING, "") if {"ja3s", "ja4s"} & set(tokens) else (_Holds.HASH, "")
     joined = "_".join(tokens)
+    if last in _TEXTS or joined.endswith("command_line"):
+        return _Holds.TEXT, ""
+    if last == "queryresults":
+        return _Holds.RESULTS, ""
+    if joined in {"message_query_message", "message_response_message"}:
+        return _Holds.DNS_TEXT, ""
     if last in _NAME_FIELDS or joined.endswith(_NAME_ENDINGS) or "_".join(tokens[-2:]) in _NAME_FIELDS:
         return _Holds.NAME, ""
     if joined.endswith(_NO_FIELDS):
@@ -149,6 +179,9 @@ def _cached(holds: _Holds, kind: str, text: str) -> tuple[Observable, ...]:
 
 def _read(holds: _Holds, kind: str, text: str) -> Iterator[Observable]:
     if holds is _Holds.HASH:
+        if "=" in text:
+            yield from _hashes(text)
+            return
         bare = text.replace(":", "")
         yield from _one(kind or _HASH_BY_CHARS.get(len(bare), ""), bare)
         return
@@ -158,6 +191,46 @@ def _read(holds: _Holds, kind: str, text: str) -> Iterator[Observable]:
         yield from _email_and_domain(text)
     elif "/" not in text:
         yield from _host(text, named=holds is _Holds.NAME)
+
+
+def _hashes(text: str) -> Iterator[Observable]:
+    """Read Sysmon's `SHA1=…,MD5=…,SHA256=…,IMPHASH=…`, or hashes that stand alone."""
+    for part in text.split(",", _MAX_IN_TEXT):
+        name, equals, value = part.strip().rpartition("=")
+        kind = _HASHES.get(name.lower().replace("-", ""), "") if equals else _HASH_BY_CHARS.get(len(value), "")
+        yield from _one(kind, value)
+
+
+def _results(text: str) -> Iterator[Observable]:
+    """Read Sysmon's `type:  5 cdn.evil.example;::ffff:192.0.2.1;`."""
+    for part in text.split(";", _MAX_IN_TEXT):
+        match = _RESULT.fullmatch(part.strip())
+        if match:
+            yield from _host(match[1], named=True)
+
+
+def _urls_in(text: str) -> Iterator[Observable]:
+    """Read the URLs of a command line: what runs to the next blank or quotation mark."""
+    for match in islice(_URL_IN_TEXT.finditer(text), _MAX_IN_TEXT):
+        yield from _url_and_host(match[0].rstrip(_URL_END))
+
+
+def _dns_text(text: str) -> Iterator[Observable]:
+    """Read the names and addresses of a DNS message as `dig` prints it."""
+    for line in text.splitlines()[:_MAX_IN_TEXT]:
+        if line.startswith(";;") or not line.strip("; \t"):
+            continue
+        cells = line.lstrip(";").split()
+        for cell in (cells[0], cells[-1]) if len(cells) > 3 else cells[:1]:
+            yield from _host(cell, named=True)
+
+
+_SEVERAL: Final[dict[_Holds, Callable[[str], Iterator[Observable]]]] = {
+    _Holds.HASHES: _hashes,
+    _Holds.RESULTS: _results,
+    _Holds.TEXT: _urls_in,
+    _Holds.DNS_TEXT: _dns_text,
+}
 
 
 def _one(kind: str, text: str) -> Iterator[Observable]:

@@ -31,6 +31,8 @@ from mithaq.node.health.model import Finding, Level, is_healthy
 from mithaq.node.health.service import examine
 from mithaq.node.language import translator
 from mithaq.node.settings import Settings, write_settings
+from mithaq.telemetry import store as telemetry_store
+from mithaq.telemetry.health import Looked
 from mithaq.telemetry.model import Format
 from tests.unit.node.conftest import KEY_PASSPHRASE
 from tests.world import XA, XB, Treaty, card_of, keys_of
@@ -361,7 +363,24 @@ def test_an_agreement_that_ends_within_a_month_is_said(at: datetime) -> None:
 
 
 def test_a_source_that_cannot_be_read_is_named(node: Node, tmp_path: Path, at: datetime) -> None:
-    assert "no source" in next(records.sources(node)).reason.sentence()
+    assert "no source" in next(records.sources(node, at)).reason.sentence()
     node.telemetry.add_source("zeek", path=str(tmp_path / "gone.log"), line_format=Format.AUTO, by="p", at=at)
-    (found,) = records.sources(node)
+    (found,) = records.sources(node, at)
     assert (found.code, found.reason.params["source"]) == ("telemetry", "zeek")
+
+
+def test_a_source_that_is_silent_or_has_changed_is_named(node: Node, at: datetime) -> None:
+    node.telemetry.add_source("dns", path="", line_format=Format.AUTO, by="p", at=at)
+    looked = Looked()
+    for number in range(300):
+        looked.learn("dns", {"query": "x", **({"client": "y"} if number < 150 else {})})
+    for minute in range(20):
+        with node.db.write(at + timedelta(minutes=minute)) as tx:
+            telemetry_store.count_lines(tx, "dns", lines=1, events=1, broken=0)
+            telemetry_store.save_looked(tx, "dns", looked, event_at=None, read_at=tx.at)
+    later = at + timedelta(minutes=40)
+    found = {each.code: each.reason.sentence() for each in records.sources(node, later)}
+    assert found == {
+        "telemetry-silent": "nothing has come from dns for 1260 seconds; it is never quiet for 600",
+        "telemetry-fields": "dns has changed: 1 fields do not come any more (dns: client)",
+    }
