@@ -11,11 +11,9 @@ import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-_SYLLABLES = (
-    "ba be bi bo bu ca ce co da de di do fa fi fo ga ge go ha he ho ka ke ko la le li lo ma me mi mo na ne ni no"
-    " pa pe po ra re ri ro sa se so ta te ti to va ve vi vo za ze zo"
-).split()
-_TLDS = ["com"] * 10 + ["net"] * 4 + ["org"] * 3 + "de fr nl pl fi se no ee lv lt it es co.uk gov.pl com.tr io".split()
+_SYLLABLES = [consonant + vowel for consonant in "bcdfghklmnprstvz" for vowel in "aeio"]
+_ENDINGS = ("co.uk", "gov.pl", "com.tr", "de", "fr", "nl", "pl", "fi", "se", "no", "ee", "lv", "lt", "it", "es", "io")
+_TLDS = [*["com"] * 10, *["net"] * 4, *["org"] * 3, *_ENDINGS]
 _SUBDOMAINS = ("www.", "", "", "mail.", "cdn.", "api.", "static.img.", "a1.eu.")
 _KINDS = (
     ["ipv4"] * 45
@@ -27,6 +25,7 @@ _KINDS = (
 )
 _AGENTS = ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36", "curl/8.5.0", "Microsoft-CryptoAPI/10.0")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_PUBLIC = [each for each in range(1, 224) if each not in {8, 10, 127, 172, 192}]
 _PLANTED = 0.0005
 _POOL = 150_000
 
@@ -71,8 +70,7 @@ def _bad_domain(chance: random.Random) -> str:
 
 
 def _ipv4(chance: random.Random) -> str:
-    first = chance.choice([each for each in range(1, 224) if each not in {8, 10, 127, 172, 192}])
-    return f"{first}.{chance.randint(0, 255)}.{chance.randint(0, 255)}.{chance.randint(1, 254)}"
+    return f"{chance.choice(_PUBLIC)}.{chance.randint(0, 255)}.{chance.randint(0, 255)}.{chance.randint(1, 254)}"
 
 
 def _ipv6(chance: random.Random) -> str:
@@ -170,8 +168,8 @@ class _Writer:
         elif bad:
             address = self._bad_address()
         return (
-            f'"id.resp_h":"10.0.0.53","id.resp_p":53,"proto":"udp","trans_id":{number % 65536},"rtt":0.0{number % 9000},'
-            f'"query":"{name}","qclass":1,"qclass_name":"C_INTERNET","qtype":1,"qtype_name":"A","rcode":0,'
+            f'"id.resp_h":"10.0.0.53","id.resp_p":53,"proto":"udp","trans_id":{number % 65536},'
+            f'"rtt":0.0{number % 9000},"query":"{name}","qclass":1,"qclass_name":"C_INTERNET","qtype":1,"qtype_name":"A","rcode":0,'
             f'"rcode_name":"NOERROR","AA":false,"TC":false,"RD":true,"RA":true,"Z":0,"answers":["{address}"],'
             '"TTLs":[300.0],"rejected":false,"_path":"dns"}'
         )
@@ -253,13 +251,13 @@ class _Writer:
             )
         if kind == "dns":
             return start + (
-                f'"dns":{{"version":2,"type":"answer","id":{number % 65536},"flags":"8180","qr":true,"rd":true,"ra":true,'
-                f'"rrname":"{name}","rrtype":"A","rcode":"NOERROR",'
+                f'"dns":{{"version":2,"type":"answer","id":{number % 65536},"flags":"8180","qr":true,"rd":true,'
+                f'"ra":true,"rrname":"{name}","rrtype":"A","rcode":"NOERROR",'
                 f'"answers":[{{"rrname":"{name}","rrtype":"A","ttl":300,"rdata":"{next(self._addresses)}"}}]}}}}'
             )
         return start + (
-            f'"tls":{{"subject":"CN={name}","issuerdn":"C=US, O=Let\'s Encrypt, CN=R3","serial":"{_hex(self._chance, 36)}",'
-            f'"fingerprint":"{_hex(self._chance, 40)}","sni":"{name}","version":"TLS 1.3",'
+            f'"tls":{{"subject":"CN={name}","issuerdn":"C=US, O=Let\'s Encrypt, CN=R3",'
+            f'"serial":"{_hex(self._chance, 36)}","fingerprint":"{_hex(self._chance, 40)}","sni":"{name}","version":"TLS 1.3",'
             '"notbefore":"2026-01-01T00:00:00","notafter":"2026-04-01T00:00:00",'
             f'"ja3":{{"hash":"{self._chance.choice(self._ja3)}"}},"ja4":"{self._chance.choice(self._ja4)}"}}}}'
         )
