@@ -155,7 +155,8 @@ _EVENTS = """CREATE TEMP TABLE ev AS SELECT coalesce(uid, flow_id::VARCHAR) k, c
  rtrim(lower(coalesce(query, server_name, host, dns.rrname, tls.sni, split_part(mailfrom, '@', 2))), '.') dom,
  coalesce(answers, list_transform(dns.answers, lambda x: x.rdata)) ans, 'http://' || host || uri url,
  lower(coalesce(md5, ja3, tls.ja3.hash)) h1, lower(coalesce(sha1, ja4, tls.ja4)) h2,
- lower(coalesce(sha256, tls.fingerprint)) h3, lower(mailfrom) em, rcptto rcpt FROM read_json('{file}', format='newline_delimited', columns={columns})"""
+ lower(coalesce(sha256, tls.fingerprint)) h3, lower(mailfrom) em, rcptto rcpt
+ FROM read_json('{file}', format='newline_delimited', columns={columns})"""
 _BAD_VALUES = """CREATE TEMP TABLE vals AS SELECT DISTINCT v FROM (SELECT src v FROM ev UNION ALL SELECT dst FROM ev
  UNION ALL SELECT dom FROM ev UNION ALL SELECT unnest(ans) FROM ev) WHERE v IS NOT NULL;
 CREATE TEMP TABLE v4 AS SELECT v, n4(v) n FROM vals WHERE regexp_full_match(v, '[0-9]{1,3}(\\.[0-9]{1,3}){3}');
@@ -186,7 +187,8 @@ class DuckDb:
             "CREATE MACRO n4(s) AS (split_part(s,'.',1)::UBIGINT*16777216+split_part(s,'.',2)::UBIGINT*65536"
             "+split_part(s,'.',3)::UBIGINT*256+split_part(s,'.',4)::UBIGINT);"
             "CREATE TABLE net AS SELECT split_part(v,'/',2)::INT p,"
-            " n4(split_part(v,'/',1)) >> (32 - split_part(v,'/',2)::INT) m FROM ind WHERE t='cidr' AND NOT contains(v,':')"
+            " n4(split_part(v,'/',1)) >> (32 - split_part(v,'/',2)::INT) m"
+            " FROM ind WHERE t='cidr' AND NOT contains(v,':')"
         )
         self._v6 = {value for kind, value in wanted if kind == "ipv6"}
         self._n6: dict[int, set[int]] = {}

@@ -169,8 +169,8 @@ class _Writer:
             address = self._bad_address()
         return (
             f'"id.resp_h":"10.0.0.53","id.resp_p":53,"proto":"udp","trans_id":{number % 65536},'
-            f'"rtt":0.0{number % 9000},"query":"{name}","qclass":1,"qclass_name":"C_INTERNET","qtype":1,"qtype_name":"A","rcode":0,'
-            f'"rcode_name":"NOERROR","AA":false,"TC":false,"RD":true,"RA":true,"Z":0,"answers":["{address}"],'
+            f'"rtt":0.0{number % 9000},"query":"{name}","qclass":1,"qclass_name":"C_INTERNET","qtype":1,"qtype_name":"A",'
+            f'"rcode":0,"rcode_name":"NOERROR","AA":false,"TC":false,"RD":true,"RA":true,"Z":0,"answers":["{address}"],'
             '"TTLs":[300.0],"rejected":false,"_path":"dns"}'
         )
 
@@ -257,8 +257,8 @@ class _Writer:
             )
         return start + (
             f'"tls":{{"subject":"CN={name}","issuerdn":"C=US, O=Let\'s Encrypt, CN=R3",'
-            f'"serial":"{_hex(self._chance, 36)}","fingerprint":"{_hex(self._chance, 40)}","sni":"{name}","version":"TLS 1.3",'
-            '"notbefore":"2026-01-01T00:00:00","notafter":"2026-04-01T00:00:00",'
+            f'"serial":"{_hex(self._chance, 36)}","fingerprint":"{_hex(self._chance, 40)}","sni":"{name}",'
+            '"version":"TLS 1.3","notbefore":"2026-01-01T00:00:00","notafter":"2026-04-01T00:00:00",'
             f'"ja3":{{"hash":"{self._chance.choice(self._ja3)}"}},"ja4":"{self._chance.choice(self._ja4)}"}}}}'
         )
 
