@@ -50,9 +50,10 @@ class Verifier:
             event = parser.parse(line, 0, _AT)
             if event is None:
                 continue
+            name = _identifier(orjson.loads(line))
             for _, seen in event.observables:
                 for key in self._keys(seen):
-                    asked.setdefault(key, set()).add(_identifier(orjson.loads(line)))
+                    asked.setdefault(key, set()).add(name)
         query = "SELECT observable FROM indicators WHERE observable IN (SELECT value FROM json_each(?))"
         found: set[str] = set()
         for (key,) in connection.execute(query, (json.dumps(list(asked)),)):

@@ -100,13 +100,17 @@ def _compared(
 def _blocks(lines: Path, start: int = 0, end: int | None = None) -> Iterator[bytes]:
     """Yield whole lines of about a megabyte that begin within [start, end)."""
     end = lines.stat().st_size if end is None else end
-    with lines.open("rb") as file:
+    with lines.open("rb", buffering=0) as file:
         if start:
             file.seek(start - 1)
-            file.readline()
-        while file.tell() < end:
-            wanted = min(_BLOCK_BYTES, end - file.tell())
-            yield file.read(wanted) + file.readline()
+            start += file.read(_BLOCK_BYTES).index(b"\n")
+        while start < end:
+            file.seek(start)
+            block = file.read(_BLOCK_BYTES)
+            cut = -1 if start + len(block) <= end else block.find(b"\n", end - start - 1)
+            whole = block[: (cut if cut >= 0 else block.rindex(b"\n")) + 1]
+            start += len(whole)
+            yield whole
 
 
 def _halves(lines: Path) -> list[tuple[int, int]]:

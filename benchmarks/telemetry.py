@@ -169,8 +169,8 @@ class _Writer:
             address = self._bad_address()
         return (
             f'"id.resp_h":"10.0.0.53","id.resp_p":53,"proto":"udp","trans_id":{number % 65536},'
-            f'"rtt":0.0{number % 9000},"query":"{name}","qclass":1,"qclass_name":"C_INTERNET","qtype":1,"qtype_name":"A",'
-            f'"rcode":0,"rcode_name":"NOERROR","AA":false,"TC":false,"RD":true,"RA":true,"Z":0,"answers":["{address}"],'
+            f'"rtt":0.0{number % 9000},"query":"{name}","qclass":1,"qclass_name":"C_INTERNET","qtype":1,'
+            f'"qtype_name":"A","rcode":0,"rcode_name":"NOERROR","AA":false,"TC":false,"RD":true,"RA":true,"Z":0,"answers":["{address}"],'
             '"TTLs":[300.0],"rejected":false,"_path":"dns"}'
         )
 
