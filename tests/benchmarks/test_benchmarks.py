@@ -90,3 +90,13 @@ def test_searches_and_a_bulk_look_up_are_measured_on_both_databases() -> None:
         for form in ("all", "rare_word", "frequent_word", "type_word", "value", "from_tlp"):
             assert 0 < figures[f"{kind}_{form}_p50_ms"] <= figures[f"{kind}_{form}_p95_ms"]
         assert figures[f"{kind}_lookup_10000_s"] > 0
+
+
+@pytest.mark.long
+def test_both_forms_of_the_matcher_find_exactly_what_a_plain_reading_finds_beside_three_peers() -> None:
+    shown = measured("matcher")  # fails by itself where something is missing or too much
+    figures = shown["figures"]
+    assert set(shown["peers"]) == {"duckdb", "naive", "cysimdjson", "msgspec"}
+    assert figures["events_hit"] > 0
+    assert figures["kernel_times_naive"] > 1
+    assert figures["add_1000_ms"] > 0

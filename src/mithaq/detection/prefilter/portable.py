@@ -1,11 +1,14 @@
-"""The prefilter in Python: what most of any log consists of was seen before and found clean."""
+"""The prefilter in Python: what most of any log consists of was seen before and found clean.
+
+Lines are decoded and the values of a group of them gathered by calls that are fast as such; only values that are new
+are judged one by one, in every way in which the parser may read them, whatever their field.
+"""
 
 import ipaddress
 import re
 import sys
-from collections.abc import Iterable, Iterator
-from itertools import accumulate
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -14,14 +17,29 @@ from mithaq.detection.prefilter.model import Block
 from mithaq.standards.observable import Observable, canonical_observable
 from mithaq.telemetry.parsers.fields import observables_of
 
-_MAX_CLEAN: Final = 200_000
+_MAX_CLEAN: Final = 300_000
 _MAX_CLEAN_CHARS: Final = 255
 _SEPARATORS: Final = tuple(re.compile(rf"[\t{each}]") for each in ("", ",", ";", "|", " ", r" ,;|\"'<>()\[\]{}=^"))
 """How the cells of a log that is not JSON, and the items of a cell, may be told apart."""
 _ESCAPE: Final = re.compile(r"\\x([0-9a-fA-F]{2})")
-_MARKS: Final = re.compile(r"[.:@/?#\\]")
-_GOES_ON: Final = re.compile(r"[?#\\]")
+_NAME: Final = r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){1,8}"
+_PLAIN: Final = re.compile(
+    r"(?P<address>[0-9]{1,3}(?:\.[0-9]{1,3}){3})|(?P<hex>[0-9A-Fa-f]{17,128})"
+    r"|(?P<nothing>/[A-Za-z0-9._~%/-]*"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[0-9.:+Z-]*)"
+    rf"|(?P<name>{_NAME})|(?P<email>[A-Za-z0-9._+-]{{1,64}}@{_NAME})"
+    r"|(?P<subject>[A-Z]{1,2}=[A-Za-z0-9 .'*_-]*(?:, ?[A-Z]{1,2}=[A-Za-z0-9 .'*_-]*)*)"
+)
+"""The shapes that most new values have, so that few need to be read in every way."""
+_MAX_UNIQUE_CHARS: Final = 16
+"""A longer word (an identifier, a hash) hardly comes again; remembering it would push out what does."""
+_AGAIN: Final = frozenset({"address", "name", "email", "subject"})
+_FEW: Final = 4
 _SHORTEST_HASH: Final = 32
+_GROUP: Final = 64
+"""Lines whose values are looked at together; one that is not clean costs a look at each line of its group."""
+_Flat = dict[str, str | int | float | bool | tuple[Any, ...] | dict[str, Any] | None]
+_GOES_ON: Final = re.compile(r"[?#\\]")
 _URL_SAFE: Final = "".join(map(chr, range(0x21, 0x7F)))
 _BITS: Final = {4: 32, 6: 128}
 _READINGS: Final = (
@@ -44,8 +62,9 @@ class PortablePrefilter:
         self._hosts: set[str] = set()
         self._networks: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
         self._bytes = 0
-        self._clean: set[str] = set()
+        self._clean: set[object] = set()
         self._decode = msgspec.json.Decoder().decode
+        self._decode_flat = msgspec.json.Decoder(_Flat).decode
 
     def __len__(self) -> int:
         networks = sum(len(each) for lengths in self._networks.values() for each in lengths.values())
@@ -78,15 +97,45 @@ class PortablePrefilter:
 
     def candidates(self, block: Block) -> list[tuple[int, int]]:
         """See `Prefilter.candidates`."""
-        lines = bytes(block).split(b"\n")
         clean = self._clean
-        found = [number for number, line in enumerate(lines) if line and self._may_match(line, clean)]
-        if not found:
-            return []
-        starts = list(accumulate(map(len, lines), lambda start, length: start + length + 1, initial=0))
-        return [(starts[number], starts[number] + len(lines[number])) for number in found]
+        lines = bytes(block).split(b"\n")
+        found = []
+        start = 0
+        for first in range(0, len(lines), _GROUP):
+            group = lines[first : first + _GROUP]
+            if self._all_clean(group, clean):
+                start += sum(map(len, group)) + len(group)
+                continue
+            for line in group:
+                if line and self._may_match(line, clean):
+                    found.append((start, start + len(line)))
+                start += len(line) + 1
+        return found
 
-    def _may_match(self, line: bytes, clean: set[str]) -> bool:
+    def _all_clean(self, lines: list[bytes], clean: set[object]) -> bool:
+        """Tell whether no value of these lines needs a closer look; most were seen before or come more than once."""
+        values: set[object] = set()
+        decode, update = self._decode_flat, values.update
+        for line in lines:
+            if not line:
+                continue
+            try:
+                record = decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return False
+            try:
+                update(record.values())
+            except TypeError:  # something nested
+                update(_leaves(record))
+        for value in values - clean:
+            kind = value.__class__
+            if kind is str and self._value_may_match(value, clean):  # type: ignore[arg-type]
+                return False
+            if kind is tuple and self._list_may_match(value, clean):  # type: ignore[arg-type]
+                return False
+        return True
+
+    def _may_match(self, line: bytes, clean: set[object]) -> bool:
         try:
             record = self._decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -95,36 +144,59 @@ class PortablePrefilter:
             return self._text_may_match(line.decode("utf-8", "replace"), clean)
         return self._record_may_match(record, clean)
 
-    def _record_may_match(self, record: dict[str, object], clean: set[str]) -> bool:
-        stack: list[object] = [record]
-        has_tail = False
-        while stack:
-            branch = stack.pop()
-            for value in branch.values() if isinstance(branch, dict) else branch:  # type: ignore[attr-defined]
-                if value.__class__ is str:
-                    if value in clean:
-                        continue
-                    if self._is_tail(value):
-                        has_tail = True
-                    elif self._value_may_match(value, clean):
-                        return True
-                elif value.__class__ is dict or value.__class__ is list:
-                    stack.append(value)
-        return has_tail and any(self._matches(seen) for _, seen in observables_of(record))
-
-    def _value_may_match(self, value: str, clean: set[str]) -> bool:
-        """Look at a value for the first time, whatever the field that holds it; remember one that is clean."""
-        if len(value) < _SHORTEST_HASH and value.isascii() and not _MARKS.search(value):
+    def _record_may_match(self, record: dict[str, object], clean: set[object]) -> bool:
+        new = set(_leaves(record)) - clean
+        if not any(self._value_may_match(value, clean) for value in new):
             return False
-        if any(
-            self._matches(seen) for _, seen in observables_of(dict.fromkeys(_READINGS, value))
-        ) or self._host_goes_on(value):
+        if any(not self._is_tail(value) and self._value_may_match(value, clean) for value in new):
             return True
-        if len(value) <= _MAX_CLEAN_CHARS and not self._is_tail(value):
+        return any(self._matches(seen) for _, seen in observables_of(record))
+
+    def _list_may_match(self, values: tuple[object, ...], clean: set[object]) -> bool:
+        if any(
+            self._value_may_match(value, clean) for value in values if isinstance(value, str) and value not in clean
+        ):
+            return True
+        if len(values) <= _FEW:
+            clean.add(values)
+        return False
+
+    def _value_may_match(self, value: str, clean: set[object]) -> bool:
+        """Look at a value for the first time, whatever the field that holds it; remember one that is clean."""
+        if len(value) < _SHORTEST_HASH and value.isalnum() and value.isascii():
+            if len(value) <= _MAX_UNIQUE_CHARS:
+                clean.add(value)
+            return False
+        plain = _PLAIN.fullmatch(value)
+        if plain is None:
+            seen_in = observables_of(dict.fromkeys(_READINGS, value))
+            found = any(self._matches(seen) for _, seen in seen_in) or self._host_goes_on(value)
+        else:
+            found = self._plain_matches(plain.lastgroup, value)
+        if found or (value[:1] == "/" and self._is_tail(value)):
+            return True
+        if len(value) <= (_MAX_CLEAN_CHARS if plain is None or plain.lastgroup in _AGAIN else _MAX_UNIQUE_CHARS):
             if len(clean) >= _MAX_CLEAN:
                 clean.clear()
             clean.add(value)
         return False
+
+    def _plain_matches(self, shape: str | None, value: str) -> bool:
+        if shape == "nothing":
+            return False
+        lowered = value.lower()
+        if lowered in self._values:
+            return True
+        if shape == "address":
+            return any(_octets(value) >> (32 - length) in held for length, held in self._networks[4].items())
+        if shape == "subject":  # a distinguished name: what stands between its blanks
+            return any(self._plain_matches("name", cell) for cell in value.split())
+        lowered = lowered.rpartition("@")[2]
+        return (
+            shape in {"name", "email"}
+            and not lowered.rpartition(".")[2].isdecimal()
+            and (lowered in self._values or self._has_parent(lowered))
+        )
 
     def _is_tail(self, value: str) -> bool:
         """Tell whether a value may be the rest of a URL, or its path where the query is apart (W3C)."""
@@ -140,7 +212,7 @@ class PortablePrefilter:
         url = canonical_observable("url", f"http://{value}")
         return url is not None and _host_and_tail(url.value)[0] in self._hosts
 
-    def _text_may_match(self, text: str, clean: set[str]) -> bool:
+    def _text_may_match(self, text: str, clean: set[object]) -> bool:
         pieces = set(_pieces(text))
         tails = False
         for piece in pieces - clean:
@@ -158,18 +230,24 @@ class PortablePrefilter:
         if seen.value in self._values:
             return True
         if seen.type == "domain":
-            name = seen.value
-            while dot := name.find(".") + 1:
-                name = name[dot:]
-                if name in self._values:
-                    return True
+            return self._has_parent(seen.value)
         return seen.type in {"ipv4", "ipv6"} and self._is_inside(seen.value)
+
+    def _has_parent(self, name: str) -> bool:
+        while dot := name.find(".") + 1:
+            name = name[dot:]
+            if name in self._values:
+                return True
+        return False
 
     def _is_inside(self, address: str) -> bool:
         version = 6 if ":" in address else 4
         if not self._networks[version]:
             return False
-        number = int(ipaddress.ip_address(address))
+        try:
+            number = int(ipaddress.ip_address(address))
+        except ValueError:
+            return False
         return any(number >> (_BITS[version] - length) in held for length, held in self._networks[version].items())
 
     def _put_network(self, value: str) -> None:
@@ -177,6 +255,23 @@ class PortablePrefilter:
         held = self._networks[network.version].setdefault(network.prefixlen, set())
         held.add(int(network.network_address) >> (network.max_prefixlen - network.prefixlen))
         self._bytes += 100
+
+
+def _octets(address: str) -> int:
+    first, second, third, fourth = map(int, address.split("."))
+    return first << 24 | second << 16 | third << 8 | fourth
+
+
+def _leaves(record: Mapping[str, object]) -> Iterator[str]:
+    stack: list[object] = [record]
+    while stack:
+        branch = stack.pop()
+        if isinstance(branch, str):
+            yield branch
+        elif isinstance(branch, dict):
+            stack.extend(branch.values())
+        elif isinstance(branch, list | tuple):
+            stack.extend(branch)
 
 
 def _host_and_tail(url: str) -> tuple[str, str]:

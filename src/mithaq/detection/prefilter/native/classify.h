@@ -15,44 +15,43 @@ typedef struct {
 
 enum { CHUNK = 64 };
 
-static inline u64 pack(const u8 flag[CHUNK]) { /* one 0 or 1 a byte to one bit */
-    u64 bits = 0;
-    for (int i = 0; i < 8; i++) {
-        u64 eight;
-        memcpy(&eight, flag + 8 * i, 8);
+typedef u8 Sixteen __attribute__((vector_size(16))); /* GCC's and clang's vectors: SSE2, NEON, or plain words */
+
+static inline u64 pack8(u64 eight) { /* the lowest bit of each byte to one bit */
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-        eight = __builtin_bswap64(eight);
+    eight = __builtin_bswap64(eight);
 #endif
-        bits |= (eight * 0x0102040810204080u >> 56) << (8 * i);
-    }
-    return bits;
+    return (eight & 0x0101010101010101u) * 0x0102040810204080u >> 56;
+}
+
+static inline u64 pack16(Sixteen flags) {
+    u64 half[2];
+    memcpy(half, &flags, 16);
+    return pack8(half[0]) | pack8(half[1]) << 8;
 }
 
 static inline int begins_escape(u8 c) { return c == 'u' || c == 'f' || c == 'x'; }
 
 /* `p` has CHUNK bytes; `next` is the byte after them, 0 at the end. */
 static inline void classify_plain(const u8 *p, u8 next, Masks *m) {
-    u8 token[CHUNK], dot[CHUNK], high[CHUNK], colon[CHUNK], quote[CHUNK], slash[CHUNK];
-    for (int i = 0; i < CHUNK; i++) {
-        u8 c = p[i];
-        high[i] = c >> 7;
-        dot[i] = c == '.';
-        colon[i] = c == ':';
-        quote[i] = c == '"';
-        slash[i] = c == '\\';
-        token[i] = (u8)((u8)((c | 0x20) - 'a') < 26) | (u8)((u8)(c - '0') < 10) | (u8)(c == '-') | (u8)(c == '_') | dot[i] |
-                   high[i];
+    u64 quote = 0, escapes = 0;
+    memset(m, 0, sizeof *m);
+    for (int at = 0; at < CHUNK; at += 16) {
+        Sixteen v;
+        memcpy(&v, p + at, 16);
+        Sixteen high = v >> 7, dot = (Sixteen)(v == '.'), slash = (Sixteen)(v == '\\');
+        Sixteen token = (Sixteen)((v | 0x20) - 'a' < 26) | (Sixteen)(v - '0' < 10) | (Sixteen)(v == '-') |
+                        (Sixteen)(v == '_') | dot | high;
+        m->token |= pack16(token) << at;
+        m->dot |= pack16(dot) << at;
+        m->high |= pack16(high) << at;
+        m->colon |= pack16((Sixteen)(v == ':')) << at;
+        m->slash |= pack16(slash) << at;
+        quote |= pack16((Sixteen)(v == '"')) << at;
+        escapes |= pack16((Sixteen)(v == 'u') | (Sixteen)(v == 'f') | (Sixteen)(v == 'x')) << at;
     }
-    m->token = pack(token);
-    m->dot = pack(dot);
-    m->high = pack(high);
-    m->colon = pack(colon);
-    m->key = pack(quote) & (m->colon >> 1 | (u64)(next == ':') << 63);
-    m->slash = pack(slash);
-    if (m->slash) {
-        for (int i = 0; i < CHUNK; i++) slash[i] = (u8)begins_escape(p[i]);
-        m->slash &= pack(slash) >> 1 | (u64)begins_escape(next) << 63;
-    }
+    m->key = quote & (m->colon >> 1 | (u64)(next == ':') << 63);
+    m->slash &= escapes >> 1 | (u64)begins_escape(next) << 63;
 }
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(MITHAQ_PLAIN)

@@ -120,9 +120,9 @@ static int examine(const Set *set, Scratch *scratch, const u8 *line, size_t n) {
             if (look_into(set, &found, text[i], length[i], 0)) return 1;
     }
     if (!found.hosts) return 0;
-    if (memchr(line, '/', n) && any_host(&found, tail_step(TAIL_START, '/'))) return 1;
+    int root = any_host(&found, tail_step(TAIL_START, '/'));
     for (int i = 0; i < texts; i++)
-        if (tails(&found, text[i], length[i], is_json)) return 1;
+        if ((root && length[i] && memchr(text[i], '/', length[i])) || tails(&found, text[i], length[i], is_json)) return 1;
     return 0;
 }
 
@@ -140,6 +140,8 @@ static int put_network4(Set *set, u32 address, unsigned length) {
     }
     if (!put(set, network4_key(set, address, length), HIT)) return 0;
     atomic_fetch_or(&set->lens4, (u64)1 << length);
+    u32 wide = length < 16 ? (u32)1 << (16 - length) : 1;
+    for (u32 i = address >> 16; i < (address >> 16) + wide; i++) set->wide4[i / 8] |= (u8)(1 << i % 8);
     u32 first = address >> 8, count = length < 24 ? (u32)1 << (24 - length) : 1;
     if (count >= 8) /* the first is a multiple of the count: whole bytes */
         memset(nets + first / 8, 0xFF, count / 8);

@@ -88,6 +88,41 @@ static inline int read_address4(const u8 *p, size_t n, u32 *address) {
     return dots == 3 && digits;
 }
 
+/* Are the last k of n bytes all digits? 1 <= k <= n */
+static inline int ends_in_digits(const u8 *p, size_t n, size_t k) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    if (n >= 8 && k <= 8) {
+        u64 word = read8(p + n - 8) >> (64 - 8 * k), of_k = ~(u64)0 >> (64 - 8 * k);
+        u64 tens = word & 0xF0F0F0F0F0F0F0F0u, over = (word + 0x0606060606060606u) & 0xF0F0F0F0F0F0F0F0u;
+        return tens == (of_k & 0x3030303030303030u) && (over & of_k) == (of_k & 0x3030303030303030u);
+    }
+#endif
+    while (k && is_digit(p[n - k])) k--;
+    return !k;
+}
+
+/* Read four octets of which the dots are known: bit i of `dots` is a dot at p[i], three of them. */
+static inline int read_octets(const u8 *p, size_t n, u64 dots, u32 *address) {
+    size_t end[4];
+    u32 value = 0, bad = 0;
+    for (int i = 0; i < 3; i++) {
+        end[i] = (size_t)__builtin_ctzll(dots);
+        dots &= dots - 1;
+    }
+    end[3] = n;
+    for (size_t i = 0, start = 0; i < 4; start = end[i++] + 1) {
+        size_t digits = end[i] - start; /* at least 0; 0 or more than 3 is caught below, before p is read */
+        if (digits - 1 > 2) return 0;
+        const u8 *last = p + end[i] - 1;
+        u32 one = (u32)*last - '0', ten = (u32)*(last - (digits > 1)) - '0', hundred = (u32)p[start] - '0';
+        u32 octet = one + (digits > 1 ? 10 * ten : 0) + (digits > 2 ? 100 * hundred : 0);
+        bad |= (one > 9) | (ten > 9) | (hundred > 9) | (octet > 255);
+        value = value << 8 | octet;
+    }
+    *address = value;
+    return !bad;
+}
+
 /* Read an IPv6 address in any spelling of RFC 4291 §2.2. */
 static inline int read_address6(const u8 *p, size_t n, u64 *high, u64 *low) {
     u32 group[8];

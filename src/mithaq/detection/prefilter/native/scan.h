@@ -86,6 +86,7 @@ static int local_part_hits(const Scan *s, size_t end, u64 domain) {
     size_t least = end > MOST_LOCAL ? end - MOST_LOCAL : 0;
     for (size_t at = end; at-- > least;) {
         u8 c = s->text[at];
+        if (c == '\\' && s->text[at + 1] == '/') continue; /* JSON may escape the `/` */
         if (c <= ' ' || c == 0x7F || strchr("<>\"(),;:\\[]@", c)) return 0;
         if (c >= 'A' && c <= 'Z') c |= 0x20;
         if (c >= 0x80) { /* one key for all that is not ASCII, but for what becomes ASCII */
@@ -153,7 +154,7 @@ static void answer_all(Scan *s) {
 static inline void address4(Scan *s, u32 address, size_t start, size_t end) {
     ask(s, address4_key(s->set, address), start, end, 1);
     const u8 *nets = atomic_load_explicit(&((Set *)s->set)->nets4, memory_order_acquire);
-    if (nets && nets[address >> 11] >> (address >> 8 & 7) & 1)
+    if (nets && s->set->wide4[address >> 19] >> (address >> 16 & 7) & 1 && nets[address >> 11] >> (address >> 8 & 7) & 1)
         for (u64 lens = atomic_load(&((Set *)s->set)->lens4); lens; lens &= lens - 1)
             ask(s, network4_key(s->set, address, (unsigned)__builtin_ctzll(lens)), start, end, 0);
 }
@@ -199,11 +200,17 @@ static inline void word(Scan *s, const u8 *p, size_t n, size_t start, size_t end
         ask(s, name_key(s->set, p, n), start, end, 1);
 }
 
+static inline u64 dots_of(const u8 *p, size_t n) { /* as far as 64 bits reach */
+    u64 dots = 0;
+    for (size_t i = 0; i < n && i < 64; i++) dots |= (u64)(p[i] == '.') << i;
+    return dots;
+}
+
 /* Ask for whatever an ASCII token may be; `dots` as in `name`. */
 static inline void ascii_token(Scan *s, const u8 *p, size_t n, u64 dots, size_t start, size_t end) {
-    while (n && p[n - 1] == '.') {
-        n--;
-        if (n < 64) dots &= ~((u64)1 << n);
+    if (p[n - 1] == '.') {
+        while (n && p[n - 1] == '.') n--;
+        dots = dots_of(p, n);
     }
     if (!n) return;
     if (n <= 64 ? !dots : !memchr(p, '.', n)) {
@@ -212,13 +219,13 @@ static inline void ascii_token(Scan *s, const u8 *p, size_t n, u64 dots, size_t 
     }
     if (is_digit(p[n - 1])) {
         u32 address;
-        if (n <= 15 && is_digit(p[0]) && read_address4(p, n, &address)) {
+        if (n <= 15 && __builtin_popcountll(dots) == 3 && read_octets(p, n, dots, &address)) {
             address4(s, address, start, end);
             return;
         }
-        size_t i = n;
-        while (i > 0 && is_digit(p[i - 1])) i--;
-        if (i == 0 || p[i - 1] == '.') return; /* a numeric last label: a number, a version, no name */
+        size_t label = n <= 64 ? n - 1 - (63 - (size_t)__builtin_clzll(dots)) : 1;
+        while (n > 64 && p[n - 1 - label] != '.') label++;
+        if (ends_in_digits(p, n, label)) return; /* a numeric last label: a number, a version, no name */
     }
     if (n < MAX_NAME) name(s, p, n, dots, start, end);
 }
@@ -227,17 +234,13 @@ static void folded(Scan *s, Name *text, size_t start, size_t end) {
     end_label(text);
     if (!text->overflow && text->n) {
         Name again;
-        u64 dots = 0;
-        for (size_t i = 0; i < text->n && text->n <= 64; i++) dots |= (u64)(text->text[i] == '.') << i;
         if (!text->marked) {
-            ascii_token(s, text->text, text->n, dots, start, end);
+            ascii_token(s, text->text, text->n, dots_of(text->text, text->n), start, end);
         } else {
             while (text->n && text->text[text->n - 1] == '.') text->n--;
             if (fold_a_labels(s->set, text->text, text->n, &again)) text = &again;
-            dots = 0;
-            for (size_t i = 0; i < text->n && text->n <= 64; i++) dots |= (u64)(text->text[i] == '.') << i;
             int is_bare = !memchr(text->text, '.', text->n);
-            if (!text->overflow && (!is_bare || s->set->bare[0])) name(s, text->text, text->n, dots, start, end);
+            if (!text->overflow && (!is_bare || s->set->bare[0])) name(s, text->text, text->n, dots_of(text->text, text->n), start, end);
         }
     }
 }
@@ -295,7 +298,7 @@ static inline void token(Scan *s, size_t start, size_t end, u64 dots, int wide) 
         u8 letter = start > 0 && s->text[start - 1] == '\\' && end - start > 1 ? s->text[start] : 0;
         if (letter != 'n' && letter != 'r' && letter != 't') return;
         start++;
-        dots >>= 1;
+        dots = dots_of(s->text + start, end - start);
     }
 }
 
