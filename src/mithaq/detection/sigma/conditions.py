@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from mithaq.detection.sigma.fields import texts_of, value_of
@@ -49,6 +50,37 @@ def decide(condition: Condition, numbers: Sequence[int]) -> Decide:
 def witnesses(condition: Condition, predicates: Sequence[Predicate]) -> frozenset[int] | None:
     """Return the cheapest predicates of which one is true wherever the condition is; None where nothing is needed."""
     return _witnesses(condition, predicates)[0]
+
+
+def possible(
+    condition: Condition, numbers: Sequence[int], true: AbstractSet[int], known: AbstractSet[int]
+) -> bool | None:
+    """Return what a condition is where only the predicates in `known` are decided; None where it depends on others."""
+    match condition:
+        case Leaf(place):
+            number = numbers[place]
+            return number in true if number in known else None
+        case SameAs():
+            return None
+        case Not(inner):
+            found = possible(inner, numbers, true, known)
+            return None if found is None else not found
+        case All(of):
+            return _first_or(False, of, numbers, true, known)
+        case Any(of):
+            return _first_or(True, of, numbers, true, known)
+
+
+def _first_or(
+    decisive: bool, of: Sequence[Condition], numbers: Sequence[int], true: AbstractSet[int], known: AbstractSet[int]
+) -> bool | None:
+    open_ = False
+    for each in of:
+        found = possible(each, numbers, true, known)
+        if found is decisive:
+            return decisive
+        open_ = open_ or found is None
+    return None if open_ else not decisive
 
 
 def _all(of: Sequence[Condition], numbers: Sequence[int]) -> Decide:

@@ -66,6 +66,7 @@ class FieldIndex:
         self._tests += [(number, _re2_test(_as_re2(predicate))) for number, predicate in slow]
         self.may_be_kept = not slow
         self._found: list[int] = []
+        self._handler = self._take
         self._remembered: dict[str, Verdict] = {}
         self._remembered_chars = 0
 
@@ -143,7 +144,7 @@ class FieldIndex:
     def _scanned(self, data: bytes) -> list[int]:
         self._found = []
         for database in self._databases:
-            database.scan(data, match_event_handler=self._take)
+            database.scan(data, match_event_handler=self._handler)
         return self._found
 
     def _take(self, number: int, start: int, end: int, flags: int, context: object) -> None:

@@ -102,9 +102,7 @@ def hyperscan_takes(operator: Operator, pattern: str) -> bool:
     """
     predicate = Predicate("", operator, pattern)
     try:
-        hyperscan.Database().compile(
-            expressions=[pattern.encode()], ids=[0], elements=1, flags=[flags_of(predicate)]
-        )
+        hyperscan.Database().compile(expressions=[pattern.encode()], ids=[0], elements=1, flags=[flags_of(predicate)])
     except hyperscan.error:
         return False
     return True

@@ -30,7 +30,7 @@ MAX_REMEMBERED_CHARS: Final = 1_024
 MAX_REMEMBERED_TEXT: Final = 2_000_000
 """Characters of all remembered values of one field."""
 MAX_REMEMBERED_NAMES: Final = 20_000
-MAX_REMEMBERED_SOURCES: Final = 256
+MAX_REMEMBERED_ROUTES: Final = 2_000
 MAX_JSON_ESCAPES_BYTES: Final = 1 << 20
 """A longer line with `\\u` escapes is searched for keywords as it is written."""
 MAX_DELTAS: Final = 6
