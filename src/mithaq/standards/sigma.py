@@ -10,7 +10,7 @@ import datetime
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import yaml
@@ -41,13 +41,15 @@ class BadRule(Error):
     code = "bad-sigma-rule"
 
 
-@dataclass(frozen=True, slots=True)
-class LogSource:
+class LogSource(NamedTuple):
     """Of which events a rule may be asked, or what an event is; an empty text leaves that open."""
 
     product: str = ""
     category: str = ""
     service: str = ""
+
+
+_ANYTHING: Final = LogSource()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class SigmaRule:
     false_positives: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     techniques: tuple[str, ...] = ()
-    logsource: LogSource = LogSource()
+    logsource: LogSource = _ANYTHING
     correlation: bool = False
 
 

@@ -13,13 +13,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-import hyperscan
 import msgspec
 
 from mithaq.detection.sigma.model import Unit
 
 FORMAT: Final = 1
 _NAME: Final = "rules.sigma"
+_LIBRARIES: Final = ("hyperscan", "google-re2", "pysigma", "pysigma-pipeline-sysmon", "pysigma-pipeline-windows")
 _DIGEST_BYTES: Final = 32
 _MAX_BYTES: Final = 1 << 30
 
@@ -50,7 +50,8 @@ def write(folder: Path, kept: tuple[Kept, ...], databases: dict[str, list[bytes]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     body = msgspec.msgpack.encode(Snapshot(_made_for(), kept, databases))
     beside = folder / f"{_NAME}.{os.getpid()}"
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123: the mode
+    beside.touch(mode=0o600)
+    with beside.open("wb") as file:
         file.write(hashlib.sha256(body).digest() + body)
         file.flush()
         os.fsync(file.fileno())
@@ -76,9 +77,8 @@ def read(folder: Path) -> Snapshot | None:
 
 def _made_for() -> str:
     """Say what must be the same: our format, the libraries, the processor."""
-    libraries = [f"{name} {version(name)}" for name in ("hyperscan", "pysigma", "google-re2",
-                                                        "pysigma-pipeline-sysmon", "pysigma-pipeline-windows")]  # fmt: skip
-    return "; ".join([str(FORMAT), *libraries, hyperscan.__name__, platform.machine(), _processor()])
+    libraries = [f"{name} {version(name)}" for name in _LIBRARIES]
+    return "; ".join([str(FORMAT), *libraries, platform.machine(), _processor()])
 
 
 def _processor() -> str:

@@ -91,7 +91,13 @@ def _all(of: Sequence[Condition], numbers: Sequence[int]) -> Decide:
         return lambda true, _: needed <= true
 
     def every(true: set[int], fields: Fields) -> bool:
-        return needed <= true and all(each(true, fields) for each in rest)
+        if not needed <= true:
+            return False
+        # A generator would cost more than what it saves: this runs for every event.
+        for each in rest:  # noqa: SIM110
+            if not each(true, fields):
+                return False
+        return True
 
     return every
 
@@ -103,7 +109,12 @@ def _any(of: Sequence[Condition], numbers: Sequence[int]) -> Decide:
         return lambda true, _: not enough.isdisjoint(true)
 
     def one(true: set[int], fields: Fields) -> bool:
-        return not enough.isdisjoint(true) or any(each(true, fields) for each in rest)
+        if not enough.isdisjoint(true):
+            return True
+        for each in rest:  # noqa: SIM110
+            if each(true, fields):
+                return True
+        return False
 
     return one
 

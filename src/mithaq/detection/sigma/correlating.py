@@ -42,10 +42,10 @@ class _Kept(NamedTuple):
 
 @dataclass(slots=True)
 class _Group:
-    """The events of one group in the order of their times; `fired`: whether the condition is true since a while."""
+    """The events of one group in the order of their times; it is not told again before `quiet_until`."""
 
     events: list[_Kept] = field(default_factory=list)
-    fired_until: float = float("-inf")
+    quiet_until: float = float("-inf")
 
 
 class Correlations:
@@ -114,6 +114,7 @@ class _Followed:
         self._groups: OrderedDict[tuple[str, ...], _Group] = OrderedDict()
         self._newest = float("-inf")
         self._number = 0
+        self._held = 0
 
     def hears(self, seen: Seen) -> bool:
         """Tell whether a rule of that id is meant: of those that came with this correlation, only these."""
@@ -131,12 +132,12 @@ class _Followed:
             return False
         self._number += 1
         bisect.insort(group.events, _Kept(at, self._number, reference, value))
+        self._held += 1
         self._forget(group)
-        if not self._true_around(group, at):
+        if at < group.quiet_until or not self._true_around(group, at):
             return False
-        fires = at > group.fired_until
-        group.fired_until = max(group.fired_until, at + self.correlation.timespan_s)
-        return fires
+        group.quiet_until = at + self.correlation.timespan_s
+        return True
 
     def _reference(self, seen: Seen) -> str:
         rules = self.correlation.rules
@@ -153,8 +154,6 @@ class _Followed:
             values.append(_bounded("\n".join(texts)))
         group = self._groups.setdefault(tuple(values), _Group())
         self._groups.move_to_end(tuple(values))
-        if len(self._groups) > settings.MAX_GROUPS:
-            self._groups.popitem(last=False)
         return group
 
     def _value(self, fields: Fields) -> str | None:
@@ -170,7 +169,13 @@ class _Followed:
     def _forget(self, group: _Group) -> None:
         oldest = self._newest - 2 * self.correlation.timespan_s
         first = bisect.bisect_left(group.events, oldest, key=lambda each: each.at)
-        del group.events[: max(first, len(group.events) - settings.MAX_GROUP_EVENTS)]
+        first = max(first, len(group.events) - settings.MAX_GROUP_EVENTS)
+        del group.events[:first]
+        self._held -= first
+        while len(self._groups) > 1 and (
+            len(self._groups) > settings.MAX_GROUPS or self._held > settings.MAX_CORRELATED_EVENTS
+        ):
+            self._held -= len(self._groups.popitem(last=False)[1].events)
 
     def _true_around(self, group: _Group, at: float) -> bool:
         """Tell whether a window that ends with an event, and holds this one, makes the condition true."""

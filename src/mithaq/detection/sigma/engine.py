@@ -119,8 +119,8 @@ class SigmaEngine:
             return []
         told = [Matched(entry.key, entry.detection.id) for entry in found if not entry.silent]
         if at is not None and self._correlations:
-            seen = [Seen(entry.key, entry.detection.id, entry.detection.name) for entry in found]
-            told += [Matched(each.key, each.rule) for each in self._correlations.observe(seen, fields, at)]
+            seen = dict.fromkeys(Seen(entry.key, entry.detection.id, entry.detection.name) for entry in found)
+            told += [Matched(each.key, each.rule) for each in self._correlations.observe(list(seen), fields, at)]
         return list(dict.fromkeys(told))
 
     def for_the_past(self) -> SigmaEngine:
@@ -193,12 +193,10 @@ class SigmaEngine:
         """Make one of the two newest small indexes while they are alike in size: few are asked, few built again."""
         while len(self._tiers) > settings.MAX_DELTAS:
             *rest, older, newer = self._tiers
-            if len(rest) == 0:
+            alike = len(older.entries) <= 2 * len(newer.entries)
+            if not alike and len(self._tiers) <= 2 * settings.MAX_DELTAS:
                 return
-            entries = [entry for tier in (older, newer) for entry in tier.entries if not entry.dropped]
-            if len(older.entries) > 2 * len(newer.entries) and len(self._tiers) <= 2 * settings.MAX_DELTAS:
-                return
-            self._tiers = (*rest, Tier(entries))
+            self._tiers = (*rest, Tier([each for tier in (older, newer) for each in tier.entries if not each.dropped]))
 
 
 def _entries(kept: Kept) -> tuple[Entry, ...]:

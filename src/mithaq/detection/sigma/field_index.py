@@ -5,13 +5,12 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 import hyperscan
 
 from mithaq.detection.sigma import patterns, settings
-from mithaq.detection.sigma.fields import text_of
+from mithaq.detection.sigma.fields import instant, text_of
 from mithaq.detection.sigma.model import Predicate
 
 Numbered = tuple[int, Predicate]
@@ -40,7 +39,7 @@ class FieldIndex:
     """Answer which predicates a value makes true.
 
     `databases`: those that `serialised` gave for the same predicates; compiled anew where there are none. An index
-    is scanned by one thread at a time.
+    is scanned by one thread at a time. `remembered` are verdicts of texts that were seen lately.
     """
 
     def __init__(
@@ -67,7 +66,7 @@ class FieldIndex:
         self.may_be_kept = not slow
         self._found: list[int] = []
         self._handler = self._take
-        self._remembered: dict[str, Verdict] = {}
+        self.remembered: dict[str, Verdict] = {}
         self._remembered_chars = 0
 
     def serialised(self) -> list[bytes]:
@@ -77,14 +76,14 @@ class FieldIndex:
     def verdict(self, value: object) -> Verdict:
         """Return what a value of an event makes true; of a list, what each item does. Null makes nothing true."""
         if value.__class__ is str:
-            known = self._remembered.get(value)  # type: ignore[call-overload]
-            return known if known is not None else self._new(value)  # type: ignore[arg-type,no-any-return]
+            known = self.remembered.get(value)
+            return known if known is not None else self._new(value)
         if isinstance(value, list):
             return _joined(map(self.verdict, value[: settings.MAX_LIST_ITEMS]))
         text = text_of(value)
         if text is None:
             return NOTHING
-        known = self._remembered.get(text)
+        known = self.remembered.get(text)
         return known if known is not None else self._new(text)
 
     def scan(self, line: bytes) -> Verdict:
@@ -168,11 +167,11 @@ class FieldIndex:
     def _remember(self, text: str, verdict: Verdict) -> None:
         if len(text) > settings.MAX_REMEMBERED_CHARS:
             return
-        full = len(self._remembered) >= settings.MAX_REMEMBERED_VALUES
+        full = len(self.remembered) >= settings.MAX_REMEMBERED_VALUES
         if full or self._remembered_chars > settings.MAX_REMEMBERED_TEXT:
-            self._remembered.clear()
+            self.remembered.clear()
             self._remembered_chars = 0
-        self._remembered[text] = verdict
+        self.remembered[text] = verdict
         self._remembered_chars += len(text)
 
 
@@ -239,19 +238,10 @@ def _time_test(wanted: str) -> _Test:
     unit, _, number = wanted.partition(" ")
 
     def test(text: str) -> bool:
-        at = _instant(text)
+        at = instant(text)
         if at is None:
             return False
         part = at.isocalendar().week if unit == "week" else int(getattr(at, unit))
         return part == int(number)
 
     return test
-
-
-def _instant(text: str) -> datetime | None:
-    try:
-        if text.isascii() and text.isdecimal():
-            return datetime.fromtimestamp(float(text), UTC)
-        return datetime.fromisoformat(text)
-    except (ValueError, OverflowError, OSError):
-        return None

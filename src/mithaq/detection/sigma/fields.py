@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -45,6 +46,8 @@ _HEADER: Final = {
     "event_id": "EventID", "channel": "Channel", "provider_name": "Provider_Name", "computer_name": "Computer",
     "record_id": "EventRecordID", "task": "Task", "opcode": "Opcode", "keywords": "Keywords", "version": "Version",
 }  # fmt: skip
+_TIMES: Final = ("TimeCreated_SystemTime", "TimeCreated", "@timestamp", "UtcTime", "timestamp", "ts", "time")
+_MILLISECONDS_FROM: Final = 1e11
 _PROVIDER: Final = ("ProviderName", "SourceName")
 _DROPPED_IN_NAMES: Final = re.compile(r"\s+")
 
@@ -86,6 +89,29 @@ def value_of(fields: Fields, name: str) -> object:
         return found
     wanted = canonical_name(name)
     return next((value for each, value in fields.items() if value is not None and canonical_name(each) == wanted), None)
+
+
+def instant_of(fields: Fields) -> datetime | None:
+    """Return when an event happened, by the first of its fields that tells; None where none does."""
+    for name in _TIMES:
+        value = fields.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = str(value)
+        if isinstance(value, str) and (found := instant(value)) is not None:
+            return found
+    return None
+
+
+def instant(text: str) -> datetime | None:
+    """Return the instant that a text tells: ISO 8601, or seconds or milliseconds since 1970."""
+    try:
+        number = float(text) if text[:1].isdecimal() and "-" not in text else None
+        if number is not None:
+            return datetime.fromtimestamp(number / 1_000 if number > _MILLISECONDS_FROM else number, UTC)
+        found = datetime.fromisoformat(text)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def text_of(value: object) -> str | None:

@@ -41,6 +41,8 @@ MAX_GROUPS: Final = 20_000
 """Groups that one correlation keeps; the group that was touched longest ago is forgotten."""
 MAX_GROUP_EVENTS: Final = 5_000
 """Events kept of one group; the oldest are forgotten."""
+MAX_CORRELATED_EVENTS: Final = 100_000
+"""Events kept of one correlation, over all its groups."""
 MAX_VALUE_CHARS: Final = 512
 """Of a value that a correlation groups by or counts; a longer one is kept as its digest."""
 MAX_CHAIN: Final = 4
