@@ -32,6 +32,7 @@ _DOCUMENT: Final = re.compile(rb"^---(?=[ \t\r\n]|\Z)[^\n]*\n?", re.MULTILINE)
 _TECHNIQUE: Final = re.compile(r"attack\.([tT][0-9]{4}(?:\.[0-9]{3})?)")
 _LIKELY_ID: Final = re.compile(rb"^id:[ \t]*['\"]?([0-9a-fA-F-]{36})", re.MULTILINE)
 _PLAIN_TAGS: Final = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str"))
+_COLLECTIONS: Final = (None, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 
 
@@ -257,6 +258,8 @@ class _Document:
     def _take(self, loader: yaml.CSafeLoader, event: Any) -> None:
         if isinstance(event, yaml.ScalarEvent):
             self._put(self._scalar(loader, event))
+        elif isinstance(event, yaml.CollectionStartEvent) and event.tag not in _COLLECTIONS:
+            raise self._bad("the YAML tag %(tag)s is not read", tag=str(event.tag)[:100])
         elif isinstance(event, yaml.MappingStartEvent):
             self._open({})
         elif isinstance(event, yaml.SequenceStartEvent):
