@@ -84,7 +84,8 @@ def _field(name, value, fields):
     texts = [_text(each) for each in (found if isinstance(found, list) else [found])]
     if isinstance(value, SigmaFieldReference):
         other = fields.get(value.field.replace(" ", "").lower())
-        return any(_same(text.lower(), _text(other).lower(), value) for text in texts) if other is not None else False
+        others = [_text(each) for each in (other if isinstance(other, list) else [] if other is None else [other])]
+        return any(_same(text.lower(), each.lower(), value) for text in texts for each in others)
     return any(_one(value, text) for text in texts)
 
 

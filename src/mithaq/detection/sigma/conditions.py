@@ -52,35 +52,16 @@ def witnesses(condition: Condition, predicates: Sequence[Predicate]) -> frozense
     return _witnesses(condition, predicates)[0]
 
 
-def possible(
-    condition: Condition, numbers: Sequence[int], true: AbstractSet[int], known: AbstractSet[int]
-) -> bool | None:
-    """Return what a condition is where only the predicates in `known` are decided; None where it depends on others."""
-    match condition:
-        case Leaf(place):
-            number = numbers[place]
-            return number in true if number in known else None
-        case SameAs():
-            return None
-        case Not(inner):
-            found = possible(inner, numbers, true, known)
-            return None if found is None else not found
-        case All(of):
-            return _first_or(False, of, numbers, true, known)
-        case Any(of):
-            return _first_or(True, of, numbers, true, known)
-
-
-def _first_or(
-    decisive: bool, of: Sequence[Condition], numbers: Sequence[int], true: AbstractSet[int], known: AbstractSet[int]
-) -> bool | None:
-    open_ = False
-    for each in of:
-        found = possible(each, numbers, true, known)
-        if found is decisive:
-            return decisive
-        open_ = open_ or found is None
-    return None if open_ else not decisive
+def needs(condition: Condition, numbers: Sequence[int], known: AbstractSet[int]) -> tuple[frozenset[int], ...]:
+    """Return sets of predicates, those in `known` alone, of each of which one must be true for the condition to be."""
+    parts = condition.of if isinstance(condition, All) else (condition,)
+    found: list[frozenset[int]] = []
+    for part in parts:
+        choices = part.of if isinstance(part, Any) else (part,)
+        together = frozenset(numbers[each.predicate] for each in choices if isinstance(each, Leaf))
+        if all(isinstance(each, Leaf) for each in choices) and together <= known:
+            found.append(together)
+    return tuple(found)
 
 
 def _all(of: Sequence[Condition], numbers: Sequence[int]) -> Decide:

@@ -64,6 +64,7 @@ class FieldIndex:
             self._databases, slow = [_loaded(each) for each in databases], []
         self._tests += [(number, _re2_test(_as_re2(predicate))) for number, predicate in slow]
         self.may_be_kept = not slow
+        self._there = self._verdict(list(self._always))
         self._found: list[int] = []
         self._handler = self._take
         self.remembered: dict[str, Verdict] = {}
@@ -74,15 +75,18 @@ class FieldIndex:
         return [bytes(hyperscan.dumpb(each)) for each in self._databases]
 
     def verdict(self, value: object) -> Verdict:
-        """Return what a value of an event makes true; of a list, what each item does. Null makes nothing true."""
+        """Return what a value of an event makes true; of a list, what each item does.
+
+        Null makes nothing true, an empty list or a mapping only that the field is there.
+        """
         if value.__class__ is str:
             known = self.remembered.get(value)
             return known if known is not None else self._new(value)
         if isinstance(value, list):
-            return _joined(map(self.verdict, value[: settings.MAX_LIST_ITEMS]))
+            return _joined([self._there, *map(self.verdict, value[: settings.MAX_LIST_ITEMS])])
         text = text_of(value)
         if text is None:
-            return NOTHING
+            return NOTHING if value is None else self._there
         known = self.remembered.get(text)
         return known if known is not None else self._new(text)
 

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from mithaq.detection.sigma import settings
-from mithaq.detection.sigma.conditions import Decide, Fields, decide, possible, witnesses
+from mithaq.detection.sigma.conditions import Decide, Fields, decide, needs, witnesses
 from mithaq.detection.sigma.field_index import NOTHING, FieldIndex, Numbered, Verdict
 from mithaq.detection.sigma.fields import Sources, canonical_name, value_of
 from mithaq.detection.sigma.model import JSON_LINE, LINE, Detection, Predicate
@@ -64,13 +64,13 @@ class Tier:
         self._numbers: dict[Predicate, int] = {}
         fields: defaultdict[str, list[Numbered]] = defaultdict(list)
         witnessed: defaultdict[int, list[int]] = defaultdict(list)
-        self._own: list[list[int]] = []
+        numbered: list[list[int]] = []
         self._decide: list[Decide] = []
         self._always: list[int] = []
         self._numbers[_ESCAPES] = _HIDES
         for rule, entry in enumerate(self.entries):
             own = [self._number(_indexed(each, entry.detection.route), fields) for each in entry.detection.predicates]
-            self._own.append(own)
+            numbered.append(own)
             self._decide.append(decide(entry.detection.condition, own))
             found = witnesses(entry.detection.condition, entry.detection.predicates)
             if found is None:
@@ -83,7 +83,10 @@ class Tier:
         kept = databases or {}
         self._fields = {name: FieldIndex(each, witnessed, kept.get(name)) for name, each in fields.items()}
         self._gates = {name: self._fields.get(canonical_name(name)) for name in GATES}
-        self._gated = frozenset(number for name in GATES for number, _ in fields.get(canonical_name(name), ()))
+        gated = frozenset(number for name in GATES for number, _ in fields.get(canonical_name(name), ()))
+        self._needs = [
+            needs(entry.detection.condition, own, gated) for entry, own in zip(self.entries, numbered, strict=True)
+        ]
         self._routes: dict[_RouteKey, _Route] = {}
 
     def serialised(self) -> dict[str, list[bytes]] | None:
@@ -154,7 +157,7 @@ class Tier:
     def _new_route(self, key: _RouteKey, sources: Sources) -> _Route:
         """Work out which rules are left for events of these sources with these answers at the gates.
 
-        Cost: 10 ms for all rules of SigmaHQ. There are as many routes as different answers, not as values.
+        Cost: 2 ms for all rules of SigmaHQ. There are as many routes as different answers, not as values.
         """
         true = {*key[1], *key[2]}
         events = sources or (LogSource(),)
@@ -163,7 +166,7 @@ class Tier:
             for rule, entry in enumerate(self.entries)
             if not entry.dropped
             and any(_fits(entry.detection.route, source) for source in events)
-            and possible(entry.detection.condition, self._own[rule], true, self._gated) is not False
+            and not any(needed.isdisjoint(true) for needed in self._needs[rule])
         ]
         detections = [self.entries[rule].detection for rule in left]
         asked = {_indexed(each, detection.route).field for detection in detections for each in detection.predicates}

@@ -39,6 +39,8 @@ def hits(
         ("a: null", {}),
         ("a: null", {"a": None}),
         ("a|exists: true", {"a": ""}),
+        ("a|exists: true", {"a": []}),
+        ("a|exists: true", {"a": {"b": 1}}),
         ("a: '*'", {"a": ""}),
         ("a: f?o*", {"a": "fXoo\nbar"}),
         ("a: 'f?o'", {"a": "fÉo"}),
