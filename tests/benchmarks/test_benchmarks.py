@@ -90,3 +90,13 @@ def test_searches_and_a_bulk_look_up_are_measured_on_both_databases() -> None:
         for form in ("all", "rare_word", "frequent_word", "type_word", "value", "from_tlp"):
             assert 0 < figures[f"{kind}_{form}_p50_ms"] <= figures[f"{kind}_{form}_p95_ms"]
         assert figures[f"{kind}_lookup_10000_s"] > 0
+
+
+@pytest.mark.long
+def test_sigma_rules_on_windows_events_are_measured_beside_one_select_a_rule(data_dir: Path) -> None:
+    assert (data_dir / "sigma").is_dir()
+    shown = measured("sigma")
+    figures, sqlite = shown["figures"], shown["peers"]["sqlite"]
+    assert (figures["rules"], figures["events"]) == (100, 1_700)
+    assert 0 < figures["new_rule_live_ms"] <= figures["new_rule_live_max_ms"]
+    assert figures["events_per_s"] > sqlite["events_per_s"]

@@ -31,7 +31,7 @@ _TICK: Final = timedelta(milliseconds=1)
 _MAX_REFERENCES: Final = 50
 _MAX_DESCRIPTION_CHARS: Final = 5_000
 _WITHDRAWN: Final = Reason("withdrawn-here", "this nation has withdrawn it, and an import does not bring it back")
-_NOT_TEXT: Final = Reason("sigma-not-utf8", "the rule is not UTF-8")
+_NOT_TEXT: Final = Reason("sigma-not-utf8", "the rule is not UTF-8", {}, "save the file as UTF-8")
 
 
 def indicator_id(nation: NationId, rule_id: str) -> str:
