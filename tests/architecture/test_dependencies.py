@@ -18,6 +18,13 @@ USED_BY_NAME = {
     "pymispwarninglists": "its data files are compiled, its code is not run",
     "python-multipart": "Starlette reads forms with it",
 }
+SHARED = {
+    "sigma.backends.sqlite": "pysigma-backend-sqlite",
+    "sigma.pipelines.sysmon": "pysigma-pipeline-sysmon",
+    "sigma.pipelines.windows": "pysigma-pipeline-windows",
+    "sigma": "pysigma",
+}
+"""Whose a module is, where several distributions share one package."""
 TOOLS = {"coverage", "import-linter", "mypy", "pytest-cov", "pytest-xdist", "ruff", "uv"}
 
 
@@ -30,16 +37,20 @@ def imported(folder: str) -> Iterator[tuple[str, str]]:
     distributions = packages_distributions()
     for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            for name in _top_names(node):
-                if name not in sys.stdlib_module_names and name in distributions and name not in OURS:
+            for module in _modules(node):
+                name = module.split(".")[0]
+                if name in SHARED:
+                    owner = next(each for each in SHARED if f"{module}.".startswith(f"{each}."))
+                    yield SHARED[owner], path.relative_to(ROOT).as_posix()
+                elif name not in sys.stdlib_module_names and name in distributions and name not in OURS:
                     yield distributions[name][0].lower().replace("_", "-"), path.relative_to(ROOT).as_posix()
 
 
-def _top_names(node: ast.AST) -> list[str]:
+def _modules(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
-        return [alias.name.split(".")[0] for alias in node.names]
+        return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        return [node.module.split(".")[0]]
+        return [node.module]
     return []
 
 

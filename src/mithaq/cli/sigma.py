@@ -1,0 +1,159 @@
+"""`mithaq sigma`: import Sigma rules, look what they ask, try them on events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mithaq.cli.files import unusable
+from mithaq.cli.importing import tell
+from mithaq.cli.options import ADMIRALTY, LANE, PAP, TLP, instruction_of, nations_of
+from mithaq.cli.session import EXIT_FAILED, Session
+from mithaq.cli.sigma_files import rule_files
+from mithaq.intelligence.imports.sigma import import_sigma
+from mithaq.intelligence.model import ImportTerms
+from mithaq.kernel.lane import Lane
+from mithaq.standards.admiralty import Admiralty
+from mithaq.standards.pap import Pap
+from mithaq.standards.sigma import LogSource, SigmaRule, read_rules
+from mithaq.standards.tlp import Tlp
+
+_CHECKED = ("id", "title", "level", "techniques", "fields", "problem")
+_TESTED = ("rule", "title", "level", "count", "first")
+_FIRST = 3
+
+
+@click.group()
+def sigma() -> None:
+    """Import Sigma rules, look what they ask, try them on events."""
+
+
+@sigma.command()
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--tlp", type=TLP, required=True, help="The label of every rule, for instance green or amber+strict.")
+@click.option("--pap", type=PAP, default=None, help="What recipients may do with them, for instance amber.")
+@click.option("--admiralty", type=ADMIRALTY, default=None, help="How you rate source and information, such as B2.")
+@click.option("--agreement", default=None, help="Release them under this agreement.")
+@click.option("--to", "recipients", default=None, help="Only to these parties, for instance XB,XC.")
+@click.option("--purpose", default="defence", show_default=True, help="The purpose of the release.")
+@click.option("--lane", type=LANE, default="actual", show_default=True)
+@click.pass_context
+def add(
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    tlp: Tlp,
+    pap: Pap | None,
+    admiralty: Admiralty | None,
+    agreement: str | None,
+    recipients: str | None,
+    purpose: str,
+    lane: Lane,
+) -> None:
+    """Import the rules in PATHS: files, folders, zip archives, or `-` for standard input.
+
+    Each rule becomes an indicator; a newer text of a rule becomes its next version.
+    """
+    session: Session = ctx.obj
+    node = session.node()
+    terms = ImportTerms(
+        nation=node.nation,
+        lane=lane,
+        tlp=tlp,
+        pap=pap,
+        purpose=purpose if agreement else None,
+        instruction=instruction_of(agreement, nations_of(recipients), purpose, session.actor),
+        admiralty=admiralty,
+    )
+    report = import_sigma(node.holdings, rule_files(paths), terms=terms, at=session.now())
+    tell(session, report)
+    if report.refused_count and not report.stored + report.duplicates:
+        ctx.exit(EXIT_FAILED)
+
+
+@sigma.command()
+@click.argument("paths", nargs=-1, required=True)
+@click.pass_context
+def check(ctx: click.Context, paths: tuple[str, ...]) -> None:
+    """Say of each rule in PATHS which fields it asks, and what this node cannot do of it; nothing is stored."""
+    from mithaq.detection.sigma.checking import check_rules
+
+    session: Session = ctx.obj
+    checked = list(check_rules(rule_files(paths)))
+    rows = [
+        {
+            "id": each.id,
+            "title": each.title,
+            "level": each.level,
+            "techniques": list(each.techniques),
+            "fields": list(each.fields),
+            "problem": session.words.reason(each.problem) if each.problem is not None else "",
+        }
+        for each in checked
+    ]
+    session.emit_rows(rows, _CHECKED)
+    failed = sum(each.problem is not None for each in checked)
+    session.say("%(count)s rules, %(failed)s of them cannot be followed", count=len(checked), failed=failed)
+    if failed or not checked:
+        ctx.exit(EXIT_FAILED)
+
+
+@sigma.command()
+@click.argument("rules")
+@click.argument("events", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--product", default="", help="What events are that do not tell it themselves, for instance zeek.")
+@click.option("--category", default="")
+@click.option("--service", default="")
+@click.pass_context
+def test(ctx: click.Context, rules: str, events: tuple[Path, ...], product: str, category: str, service: str) -> None:
+    """Try the rules in RULES on EVENTS, files of Windows event logs (EVTX) or of JSON lines; nothing is stored."""
+    session: Session = ctx.obj
+    files = list(rule_files((rules,)))
+    named = {each.id: each for _, body in files for each in read_rules(body) if isinstance(each, SigmaRule)}
+    source = LogSource(product, category, service)
+    counted, first = _tried(session, files, events, (source,) if any(source) else ())
+    rows = [_tried_row(rule, count, named, first) for rule, count in counted.most_common()]
+    session.emit_rows(rows, _TESTED)
+
+
+def _tried(
+    session: Session, files: list[tuple[str, bytes]], paths: tuple[Path, ...], sources: tuple[LogSource, ...]
+) -> tuple[Counter[str], dict[str, list[str]]]:
+    from mithaq.detection.sigma.checking import units_of
+    from mithaq.detection.sigma.engine import SigmaEngine
+    from mithaq.detection.sigma.events import Broken, read_events
+
+    engine = SigmaEngine()
+    for key, error in engine.load(units_of(files)):
+        session.say("refused %(object)s: %(reason)s", object=key, reason=session.words.error(error))
+    counted: Counter[str] = Counter()
+    first: dict[str, list[str]] = {}
+    read = broken = 0
+    for path in paths:
+        try:
+            for event in read_events(path, sources):
+                if isinstance(event, Broken):
+                    broken += 1
+                    continue
+                read += 1
+                for matched in engine.match(event.fields, event.raw, event.sources, event.at):
+                    counted[matched.rule] += 1
+                    if counted[matched.rule] <= _FIRST:
+                        first.setdefault(matched.rule, []).append(f"{path.name}:{event.number}")
+        except OSError as error:
+            raise unusable(str(path), error) from error
+    session.say("%(events)s events, %(broken)s of them broken", events=read + broken, broken=broken)
+    return counted, first
+
+
+def _tried_row(rule: str, count: int, named: dict[str, SigmaRule], first: dict[str, list[str]]) -> dict[str, Any]:
+    known = named.get(rule)
+    return {
+        "rule": rule,
+        "title": known.title if known else "",
+        "level": known.level if known else "",
+        "count": count,
+        "first": first.get(rule, []),
+    }

@@ -1,0 +1,1 @@
+"""Many Sigma rules at once over events."""
