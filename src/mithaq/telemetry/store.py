@@ -88,12 +88,13 @@ segments = Table(
     metadata,
     Column("segment", BigInteger, primary_key=True, autoincrement=False),
     Column("state", Text, nullable=False),
-    Column("source", Text, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("events", BigInteger, nullable=False),
     Column("opened_at", Timestamp, nullable=False),
     Column("closed_at", Timestamp),
     Column("path", Text, nullable=False, server_default=""),
+    # Empty for what an earlier program wrote in another form: it is kept, and not read.
+    Column("source", Text, nullable=False, server_default=""),
     UniqueConstraint("segment", "state"),
 )
 OPEN, CLOSED, SEALED = "open", "closed", "sealed"
@@ -298,7 +299,8 @@ def list_broken(connection: Connection, source: str, *, limit: int) -> list[Brok
 
 def list_segments(connection: Connection, states: Iterable[str]) -> list[Segment]:
     """Return the segments in these states, oldest first."""
-    query = select(segments).where(segments.c.state.in_(sorted(states))).order_by(segments.c.segment)
+    of_now = segments.c.state.in_(sorted(states)), segments.c.source != ""
+    query = select(segments).where(*of_now).order_by(segments.c.segment)
     return [Segment(**row) for row in connection.execute(query).mappings()]
 
 

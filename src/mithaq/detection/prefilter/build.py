@@ -12,7 +12,6 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +22,6 @@ NATIVE: Final = FOLDER / "native"
 FLAGS: Final = ("-O3", "-std=c11", "-fPIC", "-shared", "-fvisibility=hidden")
 
 
-@cache
 def library() -> Path:
     """Return where the compiled kernel of these sources lies, if it was compiled."""
     digest = hashlib.sha256(repr((FLAGS, VERSION, platform.machine(), sysconfig.get_platform())).encode())
