@@ -1,4 +1,4 @@
-"""Each segment of the lake is one source's. What was written before names none: it stays where it lies, and is not read."""
+"""Each segment of the lake is one source's. What was written before names none: it stays, and is not read."""
 
 import sqlalchemy as sa
 from alembic import op
