@@ -34,6 +34,8 @@ _HASH_BY_CHARS: Final[dict[int, ObservableType]] = {32: "md5", 40: "sha1", 64: "
 # Every expression below is deterministic at each character: no input makes it super-linear.
 _ASCII_DOMAIN: Final = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _HEX: Final = re.compile(r"[0-9a-f]+")
+_OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4: Final = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}")
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]{0,31}")
 _FORBIDDEN_IN_URL: Final = re.compile(r"[\x00-\x20\x7f<>\"]")
 _FORBIDDEN_IN_EMAIL: Final = re.compile(r"[\x00-\x20\x7f<>\"(),;:\\\[\]]")
@@ -190,16 +192,7 @@ def _address_or_network(text: str) -> Observable | None:
         return _network(text)
     if ":" in text:
         return _ipv6(text)
-    return Observable("ipv4", text) if _is_ipv4(text) else None
-
-
-def _is_ipv4(text: str) -> bool:
-    parts = text.split(".")
-    return len(parts) == 4 and text.isascii() and all(_is_octet(part) for part in parts)
-
-
-def _is_octet(part: str) -> bool:
-    return part.isdecimal() and len(part) <= 3 and (part == "0" or part[0] != "0") and int(part) <= 255
+    return Observable("ipv4", text) if _IPV4.fullmatch(text) else None
 
 
 def _ipv6(text: str) -> Observable | None:
@@ -283,4 +276,4 @@ def _url_host(host: str) -> str | None:
         if address is None:
             return None
         return f"[{address.value}]" if address.type == "ipv6" else address.value
-    return host if _is_ipv4(host) else _host_name(host)
+    return host if _IPV4.fullmatch(host) else _host_name(host)

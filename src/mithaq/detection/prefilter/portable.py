@@ -21,6 +21,8 @@ _MAX_CLEAN: Final = 300_000
 _MAX_CLEAN_CHARS: Final = 255
 _SEPARATORS: Final = tuple(re.compile(rf"[\t{each}]") for each in ("", ",", ";", "|", " ", r" ,;|\"'<>()\[\]{}=^"))
 """How the cells of a log that is not JSON, and the items of a cell, may be told apart."""
+_WORDS: Final = re.compile(r"[\t ,;|\"'<>()\[\]{}=^#/@?&\\]+")
+"""What words of a line that is not JSON are told apart by, where an address or a name has something stuck to it."""
 _ESCAPE: Final = re.compile(r"\\x([0-9a-fA-F]{2})")
 _NAME: Final = r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){1,8}"
 _PLAIN: Final = re.compile(
@@ -213,13 +215,23 @@ class PortablePrefilter:
         return url is not None and _host_and_tail(url.value)[0] in self._hosts
 
     def _text_may_match(self, text: str, clean: set[object]) -> bool:
-        pieces = set(_pieces(text))
+        words = set(_WORDS.split(text))
+        if any(self._names_host(word) for word in words):
+            return True
+        pieces = {*_pieces(text), *words}
         tails = False
         for piece in pieces - clean:
             if self._value_may_match(piece, clean):
                 return True
             tails = tails or self._is_tail(piece)
         return tails and any(self._is_host(piece) for piece in pieces)
+
+    def _names_host(self, word: str) -> bool:
+        """Tell whether a word is the host of a URL: where the URL ends is the parser's to say."""
+        if word.count(":") > 1:
+            return f"[{word.lower()}]" in self._hosts
+        host, colon, port = word.rstrip(".").partition(":")
+        return host.lower() in self._hosts and (not colon or port.isdecimal() or not port)
 
     def _is_host(self, text: str) -> bool:
         bare = f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text

@@ -48,6 +48,11 @@ _URL_HOSTS: Final = ("host", "hostname", "http_host", "cs_host", "cs-host", "cs(
 _URL_PATHS: Final = ("uri", "url", "path", "cs_uri", "cs-uri", "cs_uri_stem", "cs-uri-stem")
 
 
+_URL_PATHS_SET: Final = frozenset(_URL_PATHS)
+_HOLDERS: Final = (str, dict, list, tuple)
+"""What of a decoded line may hold text."""
+
+
 class _Holds(Enum):
     """What the name of a field says about its values."""
 
@@ -69,7 +74,8 @@ def observables_of(record: Mapping[str, object]) -> Found:
     """
     found: dict[tuple[str, Observable], None] = {}
     for field, text in _leaves(record):
-        for observable in _typed(field, text):
+        short = len(text) <= _MAX_CACHED_CHARS and len(field) <= _MAX_CACHED_CHARS
+        for observable in _cached(field, text) if short else _typed(field, text):
             found[field, observable] = None
         if len(found) > _MAX_OBSERVABLES:
             break
@@ -83,12 +89,13 @@ def _leaves(record: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         field, value = stack.pop()
         if isinstance(value, str):
             yield field, value
-        elif isinstance(value, Mapping):
+        elif isinstance(value, dict):
             prefix = f"{field}." if field else ""
-            stack.extend((prefix + key, value[key]) for key in reversed(value))
-            yield from _composed_urls(prefix, value)
+            stack.extend((prefix + key, value[key]) for key in reversed(value) if isinstance(value[key], _HOLDERS))
+            if not _URL_PATHS_SET.isdisjoint(value):
+                yield from _composed_urls(prefix, value)
         elif isinstance(value, list | tuple):
-            stack.extend((field, item) for item in reversed(value))
+            stack.extend((field, item) for item in reversed(value) if isinstance(item, _HOLDERS))
 
 
 def _composed_urls(prefix: str, record: Mapping[str, object]) -> Iterator[tuple[str, str]]:
@@ -128,12 +135,12 @@ def _typed(field: str, text: str) -> tuple[Observable, ...]:
     holds, kind = _meaning(field) if len(field) <= _MAX_CACHED_CHARS else (_Holds.ANYTHING, "")
     if holds is _Holds.NOTHING or not text:
         return ()
+    if holds is _Holds.ANYTHING and "." not in text and ":" not in text and "@" not in text:
+        return ()
     if holds in _SEVERAL:
         return tuple(islice(_SEVERAL[holds](text[:_MAX_TEXT_CHARS]), _MAX_IN_TEXT))
     if len(text) > MAX_VALUE_CHARS:
         return ()
-    if len(text) <= _MAX_CACHED_CHARS:
-        return _cached(holds, kind, text)
     return tuple(_read(holds, kind, text))
 
 
@@ -171,10 +178,10 @@ def _meaning(field: str) -> tuple[_Holds, str]:
     return (_Holds.NAME, "") if "grouped" in tokens else (_Holds.ANYTHING, "")
 
 
-@lru_cache(maxsize=16384)
-def _cached(holds: _Holds, kind: str, text: str) -> tuple[Observable, ...]:
+@lru_cache(maxsize=32768)
+def _cached(field: str, text: str) -> tuple[Observable, ...]:
     """Remember the canonical form: a few values make most of any log."""
-    return tuple(_read(holds, kind, text))
+    return _typed(field, text)
 
 
 def _read(holds: _Holds, kind: str, text: str) -> Iterator[Observable]:
