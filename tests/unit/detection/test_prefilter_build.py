@@ -41,6 +41,7 @@ def test_without_a_compiler_set_up_says_so_and_the_detector_too(
     assert build.main() == 0
     assert "portable, slower form" in capsys.readouterr().err
     monkeypatch.setattr(choice, "is_compiled", lambda: False)
+    choice.warn.cache_clear()
     with caplog.at_level(logging.WARNING):
         assert isinstance(choice.prefilter(), PortablePrefilter)
     assert "compiled prefilter is missing" in caplog.text

@@ -1,6 +1,7 @@
 """Take the compiled form where it was compiled, else the portable one, and say which."""
 
 import logging
+from functools import cache
 from typing import Literal
 
 from mithaq.detection.prefilter.compiled import CompiledPrefilter, is_compiled
@@ -16,8 +17,14 @@ def prefilter(form: Literal["best", "portable"] = "best") -> Prefilter:
         return PortablePrefilter()
     if is_compiled():
         return CompiledPrefilter()
+    warn()
+    return PortablePrefilter()
+
+
+@cache
+def warn() -> None:
+    """Say once in a process that it detects the slower way."""
     _log.warning(
         "the compiled prefilter is missing, detection uses the slower portable one; with a C compiler installed,"
         " `python -m mithaq.detection.prefilter.build` makes it"
     )
-    return PortablePrefilter()
