@@ -91,7 +91,13 @@ def begin(folder: Path, *arguments: str) -> Demo:
     command = [*_MAIN, "--dir", str(folder), *arguments]
     env = {name: text for name, text in os.environ.items() if not name.startswith("MITHAQ_")}
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=env
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        env=env,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test run in the background ignores it
     )
     return Demo(folder, process)
 
