@@ -97,7 +97,7 @@ def begin(folder: Path, *arguments: str) -> Demo:
         stdin=subprocess.DEVNULL,
         text=True,
         env=env,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test run in the background ignores it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - one begun in the background ignores it
     )
     return Demo(folder, process)
 
