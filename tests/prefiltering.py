@@ -34,9 +34,9 @@ def observable(kind: str, value: str) -> Observable:
 
 def matching_lines(wanted: Iterable[Observable], block: bytes) -> set[bytes]:
     """Return the lines that the node's own parser and matcher find to satisfy one of the observables."""
-    matcher = Matcher()
-    for number, each in enumerate(wanted):
-        matcher.put(Indicator(number, f"indicator--{number}", AT, ACTUAL, (each,)))
+    matcher = Matcher(
+        Indicator(number, f"indicator--{number}", AT, ACTUAL, (each,)) for number, each in enumerate(wanted)
+    )
     found = set()
     for form in (Format.AUTO, Format.ZEEK_TSV):
         parser = LineParser(Source("s", "", form, ACTUAL))

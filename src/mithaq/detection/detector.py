@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mithaq.detection.errors import DetectorRunning
 from mithaq.detection.hunts import Hunts, LaunchHunter
+from mithaq.detection.origins import Origins
 from mithaq.detection.readers import News
 from mithaq.detection.record import record_hits
 from mithaq.detection.settings import DetectionLimits
@@ -44,6 +45,7 @@ class Detector:
         self._data = data
         self._news = News()
         self._watchlist = Watchlist(holdings)
+        self._origins = Origins(holdings)
         self._tape = Tape(db, data, self._telemetry_limits)
         self.hunts = Hunts(db, holdings, self._tape, self.limits, launch_hunter)
         self._intakes: list[Intake] = []
@@ -71,9 +73,10 @@ class Detector:
         """Take in what the journal tells; say whether the sources changed."""
         while journal.run_once(self._db, self._news.reader, at):
             pass
-        if self._news.take_erased():
-            self._watchlist.forget()
         rows = self._news.take_rows()
+        if self._news.take_erased() or rows:
+            self._watchlist.forget()
+            self._origins.forget()
         for start in range(0, len(rows), self.limits.load_rows):
             part = rows[start : start + self.limits.load_rows]
             with self._db.read() as connection:
@@ -111,7 +114,7 @@ class Detector:
         if candidates:
             with self._db.read() as connection:
                 matches = self._watchlist.matches(connection, candidates, at)
-                hits = self._watchlist.hits(connection, matches, at, retro=False)
+                hits = self._origins.hits(connection, matches, at, retro=False)
         grown = self._tape.append(batch.block, at)
         with self._db.write(at) as tx:
             record_hits(tx, hits)

@@ -21,10 +21,11 @@ from pathlib import Path
 from mithaq.detection import store
 from mithaq.detection.launch import HunterOrder
 from mithaq.detection.model import Indicator, Match, Sight
+from mithaq.detection.origins import Origins
 from mithaq.detection.record import record_hits
 from mithaq.detection.retro import matches_in
 from mithaq.detection.settings import DetectionLimits
-from mithaq.detection.watchlist import Watchlist, indicator_of
+from mithaq.detection.watchlist import indicator_of
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel.clock import Clock, SystemClock
 from mithaq.kernel.database import Database
@@ -128,11 +129,11 @@ class Hunter:
         return [key for key, each in enumerate(sought) if index.may_hold(each)]
 
     def _record(self, matches: Iterable[Match], at: datetime) -> int:
-        watchlist, found = Watchlist(self._holdings), 0
+        origins, found = Origins(self._holdings), 0
         left = iter(matches)
         while part := list(islice(left, self._limits.hits_a_transaction)):
             with self._db.read() as connection:
-                hits = watchlist.hits(connection, part, at, retro=True)
+                hits = origins.hits(connection, part, at, retro=True)
             with self._db.write(at) as tx:
                 found += record_hits(tx, hits)
         return found

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 
 from mithaq.detection import store
 from mithaq.detection.model import Hit, Indicator
+from mithaq.detection.origins import Origins
 from mithaq.detection.record import record_hits
 from mithaq.detection.retro import matches_in
 from mithaq.detection.settings import DetectionLimits
-from mithaq.detection.watchlist import Watchlist
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel.database import Database
 from mithaq.telemetry.lake.index import Sought
@@ -102,7 +102,7 @@ class Hunts:
             return []
         matches = list(matches_in(self._tape.unsealed(), indicators, at))
         with self._db.read() as connection:
-            return Watchlist(self._holdings).hits(connection, matches, at, retro=True)
+            return Origins(self._holdings).hits(connection, matches, at, retro=True)
 
     def _reap(self, at: datetime) -> None:
         if self._process is None:

@@ -13,12 +13,9 @@ from mithaq.telemetry.blocks import Block
 
 def matches_in(blocks: Iterable[Block], indicators: Sequence[Indicator], at: datetime) -> Iterator[Match]:
     """Yield what the lines of these blocks satisfy of indicators that are valid at this instant."""
-    matcher = Matcher()
-    lines: dict[Lane, Prefilter] = {}
+    matcher = Matcher(indicators)
+    lines: dict[Lane, Prefilter] = {lane: prefilter() for lane in {each.lane for each in indicators}}
     for indicator in indicators:
-        matcher.put(indicator)
-        if indicator.lane not in lines:
-            lines[indicator.lane] = prefilter()
         lines[indicator.lane].add(indicator.observables)
     for block in blocks:
         of_lane = lines.get(block.source.lane)
