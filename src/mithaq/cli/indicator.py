@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from mithaq.cli.options import LANE, PAP, TLP, instruction_of, nations_of
+from mithaq.cli.options import LANE, PAP, TLP, instruction_of, nations_of, release_options
 from mithaq.cli.session import Session
 from mithaq.intelligence.errors import NotAnObservable
 from mithaq.intelligence.imports.text import IndicatorTerms, own_indicators
@@ -38,9 +38,7 @@ def indicator() -> None:
 @click.option("--name", default="", help="A short name; the value itself where none is given.")
 @click.option("--description", default="", help="What is known about it.")
 @click.option("--valid-days", type=click.IntRange(1, 3650), default=90, show_default=True)
-@click.option("--agreement", default=None, help="Release it under this agreement.")
-@click.option("--to", "recipients", default=None, help="Only to these parties, for instance XB,XC.")
-@click.option("--purpose", default="defence", show_default=True, help="The purpose of the release.")
+@release_options
 @click.option("--lane", type=LANE, default="actual", show_default=True)
 @click.pass_context
 def add(

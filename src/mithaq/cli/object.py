@@ -13,7 +13,7 @@ from mithaq.cli.importing import FORMS, import_advisory, import_file, mapping_of
 from mithaq.cli.layout import Column, show_rows, word
 from mithaq.cli.lookup import lookup
 from mithaq.cli.misp import object_misp
-from mithaq.cli.options import ADMIRALTY, LANE, PAP, TLP, instruction_of, nations_of
+from mithaq.cli.options import ADMIRALTY, LANE, PAP, TLP, instruction_of, nations_of, release_options
 from mithaq.cli.protect import protect
 from mithaq.cli.remarks import COMMANDS as REMARKS
 from mithaq.cli.session import EXIT_FAILED, EXIT_NOT_FOUND, Session
@@ -72,9 +72,7 @@ for _command in REMARKS:
 @click.option("--admiralty", type=ADMIRALTY, default=None, help="How you rate source and information, such as B2.")
 @click.option("--name", default="", help="With --create: the name of the indicators.")
 @click.option("--valid-days", type=click.IntRange(1, 3650), default=90, show_default=True)
-@click.option("--agreement", default=None, help="Release everything in the file under this agreement.")
-@click.option("--to", "recipients", default=None, help="Only to these parties, for instance XB,XC.")
-@click.option("--purpose", default="defence", show_default=True)
+@release_options
 @click.option("--lane", type=LANE, default="actual", show_default=True)
 @click.pass_context
 def import_(

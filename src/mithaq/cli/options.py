@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
@@ -64,6 +65,20 @@ TLP = _Label("tlp", Tlp)
 PAP = _Label("pap", Pap)
 LANE = _Lane()
 ADMIRALTY = _Admiralty()
+
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def release_options(command: _Command) -> _Command:
+    """Give a command the options of a release: `agreement`, `recipients` (see `nations_of`) and `purpose`."""
+    for option in (
+        click.option("--purpose", default="defence", show_default=True, help="The purpose of the release."),
+        click.option("--to", "recipients", default=None, help="Only to these parties, for instance XB,XC."),
+        click.option("--agreement", default=None, help="Release what is added under this agreement."),
+    ):
+        command = option(command)
+    return command
 
 
 def nations_of(text: str | None) -> tuple[NationId, ...] | None:

@@ -10,7 +10,7 @@ import click
 
 from mithaq.cli.files import read_input
 from mithaq.cli.layout import Column, show_rows
-from mithaq.cli.options import LANE, PAP, TLP, instruction_of, nations_of
+from mithaq.cli.options import LANE, PAP, TLP, instruction_of, nations_of, release_options
 from mithaq.cli.session import Session
 from mithaq.intelligence.comments import said_of
 from mithaq.intelligence.errors import NotHeld
@@ -72,9 +72,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 
     taken.__doc__, taken.__name__ = command.__doc__, command.__name__
     for option in (
-        click.option("--purpose", default="defence", show_default=True),
-        click.option("--to", "recipients", default=None, help="Only to these parties, for instance XB,XC."),
-        click.option("--agreement", default=None, help="Release it under this agreement."),
+        release_options,
         click.option("--tell", is_flag=True, help="Release it to the partners whose word the object stands by."),
         click.option("--pap", type=PAP, default=None),
         click.option("--tlp", type=TLP, default=None, help="The least strict label; never laxer than the object's."),

@@ -11,7 +11,7 @@ import click
 
 from mithaq.cli.files import read_input
 from mithaq.cli.layout import Column, printable, show_rows
-from mithaq.cli.options import LANE, PAP, TLP, instruction_of, nations_of
+from mithaq.cli.options import LANE, PAP, TLP, instruction_of, nations_of, release_options
 from mithaq.cli.session import Session
 from mithaq.intelligence.errors import NotAnObservable
 from mithaq.intelligence.imports.documents import ReadDocument, read_document, whole_text
@@ -64,9 +64,7 @@ def read(session: Session, file: str | None, number: int | None, lane: Lane) -> 
 @click.option("--pap", type=PAP, default=None, help="What recipients may do with it, for instance amber.")
 @click.option("--name", default="", help="A name; the subject of an e-mail, or the file's, where none is given.")
 @click.option("--valid-days", type=click.IntRange(1, 3650), default=90, show_default=True)
-@click.option("--agreement", default=None, help="Release report and indicators under this agreement.")
-@click.option("--to", "recipients", default=None, help="Only to these parties, for instance XB,XC.")
-@click.option("--purpose", default="defence", show_default=True)
+@release_options
 @click.option("--lane", type=LANE, default="actual", show_default=True)
 @click.pass_obj
 def take(

@@ -10,7 +10,7 @@ import click
 
 from mithaq.cli.files import unusable
 from mithaq.cli.importing import tell
-from mithaq.cli.options import ADMIRALTY, LANE, PAP, TLP, instruction_of, nations_of
+from mithaq.cli.options import ADMIRALTY, LANE, PAP, TLP, instruction_of, nations_of, release_options
 from mithaq.cli.session import EXIT_FAILED, Session
 from mithaq.cli.sigma_files import rule_files
 from mithaq.intelligence.imports.sigma import import_sigma
@@ -36,9 +36,7 @@ def sigma() -> None:
 @click.option("--tlp", type=TLP, required=True, help="The label of every rule, for instance green or amber+strict.")
 @click.option("--pap", type=PAP, default=None, help="What recipients may do with them, for instance amber.")
 @click.option("--admiralty", type=ADMIRALTY, default=None, help="How you rate source and information, such as B2.")
-@click.option("--agreement", default=None, help="Release them under this agreement.")
-@click.option("--to", "recipients", default=None, help="Only to these parties, for instance XB,XC.")
-@click.option("--purpose", default="defence", show_default=True, help="The purpose of the release.")
+@release_options
 @click.option("--lane", type=LANE, default="actual", show_default=True)
 @click.pass_context
 def add(
