@@ -8,11 +8,12 @@ from pathlib import Path
 from mithaq.kernel.database import Transaction
 from mithaq.telemetry import store
 from mithaq.telemetry.blocks import Block
+from mithaq.telemetry.lines import Chunk
 from mithaq.telemetry.model import BrokenLine, Event, Source
 from mithaq.telemetry.settings import TelemetryLimits
 from mithaq.telemetry.spool import spool_folder
 from mithaq.telemetry.store import Position
-from mithaq.telemetry.tail import Chunk, Tail
+from mithaq.telemetry.tail import reader_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Intake:
         self.source = source
         self._limits = limits
         self.path = spool_folder(data, source.name) if source.is_pushed else Path(source.path)
-        self._tail = Tail(source.name, self.path, positions, limits)
+        self._reader = reader_of(source.name, self.path, positions, limits)
 
     def next(self, at: datetime) -> Batch | None:
         """Return the next batch, or None when everything is read.
@@ -44,7 +45,7 @@ class Intake:
         Raises:
             OSError: a file of the source cannot be read.
         """
-        chunk = self._tail.next(at)
+        chunk = self._reader.next(at)
         if chunk is None:
             return None
         block = self._block(chunk, at)
@@ -63,16 +64,17 @@ class Intake:
         """Write the batch's position and counts, in the transaction of its effects."""
         store.save_position(tx, batch.chunk.position)
         store.save_broken(tx, batch.broken, keep=self._limits.broken_lines_kept)
-        lines = batch.block.line_count + (0 if batch.block.text else len(batch.broken))
-        store.count_lines(tx, self.source.name, lines=lines, events=len(batch.events), broken=len(batch.broken))
+        store.count_lines(
+            tx, self.source.name, lines=batch.block.line_count, events=len(batch.events), broken=len(batch.broken)
+        )
 
     def committed(self, batch: Batch) -> None:
         """Move on to the next batch, after the transaction was committed."""
-        self._tail.committed(batch.chunk)
+        self._reader.committed(batch.chunk)
 
     def close(self) -> None:
         """Close the source's files."""
-        self._tail.close()
+        self._reader.close()
 
     def _block(self, chunk: Chunk, at: datetime) -> Block:
         return Block(

@@ -22,7 +22,7 @@ from mithaq.telemetry.receiving.jetstream import JetStreamReader
 from mithaq.telemetry.service import Telemetry
 from mithaq.telemetry.settings import TelemetryLimits
 from mithaq.telemetry.spool import Spool, spool_folder
-from mithaq.telemetry.tail import Tail
+from mithaq.telemetry.tail import reader_of
 from tests.databases import ready_sqlite
 from tests.unit.telemetry.test_receiving import free_port, until
 
@@ -85,7 +85,7 @@ def lines_of(*numbers: int) -> set[bytes]:
 
 def read(data: Path) -> list[tuple[int, bytes]]:
     """Read the spool as the detector does; return each line with its place."""
-    tail = Tail("nats", spool_folder(data, "nats"), [], TelemetryLimits(read_bytes=(1 << 20) + 1000))
+    tail = reader_of("nats", spool_folder(data, "nats"), [], TelemetryLimits(read_bytes=(1 << 20) + 1000))
     found = []
     at = datetime.now().astimezone()
     while (chunk := tail.next(at)) is not None:

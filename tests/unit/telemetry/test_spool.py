@@ -7,7 +7,7 @@ import pytest
 from mithaq.telemetry.errors import PushRefused
 from mithaq.telemetry.settings import TelemetryLimits
 from mithaq.telemetry.spool import Spool, spool_folder
-from mithaq.telemetry.tail import Tail
+from mithaq.telemetry.tail import reader_of
 
 LIMITS = TelemetryLimits(max_line_bytes=100, max_push_bytes=1000, spool_segment_bytes=50, max_spool_bytes=2000)
 
@@ -53,7 +53,7 @@ def test_a_line_cut_by_a_crash_does_not_swallow_the_next(tmp_path: Path) -> None
 def test_lines_pushed_by_many_at_once_while_being_read_are_all_read_once(tmp_path: Path, at: datetime) -> None:
     spool = Spool(tmp_path)
     spool_folder(tmp_path, "s").mkdir(parents=True)
-    tail = Tail("s", spool_folder(tmp_path, "s"), [], TelemetryLimits())
+    tail = reader_of("s", spool_folder(tmp_path, "s"), [], TelemetryLimits())
 
     def push(who: int) -> None:
         for number in range(40):

@@ -7,7 +7,7 @@ import pytest
 
 from mithaq.telemetry.settings import TelemetryLimits
 from mithaq.telemetry.store import Position
-from mithaq.telemetry.tail import Tail
+from mithaq.telemetry.tail import reader_of
 
 LIMITS = TelemetryLimits(max_line_bytes=2000, read_bytes=4000)
 
@@ -25,7 +25,7 @@ class Follower:
     def restart(self) -> None:
         if hasattr(self, "tail"):
             self.tail.close()
-        self.tail = Tail("s", self.path, [self.kept[number] for number in sorted(self.kept)], self.limits)
+        self.tail = reader_of("s", self.path, [self.kept[number] for number in sorted(self.kept)], self.limits)
 
     def step(self, *, crash: bool = False) -> bool:
         chunk = self.tail.next(self.at)
@@ -212,7 +212,7 @@ def test_equal_lines_at_the_same_offset_of_two_segments_are_two_places(tmp_path:
     spool.mkdir()
     append(spool / "000000000001.ndjson", "same")
     append(spool / "000000000002.ndjson", "same")
-    tail = Tail("s", spool, [], LIMITS)
+    tail = reader_of("s", spool, [], LIMITS)
     places = set()
     while (chunk := tail.next(at)) is not None:
         places |= {line.place for line in chunk.lines}
