@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from mithaq.kernel.durable import replace_whole
 from mithaq.kernel.errors import Error
 from mithaq.kernel.sealing import OpenKey
 from mithaq.kernel.signing import SigningKey
@@ -103,23 +104,7 @@ def write_encrypted(path: Path, magic: bytes, secret: bytes, passphrase: bytes) 
     salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
     body = _cipher(passphrase, salt).encrypt(nonce, secret, magic)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = path.with_suffix(".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(magic + salt + nonce + body)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk, so that a renamed file is found after a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    replace_whole(path, magic + salt + nonce + body)
 
 
 def read(path: Path, passphrase: bytes) -> Keys:

@@ -1,7 +1,6 @@
 """Found a node: its folder, settings, keys, card and empty database."""
 
 import logging
-import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from mithaq.kernel import keystore
 from mithaq.kernel.database import Database
+from mithaq.kernel.durable import replace_whole
 from mithaq.kernel.errors import Error
 from mithaq.kernel.keystore import Keys
 from mithaq.kernel.signing import Signer
@@ -85,19 +85,8 @@ def issue_card(
         seal_expires_at=sealing.made_at + SUB_KEY_VALID,
     )
     envelope = signer.sign(CARD_TYPE, card_payload(card))
-    _replace(folder.card, with_statements(envelope, [each.envelope for each in row]))
+    replace_whole(folder.card, with_statements(envelope, [each.envelope for each in row]), mode=0o666)
     return card
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Replace a file whole, also through a crash."""
-    fresh = path.with_suffix(".new")
-    with fresh.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    keystore.sync_folder(path.parent)
 
 
 def own_card(folder: DataFolder) -> Card:

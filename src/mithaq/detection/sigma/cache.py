@@ -7,7 +7,6 @@ against its owner. Whatever does not fit (another version, another processor, a 
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Final
 import msgspec
 
 from mithaq.detection.sigma.model import Unit
+from mithaq.kernel.durable import replace_whole
 
 FORMAT: Final = 1
 _NAME: Final = "rules.sigma"
@@ -49,13 +49,7 @@ def write(folder: Path, kept: tuple[Kept, ...], databases: dict[str, list[bytes]
     """Replace the snapshot in a folder, whole or not at all."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     body = msgspec.msgpack.encode(Snapshot(_made_for(), kept, databases))
-    beside = folder / f"{_NAME}.{os.getpid()}"
-    beside.touch(mode=0o600)
-    with beside.open("wb") as file:
-        file.write(hashlib.sha256(body).digest() + body)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(folder / _NAME)
+    replace_whole(folder / _NAME, hashlib.sha256(body).digest() + body)
 
 
 def read(folder: Path) -> Snapshot | None:

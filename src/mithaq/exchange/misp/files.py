@@ -3,7 +3,6 @@
 The manifest is written last and names nothing that is not there; what it no longer names is taken away.
 """
 
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ import msgspec
 from mithaq.exchange.misp.errors import BadMisp
 from mithaq.exchange.misp.model import Reader
 from mithaq.exchange.misp.serving import Serving, digest, event_file, manifest
+from mithaq.kernel.durable import replace_whole
 from mithaq.standards.misp import feed
 from mithaq.standards.stix import is_uuid
 
@@ -72,10 +72,5 @@ def _named(folder: Path) -> frozenset[str]:
 
 
 def _write(place: Path, body: bytes) -> None:
-    """Write a file whole or not at all."""
-    unfinished = place.with_suffix(f"{place.suffix}.part")
-    with unfinished.open("wb") as file:
-        file.write(body)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(place)
+    """Write a file whole or not at all; a web server may read it."""
+    replace_whole(place, body, mode=0o666)

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from mithaq.exchange.sources.errors import BadSource, CredentialUnusable
 from mithaq.exchange.sources.model import Auth, Source
 from mithaq.exchange.sources.rules import origin
-from mithaq.kernel.keystore import sync_folder
+from mithaq.kernel.durable import sync_folder
 
 MAX_SECRET_CHARACTERS: Final = 8192
 _KEY_BYTES: Final = 32

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from mithaq.kernel import journal
 from mithaq.kernel.database import Database
+from mithaq.kernel.durable import UNFINISHED
 from mithaq.node.backup import rows
 from mithaq.node.backup.errors import BackupFailed
 from mithaq.node.backup.settings import SNAPSHOT_ATTEMPTS
@@ -213,7 +214,7 @@ def _plain_files(root: Path, db: Database) -> list[Kept]:
         folders[:] = sorted(name for name in folders if name not in skipped and not name.startswith("."))
         for name in sorted(names):
             path = here / name
-            passing = name.startswith(".") or path.suffix == ".new" or (database and name.startswith(database))
+            passing = name.startswith(".") or path.suffix == UNFINISHED or (database and name.startswith(database))
             if not passing and path.is_file():
                 kept.append(Kept(path.relative_to(root).as_posix(), path, path.stat().st_size))
     return kept

@@ -7,13 +7,13 @@ are not in it. A lookup is a binary search in a mapped file: microseconds, and n
 import hashlib
 import ipaddress
 import mmap
-import os
 from array import array
 from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mithaq.kernel.durable import replace_whole
 from mithaq.kernel.lane import Lane
 from mithaq.standards.observable import Observable
 from mithaq.telemetry.errors import LakeBroken
@@ -61,15 +61,8 @@ class IndexBuilder:
             array("Q", sorted(self._addresses[4])),
             array("Q", sorted({address >> 64 for address in self._addresses[6]})),
         )
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
-            file.write(_MAGIC)
-            array("Q", [len(column) for column in columns]).tofile(file)
-            for column in columns:
-                column.tofile(file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        counts = array("Q", [len(column) for column in columns])
+        replace_whole(path, b"".join((_MAGIC, counts.tobytes(), *(column.tobytes() for column in columns))))
 
 
 class SealedIndex:

@@ -37,7 +37,6 @@ VALUES: Final = pa.schema(
         ("rows", pa.list_(pa.int32())),
     ]
 )
-PART: Final = ".part"
 
 
 def sealed_stem(source: str, number: int, closed_at: datetime) -> str:

@@ -1,7 +1,6 @@
 """Turn a closed segment into Parquet, and many small ones into one, in the hunter's process: Arrow is heavy."""
 
 import ipaddress
-import os
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mithaq.kernel.durable import UNFINISHED, publish
 from mithaq.kernel.lane import Lane
 from mithaq.standards.observable import names_above
 from mithaq.telemetry.lake.index import IndexBuilder, index_path
-from mithaq.telemetry.lake.layout import EVENTS, PART, VALUES, files_of, hexadecimal
+from mithaq.telemetry.lake.layout import EVENTS, VALUES, files_of, hexadecimal
 from mithaq.telemetry.model import Event
 
 _BATCH_EVENTS: Final = 20_000
@@ -69,7 +69,7 @@ def sweep(data: Path, known: Collection[str]) -> None:
     """Delete the files that no segment names: what a crash left of an unfinished sealing or merging."""
     for path in (data / "lake").glob("hour=*/source=*/*"):
         stem = f"{path.parent.relative_to(data)}/{path.name.partition('.')[0]}"
-        if stem not in known or path.suffix == PART:
+        if stem not in known or path.suffix == UNFINISHED:
             path.unlink(missing_ok=True)
 
 
@@ -145,7 +145,7 @@ def _finish(data: Path, stem: str, number: int, values: _Values) -> None:
     events_file, values_file = files_of(data, stem)
     index = values.write(_part(values_file), number)
     for file in (events_file, values_file):
-        _publish(file)
+        publish(_part(file), file)
     index.write(index_path(data, stem))
 
 
@@ -181,19 +181,4 @@ def _renumbered(table: pa.Table, number: int, first_row: int) -> pa.Table:
 
 
 def _part(file: Path) -> Path:
-    return file.with_name(file.name + PART)
-
-
-def _publish(file: Path) -> None:
-    """Give a finished file its name, after its bytes are on the disk."""
-    _sync(_part(file))
-    _part(file).replace(file)
-    _sync(file.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return file.with_name(file.name + UNFINISHED)
