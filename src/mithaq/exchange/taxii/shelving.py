@@ -1,11 +1,10 @@
 """Keep the shelves: what the gate releases to each constituent is put on its shelf, what it does not is taken off.
 
-A reader of the journal. `date_added` is a whole millisecond, strictly increasing within each shelf in the order of
-commits, and says nothing of other shelves: what one constituent is not given shifts no other one's clock.
+A reader of the journal.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Integer, bindparam, select
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, Integer, bindparam, select
 from mithaq.exchange.taxii import store
 from mithaq.exchange.taxii.judging import COLUMNS, Judge
 from mithaq.exchange.taxii.model import PREFIX, Shelf
+from mithaq.exchange.taxii.placing import Placed
 from mithaq.exchange.taxii.service import CHANGED
 from mithaq.exchange.taxii.settings import CHUNK_ROWS
 from mithaq.intelligence.tables import objects, provenance
@@ -34,7 +34,6 @@ _AT_ONCE: Final = 4
 _PARSED_AHEAD: Final = 4_000
 """Objects that are parsed before the transaction that needs them; more are parsed inside it."""
 
-_TICK: Final = timedelta(milliseconds=1)
 _ROWS: Final = (
     select(*COLUMNS)
     .where(objects.c.row.in_(bindparam("rows", expanding=True)), objects.c.lane == str(ACTUAL))
@@ -158,33 +157,20 @@ class Shelving:
         store.note_places(tx, _placed(tx.connection, rows, parsed))
         added = 0
         for shelf in shelves:
-            there = store.on_shelf(tx.connection, shelf.id, numbers)
+            there = store.on_shelves.there(tx.connection, shelf.id, numbers)
             carried = [
                 place for place, item in enumerate(items) if _carries(shelf, rows[place], item, parsed[place], posted)
             ]
             decided = judge.decide([items[at] for at in carried], [parsed[at].refs for at in carried], shelf)
             wanted = [at for at, released in zip(carried, decided, strict=True) if released is not None]
             store.take_off(tx, shelf.id, there - {rows[at].row for at in wanted})
-            added += self._put(tx, shelf, [(rows[at], parsed[at]) for at in wanted if rows[at].row not in there])
+            new = [
+                Placed(rows[at].row, parsed[at], {"refers": bool(parsed[at].refs)})
+                for at in wanted
+                if rows[at].row not in there
+            ]
+            added += store.on_shelves.put(tx, shelf.id, new, self._now())
         return added
-
-    def _put(self, tx: Transaction, shelf: Shelf, objects_: Sequence[tuple[Any, StixObject]]) -> int:
-        """Put objects on a shelf, each a millisecond after the one before."""
-        if not objects_:
-            return 0
-        dates = dates_after(store.last_added(tx, shelf.id), self._now())
-        added = [
-            {
-                "date_added": date_added,
-                "object": row.row,
-                "type": row.type,
-                "version": parsed.modified or parsed.created or date_added,
-                "refers": bool(parsed.refs),
-            }
-            for date_added, (row, parsed) in zip(dates, objects_, strict=False)
-        ]
-        store.put(tx, shelf.id, added, added[-1]["date_added"])
-        return len(added)
 
 
 def _rows_of(connection: Connection, entry: Entry) -> tuple[Sequence[int], Sequence[int]]:
@@ -238,20 +224,6 @@ def _carries(shelf: Shelf, row: Any, item: Item, parsed: StixObject, posted: dic
     if collection.types and item.kind not in collection.types:
         return False
     return not collection.labels or not collection.labels.isdisjoint(parsed.labels)
-
-
-def dates_after(last: datetime, now: datetime) -> Iterator[datetime]:
-    """Yield one `date_added` after another: whole milliseconds, after the last, and never before now."""
-    following = max(_whole(now), last + _TICK)
-    while True:
-        yield following
-        following += _TICK
-
-
-def _whole(at: datetime) -> datetime:
-    """Return an instant in whole milliseconds, rounded up: never before what has happened."""
-    rest = at.microsecond % 1_000
-    return at if not rest else at + timedelta(microseconds=1_000 - rest)
 
 
 def tell_shelved(tx: Transaction, added: int) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -28,6 +27,7 @@ from sqlalchemy import (
 )
 
 from mithaq.exchange.taxii.model import Collection, Shelf
+from mithaq.exchange.taxii.placing import ShelfTables
 from mithaq.intelligence.store import lock
 from mithaq.intelligence.tables import objects
 from mithaq.kernel.database import EPOCH, Json, Timestamp, Transaction, insert_ignore, metadata, row_id, upsert
@@ -131,9 +131,7 @@ _SHELVES = select(
 _OPEN = _SHELVES.where(collections.c.closed_at.is_(None)).order_by(collections.c.title, shelves.c.id)
 _OF_CONSTITUENT = _OPEN.where(shelves.c.constituent == bindparam("constituent"))
 _SIZES = select(shelved.c.shelf, func.count()).group_by(shelved.c.shelf)
-_ON_SHELF = select(shelved.c.object).where(
-    shelved.c.shelf == bindparam("shelf"), shelved.c.object.in_(bindparam("rows", expanding=True))
-)
+on_shelves = ShelfTables(shelves, shelved)
 
 
 def add_collection(tx: Transaction, value: Collection) -> None:
@@ -212,23 +210,6 @@ def shelves_of(connection: Connection, constituent: str, only: str | None = None
 def sizes(connection: Connection) -> dict[int, int]:
     """Return how many objects lie on each shelf; one that has none is not among them."""
     return {shelf: int(count) for shelf, count in connection.execute(_SIZES)}
-
-
-def on_shelf(connection: Connection, shelf: int, rows: Sequence[int]) -> set[int]:
-    """Return which of these rows stand on a shelf."""
-    return set(connection.scalars(_ON_SHELF, {"shelf": shelf, "rows": list(rows)}))
-
-
-def last_added(tx: Transaction, shelf: int) -> datetime:
-    """Return the newest `date_added` of a shelf, and let nobody else give out the next one before the commit."""
-    query = select(shelves.c.last_added).where(shelves.c.id == shelf).with_for_update()
-    return cast(datetime, tx.connection.scalar(query))
-
-
-def put(tx: Transaction, shelf: int, rows: Sequence[Mapping[str, Any]], last: datetime) -> None:
-    """Put rows on a shelf and note the newest `date_added`."""
-    tx.execute(shelved.insert(), [{"shelf": shelf, **row} for row in rows])
-    tx.execute(update(shelves).where(shelves.c.id == shelf).values(last_added=last))
 
 
 def take_off(tx: Transaction, shelf: int | None, rows: Iterable[int]) -> None:

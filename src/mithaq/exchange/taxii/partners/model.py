@@ -54,14 +54,3 @@ class Given:
     is_refused: bool
     tlp: Tlp
     delete_after: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class OnPartnerShelf:
-    """One object on a shelf; `version` is the instant that names it, `until` when the nation must have deleted it."""
-
-    date_added: datetime
-    object: int
-    type: str
-    version: datetime
-    until: datetime

@@ -14,9 +14,10 @@ from mithaq.exchange.context import Context
 from mithaq.exchange.store import sent, sent_objects
 from mithaq.exchange.taxii.partners import store
 from mithaq.exchange.taxii.partners.judging import PartnerJudge
-from mithaq.exchange.taxii.partners.model import OnPartnerShelf, PartnerShelf
+from mithaq.exchange.taxii.partners.model import PartnerShelf
+from mithaq.exchange.taxii.placing import Placed
 from mithaq.exchange.taxii.service import CHANGED
-from mithaq.exchange.taxii.shelving import dates_after, tell_shelved
+from mithaq.exchange.taxii.shelving import tell_shelved
 from mithaq.intelligence.model import StoredObject
 from mithaq.kernel.database import Transaction
 from mithaq.kernel.journal import Entry, Reader
@@ -95,23 +96,10 @@ class PartnerShelving:
         judged: Mapping[int, str],
         may: Sequence[tuple[StoredObject, datetime]],
     ) -> None:
-        dates = dates_after(store.last_added(tx, shelf.id), self._now())
-        there = store.on_shelf(tx.connection, shelf.id, judged)
+        there = store.on_shelves.there(tx.connection, shelf.id, judged)
         store.take_off(tx, shelf.id, there - {stored.row for stored, _ in may})
-        new = [
-            OnPartnerShelf(
-                date_added=(added := next(dates)),
-                object=stored.row,
-                type=stored.stix.type,
-                version=stored.stix.modified or stored.stix.created or added,
-                until=until,
-            )
-            for stored, until in may
-            if stored.row not in there
-        ]
-        if new:
-            store.put(tx, shelf.id, new)
-            tell_shelved(tx, len(new))
+        new = [Placed(stored.row, stored.stix, {"until": until}) for stored, until in may if stored.row not in there]
+        tell_shelved(tx, store.on_shelves.put(tx, shelf.id, new, self._now()))
 
     def _clear(self, at: datetime) -> None:
         """Take off what the nations must have deleted by now; the gate serves none of it any more anyway."""

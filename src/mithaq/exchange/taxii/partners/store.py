@@ -5,9 +5,8 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -29,7 +28,8 @@ from sqlalchemy import (
 
 from mithaq.exchange.store import sent, sent_objects
 from mithaq.exchange.taxii.model import Collection
-from mithaq.exchange.taxii.partners.model import OnPartnerShelf, PartnerAccount, PartnerShelf
+from mithaq.exchange.taxii.partners.model import PartnerAccount, PartnerShelf
+from mithaq.exchange.taxii.placing import ShelfTables
 from mithaq.kernel.database import EPOCH, Json, Timestamp, Transaction, metadata, row_id, upsert
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.reason import Reason
@@ -93,15 +93,14 @@ accounts = Table(
 )
 """With what partners' programs sign in; of a secret only the digest is kept."""
 
+on_shelves = ShelfTables(shelves, shelved)
+
 _ORDERED = select(shelves).order_by(shelves.c.nation, shelves.c.id)
 _BY_ID = select(shelves).where(shelves.c.id == bindparam("id"))
 _OF_AGREEMENT = select(shelves).where(
     shelves.c.nation == bindparam("nation"), shelves.c.agreement_id == bindparam("agreement_id")
 )
 _BY_SECRET = select(accounts).where(accounts.c.digest == bindparam("digest"))
-_ON_SHELF = select(shelved.c.object).where(
-    shelved.c.shelf == bindparam("shelf"), shelved.c.object.in_(bindparam("rows", expanding=True))
-)
 _DUE = (
     select(due.c.shelf, due.c.sequence, due.c.mark)
     .order_by(due.c.shelf, due.c.sequence)
@@ -178,26 +177,9 @@ def settle(tx: Transaction, judged: Sequence[Any]) -> bool:
     return sum(tx.execute(_DONE, one).rowcount for one in asked) == len(asked)
 
 
-def on_shelf(connection: Connection, shelf_id: int, rows: Iterable[int]) -> set[int]:
-    """Return which of these rows stand on a shelf."""
-    return set(connection.scalars(_ON_SHELF, {"shelf": shelf_id, "rows": list(rows)}))
-
-
 def size(connection: Connection, shelf_id: int) -> int:
     """Return how many objects lie on a shelf."""
     return connection.scalar(select(func.count()).where(shelved.c.shelf == shelf_id)) or 0
-
-
-def last_added(tx: Transaction, shelf_id: int) -> datetime:
-    """Return the newest `date_added` of a shelf, and let nobody else give out the next one before the commit."""
-    query = select(shelves.c.last_added).where(shelves.c.id == shelf_id).with_for_update()
-    return cast(datetime, tx.connection.scalar(query))
-
-
-def put(tx: Transaction, shelf_id: int, rows: Sequence[OnPartnerShelf]) -> None:
-    """Put objects on a shelf and note the newest `date_added`."""
-    tx.execute(shelved.insert(), [{"shelf": shelf_id, **asdict(row)} for row in rows])
-    tx.execute(update(shelves).where(shelves.c.id == shelf_id).values(last_added=rows[-1].date_added))
 
 
 def take_off(tx: Transaction, shelf_id: int | None, rows: Iterable[int]) -> None:

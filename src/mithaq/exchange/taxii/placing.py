@@ -1,0 +1,82 @@
+"""Put objects on shelves, whoever reads them: each gets its `date_added`, the key of paging.
+
+`date_added` is a whole millisecond, strictly increasing within each shelf in the order of commits, and says nothing of
+other shelves: what one reader is not given shifts no other one's clock.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, bindparam, select, update
+
+from mithaq.kernel.database import Transaction
+from mithaq.standards.stix import StixObject
+
+_TICK: Final = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One object to be put on a shelf; `further` are the columns that only this kind of shelf has."""
+
+    row: int
+    stix: StixObject
+    further: Mapping[str, object] = field(default_factory=dict)
+
+
+class ShelfTables:
+    """A table of shelves with their `last_added`, and that of what lies on them."""
+
+    def __init__(self, shelves: Table, shelved: Table) -> None:
+        self._shelves = shelves
+        self._shelved = shelved
+        self._there = select(shelved.c.object).where(
+            shelved.c.shelf == bindparam("shelf"), shelved.c.object.in_(bindparam("rows", expanding=True))
+        )
+
+    def there(self, connection: Connection, shelf: int, rows: Iterable[int]) -> set[int]:
+        """Return which of these rows stand on a shelf."""
+        return set(connection.scalars(self._there, {"shelf": shelf, "rows": list(rows)}))
+
+    def put(self, tx: Transaction, shelf: int, placed: Sequence[Placed], now: datetime) -> int:
+        """Put objects on a shelf, each a millisecond after the one before; return how many."""
+        if not placed:
+            return 0
+        dates = _dates_after(self._last_added(tx, shelf), now)
+        rows: list[dict[str, Any]] = [
+            {
+                "shelf": shelf,
+                "date_added": date_added,
+                "object": each.row,
+                "type": each.stix.type,
+                "version": each.stix.modified or each.stix.created or date_added,
+                **each.further,
+            }
+            for date_added, each in zip(dates, placed, strict=False)
+        ]
+        tx.execute(self._shelved.insert(), rows)
+        newest = rows[-1]["date_added"]
+        tx.execute(update(self._shelves).where(self._shelves.c.id == shelf).values(last_added=newest))
+        return len(rows)
+
+    def _last_added(self, tx: Transaction, shelf: int) -> datetime:
+        """Return the newest `date_added` of a shelf, and let nobody else give out the next one before the commit."""
+        query = select(self._shelves.c.last_added).where(self._shelves.c.id == shelf).with_for_update()
+        newest: datetime = tx.connection.scalars(query).one()
+        return newest
+
+
+def _dates_after(last: datetime, now: datetime) -> Iterator[datetime]:
+    """Yield one `date_added` after another: whole milliseconds, after the last, and never before now."""
+    following = max(_whole(now), last + _TICK)
+    while True:
+        yield following
+        following += _TICK
+
+
+def _whole(at: datetime) -> datetime:
+    """Return an instant in whole milliseconds, rounded up: never before what has happened."""
+    rest = at.microsecond % 1_000
+    return at if not rest else at + timedelta(microseconds=1_000 - rest)
