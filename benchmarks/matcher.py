@@ -25,9 +25,9 @@ import cysimdjson
 import msgspec
 import psutil
 
-from benchmarks.found import DuckDb, Naive, Verifier
+from benchmarks.matcher_data import indicators, write_events
+from benchmarks.matcher_peers import DuckDb, Naive, Verifier
 from benchmarks.measure import Result, Size
-from benchmarks.telemetry import indicators, write_events
 from mithaq.detection.prefilter.choice import prefilter
 from mithaq.detection.prefilter.model import Prefilter
 from mithaq.standards.observable import Observable

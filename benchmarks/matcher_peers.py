@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import orjson
 
+from mithaq.detection.reach import Reach
 from mithaq.kernel.lane import ACTUAL
 from mithaq.standards.observable import Observable
 from mithaq.telemetry.model import Format, Source
@@ -26,11 +27,8 @@ class Verifier:
 
     def __init__(self, file: Path, wanted: list[tuple[str, str]]) -> None:
         self._file = file
-        self._lengths = {4: set[int](), 6: set[int]()}
-        for kind, value in wanted:
-            if kind == "cidr":
-                network = ipaddress.ip_network(value)
-                self._lengths[network.version].add(network.prefixlen)
+        self._reach = Reach()
+        self._reach.add(Observable("cidr", value) for kind, value in wanted if kind == "cidr")
         with closing(sqlite3.connect(file)) as connection:
             connection.execute("CREATE TABLE indicators (observable TEXT PRIMARY KEY, row INTEGER) WITHOUT ROWID")
             rows = sorted((f"{kind}:{value}", row) for row, (kind, value) in enumerate(wanted))
@@ -52,24 +50,13 @@ class Verifier:
                 continue
             name = _identifier(orjson.loads(line))
             for _, seen in event.observables:
-                for key in self._keys(seen):
-                    asked.setdefault(key, set()).add(name)
+                for satisfied in self._reach.satisfied(seen):
+                    asked.setdefault(str(satisfied), set()).add(name)
         query = "SELECT observable FROM indicators WHERE observable IN (SELECT value FROM json_each(?))"
         found: set[str] = set()
         for (key,) in connection.execute(query, (json.dumps(list(asked)),)):
             found |= asked[key]
         return found
-
-    def _keys(self, seen: Observable) -> Iterator[str]:
-        yield str(seen)
-        if seen.type == "domain":
-            name = seen.value
-            while dot := name.find(".") + 1:
-                name = name[dot:]
-                yield f"domain:{name}"
-        elif seen.type in {"ipv4", "ipv6"}:
-            for length in self._lengths[4 if seen.type == "ipv4" else 6]:
-                yield f"cidr:{ipaddress.ip_network((seen.value, length), strict=False)}"
 
 
 def _identifier(event: dict[str, Any]) -> str:
