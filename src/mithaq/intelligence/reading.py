@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, bindparam, or_, select, tuple_
+from sqlalchemy import Connection, Integer, Select, bindparam, or_, select, tuple_
 
 from mithaq.intelligence.model import Provenance, ReleaseInstruction, StoredObject
 from mithaq.intelligence.tables import instructions, objects, observables, originals, provenance
@@ -30,6 +30,21 @@ _NAMING: Final = (
         objects.c.stands,
     )
     .order_by(observables.c.object)
+)
+ACTIVE: Final = (
+    objects.c.type == "indicator",
+    objects.c.stands,
+    objects.c.matchable,
+    objects.c.revoked.is_(False),
+    or_(objects.c.valid_until.is_(None), objects.c.valid_until > bindparam("at", type_=objects.c.valid_until.type)),
+)
+"""An indicator that is to be looked for at the instant `at`."""
+
+_ACTIVE_INDICATORS: Final = (
+    select(objects)
+    .where(objects.c.row > bindparam("after"), *ACTIVE)
+    .order_by(objects.c.row)
+    .limit(bindparam("limit", type_=Integer))
 )
 _BY_ROWS = select(objects).where(objects.c.row.in_(bindparam("rows", expanding=True))).order_by(objects.c.row)
 _VERSIONS = (
@@ -75,20 +90,7 @@ def names(connection: Connection, object_type: str) -> frozenset[str]:
 
 def active_indicators(connection: Connection, at: datetime, after_row: int, limit: int) -> list[StoredObject]:
     """Return the indicators that stand, can be matched, and have not expired, in row order."""
-    query = (
-        select(objects)
-        .where(
-            objects.c.row > after_row,
-            objects.c.type == "indicator",
-            objects.c.stands,
-            objects.c.matchable,
-            objects.c.revoked.is_(False),
-            or_(objects.c.valid_until.is_(None), objects.c.valid_until > at),
-        )
-        .order_by(objects.c.row)
-        .limit(limit)
-    )
-    return load(connection, query)
+    return load(connection, _ACTIVE_INDICATORS, {"at": at, "after": after_row, "limit": limit})
 
 
 def known(connection: Connection, wanted: Sequence[Observable], lane: Lane) -> dict[Observable, list[int]]:

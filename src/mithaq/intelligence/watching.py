@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
-from sqlalchemy import Connection, bindparam, or_, select, tuple_
+from sqlalchemy import Connection, bindparam, select, tuple_
 
 from mithaq.intelligence import reading
 from mithaq.intelligence.tables import objects, observables
@@ -18,17 +18,10 @@ from mithaq.standards.observable import Observable, ObservableType
 
 _PAGE: Final = 10_000
 _KEYS_A_QUERY: Final = 200
-_ACTIVE: Final = (
-    objects.c.type == "indicator",
-    objects.c.stands,
-    objects.c.matchable,
-    objects.c.revoked.is_(False),
-    or_(objects.c.valid_until.is_(None), objects.c.valid_until > bindparam("at", type_=objects.c.valid_until.type)),
-)
 _EVERY: Final = (
     select(objects.c.row, objects.c.lane, observables.c.type, observables.c.key)
     .join(objects, objects.c.row == observables.c.object)
-    .where(observables.c.sufficient, *_ACTIVE)
+    .where(observables.c.sufficient, *reading.ACTIVE)
 )
 _NAMED: Final = (
     select(observables.c.type, observables.c.key, objects.c.row, objects.c.stix_id)
@@ -37,7 +30,7 @@ _NAMED: Final = (
         tuple_(observables.c.type, observables.c.key).in_(bindparam("keys", expanding=True)),
         observables.c.sufficient,
         objects.c.lane == bindparam("lane"),
-        *_ACTIVE,
+        *reading.ACTIVE,
     )
 )
 _STANDING: Final = select(objects.c.row, objects.c.stix_id, objects.c.modified).where(
