@@ -43,7 +43,7 @@ def test_what_needs_somebody_comes_first_and_says_why(signed_in: SignIn, sensing
     assert page.index("proxy") < page.index("a-dns")
     assert "is not usual for it" in page
     assert "Fields that do not come any more" in page
-    assert ">client<" in page
+    assert ">proxy: client<" in page
     assert "as usual" in page
 
 
