@@ -19,8 +19,10 @@ from mithaq.exchange.pushing import store as pushed
 from mithaq.exchange.pushing.model import Last, Went
 from mithaq.exchange.sources import store as sources
 from mithaq.exchange.sources.model import Unfit
+from mithaq.exchange.taxii.partners.shelving import PartnerShelving
 from mithaq.intelligence.imports.inbox import Inbox, InboxSettings
 from mithaq.intelligence.model import ImportTerms, ReleaseInstruction
+from mithaq.kernel import journal
 from mithaq.kernel.clock import SystemClock
 from mithaq.kernel.lane import ACTUAL
 from mithaq.kernel.reason import Reason
@@ -162,6 +164,19 @@ def push_to_constituents(node: Node) -> None:
         pushed.note_last(tx, found[0], Last(at, 1, 3, 1, (uuids[2],), failed, None))
 
 
+def give_programs(node: Node) -> None:
+    """Programs of a partner that read over TAXII: one in use, one whose account was revoked; part is withheld."""
+    at = node.clock.now()
+    agreement = Treaty(at).agreement_id
+    node.partner_accounts.add(XB, agreement, "OpenCTI", timedelta(days=90), at)
+    _, account, _ = node.partner_accounts.add(XB, agreement, HOSTILE.replace("\u202e", ""), timedelta(days=9), at)
+    node.partner_accounts.revoke(account.id, at)
+    shelving = PartnerShelving(node.channel, node.clock.now)
+    reader = shelving.reader()
+    while journal.run_once(node.db, reader, at) or shelving.fill(at):
+        pass
+
+
 @contextmanager
 def serve(folder: Path, port: int = 0) -> Iterator[Served]:
     """Serve the first nation's pages until the block ends."""
@@ -172,6 +187,7 @@ def serve(folder: Path, port: int = 0) -> Iterator[Served]:
     follow_sources(node)
     receive_reports(node)
     push_to_constituents(node)
+    give_programs(node)
     listener = socket.socket()
     listener.bind(("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(create_app(node), log_level="warning", ws="none"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mithaq.cli.layout import Column, plain, reason_lines, reasons_json, show_rows, word
+from mithaq.cli.layout import Column, cell, plain, reason_lines, reasons_json, show_rows, word
 from mithaq.cli.session import Session
 from mithaq.exchange.taxii.partners.model import PartnerAccount
 from mithaq.exchange.taxii.partners.viewing import Kept, Laid, laid_for
@@ -23,6 +23,7 @@ _ACCOUNTS = {
     "last used": Column(msgid("last used")),
     "state": Column(msgid("state"), word),
     "id": Column(msgid("id")),
+    "ended_for": Column(msgid("reason"), lambda session, reasons: cell(session, [each["reason"] for each in reasons])),
 }
 
 
@@ -74,7 +75,10 @@ def revoke(session: Session, account: str) -> None:
 @click.pass_obj
 def withheld(session: Session, nation: str) -> None:
     """List what of the newest releases to NATION is withheld over TAXII, and why."""
-    for laid in _laid(session, nation):
+    found = _laid(session, nation)
+    if not session.as_json and not any(laid.against or laid.withheld for laid in found):
+        session.say("Nothing of the newest releases is withheld over TAXII.")
+    for laid in found:
         if laid.against:
             _tell(session, laid, None, laid.against)
         for kept in laid.withheld:

@@ -10,19 +10,34 @@ import click
 
 from mithaq.cli.files import unusable
 from mithaq.cli.importing import tell
+from mithaq.cli.layout import Column, show_rows
 from mithaq.cli.options import ADMIRALTY, LANE, PAP, TLP, instruction_of, nations_of, release_options
 from mithaq.cli.session import EXIT_FAILED, Session
 from mithaq.cli.sigma_files import rule_files
 from mithaq.intelligence.imports.sigma import import_sigma
 from mithaq.intelligence.model import ImportTerms
 from mithaq.kernel.lane import Lane
+from mithaq.node.language import msgid
 from mithaq.standards.admiralty import Admiralty
 from mithaq.standards.pap import Pap
 from mithaq.standards.sigma import LogSource, SigmaRule, read_rules
 from mithaq.standards.tlp import Tlp
 
-_CHECKED = ("id", "title", "level", "techniques", "fields", "problem")
-_TESTED = ("rule", "title", "level", "count", "first")
+_CHECKED = {
+    "id": Column(msgid("rule")),
+    "title": Column(msgid("title")),
+    "level": Column(msgid("level")),
+    "techniques": Column(msgid("techniques")),
+    "fields": Column(msgid("fields")),
+    "problem": Column(msgid("problem")),
+}
+_TESTED = {
+    "rule": Column(msgid("rule")),
+    "title": Column(msgid("title")),
+    "level": Column(msgid("level")),
+    "count": Column(msgid("count")),
+    "first": Column(msgid("the first of them")),
+}
 _FIRST = 3
 
 
@@ -91,7 +106,7 @@ def check(ctx: click.Context, paths: tuple[str, ...]) -> None:
         }
         for each in checked
     ]
-    session.emit_rows(rows, _CHECKED)
+    show_rows(session, rows, _CHECKED, empty=msgid("there is no rule in it"))
     failed = sum(each.problem is not None for each in checked)
     session.say("%(count)s rules, %(failed)s of them cannot be followed", count=len(checked), failed=failed)
     if failed or not checked:
@@ -113,7 +128,7 @@ def test(ctx: click.Context, rules: str, events: tuple[Path, ...], product: str,
     source = LogSource(product, category, service)
     counted, first = _tried(session, files, events, (source,) if any(source) else ())
     rows = [_tried_row(rule, count, named, first) for rule, count in counted.most_common()]
-    session.emit_rows(rows, _TESTED)
+    show_rows(session, rows, _TESTED, empty=msgid("No rule matches."))
 
 
 def _tried(
@@ -125,7 +140,9 @@ def _tried(
 
     engine = SigmaEngine()
     for key, error in engine.load(units_of(files)):
-        session.say("refused %(object)s: %(reason)s", object=key, reason=session.words.error(error))
+        session.say(
+            "refused %(object)s: %(reason)s", object=key, reason=session.words.gettext(error.message, **error.params)
+        )
     counted: Counter[str] = Counter()
     first: dict[str, list[str]] = {}
     read = broken = 0

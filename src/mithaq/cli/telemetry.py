@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from mithaq.cli.files import read_input
+from mithaq.cli.layout import Column, cell, printable, show_rows, word
 from mithaq.cli.session import EXIT_FAILED, Session
-from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import ACTUAL, Lane
+from mithaq.node.language import msgid
 from mithaq.telemetry.errors import BadLine
 from mithaq.telemetry.feeds import Feed, NatsFeed, SyslogFeed
 from mithaq.telemetry.model import Format, Source
@@ -18,6 +19,50 @@ from mithaq.telemetry.parsers.line import LineParser
 from mithaq.telemetry.service import Reading
 from mithaq.telemetry.settings import TelemetryLimits
 from mithaq.telemetry.vocabulary import ecs_fields
+
+_FORMAT = click.option(
+    "--format",
+    "line_format",
+    type=click.Choice([each.value for each in Format]),
+    default=Format.AUTO.value,
+    show_default=True,
+    help="What the lines look like.",
+)
+
+
+def _reason(session: Session, reason: str) -> str:
+    return printable(session.words.gettext(reason))
+
+
+def _seconds(session: Session, value: float | None) -> str:
+    return "-" if value is None else session.words.seconds(value)
+
+
+_STATUS = {
+    "name": Column(msgid("source")),
+    "state": Column(msgid("state"), lambda session, value: word(session, f"source-{value}")),
+    "last_read_at": Column(msgid("last read")),
+    "events_per_s": Column(msgid("events a second")),
+    "lag_s": Column(msgid("lag"), _seconds),
+    "waiting_bytes": Column(msgid("waiting bytes")),
+    "lines": Column(msgid("lines")),
+    "broken": Column(msgid("broken lines")),
+    "fields_gone": Column(msgid("fields that are gone")),
+    "trouble": Column(msgid("trouble")),
+}
+_BROKEN = {
+    "line": Column(msgid("line")),
+    "offset": Column(msgid("offset")),
+    "reason": Column(msgid("reason"), _reason),
+}
+_TRIED = {
+    "line": Column(msgid("line")),
+    "kind": Column(msgid("kind")),
+    "at": Column(msgid("when")),
+    "fields": Column(msgid("fields"), lambda session, fields: cell(session, [f"{k}={v}" for k, v in fields.items()])),
+    "observables": Column(msgid("observables")),
+    "reason": Column(msgid("reason"), _reason),
+}
 
 
 @click.group()
@@ -35,14 +80,7 @@ def source() -> None:
 @click.option(
     "--path", type=click.Path(path_type=Path), help="A file, a folder, or FOLDER/*.log; without it, lines are pushed."
 )
-@click.option(
-    "--format",
-    "line_format",
-    type=click.Choice([each.value for each in Format]),
-    default=Format.AUTO.value,
-    show_default=True,
-    help="What the lines look like.",
-)
+@_FORMAT
 @click.option("--lane", default="actual", show_default=True, help="actual, test or exercise--UUID.")
 @click.option("--syslog", metavar="ADDRESS:PORT", help="Listen for syslog there (TCP and UDP, or TLS).")
 @click.option("--allow", multiple=True, metavar="NETWORK", help="Who may send syslog; several times.")
@@ -106,15 +144,11 @@ def source_remove(session: Session, name: str) -> None:
 def status(session: Session) -> None:
     """Show every source: what was read, what waits, what could not be read, and whether it does as usual.
 
-    `lag_s` is between an event's own time and its reading, `silent` whether nothing has come for much longer than
-    the source is usually quiet, `fields_gone` what most lines had and the last ones have not.
+    The lag is between an event's own time and its reading. A source is silent when nothing has come for much longer
+    than it is usually quiet; fields are gone that most lines had and the last ones have not.
     """
     rows = [_reading(each) for each in session.node().telemetry.readings(session.now())]
-    columns = (
-        *("name", "format", "lane", "lines", "events", "broken", "events_per_s", "lag_s", "waiting_bytes"),
-        *("last_read_at", "silent", "fields_gone", "trouble"),
-    )
-    session.emit_rows(rows, columns)
+    show_rows(session, rows, _STATUS, empty=msgid("No source: this node sees nothing of its own networks yet."))
 
 
 @telemetry.command()
@@ -124,10 +158,8 @@ def status(session: Session) -> None:
 def broken(session: Session, name: str, limit: int) -> None:
     """Show the newest lines of a source that could not be read, and why."""
     rows = session.node().telemetry.broken(name, limit=limit)
-    session.emit_rows(
-        [{"source": each.source, "line": each.line, "offset": each.offset, "reason": each.reason} for each in rows],
-        ("source", "line", "offset", "reason"),
-    )
+    found = [{"source": each.source, "line": each.line, "offset": each.offset, "reason": each.reason} for each in rows]
+    show_rows(session, found, _BROKEN, empty=msgid("Every line of it could be read."))
 
 
 @telemetry.command()
@@ -147,14 +179,7 @@ def push(session: Session, name: str, file: str) -> int:
 
 @telemetry.command("try")
 @click.argument("file", default="-")
-@click.option(
-    "--format",
-    "line_format",
-    type=click.Choice([each.value for each in Format]),
-    default=Format.AUTO.value,
-    show_default=True,
-    help="What the lines look like.",
-)
+@_FORMAT
 @click.option("--limit", default=10, show_default=True, type=click.IntRange(1), help="How many lines to show.")
 @click.pass_obj
 def try_lines(session: Session, file: str, line_format: str, limit: int) -> None:
@@ -172,7 +197,7 @@ def try_lines(session: Session, file: str, line_format: str, limit: int) -> None
         row = _tried(parser, line, session.now())
         if row is not None:
             rows.append({"line": number, **row})
-    session.emit_rows(rows, ("line", "kind", "at", "fields", "observables", "reason"))
+    show_rows(session, rows, _TRIED, empty=msgid("there is no line in it"))
 
 
 def _tried(parser: LineParser, line: bytes, at: datetime) -> dict[str, Any] | None:
@@ -184,7 +209,7 @@ def _tried(parser: LineParser, line: bytes, at: datetime) -> dict[str, Any] | No
         return None
     return {
         "kind": decoded.kind,
-        "at": rfc3339(decoded.at) if decoded.at else None,
+        "at": decoded.at,
         "fields": ecs_fields(decoded.kind, decoded.record),
         "observables": sorted({str(seen) for _, seen in observables_of(decoded.record)}),
         "reason": "",
@@ -199,11 +224,12 @@ def _reading(reading: Reading) -> dict[str, Any]:
     each = reading.status
     return {
         **_source(each.source),
+        "state": reading.condition.value,
         "lines": each.lines,
         "events": each.events,
         "broken": each.broken,
         "waiting_bytes": reading.waiting_bytes,
-        "last_read_at": rfc3339(each.last_read_at) if each.last_read_at else None,
+        "last_read_at": each.last_read_at,
         "events_per_s": round(reading.vitals.events_per_s, 2),
         "lag_s": None if reading.vitals.lag_s is None else round(reading.vitals.lag_s, 3),
         "silent": reading.vitals.is_silent,

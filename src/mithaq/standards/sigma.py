@@ -240,26 +240,23 @@ class _Document:
         try:
             loader = yaml.CSafeLoader(self._text)
         except (yaml.YAMLError, ValueError) as error:
-            raise self._bad("not valid YAML: %(problem)s", problem=_problem(error)) from error
+            raise BadRule("not valid YAML: %(problem)s", problem=_problem(error), subject=self._subject) from error
         try:
             while loader.check_event():
                 self._take(loader, loader.get_event())
         except (yaml.YAMLError, ValueError) as error:
-            raise self._bad("not valid YAML: %(problem)s", problem=_problem(error)) from error
+            raise BadRule("not valid YAML: %(problem)s", problem=_problem(error), subject=self._subject) from error
         finally:
             loader.dispose()
         if len(self._root) != 1 or not isinstance(self._root[0], dict):
-            raise self._bad("a rule is one YAML mapping")
+            raise BadRule("a rule is one YAML mapping", subject=self._subject)
         return self._root[0]
-
-    def _bad(self, message: str, **params: str | int) -> BadRule:
-        return BadRule(message, subject=self._subject, private="", **params)
 
     def _take(self, loader: yaml.CSafeLoader, event: Any) -> None:
         if isinstance(event, yaml.ScalarEvent):
             self._put(self._scalar(loader, event))
         elif isinstance(event, yaml.CollectionStartEvent) and event.tag not in _COLLECTIONS:
-            raise self._bad("the YAML tag %(tag)s is not read", tag=str(event.tag)[:100])
+            raise BadRule("the YAML tag %(tag)s is not read", tag=str(event.tag)[:100], subject=self._subject)
         elif isinstance(event, yaml.MappingStartEvent):
             self._open({})
         elif isinstance(event, yaml.SequenceStartEvent):
@@ -267,18 +264,18 @@ class _Document:
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             self._stack.pop()
         elif isinstance(event, yaml.AliasEvent):
-            raise self._bad("YAML aliases are not read: write the value out")
+            raise BadRule("YAML aliases are not read: write the value out", subject=self._subject)
 
     def _open(self, container: dict[str, Any] | list[Any]) -> None:
         if len(self._stack) > MAX_DEPTH:
-            raise self._bad("nested deeper than %(max)s levels", max=MAX_DEPTH)
+            raise BadRule("nested deeper than %(max)s levels", max=MAX_DEPTH, subject=self._subject)
         self._put(container)
         self._stack.append((container, None))
 
     def _put(self, value: Any) -> None:
         self._values += 1
         if self._values > 2 * MAX_VALUES:
-            raise self._bad("more than %(max)s values", max=MAX_VALUES)
+            raise BadRule("more than %(max)s values", max=MAX_VALUES, subject=self._subject)
         container, key = self._stack[-1]
         if isinstance(container, list):
             container.append(value)
@@ -290,22 +287,22 @@ class _Document:
 
     def _key(self, container: dict[str, Any], value: Any) -> str:
         if isinstance(value, dict | list):
-            raise self._bad("a key of a mapping must be text")
+            raise BadRule("a key of a mapping must be text", subject=self._subject)
         key = str(value)
         if key in container:
-            raise self._bad("the key %(key)s stands twice in one mapping", key=key[:100])
+            raise BadRule("the key %(key)s stands twice in one mapping", key=key[:100], subject=self._subject)
         return key
 
     def _scalar(self, loader: yaml.CSafeLoader, event: yaml.ScalarEvent) -> Any:
         text: str = event.value
         if len(text) > MAX_SCALAR_CHARS:
-            raise self._bad("a value longer than %(max)s characters", max=MAX_SCALAR_CHARS)
+            raise BadRule("a value longer than %(max)s characters", max=MAX_SCALAR_CHARS, subject=self._subject)
         tag: str = event.tag or loader.resolve(yaml.ScalarNode, text, event.implicit)  # type: ignore[no-untyped-call]
         if tag in _PLAIN_TAGS:
             return loader.construct_object(yaml.ScalarNode(tag, text))
         if tag == _TIMESTAMP or event.tag is None:
             return text
-        raise self._bad("the YAML tag %(tag)s is not read", tag=tag[:100])
+        raise BadRule("the YAML tag %(tag)s is not read", tag=tag[:100], subject=self._subject)
 
 
 def _problem(error: Exception) -> str:

@@ -5,6 +5,7 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -26,6 +27,16 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 SOURCES_CHANGED = "telemetry.sources.changed"
 
 
+class Condition(StrEnum):
+    """How a source does, in a word; the first two and a changed one need somebody."""
+
+    UNREADABLE = "unreadable"
+    SILENT = "silent"
+    CHANGED = "changed"
+    USUAL = "usual"
+    EMPTY = "empty"
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A source's status, how much of it waits to be read, and how it does."""
@@ -34,6 +45,17 @@ class Reading:
     waiting_bytes: int
     trouble: str
     vitals: Vitals
+
+    @property
+    def condition(self) -> Condition:
+        """Say in a word how the source does, the worst first."""
+        if self.trouble:
+            return Condition.UNREADABLE
+        if self.vitals.is_silent:
+            return Condition.SILENT
+        if self.vitals.gone:
+            return Condition.CHANGED
+        return Condition.USUAL if self.status.last_read_at else Condition.EMPTY
 
 
 class Telemetry:

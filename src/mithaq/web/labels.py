@@ -264,7 +264,15 @@ PARTY_ROLES = {
     "role-associate": msgid("Associate: receives only"),
     "role-observer": msgid("Observer: no objects"),
 }
+SOURCES = {
+    "source-unreadable": msgid("cannot be read"),
+    "source-silent": msgid("silent"),
+    "source-changed": msgid("changed"),
+    "source-usual": msgid("as usual"),
+    "source-empty": msgid("nothing has come yet"),
+}
 LABELS = {
+    **SOURCES,
     **vocabulary.KINDS,
     **vocabulary.CONTENTS,
     **{f"lane-{name}": text for name, text in vocabulary.LANES.items()},

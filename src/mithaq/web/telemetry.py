@@ -3,19 +3,17 @@
 from starlette.responses import Response
 
 from mithaq.nations.people.model import Verb
-from mithaq.telemetry.service import Reading
+from mithaq.telemetry.service import Condition
 from mithaq.web.doors import Door, Visit
+
+_NEEDS_SOMEBODY = frozenset({Condition.UNREADABLE, Condition.SILENT, Condition.CHANGED})
 
 
 def sources(visit: Visit) -> Response:
     """List the sources, those that need somebody first."""
     readings = visit.site.node.telemetry.readings(visit.at)
-    ordered = sorted(readings, key=lambda each: (not _needs_somebody(each), each.status.source.name))
+    ordered = sorted(readings, key=lambda each: (each.condition not in _NEEDS_SOMEBODY, each.status.source.name))
     return visit.page("telemetry.html", readings=ordered)
-
-
-def _needs_somebody(reading: Reading) -> bool:
-    return bool(reading.trouble or reading.vitals.is_silent or reading.vitals.gone)
 
 
 DOORS = (Door("/telemetry", sources, Verb.DETECTION_READ),)

@@ -11,7 +11,7 @@ from mithaq.detection.record import record_hits
 from mithaq.nations.people.model import Role
 from mithaq.node.composition import Node
 from mithaq.web.app import DOORS
-from mithaq.web.rendering import plain, visible
+from mithaq.web.rendering import apart, plain, visible
 from tests.country import Country, deliver
 from tests.sight import hit_of
 from tests.world import Treaty
@@ -123,3 +123,10 @@ def test_an_arabic_page_has_no_latin_word_but_names_of_standards(
     for path in PAGES:
         words = set(re.findall(r"[A-Za-z]{2,}", " ".join(read(client.get(path).text).said)))
         assert words <= known, path
+
+
+def test_an_address_in_a_line_of_arabic_stands_apart_and_is_not_reversed() -> None:
+    assert apart("ثم 203[.]0[.]113[.]77، <b> (x.example).") == (
+        'ثم <bdi dir="ltr">203[.]0[.]113[.]77</bdi>، &lt;b&gt; <bdi dir="ltr">(x.example</bdi>).'
+    )
+    assert "\\u202e" in apart("\u202ea.b")

@@ -41,9 +41,9 @@ def test_a_node_without_sensors_is_told_that_it_sees_nothing(signed_in: SignIn) 
 def test_what_needs_somebody_comes_first_and_says_why(signed_in: SignIn, sensing: Node) -> None:
     page = signed_in(Role.ANALYST).get("/telemetry").text
     assert page.index("proxy") < page.index("a-dns")
-    assert "it is never quiet for" in page
+    assert "is not usual for it" in page
     assert "Fields that do not come any more" in page
-    assert ">client<" in page
+    assert ">proxy: client<" in page
     assert "as usual" in page
 
 

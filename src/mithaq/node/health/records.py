@@ -245,13 +245,15 @@ def _source_of_telemetry(reading: Reading) -> Iterator[Finding]:
         sentence = msgid("the source %(source)s cannot be read: %(detail)s")
         yield Finding(Level.WARNING, Reason("telemetry", sentence, params | {"detail": reading.trouble[:200]}, remedy))
     if vitals.is_silent:
-        silent = params | {"seconds": int(vitals.silent_s or 0), "usual": int(vitals.usual_gap_s or 0)}
-        sentence = msgid("nothing has come from %(source)s for %(seconds)s seconds; it is never quiet for %(usual)s")
+        silent = params | {"minutes": int(vitals.silent_s or 0) // 60, "usual": int(vitals.usual_gap_s or 0) // 60}
+        sentence = msgid(
+            "nothing has come from %(source)s for %(minutes)s minutes; more than %(usual)s is not usual for it"
+        )
         remedy = msgid("see whether its sensor runs and can reach this node")
         yield Finding(Level.WARNING, Reason("telemetry-silent", sentence, silent, remedy))
     if vitals.gone:
         named = ", ".join(f"{kind}: {field}" for kind, field in vitals.gone[:_FIELDS_NAMED])
         changed = params | {"count": len(vitals.gone), "fields": named[:300]}
-        sentence = msgid("%(source)s has changed: %(count)s fields do not come any more (%(fields)s)")
+        sentence = msgid("%(source)s has changed; fields that do not come any more: %(count)s (%(fields)s)")
         remedy = msgid("see what was changed at its sensor; rules that need these fields find nothing")
         yield Finding(Level.WARNING, Reason("telemetry-fields", sentence, changed, remedy))
