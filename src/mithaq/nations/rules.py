@@ -70,7 +70,7 @@ def read_card(data: bytes, at: datetime) -> Card:
     except BadCard:
         raise
     except Error as error:
-        raise BadCard(error.message, subject="card", **error.params) from error
+        raise BadCard(error.message, subject="card", private=error.private, **error.params) from error
     _refuse_unsigned(envelope, card)
     if at >= card.expires_at:
         raise BadCard("the card expired on %(when)s", subject=card.nation, when=rfc3339(card.expires_at))
