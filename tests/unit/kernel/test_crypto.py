@@ -109,7 +109,8 @@ def test_a_key_file_opens_with_its_passphrase_alone(tmp_path: Path) -> None:
         keystore.read(path, b"correct horse batterz")
     with pytest.raises(KeystoreLocked, match="fewer"):
         keystore.write(path, keys, b"short")
-    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    *rest, last = path.read_bytes()
+    path.write_bytes(bytes([*rest, last ^ 1]))
     with pytest.raises(KeystoreLocked, match="changed"):
         keystore.read(path, b"correct horse battery")
     path.write_bytes(b"mithaq-keys-1\n" + path.read_bytes()[14:])
