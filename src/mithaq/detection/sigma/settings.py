@@ -31,6 +31,10 @@ MAX_REMEMBERED_TEXT: Final = 2_000_000
 """Characters of all remembered values of one field."""
 MAX_REMEMBERED_NAMES: Final = 20_000
 MAX_REMEMBERED_ROUTES: Final = 2_000
+MAX_REMEMBERED_SHAPES: Final = 500
+"""Sets of fields, kept for each kind of event with what is asked of them."""
+MAX_SHAPE_FIELDS: Final = 200
+"""Of a set that is kept."""
 MAX_JSON_ESCAPES_BYTES: Final = 1 << 20
 """A longer line with `\\u` escapes is searched for keywords as it is written."""
 MAX_DELTAS: Final = 6
