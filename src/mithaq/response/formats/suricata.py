@@ -62,7 +62,8 @@ def matches(kind: str, value: str) -> Iterator[Match]:
 def _url(value: str) -> Iterator[Match]:
     scheme, host, port, path = url_parts(value)
     path = path.partition("#")[0]
-    if scheme != "http" or "@" in value.partition("://")[2].partition("/")[0] or not (port or "0").isdecimal():
+    has_user = "@" in value.partition("://")[2].partition("/")[0]
+    if scheme != "http" or has_user or not host or not (port or "0").isdecimal():
         return
     exact = f'http.host; content:"{_content(host)}"; bsize:{len(host.encode())}; '
     where = f'http.uri.raw; content:"{_content(path)}"; bsize:{len(path.encode())}; '

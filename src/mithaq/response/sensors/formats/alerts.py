@@ -53,7 +53,7 @@ def rules(lines: Sequence[Line], node: str) -> dict[str, list[Rule]]:
         DATASETS: [*_of_sets(lines), *without],
         FILES: list(_of_hashes(lines)),
     }
-    return {path: made for path, made in files.items() if made}
+    return {path: list(dict.fromkeys(made)) for path, made in files.items() if made}
 
 
 def render(made: Sequence[Rule], numbers: Sequence[Numbered]) -> bytes:
