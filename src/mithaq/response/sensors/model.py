@@ -75,20 +75,11 @@ class Line(msgspec.Struct, frozen=True, order=True):
 
 What = Literal["added", "changed", "removed"]
 Why = Literal["new", "renewed", "restated", "expired", "withdrawn", "not-permitted", "unsafe"]
-WHY: Final[Mapping[Why, str]] = {
-    "new": "an indicator that this sensor may have names it",
-    "renewed": "the indicator is valid until another time",
-    "restated": "another version of the indicator, or another indicator, names it",
-    "expired": "the indicator has expired",
-    "withdrawn": "whoever spoke of it has taken it back, revoked it or said something else",
-    "not-permitted": "it may not be given to this sensor any more",
-    "unsafe": "it is on a list of values that are not looked for here",
-}
-"""Why a value is in a list of changes."""
+"""Why a value is in a list of changes; `docs/sensors.md` says what each means."""
 
 
 class Change(msgspec.Struct, frozen=True, order=True):
-    """One difference between a version and the one before; `why` is a key of `WHY`."""
+    """One difference between a version and the one before; `why` is a code."""
 
     what: What
     type: str

@@ -10,13 +10,13 @@ from typing import Final
 from mithaq.kernel.database import Transaction
 from mithaq.kernel.journal import Entry, Reader
 from mithaq.response.sensors import store
-from mithaq.response.sensors.service import CHANGED
+from mithaq.response.sensors.service import SENSOR_CHANGED
 from mithaq.response.service import NEVER_CHANGED
 
 READER: Final = "response.sensors"
 _ERASED: Final = "intelligence.erased"
 NEWS: Final = frozenset(
-    {"intelligence.stored", "intelligence.withdrawn", _ERASED, "exchange.orders", NEVER_CHANGED, CHANGED}
+    {"intelligence.stored", "intelligence.withdrawn", _ERASED, "exchange.orders", NEVER_CHANGED, SENSOR_CHANGED}
 )
 """After which entries a bundle may have to change."""
 

@@ -30,8 +30,8 @@ from mithaq.response.sensors.settings import PULL_NOTED_EVERY
 from mithaq.response.sensors.sids import Numbered
 from mithaq.response.service import BLOCKING, Blocklists
 
-CHANGED = "response.sensor.changed"
-VERSION = "response.sensor.version"
+SENSOR_CHANGED = "response.sensor.changed"
+SENSOR_VERSION = "response.sensor.version"
 _TRIES = 3
 
 Build = Callable[[Sensor], Blocklist]
@@ -100,7 +100,7 @@ class Sensors:
         made = Sensor(name, kind, owner, account.id, at)
         with self._db.write(at) as tx:
             store.add(tx, made)
-            tx.append(CHANGED, subject=name, lane=made.lane, actor=by, detail={"event": "added", "kind": kind.value})
+            tx.append(SENSOR_CHANGED, subject=name, lane=made.lane, actor=by, detail={"event": "added", "kind": kind.value})
         return made, secret
 
     def renew(self, name: str, lifetime: timedelta, at: datetime, *, by: str = "operator") -> str:
@@ -113,7 +113,7 @@ class Sensors:
         account, secret = self._account(name, sensor.owner, lifetime, at, by)
         with self._db.write(at) as tx:
             store.change(tx, name, account=account.id)
-            tx.append(CHANGED, subject=name, lane=sensor.lane, actor=by, detail={"event": "renewed"})
+            tx.append(SENSOR_CHANGED, subject=name, lane=sensor.lane, actor=by, detail={"event": "renewed"})
         self._end(sensor.account, at, by)
         return secret
 
@@ -127,7 +127,7 @@ class Sensors:
         with self._db.write(at) as tx:
             store.change(tx, name, revoked_at=at)
             store.forget(tx, name)
-            tx.append(CHANGED, subject=name, lane=sensor.lane, actor=by, detail={"event": "revoked"})
+            tx.append(SENSOR_CHANGED, subject=name, lane=sensor.lane, actor=by, detail={"event": "revoked"})
         self._end(sensor.account, at, by)
 
     def all(self) -> list[Sensor]:
@@ -229,7 +229,7 @@ class Sensors:
                     continue
                 store.add_version(tx, made)
                 store.note_numbers(tx, name, [each for each in numbers if each not in draft.given])
-                tx.append(VERSION, subject=name, lane=ACTUAL, actor="node", detail=_counts(made))
+                tx.append(SENSOR_VERSION, subject=name, lane=ACTUAL, actor="node", detail=_counts(made))
             return True
         return False
 
