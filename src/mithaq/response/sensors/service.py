@@ -88,7 +88,7 @@ class Sensors:
         """
         if not usable_as_name(name):
             raise BadSensor(
-                "a name has 3 to 63 small letters, digits and single hyphens, and begins with a letter",
+                "an id has 3 to 63 small letters, digits and single hyphens, and begins with a letter",
                 subject=name[:80],
             )
         with self._db.read() as connection:
@@ -100,7 +100,8 @@ class Sensors:
         made = Sensor(name, kind, owner, account.id, at)
         with self._db.write(at) as tx:
             store.add(tx, made)
-            tx.append(SENSOR_CHANGED, subject=name, lane=made.lane, actor=by, detail={"event": "added", "kind": kind.value})
+            detail = {"event": "added", "kind": kind.value}
+            tx.append(SENSOR_CHANGED, subject=name, lane=made.lane, actor=by, detail=detail)
         return made, secret
 
     def renew(self, name: str, lifetime: timedelta, at: datetime, *, by: str = "operator") -> str:
