@@ -42,10 +42,7 @@ _RULE = re.compile(rf"alert [a-z0-9-]+ \S+ any (?:->|<>) \S+ \S+ \((?:{_OPTION})
 
 
 def built(lines: list[Line]) -> Blocklist:
-    entries = tuple(
-        BlockEntry(Observable(each.type, each.value), released(), AT + timedelta(days=1))
-        for each in lines  # type: ignore[arg-type]
-    )
+    entries = tuple(BlockEntry(Observable(each.type, each.value), released(), AT + timedelta(days=1)) for each in lines)
     return Blocklist(str(Recipient("sensor", "s")), AT, entries, (), ())
 
 
