@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from mithaq.agreements.service import Agreements
+from mithaq.kernel import journal
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId
@@ -32,9 +33,18 @@ from mithaq.response.service import BLOCKING, Blocklists
 
 SENSOR_CHANGED = "response.sensor.changed"
 SENSOR_VERSION = "response.sensor.version"
+_ERASED = frozenset({"intelligence.erased"})
 _TRIES = 3
 
 Build = Callable[[Sensor], Blocklist]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A sensor, and the journal's newest entry, before anything was judged for it."""
+
+    sensor: Sensor
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +168,9 @@ class Sensors:
                 known[key] = self._build(sensor, at)
             return known[key]
 
-        return sum(self._refresh(each.name, at, build) for each in self.all() if each.revoked_at is None)
+        with self._db.read() as connection:
+            seen = [_Seen(each, journal.last_seq(connection)) for each in store.all_of(connection)]
+        return sum(self._refresh(each, at, build) for each in seen if each.sensor.revoked_at is None)
 
     def fetch(self, account: Account, name: str, number: int | None, at: datetime) -> Version:
         """Return a sensor's bundle as it is judged at this instant, or an older version of which all may still go.
@@ -168,10 +180,10 @@ class Sensors:
             BundleOutdated: the version holds something that may not be given any more.
         """
         with self._db.read() as connection:
-            sensor = store.find(connection, name)
+            seq, sensor = journal.last_seq(connection), store.find(connection, name)
         if sensor is None or sensor.account != account.id or sensor.revoked_at is not None:
             raise UnknownSensor("there is no such feed here")
-        self._refresh(name, at, lambda each: self._build(each, at))
+        self._refresh(_Seen(sensor, seq), at, lambda each: self._build(each, at))
         with self._db.read() as connection:
             sensor = self._get(connection, name)
             newest = store.version(connection, name, sensor.version)
@@ -212,33 +224,35 @@ class Sensors:
         action = BLOCKING if sensor.kind is SensorKind.RESOLVER else DETECTING
         return self._blocklists.build(sensor.recipient, at, action=action, types=LOOKED_FOR[sensor.kind])
 
-    def _refresh(self, name: str, at: datetime, build: Build) -> bool:
+    def _refresh(self, seen: _Seen, at: datetime, build: Build) -> bool:
         """Make a sensor's next version if its content has changed; tell whether it had.
 
-        Judging, writing and signing come before the transaction; where another process was quicker, they come again.
+        Judging, writing and signing come before the transaction. Where another process was quicker, or something was
+        erased meanwhile, what was judged is old, and all of it comes again.
         """
+        name = seen.sensor.name
         for _ in range(_TRIES):
-            draft = self._draft(name, build)
+            draft = self._draft(seen.sensor, build)
             if draft.newest is not None and draft.newest.digest == draft.digest:
                 return False
             made, numbers = self._made(draft, at)
             with self._db.write(at) as tx:
-                present = store.find(tx.connection, name)
-                if present is None or present.revoked_at is not None:
+                present = _Seen(self._get(tx.connection, name), journal.last_seq(tx.connection))
+                if present.sensor.revoked_at is not None:
                     return False
-                if present.version != draft.sensor.version:
-                    continue
-                store.add_version(tx, made)
-                store.note_numbers(tx, name, [each for each in numbers if each not in draft.given])
-                tx.append(SENSOR_VERSION, subject=name, lane=ACTUAL, actor="node", detail=_counts(made))
-            return True
+                erased = journal.entries(tx.connection, seen.seq, limit=1, kinds=_ERASED)
+                if present.sensor.version == seen.sensor.version and not erased:
+                    store.add_version(tx, made)
+                    store.note_numbers(tx, name, [each for each in numbers if each not in draft.given])
+                    tx.append(SENSOR_VERSION, subject=name, lane=ACTUAL, actor="node", detail=_counts(made))
+                    return True
+            seen, build = present, lambda each: self._build(each, at)
         return False
 
-    def _draft(self, name: str, build: Build) -> _Draft:
+    def _draft(self, sensor: Sensor, build: Build) -> _Draft:
         with self._db.read() as connection:
-            sensor = self._get(connection, name)
-            newest = store.version(connection, name, sensor.version)
-            given = tuple(store.numbers(connection, name))
+            newest = store.version(connection, sensor.name, sensor.version)
+            given = tuple(store.numbers(connection, sensor.name))
         built = build(sensor)
         with self._db.read() as connection:
             lines = lines_of(

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,13 +14,16 @@ from mithaq.exchange.orders import Orders
 from mithaq.kernel import journal
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.kernel.signing import SigningKey, sign_with
+from mithaq.kernel.wake import WakeListener, Waker
 from mithaq.nations.constituents.errors import UnknownConstituent
-from mithaq.response.sensors import bundle, store
+from mithaq.response.model import Blocklist
+from mithaq.response.sensors import bundle, store, worker
 from mithaq.response.sensors.errors import BadBundle, BadSensor, UnknownSensor
-from mithaq.response.sensors.model import SensorKind
+from mithaq.response.sensors.model import Sensor, SensorKind
 from mithaq.response.sensors.readers import reader
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
+from tests.databases import ready_sqlite
 from tests.taxii import BANK, GRID, Served, TestClient, basic, carried, made, name
 from tests.world import XA, XB
 
@@ -34,10 +38,15 @@ def bad(number: int, **changes: Any) -> bytes:
 
 
 @pytest.fixture
-def served(tmp_path: Path, db_url: str, at: datetime) -> Iterator[Served]:
-    found = Served.found(tmp_path, at, db_url, rehearses=True)
+def served(request: pytest.FixtureRequest, tmp_path: Path, at: datetime) -> Iterator[Served]:
+    """A node on SQLite; on PostgreSQL too where a test is parametrized so."""
+    url = request.getfixturevalue("postgres_url") if hasattr(request, "param") else ready_sqlite(tmp_path / "mithaq.db")
+    found = Served.found(tmp_path, at, url, rehearses=True)
     yield found
     found.country.db.close()
+
+
+ON_POSTGRESQL = pytest.mark.parametrize("served", ["postgresql"], indirect=True)
 
 
 class Pulling:
@@ -211,6 +220,16 @@ def test_an_older_version_is_given_while_all_of_it_may_still_go(served: Served) 
         assert pulling.get(params={"version": nonsense}).status_code == 404
 
 
+@ON_POSTGRESQL
+def test_another_database_keeps_the_same(served: Served) -> None:
+    test_a_version_is_made_only_when_the_content_changed_and_says_what_and_why(served)
+
+
+@ON_POSTGRESQL
+def test_another_database_numbers_and_erases_alike(served: Served) -> None:
+    test_what_is_erased_leaves_kept_versions_and_numbers_too(served)
+
+
 def test_kept_versions_are_bounded(served: Served) -> None:
     pulling = Pulling(served)
     for number in range(13):
@@ -314,3 +333,40 @@ def test_a_rotated_key_signs_the_bundle_anew(served: Served) -> None:
     archive = pulling.get().content
     said = json.loads(bundle.opened(archive, Rotated.verify_key)[bundle.MANIFEST])
     assert (said["version"], said["changes"]) == (2, [])
+
+
+def test_the_worker_makes_a_version_as_soon_as_something_is_stored(served: Served) -> None:
+    Pulling(served)
+    node, stop = served.node, threading.Event()
+    work = threading.Thread(target=worker.run, args=(node.db, node.sensors, node.run_dir, served.clock, stop))
+    with WakeListener(node.run_dir, "test", ["response.sensor.version"]) as made_one:
+        work.start()
+        try:
+            assert made_one.wait(30)
+            served.store(bad(1))
+            assert made_one.wait(30), "long before it would have looked by itself"
+            _, versions = node.sensors.show("border-1")
+            assert [(each.number, each.values) for each in versions] == [(2, 1), (1, 0)]
+        finally:
+            stop.set()
+            Waker(node.run_dir).wake(["response.sensor.changed"])
+            work.join(10)
+
+
+def test_a_process_that_was_quicker_is_not_overwritten(served: Served) -> None:
+    served.store(bad(1))
+    Pulling(served)
+    sensors, at = served.node.sensors, served.clock.now()
+    build = sensors._build
+
+    def slow(sensor: Sensor, instant: datetime) -> Blocklist:
+        sensors._build = build  # type: ignore[method-assign]
+        judged = build(sensor, instant)
+        served.store(bad(2))
+        assert sensors.refresh_all(at) == 1
+        return judged
+
+    sensors._build = slow  # type: ignore[method-assign, assignment]
+    assert sensors.refresh_all(at) == 0
+    _, versions = sensors.show("border-1")
+    assert [each.values for each in versions] == [2]
