@@ -17,6 +17,7 @@ import mithaq.nations.constituents.store
 import mithaq.nations.keys.store
 import mithaq.nations.people.store
 import mithaq.nations.store
+import mithaq.response.sensors.store
 import mithaq.response.store
 import mithaq.telemetry.store  # noqa: F401 - imported for the tables they register
 from mithaq.kernel.database import metadata

@@ -271,7 +271,28 @@ SOURCES = {
     "source-usual": msgid("as usual"),
     "source-empty": msgid("nothing has come yet"),
 }
+SENSORS = {
+    "sensor-suricata": msgid("Suricata"),
+    "sensor-zeek": msgid("Zeek"),
+    "sensor-resolver": msgid("Resolver"),
+    "sensor-osquery": msgid("osquery"),
+    "sensor-in-use": msgid("in use"),
+    "sensor-revoked": msgid("Revoked"),
+    "version-kept": msgid("kept"),
+    "version-erased": msgid("erased"),
+    "change-added": msgid("added"),
+    "change-changed": msgid("changed"),
+    "change-removed": msgid("removed"),
+    "why-new": msgid("an indicator that this sensor may have names it"),
+    "why-renewed": msgid("the indicator is valid until another time"),
+    "why-restated": msgid("another version of the indicator, or another indicator, names it"),
+    "why-expired": msgid("the indicator has expired"),
+    "why-withdrawn": msgid("whoever spoke of it has taken it back, revoked it or said something else"),
+    "why-not-permitted": msgid("it may not be given to this sensor any more"),
+    "why-unsafe": msgid("it is on a list of values that are not looked for here"),
+}
 LABELS = {
+    **SENSORS,
     **SOURCES,
     **vocabulary.KINDS,
     **vocabulary.CONTENTS,

@@ -32,6 +32,7 @@ from mithaq.node.health.settings import (
 )
 from mithaq.node.language import msgid
 from mithaq.node.migrations import known_revisions, newest_revision, revision_of
+from mithaq.response.sensors.readers import reader as erasing
 from mithaq.telemetry.service import Reading
 
 Params = dict[str, str | int]
@@ -79,7 +80,7 @@ def readers(node: Node, connection: Connection, at: datetime) -> Iterator[Findin
     shelving = Shelving(node.db, node.nation, node.clock.now)
     abroad = PartnerShelving(node.channel, node.clock.now)
     followed = (Planning(node.channel).reader(), News().reader, Bookkeeping(node.channel).reader(), shelving.reader())
-    for reader in (*followed, abroad.reader(), Membership(node.channel).reader):
+    for reader in (*followed, abroad.reader(), Membership(node.channel).reader, erasing()):
         count, since = _unread(connection, reader)
         waiting = at - since if since else timedelta()
         params: Params = {"reader": reader.name, "count": count, "seconds": int(waiting.total_seconds())}
