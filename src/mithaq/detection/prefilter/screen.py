@@ -240,7 +240,8 @@ class _Tokens:
 
     def ends_of_octets(self, count: int) -> Places:
         """Return where the first octets of each address end."""
-        return self._chunk.ends[self._first_dots + (count - 1)]
+        ends: Places = self._chunk.ends[self._first_dots + (count - 1)]
+        return ends
 
 
 def _where(condition: Truths) -> Places:
