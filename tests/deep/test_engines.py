@@ -1,5 +1,6 @@
 import importlib.util
 import random
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -89,13 +90,27 @@ def test_the_whole_expression_and_the_hunt_of_one_machine_find_the_same(lake: tu
     assert hits(asked_of(connection, lake[0]).to_pyarrow().to_pylist()) == here
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_recipe_runs_as_it_is_written(lake: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "outgrown.md").read_text("utf-8")
+    program = page.partition("```python\n")[2].partition("```")[0]
+    program = program.replace("/srv/shared/lake", f"{lake[0]}/lake").replace(
+        "ibis.pyspark.connect(spark)", "ibis.duckdb.connect()"
+    )
+    program = re.sub("(?m)^(from pyspark|spark = ).*$", "", program)
+    exec(program, {})
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == sum(key in {0, 2} for key, *_ in found_here(lake))
+    assert all("evil.example" in line or "198.51.100.9" in line for line in told)
+
+
 @pytest.mark.deep
 @pytest.mark.filterwarnings("ignore")  # Spark's and its bridge's own
 def test_spark_finds_what_duckdb_finds(lake: tuple[Path, list[str]], tmp_path: Path) -> None:
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java (Debian: openjdk-17-jre-headless)")
     if importlib.util.find_spec("pyspark") is None:
-        pytest.skip("PySpark is not installed: uv sync --all-groups, or make test-engines")
+        pytest.skip("PySpark is not installed; `make test-engines` does that")
     from pyspark.sql import SparkSession
 
     session = (
