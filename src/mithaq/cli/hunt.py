@@ -57,7 +57,7 @@ def _hunt_here(session: Session, wait_s: int) -> bool:
             detector.learn(session.now())
             busy = detector.read(session.now())
             detector.hunts.step(session.now())
-            if not busy and not detector.hunts.is_busy():
+            if not busy and not detector.is_busy():
                 break
             time.sleep(0 if busy else _POLL_S)
     finally:

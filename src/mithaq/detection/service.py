@@ -1,6 +1,6 @@
 """The use cases of detection: list and explain hits, decide about them, ask for a hunt."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from mithaq.detection.settings import MAX_REASON_CHARS
 from mithaq.detection.store import Decision
 from mithaq.intelligence.model import NewObject, StoredObject
 from mithaq.intelligence.service import Holdings
+from mithaq.intelligence.techniques import techniques
 from mithaq.kernel import journal
 from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.ids import NationId
@@ -27,18 +28,26 @@ _PAGE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class HitPage:
-    """One page of hits, newest first; `next` continues it, None at the end."""
+    """One page of hits, newest first; `next` continues it, None at the end.
+
+    `techniques`: of ATT&CK, by the row of the object that matched.
+    """
 
     hits: tuple[Hit, ...]
     next: int | None
+    techniques: Mapping[int, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Everything behind a hit: the event's line is in it, the object that matched stands beside it."""
+    """Everything behind a hit: the event's line is in it, the object that matched stands beside it.
+
+    `techniques`: those of ATT&CK that the object speaks of, or the holdings relate it to.
+    """
 
     hit: Hit
     seen: StoredObject | None
+    techniques: tuple[str, ...] = ()
 
 
 class Detection:
@@ -62,7 +71,8 @@ class Detection:
         """Return one page of a lane's hits, newest first; `after` is the page's `next` before."""
         found = store.list_hits(conn, lane=lane, state=state, indicator_id=indicator_id, after=after, limit=limit + 1)
         shown = tuple(found[:limit])
-        return HitPage(shown, shown[-1].row if len(found) > limit else None)
+        techniques = self._techniques(conn, sorted({hit.object_row for hit in shown}))
+        return HitPage(shown, shown[-1].row if len(found) > limit else None, techniques)
 
     def counts(self, conn: Connection, lane: Lane = ACTUAL) -> store.HitCounts:
         """Count a lane's hits by what was decided about them."""
@@ -78,7 +88,9 @@ class Detection:
         if hit is None:
             raise UnknownHit("there is no such hit", subject=hit_id[:80])
         rows = self._holdings.rows(conn, [hit.object_row])
-        return Explanation(hit, rows[0] if rows else None)
+        if not rows:
+            return Explanation(hit, None)
+        return Explanation(hit, rows[0], techniques(conn, rows)[hit.object_row])
 
     def confirm(self, hit_id: str, by: str, at: datetime) -> str:
         """Confirm a hit: its sighting goes into the holdings and back to the originator; return the sighting's id.
@@ -139,6 +151,12 @@ class Detection:
             unread = journal.entries(connection, read_up_to, limit=1, kinds=frozenset({HUNT_ASKED}))
             return bool(unread) or bool(store.pending_hunts(connection, limit=1))
 
+    def _techniques(self, conn: Connection, rows: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        found: dict[int, tuple[str, ...]] = {}
+        for start in range(0, len(rows), _PAGE):
+            found |= techniques(conn, self._holdings.rows(conn, rows[start : start + _PAGE]))
+        return found
+
     def _opinion(self, tx: Transaction, explained: Explanation, reason: str, at: datetime) -> list[NewObject]:
         hit, seen = explained.hit, explained.seen
         if seen is None or hit.origin.is_own:
@@ -179,5 +197,5 @@ def _check_reason(hit: Hit, why: Dismissal, reason: str) -> None:
     if not reason:
         raise UnusableReason("say why it is a false positive: the originator decides by it")
     written = refang_value(reason).casefold()
-    if any(value.casefold() in written for value in (hit.sight.seen.value, hit.sight.matched.value)):
+    if any(value.casefold() in written for value in hit.sight.values):
         raise UnusableReason("leave the value out of the reason: the reason stays when the indicator is deleted")
