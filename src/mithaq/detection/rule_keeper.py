@@ -4,24 +4,20 @@ Compiling is Hyperscan's, which lets other threads go on meanwhile. What was put
 knows that the rule is live.
 """
 
+from __future__ import annotations
+
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from mithaq.detection.rule_store import Facts
-from mithaq.detection.sigma.engine import SigmaEngine
-from mithaq.detection.sigma.errors import TooManyRules
-from mithaq.detection.sigma.kinds import kinds_of
-from mithaq.detection.sigma.model import fields_of
-from mithaq.detection.sigma.tier import GATES
+from mithaq.detection.held_rules import Change, Outcome
 from mithaq.kernel.lane import Lane
-from mithaq.kernel.reason import Reason
-from mithaq.standards.sigma import LogSource, SigmaRule, read_rules
+
+if TYPE_CHECKING:
+    from mithaq.detection.sigma.engine import SigmaEngine
 
 _log = logging.getLogger(__name__)
 AT_ONCE: Final = 64
@@ -29,44 +25,6 @@ AT_ONCE: Final = 64
 
 MERGE_FROM: Final = 100
 """So many rules beside the large index are worth making it anew."""
-
-_ANYTHING: Final = LogSource()
-_NO_SOURCE: Final = Reason(
-    "sigma-no-logsource",
-    "it names no log source: every event of every sensor would be asked",
-    remedy="name a product or a category under logsource",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class HeldRule:
-    """One version of an indicator that is a Sigma rule; `text` may hold a correlation and its rules."""
-
-    row: int
-    indicator_id: str
-    lane: Lane
-    modified: datetime
-    text: bytes
-    valid_from: datetime | None
-    valid_until: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What is to stand under an indicator's id: this version, or nothing any more."""
-
-    lane: Lane
-    indicator_id: str
-    held: HeldRule | None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a change: it is in force, or the rule cannot be followed."""
-
-    change: Change
-    facts: Facts = field(default_factory=Facts)
-    problem: Reason | None = None
 
 
 class RuleKeeper:
@@ -136,6 +94,8 @@ class RuleKeeper:
 
     def _run(self) -> None:
         try:
+            from mithaq.detection.rule_engines import put  # in this thread, since it takes most of a second
+
             while (work := self._next()) is not None:
                 if isinstance(work, Lane):
                     self._merge(work)
@@ -175,45 +135,3 @@ class RuleKeeper:
             self._engine_of(lane).merge()
         except OSError as error:  # a full disk: matching goes on, and the next process compiles anew
             _log.warning("the index of Sigma rules cannot be kept: %s", error)
-
-
-def put(engine: SigmaEngine, changes: Sequence[Change]) -> list[Outcome]:
-    """Let these changes stand in an engine; return what became of each, the last change of an indicator counting."""
-    last = {change.indicator_id: change for change in changes}
-    wanted = {key: change.held.text for key, change in last.items() if change.held is not None}
-    for key in last.keys() - wanted.keys():
-        engine.drop(key)
-    try:
-        refused = dict(engine.put_all(wanted.items()))
-    except TooManyRules as error:
-        problems = dict.fromkeys(wanted, Reason(error.code, error.message, dict(error.params)))
-    else:
-        problems = {key: Reason(error.code, error.message, dict(error.params)) for key, error in refused.items()}
-    problems |= sourceless(engine, wanted)
-    for key in problems:
-        engine.drop(key)
-    return [outcome_of(engine, change, problems.get(change.indicator_id)) for change in changes]
-
-
-def outcome_of(engine: SigmaEngine, change: Change, problem: Reason | None) -> Outcome:
-    """Return what became of a change, with what its rule says of itself where it is in force."""
-    unit = engine.unit(change.indicator_id)
-    if change.held is None:
-        return Outcome(change)
-    rules = [each for each in read_rules(change.held.text) if isinstance(each, SigmaRule)]
-    title, level = (rules[-1].title, rules[-1].level) if rules else ("", "")
-    if unit is None:
-        return Outcome(change, Facts(title, level), problem)
-    fields = dict.fromkeys(name for each in unit.detections for name in fields_of(each) if name not in GATES)
-    kinds = sorted(kinds_of(unit))
-    return Outcome(change, Facts(title, level, tuple(kinds), tuple(fields), bool(unit.correlations)), problem)
-
-
-def sourceless(engine: SigmaEngine, keys: Iterable[str]) -> dict[str, Reason]:
-    """Return which of these units have a rule that names no log source, with the reason not to follow it."""
-    units = ((key, engine.unit(key)) for key in keys)
-    return {
-        key: _NO_SOURCE
-        for key, unit in units
-        if unit is not None and any(each.route == _ANYTHING for each in unit.detections)
-    }

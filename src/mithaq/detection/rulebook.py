@@ -12,50 +12,40 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
 from mithaq.detection import rule_store
-from mithaq.detection.model import Indicator, Match, RuleSight
-from mithaq.detection.rule_keeper import MERGE_FROM, Change, HeldRule, Outcome, RuleKeeper, outcome_of, sourceless
+from mithaq.detection.held_rules import SIGMA, Change, HeldRule, Outcome, index_folder, rule_of
+from mithaq.detection.model import Match, RuleSight
+from mithaq.detection.rule_keeper import MERGE_FROM, RuleKeeper
 from mithaq.detection.rule_store import Facts, RuleStatus
-from mithaq.detection.sigma.engine import Matched, SigmaEngine
-from mithaq.detection.sigma.kinds import Asked, Concern
-from mithaq.detection.sigma.tier import GATES
+from mithaq.detection.sigma.kinds import Concern
 from mithaq.intelligence import watching
-from mithaq.intelligence.model import StoredObject
 from mithaq.intelligence.service import Holdings
-from mithaq.kernel.database import EPOCH, Transaction
+from mithaq.kernel.database import Transaction
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.reason import Reason
 from mithaq.standards.sigma import SigmaRule, read_rules
 from mithaq.telemetry.blocks import Block
+from mithaq.telemetry.model import Event
 
-SIGMA: Final = "sigma"
-"""STIX 2.1 §10.19, pattern-type-ov."""
+if TYPE_CHECKING:
+    from mithaq.detection.rule_engines import Found
+    from mithaq.detection.sigma.engine import SigmaEngine
 
-MAX_ANSWERS: Final = 20
 _MAX_REMEMBERED: Final = 20_000
 _LOADED_AT_ONCE: Final = 500
 
 _Key = tuple[Lane, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An event of a block that makes a rule true, and with which of its fields."""
-
-    asked: Asked
-    matched: Matched
-    answers: tuple[tuple[str, str], ...]
-
-
 @dataclass(slots=True)
 class _LaneRules:
-    """One lane's engine, and what its rules say of themselves, by indicator."""
+    """One lane's rules: the engine, made when the first is put, and what they say of themselves, by indicator."""
 
-    engine: SigmaEngine
+    engine: SigmaEngine | None = None
     facts: dict[str, Facts] = field(default_factory=dict)
     concern: Concern = field(default_factory=lambda: Concern(()))
 
@@ -89,21 +79,21 @@ class Rulebook:
         self._standing: dict[_Key, int | None] = {}
         self._unsaved: dict[str, _Unsaved] = {}
         self._told: dict[_Key, RuleStatus] = {}
-        self.keeper = RuleKeeper(lambda lane: self._lanes[lane].engine, self._wake)
+        self.keeper = RuleKeeper(self._engine_of, self._wake)
 
     def load(self, connection: Connection, at: datetime) -> list[Outcome]:
         """Follow every rule that is active now, compiled as the process before left it; return what became of each."""
         outcomes: list[Outcome] = []
         told = {(each.lane, each.indicator_id): each for each in rule_store.list_rules(connection)}
         for lane, rules in self._active(connection, at).items():
-            engine = self._lane(lane).engine
-            refused = engine.load((key, held.text) for key, held in rules.items())
-            problems = {key: Reason(error.code, error.message, dict(error.params)) for key, error in refused}
-            problems |= sourceless(engine, rules)
-            for key in problems:
-                engine.drop(key)
+            from mithaq.detection.rule_engines import load_rules, outcome_of
+
+            engine = self._engine_of(lane)
+            problems = load_rules(engine, {key: held.text for key, held in rules.items()})
             for key, held in rules.items():
-                outcomes.append(_known(told.get((lane, key)), engine, held, problems.get(key)))
+                change, problem = Change(lane, key, held), problems.get(key)
+                known = _as_told(told.get((lane, key)), change, problem)
+                outcomes.append(known or outcome_of(engine, change, problem))
             if engine.beside >= MERGE_FROM:
                 self.keeper.merge(lane)
         self._told = told
@@ -151,8 +141,10 @@ class Rulebook:
     def found(self, block: Block) -> list[Found]:
         """Return what a block makes true; the same lines, should they come again, are not asked twice."""
         rules = self._lanes.get(block.source.lane)
-        if rules is None or not rules.concern:
+        if rules is None or rules.engine is None or not rules.concern:
             return []
+        from mithaq.detection.rule_engines import found_in
+
         before = self._unsaved.get(block.source.name)
         if before is not None and before.place != block.place:
             before = None
@@ -182,6 +174,8 @@ class Rulebook:
 
     def prime(self, lane: Lane, indicator_ids: Sequence[str], blocks: Iterable[Block]) -> None:
         """Let correlations see the lines before, which the process before has matched, without telling of them."""
+        from mithaq.detection.sigma.engine import SigmaEngine
+
         rules = self._lanes[lane]
         texts = [(each, self._held[lane, each].text) for each in indicator_ids if (lane, each) in self._held]
         kinds = frozenset[str]().union(*(rules.facts[each].kinds for each, _ in texts))
@@ -190,7 +184,7 @@ class Rulebook:
         for block in blocks:
             for asked in concern.events(block):
                 before.match(asked.fields, block.text[slice(*asked.span)], asked.sources, asked.at)
-        rules.engine.adopt(before)
+        self._engine_of(lane).adopt(before)
 
     def correlating(self, outcomes: Iterable[Outcome]) -> dict[Lane, list[str]]:
         """Return which of the rules that came into force count events or put them together, by lane."""
@@ -236,8 +230,17 @@ class Rulebook:
 
     def _lane(self, lane: Lane) -> _LaneRules:
         if lane not in self._lanes:
-            self._lanes[lane] = _LaneRules(SigmaEngine(index_folder(self._data, lane)))
+            self._lanes[lane] = _LaneRules()
         return self._lanes[lane]
+
+    def _engine_of(self, lane: Lane) -> SigmaEngine:
+        """Return a lane's engine; the first call comes from `load` or from the keeper's thread."""
+        from mithaq.detection.sigma.engine import SigmaEngine
+
+        rules = self._lane(lane)
+        if rules.engine is None:
+            rules.engine = SigmaEngine(index_folder(self._data, lane))
+        return rules.engine
 
     def _wake(self) -> None:
         waker = self._holdings.db.waker
@@ -245,75 +248,19 @@ class Rulebook:
             waker.wake_own()
 
 
-def index_folder(data: Path, lane: Lane) -> Path:
-    """Return the folder in which a lane's compiled rules are kept."""
-    return data / "detection" / "sigma" / str(lane)
-
-
-def rule_of(stored: StoredObject, at: datetime) -> HeldRule | None:
-    """Return the rule to follow, or None for an object that does not stand, is revoked or over, or is no Sigma rule.
-
-    A protected version is for a partner: here its original is followed.
-    """
-    stix = stored.stix
-    over = stix.valid_until is not None and stix.valid_until <= at
-    if stix.pattern_type != SIGMA or stored.made_for is not None or not stored.stands or stix.revoked or over:
-        return None
-    return HeldRule(
-        row=stored.row,
-        indicator_id=stix.id,
-        lane=stored.lane,
-        modified=stix.modified or EPOCH,
-        text=stix.pattern.encode(),
-        valid_from=stix.valid_from,
-        valid_until=stix.valid_until,
-    )
-
-
-def found_in(engine: SigmaEngine, asked: Asked, text: bytes) -> list[Found]:
-    """Return what one event makes true, each indicator once: of a correlation and its rules, the correlation."""
-    raw = text[slice(*asked.span)]
-    matched = engine.match(asked.fields, raw, asked.sources, asked.at)
-    if not matched:
-        return []
-    last = {each.key: each for each in matched}
-    return [Found(asked, each, _answers(engine, each.key, asked, raw)) for each in last.values()]
-
-
-def _answers(engine: SigmaEngine, key: str, asked: Asked, raw: bytes) -> tuple[tuple[str, str], ...]:
-    """Return what answered the rule's questions; the channel and number of a Windows event come last."""
-    reasons = engine.reasons(key, asked.fields, raw, asked.sources)
-    return tuple(sorted(reasons, key=lambda reason: reason[0] in GATES))[:MAX_ANSWERS]
-
-
 def matches_of(block: Block, standing: Sequence[tuple[Found, HeldRule]], at: datetime) -> list[Match]:
     """Return the matches of rules that stand and are valid at this instant."""
-    valid = [(each, indicator) for each, rule in standing if (indicator := _indicator(rule)).is_valid(at)]
+    valid = [(each, rule) for each, rule in standing if rule.is_valid(at)]
     spans = sorted({each.asked.span for each, _ in valid})
     events = dict(zip(spans, block.events_at(spans), strict=True))
-    texts = {(rule.lane, rule.indicator_id): rule.text for _, rule in standing}
-    return [
-        Match(events[each.asked.span], sight_of(texts[indicator.lane, indicator.indicator_id], each), indicator)
-        for each, indicator in valid
-    ]
+    return [match_of(events[each.asked.span], each, rule) for each, rule in valid]
 
 
-def sight_of(text: bytes, found: Found) -> RuleSight:
-    """Return what a hit says of the rule that an event made true."""
-    title, level = _named(text).get(found.matched.rule, ("", ""))
-    return RuleSight(found.matched.rule, title, level, found.answers, found.matched.events)
-
-
-def _indicator(rule: HeldRule) -> Indicator:
-    return Indicator(
-        row=rule.row,
-        indicator_id=rule.indicator_id,
-        modified=rule.modified,
-        lane=rule.lane,
-        observables=(),
-        valid_from=rule.valid_from,
-        valid_until=rule.valid_until,
-    )
+def match_of(event: Event, found: Found, rule: HeldRule) -> Match:
+    """Return the match of a rule that an event makes true, with what a hit says of it."""
+    title, level = _named(rule.text).get(found.matched.rule, ("", ""))
+    sight = RuleSight(found.matched.rule, title, level, found.answers, found.matched.events)
+    return Match(event, sight, rule.indicator)
 
 
 @lru_cache(maxsize=1_000)
@@ -322,12 +269,11 @@ def _named(text: bytes) -> dict[str, tuple[str, str]]:
     return {rule.id: (rule.title, rule.level) for rule in rules}
 
 
-def _known(told: RuleStatus | None, engine: SigmaEngine, held: HeldRule, problem: Reason | None) -> Outcome:
-    """Return what is known of a rule that was loaded; what the table says of this version need not be worked out."""
-    change = Change(held.lane, held.indicator_id, held)
-    if told is not None and told.object_row == held.row and told.problem == problem:
-        return Outcome(change, told.facts, problem)
-    return outcome_of(engine, change, problem)
+def _as_told(told: RuleStatus | None, change: Change, problem: Reason | None) -> Outcome | None:
+    """Return what the table says of a rule that was loaded, where it is of this version and nothing has changed."""
+    if told is None or change.held is None or (told.object_row, told.problem) != (change.held.row, problem):
+        return None
+    return Outcome(change, told.facts, problem)
 
 
 def _is_told(told: RuleStatus | None, outcome: Outcome) -> bool:

@@ -17,6 +17,7 @@ class DetectionLimits:
     primed_bytes: int = 32 << 20
     hunts_at_once: int = 10_000
     load_rows: int = 2_000
+    hits_a_rule: int = 10_000
     hits_a_transaction: int = 500
     segments_a_hunt: int = 8
     segments_before_merge: int = 24

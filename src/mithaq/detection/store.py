@@ -200,6 +200,22 @@ def answer_hunts_for(tx: Transaction, object_rows: Sequence[int]) -> None:
     _forget_answers(tx)
 
 
+def save_progress(tx: Transaction, numbers: Sequence[int], done: int, parts: int) -> None:
+    """Remember in how many parts the lake is read for these hunts, and how many are."""
+    for start in range(0, len(numbers), _PART):
+        here = hunts.c.row.in_(numbers[start : start + _PART])
+        tx.execute(hunts.update().where(here).values(parts=parts, parts_done=done))
+
+
+def hunts_under_way(connection: Connection) -> tuple[int, int, int]:
+    """Return how many hunts have no answer, and of the one that is least far its parts that are read, and all."""
+    waiting = hunts.c.done_at.is_(None)
+    count = connection.scalar(select(func.count()).where(waiting)) or 0
+    query = select(hunts.c.parts_done, hunts.c.parts).where(waiting, hunts.c.parts > 0)
+    row = connection.execute(query.order_by(hunts.c.parts - hunts.c.parts_done).limit(1)).one_or_none()
+    return (count, 0, 0) if row is None else (count, row.parts_done, row.parts)
+
+
 def finish_hunts(tx: Transaction, numbers: Sequence[int]) -> None:
     """Remember that these hunts were answered."""
     for start in range(0, len(numbers), _PART):

@@ -171,3 +171,55 @@ def test_lines_that_could_not_be_saved_count_once(bench: Bench, at: datetime, mo
     bench.push(at_second(2))
     bench.settle()
     assert len(bench.hits()) == 1
+
+
+def sealed(bench: Bench) -> None:
+    """Let what has come become Parquet."""
+    bench.at += timedelta(days=1)
+    bench.detector.hunts.step(bench.at)
+    bench.settle()
+
+
+@pytest.mark.parametrize("seal", [False, True], ids=["unsealed", "sealed"])
+def test_a_new_rule_is_hunted_through_what_was_seen_before_it(bench: Bench, at: datetime, seal: bool) -> None:
+    bench.source("drill", EXERCISE)
+    for source in ("zeek", "drill"):
+        bench.push(started("\\mimi.exe"), started("\\other.exe"), source=source)
+    bench.settle()
+    if seal:
+        sealed(bench)
+    bench.store(sigma(MIMI, at))
+    bench.settle()
+    (hit,) = bench.hits()
+    assert (hit.retro, hit.lane, hit.kind, hit.event_at.second) == (True, ACTUAL, "windows.sysmon", 0)
+    assert dict(sight_of(hit).answers)["Image"] == "\\mimi.exe"
+    bench.push(started("\\mimi.exe", number=2))
+    bench.settle()
+    assert [each.retro for each in bench.hits()] == [True, False]
+
+
+def test_an_event_found_live_and_in_retrospect_is_one_hit(bench: Bench, at: datetime) -> None:
+    new = sigma(MIMI, at)
+    bench.store(new)
+    bench.settle()
+    bench.push(started("\\mimi.exe"))
+    bench.settle()
+    sealed(bench)
+    bench.store(new)
+    bench.settle()
+    assert bench.hunts_run > 0
+    assert [hit.retro for hit in bench.hits()] == [False]
+
+
+@pytest.mark.parametrize("seal", [False, True], ids=["unsealed", "sealed"])
+def test_a_correlation_is_told_its_past_in_the_order_of_events(bench: Bench, at: datetime, seal: bool) -> None:
+    for second in range(4):
+        bench.push(at_second(second))
+        bench.settle()
+        if seal:
+            sealed(bench)
+    bench.store(sigma(ONE + b"---\n" + THREE, bench.at))
+    bench.settle()
+    (hit,) = bench.hits()
+    assert b"12:00:02" in hit.raw
+    assert sight_of(hit).events == 3
