@@ -42,6 +42,24 @@ def run(session: Session, indicators: tuple[str, ...], lane: str, wait_s: int) -
     return 0 if answered else EXIT_FAILED
 
 
+@hunt.command()
+@click.pass_obj
+def status(session: Session) -> None:
+    """Show how many hunts have no answer yet; of one that reads the lake line by line, how many segments are read."""
+    node = session.node()
+    with node.db.read() as connection:
+        found = node.detection.hunts_under_way(connection)
+    session.emit(
+        {"hunts": found.hunts, "segments_read": found.parts_done, "segments": found.parts},
+        lambda: session.words.gettext(
+            "%(hunts)s hunts wait for an answer; %(done)s of %(parts)s segments are read",
+            hunts=found.hunts,
+            done=found.parts_done,
+            parts=found.parts,
+        ),
+    )
+
+
 def _hunt_here(session: Session, wait_s: int) -> bool:
     """Hunt in this process, unless a node runs."""
     node = session.node()

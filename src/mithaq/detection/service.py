@@ -9,12 +9,16 @@ from sqlalchemy import Connection
 from mithaq.detection import store
 from mithaq.detection.errors import HitDecided, UnknownHit, UnusableReason
 from mithaq.detection.feedback import opinion_of, sighting_of
+from mithaq.detection.held_rules import SIGMA
+from mithaq.detection.missing_fields import MissingField, missing_fields
 from mithaq.detection.model import HUNT_ASKED, READER, Dismissal, Hit, HitState
+from mithaq.detection.rule_store import RuleStatus, list_rules
 from mithaq.detection.settings import MAX_REASON_CHARS
 from mithaq.detection.store import Decision
 from mithaq.intelligence.model import NewObject, StoredObject
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.techniques import techniques
+from mithaq.intelligence.watching import every_rule
 from mithaq.kernel import journal
 from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.ids import NationId
@@ -36,6 +40,15 @@ class HitPage:
     hits: tuple[Hit, ...]
     next: int | None
     techniques: Mapping[int, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """Hunts that have no answer yet; `parts_done` of `parts` segments are read for the one that is least far."""
+
+    hunts: int
+    parts_done: int
+    parts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +157,18 @@ class Detection:
                 tx.append(HUNT_ASKED, subject=f"hunt:{len(rows)}", lane=lane, actor=by, detail=detail)
         return len(rows)
 
+    def sigma_rules(self, conn: Connection, lane: Lane = ACTUAL) -> list[RuleStatus]:
+        """Return the Sigma rules of a lane as the detector has them, those that it cannot follow too."""
+        return list_rules(conn, lane)
+
+    def missing_fields(self, conn: Connection) -> dict[str, tuple[MissingField, ...]]:
+        """Return for each source the fields that Sigma rules for its events ask and these do not have."""
+        return missing_fields(conn)
+
+    def hunts_under_way(self, conn: Connection) -> UnderWay:
+        """Return how many hunts have no answer yet, and how far the one is that is least far."""
+        return UnderWay(*store.hunts_under_way(conn))
+
     def is_hunting(self) -> bool:
         """Tell whether any hunt that was asked for has no answer yet."""
         with self._db.read() as connection:
@@ -185,7 +210,7 @@ class Detection:
         while page:
             rows.extend(stored.row for stored in page)
             page = self._holdings.active_indicators(connection, at, page[-1].row, _PAGE)
-        return rows
+        return rows + every_rule(connection, SIGMA, at)
 
 
 def _check_reason(hit: Hit, why: Dismissal, reason: str) -> None:

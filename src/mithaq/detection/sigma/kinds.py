@@ -183,6 +183,11 @@ def _is_category(source: LogSource) -> bool:
     return not source.service and any(source.category in categories for categories in _CATEGORIES.values())
 
 
+def is_among(kind: str, kinds: Collection[str]) -> bool:
+    """Tell whether a kind of event is one of these, or begins as one of them does that ends in a dot."""
+    return kind in kinds or f"{kind.partition('.')[0]}." in kinds
+
+
 class Concern:
     """Which lines of a block rules can be asked of, by the kinds of events that they ask."""
 
@@ -200,7 +205,7 @@ class Concern:
 
     def is_asked(self, kind: str) -> bool:
         """Tell whether rules are asked of events of this kind."""
-        return kind in self.kinds or f"{kind.partition('.')[0]}." in self.kinds
+        return is_among(kind, self.kinds)
 
     def events(self, block: Block) -> Iterator[Asked]:
         """Yield the events of a block that rules are asked of, in their order."""
