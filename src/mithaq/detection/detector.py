@@ -121,7 +121,7 @@ class Detector:
         return self.hunts.is_busy() or self._rules.keeper.is_busy()
 
     def rules_settled(self, timeout_s: float) -> bool:
-        """Wait until every rule that was learnt is compiled; False where that takes longer."""
+        """Wait until every rule that was learnt is compiled and the index is made; False where that takes longer."""
         return self._rules.keeper.wait(timeout_s)
 
     def close(self) -> None:

@@ -41,6 +41,7 @@ class RuleKeeper:
         self._merging: dict[Lane, None] = {}
         self._done: list[Outcome] = []
         self._working = False
+        self._making = False
         self._stopping = False
         self._failure: Exception | None = None
         self._thread: threading.Thread | None = None
@@ -76,9 +77,12 @@ class RuleKeeper:
             return self._failure is not None or bool(self._waiting or self._done) or self._working
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until every change is in force; False where it takes longer."""
+        """Wait until every change is in force and every index is made; False where it takes longer."""
         with self._changed:
-            return self._changed.wait_for(lambda: not (self._waiting or self._working), timeout_s)
+            return self._changed.wait_for(self._is_idle, timeout_s)
+
+    def _is_idle(self) -> bool:
+        return not (self._waiting or self._working or self._merging or self._making)
 
     def close(self) -> None:
         """Begin nothing more; an index that is being made is left unfinished when the process ends."""
@@ -103,7 +107,7 @@ class RuleKeeper:
                     self._tell([each for lane, part in work for each in put(self._engine_of(lane), part)])
         except Exception as error:  # noqa: BLE001 - the boundary of the thread: the detector ends with it
             with self._changed:
-                self._failure, self._working = error, False
+                self._failure, self._working, self._making = error, False, False
                 self._changed.notify_all()
             self._news()
 
@@ -115,6 +119,7 @@ class RuleKeeper:
             if not self._waiting:
                 lane = next(iter(self._merging))
                 del self._merging[lane]
+                self._making = True
                 return lane
             self._working = True
             part = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
@@ -135,3 +140,6 @@ class RuleKeeper:
             self._engine_of(lane).merge()
         except OSError as error:  # a full disk: matching goes on, and the next process compiles anew
             _log.warning("the index of Sigma rules cannot be kept: %s", error)
+        with self._changed:
+            self._making = False
+            self._changed.notify_all()

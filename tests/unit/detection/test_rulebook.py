@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from mithaq.detection import rule_store
+from mithaq.detection.held_rules import index_folder
 from mithaq.detection.model import Hit, RuleSight
-from mithaq.intelligence.model import NewObject
+from mithaq.intelligence.model import HeldWord, NewObject
 from mithaq.kernel.database import Database, DatabaseFailed
 from mithaq.kernel.lane import ACTUAL, Lane
 from tests.unit.detection.sigma.rules import correlation, rule_id, selection
@@ -223,3 +225,28 @@ def test_a_correlation_is_told_its_past_in_the_order_of_events(bench: Bench, at:
     (hit,) = bench.hits()
     assert b"12:00:02" in hit.raw
     assert sight_of(hit).events == 3
+
+
+def test_an_erased_rule_is_followed_no_more_and_nothing_of_it_is_kept(bench: Bench, at: datetime) -> None:
+    given = sigma(MIMI, at)
+    word = replace(given.provenance, release_id="release--1")
+    new = NewObject(given.body, given.stix, given.lane, word)
+    bench.store(new)
+    bench.settle()
+    bench.push(started("\\mimi.exe", number=1))
+    bench.settle()
+    with bench.db.write(at) as tx:
+        (held,) = bench.holdings.get(tx.connection, new.stix.id, ACTUAL)
+        bench.holdings.erase(tx, [HeldWord(held.row, PARTNER, "release--1")])
+    bench.settle()
+    bench.push(started("\\mimi.exe", number=2))
+    bench.settle()
+    (hit,) = bench.hits()
+    assert (sight_of(hit).title, sight_of(hit).answers, hit.raw) == ("[erased]", (), b"")
+    with bench.db.read() as connection:
+        assert rule_store.list_rules(connection) == []
+    assert bench.detector.rules_settled(60)
+    folder = index_folder(bench.data, ACTUAL)
+    kept = [path.read_bytes() for path in folder.iterdir()]
+    assert kept
+    assert not any(b"mimi" in each for each in kept)

@@ -139,7 +139,7 @@ class Bench:
             self.detector.hunts.step(self.at)
             if not busy and not self.detector.is_busy():
                 return
-            self.detector.rules_settled(30)
+            self.detector.rules_settled(60)
 
     def hits(self, lane: Lane | None = None) -> Sequence[Hit]:
         """Return all hits, oldest first."""
