@@ -52,7 +52,7 @@ def status(session: Session) -> None:
     session.emit(
         {"hunts": found.hunts, "segments_read": found.parts_done, "segments": found.parts},
         lambda: session.words.gettext(
-            "%(hunts)s hunts wait for an answer; %(done)s of %(parts)s segments are read",
+            "hunts without an answer: %(hunts)s; segments read: %(done)s of %(parts)s",
             hunts=found.hunts,
             done=found.parts_done,
             parts=found.parts,
