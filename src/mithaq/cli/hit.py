@@ -5,12 +5,12 @@ from typing import Any
 import click
 
 from mithaq.cli.session import Session
-from mithaq.detection.model import Dismissal, Hit, HitState
+from mithaq.detection.model import Dismissal, Hit, HitState, RuleSight, Sight
 from mithaq.detection.service import Explanation
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import Lane
 
-_COLUMNS = ("hit", "event_at", "source", "seen", "indicator", "nation", "agreement", "retro", "state")
+_COLUMNS = ("hit", "event_at", "source", "seen", "indicator", "techniques", "nation", "agreement", "retro", "state")
 
 
 @click.group()
@@ -37,7 +37,8 @@ def list_(session: Session, lane: str, state: str | None, indicator: str | None,
             state=HitState(state) if state else None,
             indicator_id=indicator,
         )
-    session.emit_rows([_summary(each) for each in page.hits], _COLUMNS)
+    rows = [_summary(each, page.techniques.get(each.object_row, ())) for each in page.hits]
+    session.emit_rows(rows, _COLUMNS)
 
 
 @hit.command()
@@ -79,7 +80,7 @@ def dismiss(session: Session, hit_id: str, why: str, reason: str) -> None:
         session.emit({"hit": hit_id, "as": why, "opinion": opinion or None}, lambda: opinion)
 
 
-def _summary(each: Hit) -> dict[str, Any]:
+def _summary(each: Hit, techniques: tuple[str, ...]) -> dict[str, Any]:
     return {
         "row": each.row,
         "hit": each.hit_id,
@@ -87,10 +88,9 @@ def _summary(each: Hit) -> dict[str, Any]:
         "matched_at": rfc3339(each.matched_at),
         "source": each.source,
         "kind": each.kind,
-        "field": each.sight.field,
-        "seen": str(each.sight.seen),
-        "matched": str(each.sight.matched),
+        **_sight(each.sight),
         "indicator": each.indicator_id,
+        "techniques": list(techniques),
         "nation": each.origin.nation,
         "agreement": each.origin.agreement_id,
         "agreement_version": each.origin.agreement_version,
@@ -104,8 +104,21 @@ def _summary(each: Hit) -> dict[str, Any]:
     }
 
 
+def _sight(sight: Sight | RuleSight) -> dict[str, Any]:
+    if isinstance(sight, Sight):
+        return {"field": sight.field, "seen": str(sight.seen), "matched": str(sight.matched), "rule": None}
+    rule = {
+        "id": sight.rule_id,
+        "title": sight.title,
+        "level": sight.level or None,
+        "answers": [{"field": name or None, "value": value} for name, value in sight.answers],
+        "events": sight.events,
+    }
+    return {"field": None, "seen": sight.title, "matched": None, "rule": rule}
+
+
 def _explanation(explained: Explanation) -> dict[str, Any]:
-    summary = _summary(explained.hit)
+    summary = _summary(explained.hit, explained.techniques)
     summary["event"] = explained.hit.raw.decode("utf-8", "replace")
     seen = explained.seen
     if seen is not None:

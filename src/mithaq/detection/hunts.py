@@ -55,6 +55,13 @@ class Hunts:
         if left and self._due_at is None:
             self._due_at = at + timedelta(seconds=self._limits.hunt_linger_s)
 
+    def rules_live(self, followed: Sequence[int], refused: Sequence[int], at: datetime) -> None:
+        """Leave the hunts for rules that are live to the hunter, which reads lines; what is refused is answered."""
+        is_past = self._tape.unsealed_bytes > 0 or self._tape.has_sealed()
+        self._answered += refused if is_past else [*refused, *followed]
+        if followed and is_past and self._due_at is None:
+            self._due_at = at + timedelta(seconds=self._limits.hunt_linger_s)
+
     def step(self, at: datetime) -> None:
         """Write down what was answered; start the hunter if it is time, or see how it ended."""
         if self._answered:  # written here and not when asked, so that no event waits for it

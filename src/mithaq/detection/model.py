@@ -11,6 +11,7 @@ from mithaq.kernel.lane import Lane
 from mithaq.standards.observable import Observable
 from mithaq.telemetry.model import Event
 
+_TELLING_CHARS = 6
 READER = "detection.matcher"
 """The name under which the detector keeps its place in the journal."""
 
@@ -81,13 +82,48 @@ class Sight:
     seen: Observable
     matched: Observable
 
+    @property
+    def shown(self) -> str:
+        """Return what a list says of it."""
+        return self.seen.value
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Return what no word about the hit may quote."""
+        return (self.seen.value, self.matched.value)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSight:
+    """The rule that an event made true, and what of the event did: fields and their values.
+
+    A field without a name stands for the whole line, in which a keyword was found. `events`: of a correlation, how
+    many events made it true; this one completed them.
+    """
+
+    rule_id: str
+    title: str
+    level: str
+    answers: tuple[tuple[str, str], ...]
+    events: int = 1
+
+    @property
+    def shown(self) -> str:
+        """Return what a list says of it."""
+        return self.title
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Return what no word about the hit may quote; a short one, such as a number, says nothing by itself."""
+        return tuple(value for _, value in self.answers if len(value) >= _TELLING_CHARS)
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An indicator that an event satisfies, with the first field that does."""
+    """An indicator that an event satisfies, and what of the event does: the first observable, or a rule's answers."""
 
     event: Event
-    sight: Sight
+    sight: Sight | RuleSight
     indicator: Indicator
 
 
@@ -106,7 +142,7 @@ class Hit:
     source: str
     kind: str
     raw: bytes
-    sight: Sight
+    sight: Sight | RuleSight
     indicator_id: str
     object_row: int
     origin: Origin

@@ -1,6 +1,6 @@
 """The use cases of detection: list and explain hits, decide about them, ask for a hunt."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,11 +9,16 @@ from sqlalchemy import Connection
 from mithaq.detection import store
 from mithaq.detection.errors import HitDecided, UnknownHit, UnusableReason
 from mithaq.detection.feedback import opinion_of, sighting_of
+from mithaq.detection.held_rules import SIGMA
+from mithaq.detection.missing_fields import MissingField, missing_fields
 from mithaq.detection.model import HUNT_ASKED, READER, Dismissal, Hit, HitState
+from mithaq.detection.rule_store import RuleStatus, list_rules
 from mithaq.detection.settings import MAX_REASON_CHARS
 from mithaq.detection.store import Decision
 from mithaq.intelligence.model import NewObject, StoredObject
 from mithaq.intelligence.service import Holdings
+from mithaq.intelligence.techniques import techniques
+from mithaq.intelligence.watching import every_rule
 from mithaq.kernel import journal
 from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.ids import NationId
@@ -27,18 +32,35 @@ _PAGE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class HitPage:
-    """One page of hits, newest first; `next` continues it, None at the end."""
+    """One page of hits, newest first; `next` continues it, None at the end.
+
+    `techniques`: of ATT&CK, by the row of the object that matched.
+    """
 
     hits: tuple[Hit, ...]
     next: int | None
+    techniques: Mapping[int, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """Hunts that have no answer yet; `parts_done` of `parts` segments are read for the one that is least far."""
+
+    hunts: int
+    parts_done: int
+    parts: int
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Everything behind a hit: the event's line is in it, the object that matched stands beside it."""
+    """Everything behind a hit: the event's line is in it, the object that matched stands beside it.
+
+    `techniques`: those of ATT&CK that the object speaks of, or the holdings relate it to.
+    """
 
     hit: Hit
     seen: StoredObject | None
+    techniques: tuple[str, ...] = ()
 
 
 class Detection:
@@ -62,7 +84,8 @@ class Detection:
         """Return one page of a lane's hits, newest first; `after` is the page's `next` before."""
         found = store.list_hits(conn, lane=lane, state=state, indicator_id=indicator_id, after=after, limit=limit + 1)
         shown = tuple(found[:limit])
-        return HitPage(shown, shown[-1].row if len(found) > limit else None)
+        techniques = self._techniques(conn, sorted({hit.object_row for hit in shown}))
+        return HitPage(shown, shown[-1].row if len(found) > limit else None, techniques)
 
     def counts(self, conn: Connection, lane: Lane = ACTUAL) -> store.HitCounts:
         """Count a lane's hits by what was decided about them."""
@@ -78,7 +101,9 @@ class Detection:
         if hit is None:
             raise UnknownHit("there is no such hit", subject=hit_id[:80])
         rows = self._holdings.rows(conn, [hit.object_row])
-        return Explanation(hit, rows[0] if rows else None)
+        if not rows:
+            return Explanation(hit, None)
+        return Explanation(hit, rows[0], techniques(conn, rows)[hit.object_row])
 
     def confirm(self, hit_id: str, by: str, at: datetime) -> str:
         """Confirm a hit: its sighting goes into the holdings and back to the originator; return the sighting's id.
@@ -132,12 +157,30 @@ class Detection:
                 tx.append(HUNT_ASKED, subject=f"hunt:{len(rows)}", lane=lane, actor=by, detail=detail)
         return len(rows)
 
+    def sigma_rules(self, conn: Connection, lane: Lane = ACTUAL) -> list[RuleStatus]:
+        """Return the Sigma rules of a lane as the detector has them, those that it cannot follow too."""
+        return list_rules(conn, lane)
+
+    def missing_fields(self, conn: Connection) -> dict[str, tuple[MissingField, ...]]:
+        """Return for each source the fields that Sigma rules for its events ask and these do not have."""
+        return missing_fields(conn)
+
+    def hunts_under_way(self, conn: Connection) -> UnderWay:
+        """Return how many hunts have no answer yet, and how far the one is that is least far."""
+        return UnderWay(*store.hunts_under_way(conn))
+
     def is_hunting(self) -> bool:
         """Tell whether any hunt that was asked for has no answer yet."""
         with self._db.read() as connection:
             read_up_to = journal.last_seq(connection) - journal.lag(connection, READER)
             unread = journal.entries(connection, read_up_to, limit=1, kinds=frozenset({HUNT_ASKED}))
             return bool(unread) or bool(store.pending_hunts(connection, limit=1))
+
+    def _techniques(self, conn: Connection, rows: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        found: dict[int, tuple[str, ...]] = {}
+        for start in range(0, len(rows), _PAGE):
+            found |= techniques(conn, self._holdings.rows(conn, rows[start : start + _PAGE]))
+        return found
 
     def _opinion(self, tx: Transaction, explained: Explanation, reason: str, at: datetime) -> list[NewObject]:
         hit, seen = explained.hit, explained.seen
@@ -167,7 +210,7 @@ class Detection:
         while page:
             rows.extend(stored.row for stored in page)
             page = self._holdings.active_indicators(connection, at, page[-1].row, _PAGE)
-        return rows
+        return rows + every_rule(connection, SIGMA, at)
 
 
 def _check_reason(hit: Hit, why: Dismissal, reason: str) -> None:
@@ -179,5 +222,5 @@ def _check_reason(hit: Hit, why: Dismissal, reason: str) -> None:
     if not reason:
         raise UnusableReason("say why it is a false positive: the originator decides by it")
     written = refang_value(reason).casefold()
-    if any(value.casefold() in written for value in (hit.sight.seen.value, hit.sight.matched.value)):
+    if any(value.casefold() in written for value in hit.sight.values):
         raise UnusableReason("leave the value out of the reason: the reason stays when the indicator is deleted")

@@ -14,8 +14,10 @@ class DetectionLimits:
     hunt_linger_s: float = 0.5
     hunt_here_bytes: int = 8 << 20
     hunter_retry_s: float = 10.0
+    primed_bytes: int = 32 << 20
     hunts_at_once: int = 10_000
     load_rows: int = 2_000
+    hits_a_rule: int = 10_000
     hits_a_transaction: int = 500
     segments_a_hunt: int = 32
     segments_before_merge: int = 24

@@ -19,8 +19,8 @@ from sqlalchemy import (
     select,
 )
 
-from mithaq.detection.model import Dismissal, Hit, HitState, Origin, Sight
-from mithaq.kernel.database import Timestamp, Transaction, insert_ignore, metadata, row_id
+from mithaq.detection.model import Dismissal, Hit, HitState, Origin, RuleSight, Sight
+from mithaq.kernel.database import Json, Timestamp, Transaction, insert_ignore, metadata, row_id
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.standards.observable import Observable
@@ -56,6 +56,8 @@ hits = Table(
     Column("dismissed_as", Text, nullable=False, server_default=""),
     Column("reason", Text, nullable=False, server_default=""),
     Column("opinion_id", Text, nullable=False, server_default=""),
+    # Of a hit on a rule, what made it true; the columns of observables are empty then.
+    Column("rule", Json),
     UniqueConstraint("event_id", "indicator_id", "lane"),
     Index("hits_by_lane", "lane", "row"),
     Index("hits_by_indicator", "indicator_id"),
@@ -67,6 +69,9 @@ hunts = Table(
     Column("object_row", BigInteger, nullable=False, index=True),
     Column("requested_at", Timestamp, nullable=False),
     Column("done_at", Timestamp, index=True),
+    # Of a hunt that reads the lake itself: in how many parts, and how many are read.
+    Column("parts", Integer, nullable=False, server_default="0"),
+    Column("parts_done", Integer, nullable=False, server_default="0"),
 )
 
 REDACTED = "[erased]"
@@ -167,8 +172,11 @@ def last_opinion(connection: Connection, indicator_id: str, lane: Lane) -> str:
 def redact_hits(tx: Transaction, object_rows: Sequence[int]) -> None:
     """Erase the values in hits on objects that are no longer held; that, when and by whose word there was one stays."""
     values = {"raw": b"", "seen_value": REDACTED, "matched_value": REDACTED, "reason": ""}
+    of_rule = values | {"seen_value": "", "matched_value": "", "rule": _rule(RuleSight("", REDACTED, "", ()))}
     for start in range(0, len(object_rows), _PART):
-        tx.execute(hits.update().where(hits.c.object_row.in_(object_rows[start : start + _PART])).values(**values))
+        here = hits.c.object_row.in_(object_rows[start : start + _PART])
+        tx.execute(hits.update().where(here, hits.c.rule.is_(None)).values(**values))
+        tx.execute(hits.update().where(here, hits.c.rule.is_not(None)).values(**of_rule))
 
 
 def request_hunts(tx: Transaction, object_rows: Iterable[int]) -> None:
@@ -190,6 +198,22 @@ def answer_hunts_for(tx: Transaction, object_rows: Sequence[int]) -> None:
         part = hunts.c.object_row.in_(object_rows[start : start + _PART])
         tx.execute(hunts.update().where(part, hunts.c.done_at.is_(None)).values(done_at=tx.at))
     _forget_answers(tx)
+
+
+def save_progress(tx: Transaction, numbers: Sequence[int], done: int, parts: int) -> None:
+    """Remember in how many parts the lake is read for these hunts, and how many are."""
+    for start in range(0, len(numbers), _PART):
+        here = hunts.c.row.in_(numbers[start : start + _PART])
+        tx.execute(hunts.update().where(here).values(parts=parts, parts_done=done))
+
+
+def hunts_under_way(connection: Connection) -> tuple[int, int, int]:
+    """Return how many hunts have no answer, and of the one that is least far its parts that are read, and all."""
+    waiting = hunts.c.done_at.is_(None)
+    count = connection.scalar(select(func.count()).where(waiting)) or 0
+    query = select(hunts.c.parts_done, hunts.c.parts).where(waiting, hunts.c.parts > 0)
+    row = connection.execute(query.order_by(hunts.c.parts - hunts.c.parts_done).limit(1)).one_or_none()
+    return (count, 0, 0) if row is None else (count, row.parts_done, row.parts)
 
 
 def finish_hunts(tx: Transaction, numbers: Sequence[int]) -> None:
@@ -219,11 +243,7 @@ def _row(hit: Hit) -> dict[str, Any]:
         "source": hit.source,
         "kind": hit.kind,
         "raw": hit.raw,
-        "field": hit.sight.field,
-        "seen_type": hit.sight.seen.type,
-        "seen_value": hit.sight.seen.value,
-        "matched_type": hit.sight.matched.type,
-        "matched_value": hit.sight.matched.value,
+        **_sight_columns(hit.sight),
         "indicator_id": hit.indicator_id,
         "object_row": hit.object_row,
         "origin_source": hit.origin.source,
@@ -252,11 +272,7 @@ def _hit(row: Any) -> Hit:
         source=row.source,
         kind=row.kind,
         raw=row.raw,
-        sight=Sight(
-            row.field,
-            Observable(row.seen_type, row.seen_value),
-            Observable(row.matched_type, row.matched_value),
-        ),
+        sight=_sight(row),
         indicator_id=row.indicator_id,
         object_row=row.object_row,
         origin=Origin(row.origin_source, NationId(row.origin_nation), row.agreement_id, row.agreement_version),
@@ -271,3 +287,36 @@ def _hit(row: Any) -> Hit:
         reason=row.reason,
         opinion_id=row.opinion_id,
     )
+
+
+def _sight_columns(sight: Sight | RuleSight) -> dict[str, Any]:
+    if isinstance(sight, RuleSight):
+        nothing = dict.fromkeys(("field", "seen_type", "seen_value", "matched_type", "matched_value"), "")
+        return {**nothing, "rule": _rule(sight)}
+    return {
+        "field": sight.field,
+        "seen_type": sight.seen.type,
+        "seen_value": sight.seen.value,
+        "matched_type": sight.matched.type,
+        "matched_value": sight.matched.value,
+        "rule": None,
+    }
+
+
+def _rule(sight: RuleSight) -> dict[str, Any]:
+    return {
+        "id": sight.rule_id,
+        "title": sight.title,
+        "level": sight.level,
+        "answers": [list(each) for each in sight.answers],
+        "events": sight.events,
+    }
+
+
+def _sight(row: Any) -> Sight | RuleSight:
+    if row.rule is None:
+        seen, matched = Observable(row.seen_type, row.seen_value), Observable(row.matched_type, row.matched_value)
+        return Sight(row.field, seen, matched)
+    told = row.rule
+    answers = tuple((str(name), str(value)) for name, value in told["answers"])
+    return RuleSight(told["id"], told["title"], told["level"], answers, told["events"])

@@ -36,11 +36,12 @@ from mithaq.standards.tlp import Tlp
 
 _STORE_LOCK: Final = 0x686F6C64
 _NAME_CHARS: Final = 500
+_PATTERN_TYPE_CHARS: Final = 40
 
 _OBJECTS: Final = Bulk(
     objects,
     *("row", "stix_id", "type", "lane", "modified", "revoked", "valid_until", "matchable", "name"),
-    *("tlp", "pap", "stands", "stored_at", "digest", "body"),
+    *("tlp", "pap", "stands", "stored_at", "digest", "body", "pattern_type"),
 )
 _PROVENANCE: Final = Bulk(
     provenance,
@@ -253,6 +254,7 @@ def _object_row(row: int, digest: bytes, new: NewObject, at: datetime) -> tuple[
         at,
         digest,
         new.body,
+        stix.pattern_type[:_PATTERN_TYPE_CHARS] if stix.type == "indicator" and stix.pattern_type != "stix" else "",
     )
 
 

@@ -44,6 +44,7 @@ def hit(visit: Visit) -> Response:
         "hit.html",
         hit=explained.hit,
         object=explained.seen,
+        techniques=explained.techniques,
         event=event,
         titles=names,
         people=people,

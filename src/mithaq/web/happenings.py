@@ -165,7 +165,7 @@ def _subject_name(node: Node, connection: Connection, entry: Entry) -> str:
 
 def _seen(node: Node, connection: Connection, hit_id: str) -> str:
     try:
-        return node.detection.explain(connection, hit_id).hit.sight.seen.value
+        return node.detection.explain(connection, hit_id).hit.sight.shown
     except UnknownHit:
         return ""
 

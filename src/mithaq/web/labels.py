@@ -222,6 +222,11 @@ HIT_STATES = {
     "hit-dismissed": msgid("Dismissed"),
     "dismissed-false-positive": msgid("False positive"),
     "dismissed-benign": msgid("Expected here"),
+    "level-informational": msgid("informational"),
+    "level-low": msgid("low"),
+    "level-medium": msgid("medium"),
+    "level-high": msgid("high"),
+    "level-critical": msgid("critical"),
 }
 OPINIONS = {
     "opinion-strongly-disagree": msgid("Strongly disagrees"),
