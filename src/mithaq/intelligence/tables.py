@@ -13,11 +13,13 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    text,
 )
 
 from mithaq.kernel.database import Json, Timestamp, metadata, row_id
 
 _Big = BigInteger().with_variant(Integer, "sqlite")
+_IS_RULE = text("type = 'indicator' AND NOT matchable")
 
 objects = Table(
     "objects",
@@ -40,6 +42,8 @@ objects = Table(
     Column("body", LargeBinary, nullable=False),
     Index("objects_version", "stix_id", "lane", "digest", unique=True),
     Index("objects_type", "lane", "type", "row"),
+    # Indicators in other languages than STIX patterns: few among many.
+    Index("objects_rules", "row", sqlite_where=_IS_RULE, postgresql_where=_IS_RULE),
 )
 provenance = Table(
     "object_provenance",
