@@ -12,7 +12,7 @@ from mithaq.cli.session import EXIT_FAILED, Session
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.node.language import msgid
 from mithaq.telemetry.errors import BadLine
-from mithaq.telemetry.feeds import Feed, NatsFeed, SyslogFeed
+from mithaq.telemetry.feeds import Feed, FilesFeed, NatsFeed, SyslogFeed
 from mithaq.telemetry.model import Format, Source
 from mithaq.telemetry.parsers.fields import observables_of
 from mithaq.telemetry.parsers.line import LineParser
@@ -93,11 +93,13 @@ def source() -> None:
 @click.option("--subject", default="", help="… only these subjects,")
 @click.option("--credentials", default="", help="… with the credentials in this file,")
 @click.option("--ca", default="", help="… and trust what this file's certificates have signed.")
+@click.option("--files", type=click.Path(path_type=Path), help="Scan the files of this folder and write a line of each.")
+@click.option("--files-log", type=click.Path(path_type=Path), help="… which Zeek extracted; this is its files.log.")
 @click.pass_obj
 def source_add(session: Session, /, name: str, path: Path | None, line_format: str, lane: str, **options: Any) -> None:
     """Follow a file or a folder of a sensor, or take what comes over the network under NAME.
 
-    Without --path, --syslog and --nats, lines are pushed over HTTP.
+    Without --path, --syslog, --nats and --files, lines are pushed over HTTP.
     """
     added = session.node().telemetry.add_source(
         name,
@@ -116,6 +118,9 @@ def _feed(options: dict[str, Any]) -> Feed | None:
     if options["nats"]:
         names = ("stream", "consumer", "subject", "credentials", "ca")
         return NatsFeed(servers=tuple(options["nats"]), **{name: options[name] for name in names})
+    if options["files"]:
+        log = options["files_log"]
+        return FilesFeed(str(options["files"].absolute()), str(log.absolute()) if log else "")
     if not options["syslog"]:
         return None
     host, _, port = options["syslog"].rpartition(":")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mithaq.cli.importing import tell
-from mithaq.cli.layout import Column, show_rows
+from mithaq.cli.layout import Column, show_rows, word
 from mithaq.cli.options import ADMIRALTY, LANE, PAP, TLP, instruction_of, nations_of, release_options
 from mithaq.cli.rule_files import YARA, rule_files
 from mithaq.cli.session import EXIT_FAILED, Session
@@ -27,6 +27,7 @@ from mithaq.standards.yara import BadYara, read_units
 if TYPE_CHECKING:
     from mithaq.detection.yara.compiling import RuleCompiler
     from mithaq.detection.yara.scanner import FileScan, Scanner
+    from mithaq.detection.yara.store import KnownFile
 
 _CHECKED = {
     "rule": Column(msgid("rule")),
@@ -40,6 +41,18 @@ _TESTED = {
     "rule": Column(msgid("rule")),
     "tags": Column(msgid("tags")),
     "texts": Column(msgid("where")),
+    "problem": Column(msgid("problem")),
+}
+_UPLOADED = {
+    "sha256": Column("SHA-256"),
+    "file": Column(msgid("file")),
+    "problem": Column(msgid("problem")),
+}
+_FILES = {
+    "source": Column(msgid("source")),
+    "path": Column(msgid("file")),
+    "state": Column(msgid("state"), lambda session, value: word(session, f"file-{value}")),
+    "matched": Column(msgid("rules that are true of it")),
     "problem": Column(msgid("problem")),
 }
 _PLACES = 3
@@ -131,6 +144,61 @@ def test(session: Session, rules: str, files: tuple[Path, ...]) -> None:
             session.say("refused %(object)s: %(reason)s", object=key, reason=session.words.reason(reason))
         rows = [row for path in files for row in _tested(session, scanner, path)]
     show_rows(session, rows, _TESTED, empty=msgid("No rule matches."))
+
+
+@yara.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--lane", type=LANE, default="actual", show_default=True)
+@click.pass_context
+def scan(ctx: click.Context, files: tuple[Path, ...], lane: Lane) -> None:
+    """Have FILES scanned by the node, with all rules and indicators of its holdings.
+
+    They are kept apart under their hashes, never executed, and erased after a while; `mithaq yara files` says what
+    became of them, `mithaq hit list` what was found.
+    """
+    session: Session = ctx.obj
+    rows = [_uploaded(session, path, lane) for path in files]
+    show_rows(session, rows, _UPLOADED)
+    if any(row["problem"] for row in rows):
+        ctx.exit(EXIT_FAILED)
+
+
+@yara.command("files")
+@click.option("--source", default=None, help="Only the files of this source.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
+@click.pass_obj
+def list_files(session: Session, source: str | None, limit: int) -> None:
+    """Show the files that were found last, and what became of each."""
+    rows = [_file(session, each) for each in session.node().files.newest(source, limit)]
+    show_rows(session, rows, _FILES, empty=msgid("No file was found yet."))
+
+
+def _uploaded(session: Session, path: Path, lane: Lane) -> dict[str, Any]:
+    from mithaq.detection.yara.errors import FileRefused
+    from mithaq.detection.yara.files import open_file
+
+    try:
+        with os.fdopen(open_file(path), "rb") as file:
+            digest = session.node().files.upload(
+                file.read, name=path.name, by=session.actor, at=session.now(), lane=lane
+            )
+    except FileRefused as error:
+        problem = session.words.gettext(error.message, **error.params)
+        return {"file": str(path), "sha256": "", "problem": problem}
+    return {"file": str(path), "sha256": digest, "problem": ""}
+
+
+def _file(session: Session, known: KnownFile) -> dict[str, Any]:
+    return {
+        "source": known.source,
+        "path": known.found.path.encode("utf-8", "replace").decode(),
+        "size": known.found.size,
+        "state": known.state.value,
+        "matched": list(known.matched),
+        "scanned_at": known.scanned_at,
+        "problem": session.words.reason(known.reason) if known.reason is not None else "",
+        "sha256": known.sha256,
+    }
 
 
 @contextmanager

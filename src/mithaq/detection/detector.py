@@ -15,6 +15,7 @@ from mithaq.detection.readers import News
 from mithaq.detection.record import record_hits
 from mithaq.detection.settings import DetectionLimits
 from mithaq.detection.watchlist import Watchlist
+from mithaq.detection.yara.matching import matched_events, rule_matches
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel import journal
 from mithaq.kernel.database import Database
@@ -111,9 +112,11 @@ class Detector:
     def _keep(self, intake: Intake, batch: Batch, at: datetime) -> None:
         hits = []
         candidates = self._watchlist.candidates(batch.block)
-        if candidates:
+        files = matched_events(batch.block)
+        if candidates or files:
             with self._db.read() as connection:
-                matches = self._watchlist.matches(connection, candidates, at)
+                matches = self._watchlist.matches(connection, candidates, at) if candidates else []
+                matches += rule_matches(connection, files, at)
                 hits = self._origins.hits(connection, matches, at, retro=False)
         grown = self._tape.append(batch.block, at)
         with self._db.write(at) as tx:

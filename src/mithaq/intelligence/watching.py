@@ -38,6 +38,9 @@ _NAMED: Final = (
 _STANDING: Final = select(objects.c.row, objects.c.stix_id, objects.c.modified).where(
     objects.c.stix_id.in_(bindparam("ids", expanding=True)), objects.c.lane == bindparam("lane"), objects.c.stands
 )
+_RULE_ROWS: Final = select(objects.c.row).where(
+    text("objects.type = 'indicator' AND NOT objects.matchable"), objects.c.row.in_(bindparam("rows", expanding=True))
+)
 _RULES: Final = (
     select(objects.c.row)
     .where(
@@ -50,6 +53,11 @@ _RULES: Final = (
     .order_by(objects.c.row)
     .limit(_RULES_A_PAGE)
 )
+
+
+def rule_rows(connection: Connection, rows: Sequence[int]) -> list[int]:
+    """Return those of these objects that are indicators and no STIX patterns, so that few bodies are read."""
+    return list(connection.scalars(_RULE_ROWS, {"rows": list(rows)})) if rows else []
 
 
 def rules(connection: Connection, pattern_type: str, at: datetime) -> Iterator[StoredObject]:

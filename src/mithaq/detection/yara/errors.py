@@ -13,3 +13,9 @@ class FileRefused(Error):
     """A file that is not scanned."""
 
     code = "file-not-scanned"
+
+
+class FileUnreadable(FileRefused):
+    """A file on which the process that reads it failed; it may be tried again."""
+
+    code = "file-unreadable"

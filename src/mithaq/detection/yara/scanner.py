@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mithaq.detection.yara.compiling import RuleCompiler, RuleSet
-from mithaq.detection.yara.errors import FileRefused, ScannerEnded
+from mithaq.detection.yara.errors import FileRefused, FileUnreadable, ScannerEnded
 from mithaq.detection.yara.process import Process
 from mithaq.detection.yara.settings import YaraLimits
 from mithaq.detection.yara.wire import Drop, Load, Open, Opened, RuleMatch, Scan, Scanned
@@ -142,7 +142,7 @@ class Scanner:
             answer = self._process.ask(Open(self._limits.max_file_bytes), wait_s=wait_s, descriptor=descriptor)
         except ScannerEnded as error:
             self._loaded.clear()
-            raise FileRefused("what reads it failed: %(problem)s", problem=error.message % error.params) from error
+            raise FileUnreadable("what reads it failed: %(problem)s", problem=error.message % error.params) from error
         if not isinstance(answer, Opened) or answer.too_large:
             raise _too_large(self._limits)
         return answer

@@ -45,5 +45,25 @@ class YaraLimits:
     slow_files: int = 3
     """A rule that did not end on so many files is asked no more, until its next version."""
 
+    tries: int = 3
+    """A file whose reading fails is tried so often."""
+
+    settle_s: float = 1.0
+    """A file that changed more recently is still being written."""
+
+    longest_settle_s: float = 60.0
+    """One that never rests is scanned as it is after so long."""
+
+    zeek_log_s: float = 15.0
+    """How long a file waits for what Zeek's log says of it."""
+
+    past_files: int = 10_000
+    """Files of a source that new rules are asked of, newest first, where they are still there."""
+
+    files_a_step: int = 16
+    idle_s: float = 60.0
+    """Processes that were not needed for so long are ended."""
+
+    recovery_check_s: float = 5.0
     sets: int = 8
     """Sets of rules beside each other; small ones become one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,8 +35,8 @@ files = Table(
     metadata,
     row_id(),
     Column("source", Text, nullable=False),
-    # Below the source's folder.
-    Column("path", Text, nullable=False),
+    # Below the source's folder; bytes, because a file's name may be no text.
+    Column("path", LargeBinary, nullable=False),
     Column("device", BigInteger, nullable=False),
     Column("inode", BigInteger, nullable=False),
     Column("size", BigInteger, nullable=False),
@@ -104,9 +105,10 @@ _TO_ASK: Final = (
         files.c.source == bindparam("source"),
         files.c.state == FileState.SCANNED.value,
         files.c.asked_up_to < bindparam("newest"),
+        files.c.row > select(func.max(files.c.row)).scalar_subquery() - bindparam("past", type_=Integer),
     )
     .order_by(files.c.row.desc())
-    .limit(bindparam("limit", type_=Integer))
+    .limit(1)
 )
 _COUNTS: Final = select(files.c.source, files.c.state, func.count()).group_by(files.c.source, files.c.state)
 
@@ -121,10 +123,11 @@ def waiting(connection: Connection, source: str, limit: int) -> list[KnownFile]:
     return [_known(row) for row in connection.execute(_WAITING, {"source": source, "limit": limit})]
 
 
-def to_ask(connection: Connection, source: str, newest: int, limit: int) -> list[KnownFile]:
-    """Return files that were scanned before the newest rules came, newest files first."""
-    given = {"source": source, "newest": newest, "limit": limit}
-    return [_known(row) for row in connection.execute(_TO_ASK, given)]
+def to_ask(connection: Connection, source: str, newest: int, past: int) -> KnownFile | None:
+    """Return the newest file that was scanned before the newest rules came, among so many of the past."""
+    given = {"source": source, "newest": newest, "past": past}
+    row = connection.execute(_TO_ASK, given).one_or_none()
+    return None if row is None else _known(row)
 
 
 def newest(connection: Connection, source: str | None, limit: int) -> list[KnownFile]:
@@ -133,6 +136,14 @@ def newest(connection: Connection, source: str | None, limit: int) -> list[Known
     if source is not None:
         query = query.where(files.c.source == source)
     return [_known(row) for row in connection.execute(query)]
+
+
+def by_path(connection: Connection, source: str, path: str) -> KnownFile | None:
+    """Return a file of a source."""
+    row = connection.execute(
+        select(files).where(files.c.source == source, files.c.path == os.fsencode(path))
+    ).one_or_none()
+    return None if row is None else _known(row)
 
 
 def counts(connection: Connection) -> dict[tuple[str, str], int]:
@@ -206,7 +217,7 @@ def _by_row(known: KnownFile) -> Any:
 def _of_found(found: Found) -> dict[str, Any]:
     reason = Reason("file-not-scanned", found.refused) if found.refused else None
     return {
-        "path": found.path,
+        "path": os.fsencode(found.path),
         "device": found.device,
         "inode": found.inode,
         "size": found.size,
@@ -224,7 +235,7 @@ def _known(row: Any) -> KnownFile:
     return KnownFile(
         row=row.row,
         source=row.source,
-        found=Found(row.path, row.device, row.inode, row.size, row.modified_ns),
+        found=Found(os.fsdecode(row.path), row.device, row.inode, row.size, row.modified_ns),
         state=FileState(row.state),
         found_at=row.found_at,
         reason=msgspec.json.decode(row.reason, type=Reason) if row.reason else None,

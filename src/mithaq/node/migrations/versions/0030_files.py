@@ -16,9 +16,9 @@ def upgrade() -> None:
     op.create_index("objects_rules", "objects", ["row"], sqlite_where=_IS_RULE, postgresql_where=_IS_RULE)
     op.create_table(
         "scanned_files",
-        sa.Column("row", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+        sa.Column("row", sa.BigInteger().with_variant(sa.Integer, "sqlite"), autoincrement=True, nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("path", sa.LargeBinary(), nullable=False),
         sa.Column("device", sa.BigInteger(), nullable=False),
         sa.Column("inode", sa.BigInteger(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("matched", sa.LargeBinary(), nullable=False),
         sa.Column("found_at", sa.BigInteger(), nullable=False),
         sa.Column("scanned_at", sa.BigInteger()),
-        sa.UniqueConstraint("source", "path"),
+        sa.PrimaryKeyConstraint("row", name="pk_scanned_files"),
+        sa.UniqueConstraint("source", "path", name="uq_scanned_files_source_path"),
     )
     op.create_index("scanned_files_waiting", "scanned_files", ["source", "state", "row"])
