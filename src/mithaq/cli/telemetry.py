@@ -16,6 +16,7 @@ from mithaq.telemetry.feeds import Feed, FilesFeed, NatsFeed, SyslogFeed
 from mithaq.telemetry.model import Format, Source
 from mithaq.telemetry.parsers.fields import observables_of
 from mithaq.telemetry.parsers.line import LineParser
+from mithaq.telemetry.pcap import ENGINES, analysed
 from mithaq.telemetry.service import Reading
 from mithaq.telemetry.settings import TelemetryLimits
 from mithaq.telemetry.vocabulary import ecs_fields
@@ -93,7 +94,9 @@ def source() -> None:
 @click.option("--subject", default="", help="… only these subjects,")
 @click.option("--credentials", default="", help="… with the credentials in this file,")
 @click.option("--ca", default="", help="… and trust what this file's certificates have signed.")
-@click.option("--files", type=click.Path(path_type=Path), help="Scan the files of this folder and write a line of each.")
+@click.option(
+    "--files", type=click.Path(path_type=Path), help="Scan the files of this folder and write a line of each."
+)
 @click.option("--files-log", type=click.Path(path_type=Path), help="… which Zeek extracted; this is its files.log.")
 @click.pass_obj
 def source_add(session: Session, /, name: str, path: Path | None, line_format: str, lane: str, **options: Any) -> None:
@@ -180,6 +183,33 @@ def push(session: Session, name: str, file: str) -> int:
     accepted = session.node().telemetry.push(name, body)
     session.emit({"accepted": accepted}, lambda: str(accepted))
     return 0
+
+
+@telemetry.command()
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--engine", type=click.Choice(ENGINES), default=None, help="What reads it; by default what is installed.")
+@click.option("--files/--no-files", default=True, show_default=True, help="Have the files in it scanned.")
+@click.pass_obj
+def pcap(session: Session, name: str, file: Path, engine: str | None, files: bool) -> None:
+    """Read the packets of FILE with an installed Zeek or Suricata, and push its logs to the source NAME.
+
+    It runs in a folder of its own with limits; the files that it takes out of the packets are scanned as uploads.
+    """
+    node = session.node()
+    lane = next((each.status.source.lane for each in node.telemetry.readings(session.now())
+                 if each.status.source.name == name), ACTUAL)  # fmt: skip
+    limits = TelemetryLimits()
+    accepted = taken = 0
+    with analysed(file, engine, limits) as analysis:
+        for piece in analysis.pieces(limits.max_push_bytes):
+            accepted += node.telemetry.push(name, piece)
+        for path in analysis.files if files else ():
+            with path.open("rb") as opened:
+                node.files.upload(opened.read, name=path.name, by=session.actor, at=session.now(), lane=lane)
+            taken += 1
+    found = {"engine": analysis.engine, "accepted": accepted, "files": taken}
+    session.emit(found, lambda: session.words.gettext("%(lines)s lines, %(files)s files", lines=accepted, files=taken))
 
 
 @telemetry.command("try")

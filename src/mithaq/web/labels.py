@@ -271,8 +271,14 @@ SOURCES = {
     "source-usual": msgid("as usual"),
     "source-empty": msgid("nothing has come yet"),
 }
+FILES = {
+    "file-waiting": msgid("waits"),
+    "file-scanned": msgid("scanned"),
+    "file-refused": msgid("not scanned"),
+}
 LABELS = {
     **SOURCES,
+    **FILES,
     **vocabulary.KINDS,
     **vocabulary.CONTENTS,
     **{f"lane-{name}": text for name, text in vocabulary.LANES.items()},

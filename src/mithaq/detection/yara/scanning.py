@@ -39,7 +39,9 @@ from mithaq.telemetry.spool import Spool
 _log = logging.getLogger(__name__)
 READER: Final = "detection.files"
 KINDS: Final = frozenset({STORED, WITHDRAWN, ERASED, SOURCES_CHANGED})
-_UNFINISHED: Final = Reason("yara-unfinished", "objects whose rules could not be asked to the end: %(count)s; %(problem)s")
+_UNFINISHED: Final = Reason(
+    "yara-unfinished", "objects whose rules could not be asked to the end: %(count)s; %(problem)s"
+)
 _ROWS_AT_ONCE: Final = 500
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,13 +24,14 @@ UPLOADS = "uploads"
 
 @dataclass(frozen=True, slots=True)
 class FileCounts:
-    """How many files of a source wait, were scanned, and were refused."""
+    """How many files of a source wait, were scanned (some of them not by every rule), and were refused."""
 
     source: str
     folder: str
     waiting: int
     scanned: int
     refused: int
+    unfinished: int
 
 
 class Files:
@@ -67,9 +67,21 @@ class Files:
         """Count the files of each source by what became of them."""
         with self._db.read() as connection:
             counted = store.counts(connection)
+            unfinished = store.unfinished(connection)
             sources = telemetry_store.list_sources(connection)
         found = [(status.source.name, feed_of(status.source.feed)) for status in sources]
-        return [_counts(name, feed.folder, counted) for name, feed in found if isinstance(feed, FilesFeed)]
+        return [
+            FileCounts(
+                source=name,
+                folder=feed.folder,
+                waiting=counted.get((name, "waiting"), 0),
+                scanned=counted.get((name, "scanned"), 0),
+                refused=counted.get((name, "refused"), 0),
+                unfinished=unfinished.get(name, 0),
+            )
+            for name, feed in found
+            if isinstance(feed, FilesFeed)
+        ]
 
     def _ensure_source(self, lane: Lane, folder: Path, by: str, at: datetime) -> None:
         name = source_of(lane)
@@ -86,8 +98,3 @@ class Files:
 def source_of(lane: Lane) -> str:
     """Return the name of the source of a lane's uploaded files."""
     return UPLOADS if lane == ACTUAL else f"{UPLOADS}.{lane}"
-
-
-def _counts(name: str, folder: str, counted: Mapping[tuple[str, str], int]) -> FileCounts:
-    waiting, scanned, refused = (counted.get((name, state), 0) for state in ("waiting", "scanned", "refused"))
-    return FileCounts(name, folder, waiting, scanned, refused)

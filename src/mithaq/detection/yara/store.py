@@ -66,7 +66,6 @@ class FileState(StrEnum):
     WAITING = "waiting"
     SCANNED = "scanned"
     REFUSED = "refused"
-    GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +110,11 @@ _TO_ASK: Final = (
     .limit(1)
 )
 _COUNTS: Final = select(files.c.source, files.c.state, func.count()).group_by(files.c.source, files.c.state)
+_UNFINISHED: Final = (
+    select(files.c.source, func.count())
+    .where(files.c.state == FileState.SCANNED.value, files.c.reason != b"")
+    .group_by(files.c.source)
+)
 
 
 def of_source(connection: Connection, source: str) -> list[KnownFile]:
@@ -151,10 +155,9 @@ def counts(connection: Connection) -> dict[tuple[str, str], int]:
     return {(row[0], row[1]): row[2] for row in connection.execute(_COUNTS)}
 
 
-def refusals(connection: Connection, source: str, limit: int) -> list[KnownFile]:
-    """Return the newest files of a source that were not scanned."""
-    query = select(files).where(files.c.source == source, files.c.state == FileState.REFUSED.value)
-    return [_known(row) for row in connection.execute(query.order_by(files.c.row.desc()).limit(limit))]
+def unfinished(connection: Connection) -> dict[str, int]:
+    """Count, by source, the files of which not every rule could be asked."""
+    return {row[0]: row[1] for row in connection.execute(_UNFINISHED)}
 
 
 def add(tx: Transaction, source: str, found: Sequence[Found]) -> None:

@@ -201,7 +201,9 @@ def test_a_rule_that_never_ends_costs_only_itself(node: Folder, at: datetime) ->
     assert len(node.hits()) == 4
     known = node.known()
     told = known["bad0"].reason
-    assert told is not None and told.sentence().startswith("objects whose rules could not be asked to the end: 1; it took")
+    assert told is not None and told.sentence().startswith(
+        "objects whose rules could not be asked to the end: 1; it took"
+    )
     assert known["bad3"].reason is None, "after three files it is asked no more"
     assert list(node.scanning.rules.of_lane(ACTUAL).scanner.suspended) != []
 
