@@ -196,20 +196,29 @@ def pcap(session: Session, name: str, file: Path, engine: str | None, files: boo
 
     It runs in a folder of its own with limits; the files that it takes out of the packets are scanned as uploads.
     """
-    node = session.node()
-    lane = next((each.status.source.lane for each in node.telemetry.readings(session.now())
-                 if each.status.source.name == name), ACTUAL)  # fmt: skip
-    limits = TelemetryLimits()
+    node, limits = session.node(), TelemetryLimits()
+    lane = node.telemetry.pushed(name).lane
     accepted = taken = 0
     with analysed(file, engine, limits) as analysis:
         for piece in analysis.pieces(limits.max_push_bytes):
             accepted += node.telemetry.push(name, piece)
         for path in analysis.files if files else ():
-            with path.open("rb") as opened:
-                node.files.upload(opened.read, name=path.name, by=session.actor, at=session.now(), lane=lane)
-            taken += 1
+            taken += _has_scanned(session, path, lane)
     found = {"engine": analysis.engine, "accepted": accepted, "files": taken}
     session.emit(found, lambda: session.words.gettext("%(lines)s lines, %(files)s files", lines=accepted, files=taken))
+
+
+def _has_scanned(session: Session, path: Path, lane: Lane) -> bool:
+    """Have a file scanned that was taken out of packets; tell whether it was accepted."""
+    from mithaq.detection.yara.errors import FileRefused
+
+    try:
+        with path.open("rb") as opened:
+            session.node().files.upload(opened.read, name=path.name, by=session.actor, at=session.now(), lane=lane)
+    except FileRefused as error:
+        session.say("refused %(object)s: %(reason)s", object=path.name, reason=session.words.error(error))
+        return False
+    return True
 
 
 @telemetry.command("try")

@@ -158,7 +158,7 @@ def scan(ctx: click.Context, files: tuple[Path, ...], lane: Lane) -> None:
     """
     session: Session = ctx.obj
     rows = [_uploaded(session, path, lane) for path in files]
-    show_rows(session, rows, _UPLOADED)
+    show_rows(session, rows, _UPLOADED, empty=msgid("No file was found yet."))
     if any(row["problem"] for row in rows):
         ctx.exit(EXIT_FAILED)
 

@@ -29,6 +29,7 @@ ENGINES: Final = ("zeek", "suricata")
 _MAGIC: Final = frozenset(
     bytes.fromhex(each) for each in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1", "0a0d0d0a")
 )  # PCAP in both orders and with nanoseconds, PCAPNG
+_HEAD_BYTES: Final = 24
 _COPY: Final = "capture.pcap"
 _SUFFIX: Final = ".log"
 _NOBODY: Final = 65534
@@ -120,7 +121,8 @@ def _engine(wanted: str | None) -> tuple[str, str]:
 def _copy(capture: Path, copy: Path, max_bytes: int) -> None:
     try:
         with capture.open("rb") as source, copy.open("xb") as target:
-            if source.read(4) not in _MAGIC:
+            head = source.read(_HEAD_BYTES)
+            if len(head) < _HEAD_BYTES or head[:4] not in _MAGIC:  # at half a header Suricata waits for a minute
                 raise PcapUnreadable("it is no packet capture (PCAP or PCAPNG)", subject=str(capture))
             if os.fstat(source.fileno()).st_size > max_bytes:
                 raise PcapUnreadable("larger than the limit of %(max)s bytes", subject=str(capture), max=max_bytes)

@@ -59,3 +59,19 @@ def test_rules_are_tried_on_files(xa: Desk, tmp_path: Path) -> None:
     ]
     told = {Path(row["file"]).name: row["problem"] for row in rows if row["problem"]}
     assert told == {"link": "it is a link, and links are not followed", "none": "it is gone"}
+
+
+def test_a_file_is_handed_over_to_be_scanned_and_what_became_of_it_is_shown(xa: Desk, tmp_path: Path) -> None:
+    (tmp_path / "bad").write_bytes(EICAR)
+    said = xa("--json", "yara", "scan", str(tmp_path / "bad"), str(tmp_path / "none"))
+    assert said.code == 1
+    assert [(bool(row["sha256"]), row["problem"]) for row in said.rows] == [(True, ""), (False, "it is gone")]
+    (source,) = xa("--json", "telemetry", "status").rows
+    assert source["name"] == "uploads"
+    assert xa("--json", "yara", "files").rows == []
+    assert xa("telemetry", "push", "uploads", str(tmp_path / "bad")).code == 3, "only the node writes its lines"
+
+
+def test_packets_go_to_a_source_that_is_there(xa: Desk, tmp_path: Path) -> None:
+    (tmp_path / "no.pcap").write_bytes(b"no packets")
+    assert xa("telemetry", "pcap", "net", str(tmp_path / "no.pcap")).code == 3

@@ -28,6 +28,12 @@ def quarantine_folder(data: Path, lane: Lane) -> Path:
     return data / _FOLDER / str(lane)
 
 
+def make(folder: Path) -> None:
+    """Make the folder of a lane, for the node alone."""
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(exist_ok=True, mode=0o700)
+
+
 def is_quarantine(data: Path, folder: Path) -> bool:
     """Tell whether a watched folder is one of uploaded files."""
     return folder.parent == data / _FOLDER
@@ -39,7 +45,7 @@ def keep(folder: Path, read: Read, *, name: str, by: str, max_bytes: int) -> str
     Raises:
         FileRefused: it is too large, or there is no room.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make(folder)
     coming = folder / f".{secrets.token_hex(8)}.coming"
     try:
         digest = _copy(coming, read, max_bytes)

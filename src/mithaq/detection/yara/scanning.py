@@ -14,31 +14,27 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from mithaq.detection.readers import ERASED, STORED, WITHDRAWN
 from mithaq.detection.yara import sensors, store
 from mithaq.detection.yara.errors import FileRefused, FileUnreadable
 from mithaq.detection.yara.event import Asked, Unfinished, line_of, named
 from mithaq.detection.yara.files import open_beneath
 from mithaq.detection.yara.folder import WatchedFolder
 from mithaq.detection.yara.quarantine import is_quarantine
+from mithaq.detection.yara.readers import News
 from mithaq.detection.yara.rulebook import LaneRules, Rulebook
 from mithaq.detection.yara.scanner import FileScan
 from mithaq.detection.yara.settings import YaraLimits
 from mithaq.detection.yara.store import FileState, KnownFile
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel import journal
-from mithaq.kernel.database import EPOCH, Database, Transaction
-from mithaq.kernel.journal import Entry, Reader
+from mithaq.kernel.database import EPOCH, Database
 from mithaq.kernel.reason import Reason
 from mithaq.telemetry import store as telemetry_store
 from mithaq.telemetry.feeds import FilesFeed, feed_of
-from mithaq.telemetry.service import SOURCES_CHANGED
 from mithaq.telemetry.settings import TelemetryLimits
 from mithaq.telemetry.spool import Spool
 
 _log = logging.getLogger(__name__)
-READER: Final = "detection.files"
-KINDS: Final = frozenset({STORED, WITHDRAWN, ERASED, SOURCES_CHANGED})
 _UNFINISHED: Final = Reason(
     "yara-unfinished", "objects whose rules could not be asked to the end: %(count)s; %(problem)s"
 )
@@ -64,10 +60,7 @@ class Scanning:
         self._spool = Spool(data)
         self.rules = Rulebook(holdings, self.limits)
         self.folders: list[WatchedFolder] = []
-        self._reader = Reader(READER, KINDS, self._handle)
-        self._rows: dict[int, None] = {}
-        self._sources_changed = False
-        self._loaded_seq = 0
+        self._news = News()
 
     @property
     def is_unsettled(self) -> bool:
@@ -77,20 +70,20 @@ class Scanning:
     def start(self, at: datetime) -> None:
         """Take all rules and folders."""
         with self._db.read() as connection:
-            self._loaded_seq = journal.last_seq(connection)
+            self._news.loaded_seq = journal.last_seq(connection)
             count = self.rules.load(connection, at)
         _log.info("%d objects with rules are asked of files", count)
         self._open_folders()
 
     def learn(self, at: datetime) -> bool:
         """Take in what the journal tells; say whether the folders changed."""
-        while journal.run_once(self._db, self._reader, at):
+        while journal.run_once(self._db, self._news.reader, at):
             pass
-        rows, self._rows = list(self._rows), {}
+        rows = self._news.take_rows()
         for begin in range(0, len(rows), _ROWS_AT_ONCE):
             with self._db.read() as connection:
                 self.rules.refresh(connection, rows[begin : begin + _ROWS_AT_ONCE])
-        changed, self._sources_changed = self._sources_changed, False
+        changed = self._news.take_sources_changed()
         if changed:
             self._open_folders()
         return changed
@@ -218,16 +211,6 @@ class Scanning:
                 feed = feed_of(status.source.feed)
                 if isinstance(feed, FilesFeed):
                     self.folders.append(WatchedFolder(self._db, status.source, feed, self.limits))
-
-    def _handle(self, tx: Transaction, entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            if entry.kind == SOURCES_CHANGED:
-                self._sources_changed = True
-                if telemetry_store.get_source(tx.connection, entry.subject) is None:
-                    store.forget(tx, entry.subject)
-            elif entry.seq > self._loaded_seq:
-                rows = [*entry.detail["rows"], *entry.detail.get("kept", ())]
-                self._rows.update(dict.fromkeys(int(row) for row in rows))
 
 
 def _ids(rules: LaneRules, scan: FileScan) -> tuple[str, ...]:

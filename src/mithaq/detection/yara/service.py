@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mithaq.detection.yara import store
 from mithaq.detection.yara.errors import FileRefused
-from mithaq.detection.yara.quarantine import Read, keep, quarantine_folder
+from mithaq.detection.yara.quarantine import Read, keep, make, quarantine_folder
 from mithaq.detection.yara.settings import YaraLimits
 from mithaq.detection.yara.store import KnownFile
 from mithaq.kernel.database import Database
@@ -53,11 +53,6 @@ class Files:
         self._ensure_source(lane, folder, by, at)
         return keep(folder, read, name=name, by=by, max_bytes=self._limits.max_file_bytes)
 
-    def uploaded(self, digest: str, lane: Lane = ACTUAL) -> KnownFile | None:
-        """Return what became of an uploaded file, None as long as nobody has seen it."""
-        with self._db.read() as connection:
-            return store.by_path(connection, source_of(lane), digest)
-
     def newest(self, source: str | None = None, limit: int = 50) -> list[KnownFile]:
         """Return the files that were found last."""
         with self._db.read() as connection:
@@ -88,7 +83,7 @@ class Files:
         with self._db.read() as connection:
             status = telemetry_store.get_source(connection, name)
         if status is None:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make(folder)
             feed = FilesFeed(str(folder))
             self._telemetry.add_source(name, path="", line_format=Format.ECS, by=by, at=at, lane=lane, feed=feed)
         elif feed_of(status.source.feed) != FilesFeed(str(folder)):

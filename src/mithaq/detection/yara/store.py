@@ -142,14 +142,6 @@ def newest(connection: Connection, source: str | None, limit: int) -> list[Known
     return [_known(row) for row in connection.execute(query)]
 
 
-def by_path(connection: Connection, source: str, path: str) -> KnownFile | None:
-    """Return a file of a source."""
-    row = connection.execute(
-        select(files).where(files.c.source == source, files.c.path == os.fsencode(path))
-    ).one_or_none()
-    return None if row is None else _known(row)
-
-
 def counts(connection: Connection) -> dict[tuple[str, str], int]:
     """Count files by source and state."""
     return {(row[0], row[1]): row[2] for row in connection.execute(_COUNTS)}

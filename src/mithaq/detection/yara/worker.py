@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from mithaq.detection.yara.quarantine import erase_old
-from mithaq.detection.yara.scanning import KINDS, READER, Scanning
+from mithaq.detection.yara.readers import KINDS, READER
+from mithaq.detection.yara.scanning import Scanning
 from mithaq.detection.yara.settings import YaraLimits
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel.clock import Clock
