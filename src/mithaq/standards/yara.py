@@ -11,13 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from mithaq.kernel.errors import Error
 
 MAX_FILE_BYTES: Final = 16 << 20
 MAX_UNIT_BYTES: Final = 1 << 20
 """Of a rule, or of rules that refer to each other."""
+MAX_UNIT_WORDS: Final = 300_000
+MAX_FILE_WORDS: Final = 3_000_000
 MAX_RULES: Final = 20_000
 """Rules in one file."""
 MAX_META: Final = 200
@@ -34,7 +36,6 @@ _TOKEN: Final = re.compile(
       | (?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
-_UNCLOSED: Final = {'"': "a text that is not closed", "/": "a comment or a regular expression that is not closed"}
 _ESCAPE: Final = re.compile(r"\\(x[0-9A-Fa-f]{2}|.)", re.DOTALL)
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r"}
 _TECHNIQUE: Final = re.compile(r"(?<![A-Za-z0-9])[Tt]([0-9]{4})(?:[._]([0-9]{3}))?(?![A-Za-z0-9])")
@@ -115,7 +116,7 @@ def read_units(text: bytes, name: str = "") -> Iterator[YaraUnit | BadYara]:
     comment at the beginning of the file, where its licence often stands. `name` stands for what has no name.
     """
     try:
-        source = _Source.read(text, name)
+        source = _Source.read(text, name, MAX_FILE_WORDS)
         rules = source.rules
     except BadYara as error:
         yield error
@@ -138,12 +139,11 @@ def read_unit(text: str) -> YaraUnit:
     body = text.encode("utf-8", "surrogatepass")
     if len(body) > MAX_UNIT_BYTES:
         raise BadYara("larger than the limit of %(max)s bytes", max=MAX_UNIT_BYTES)
-    source = _Source.read(body, "")
+    source = _Source.read(body, "", MAX_UNIT_WORDS)
     return source.whole(source.rules)
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(NamedTuple):
     kind: str
     text: str
     start: int
@@ -153,17 +153,17 @@ class _Token:
 class _Source:
     """One file, read from its first token to its last."""
 
-    def __init__(self, text: str, name: str) -> None:
+    def __init__(self, text: str, name: str, max_words: int) -> None:
         self._text = text
         self._name = name
-        self._tokens = _tokens(text, name)
+        self._tokens = _tokens(text, name, max_words)
         self._place = 0
         self._imports: dict[str, None] = {}
         self._head = _head(text)
         self.rules: list[YaraRule] = []
 
     @staticmethod
-    def read(body: bytes, name: str) -> _Source:
+    def read(body: bytes, name: str, max_words: int) -> _Source:
         """Read a file.
 
         Raises:
@@ -172,7 +172,7 @@ class _Source:
         if len(body) > MAX_FILE_BYTES:
             raise BadYara("larger than the limit of %(max)s bytes", subject=name, max=MAX_FILE_BYTES)
         try:
-            source = _Source(body.decode("utf-8-sig"), name)
+            source = _Source(body.decode("utf-8-sig"), name, max_words)
         except UnicodeDecodeError as error:
             raise BadYara("the rule is not UTF-8", subject=name) from error
         source._read()
@@ -198,7 +198,9 @@ class _Source:
                 after = self._tokens[self._place].end
                 self._place += 1
             elif token.text == "include":
-                raise self._bad("other files are not included: write the rules into one file", token.start)
+                raise self._bad(
+                    "line %(line)s: other files are not included: write the rules into one file", token.start
+                )
             else:
                 rule, after = self._rule(after)
                 self.rules.append(rule)
@@ -215,7 +217,9 @@ class _Source:
         self._place += 1
         token = self._tokens[self._place] if self._place < len(self._tokens) else None
         if token is None or token.kind != "text":
-            raise self._bad("an import without the name of a module", self._tokens[self._place - 1].start)
+            raise self._bad(
+                "line %(line)s: an import without the name of a module", self._tokens[self._place - 1].start
+            )
         return unescaped(token.text[1:-1])
 
     def _rule(self, begin: int) -> tuple[YaraRule, int]:
@@ -224,14 +228,14 @@ class _Source:
         while self._word() in {"private", "global"}:
             modifiers.add(self._take().text)
         if self._word() != "rule":
-            raise self._bad("a rule is expected here", first.start)
+            raise self._bad("line %(line)s: a rule is expected here", first.start)
         self._take()
         name = self._take()
         if name.kind != "word":
-            raise self._bad("a rule without a name", name.start)
+            raise self._bad("line %(line)s: a rule without a name", name.start)
         tags = self._tags()
         if self._take().text != "{":
-            raise self._bad("a rule without a body", name.start, name.text)
+            raise self._bad("line %(line)s: a rule without a body", name.start, name.text)
         opened = self._place
         end = self._close(name)
         body = self._tokens[opened : self._place - 1]
@@ -252,7 +256,7 @@ class _Source:
 
     def _take(self) -> _Token:
         if self._place >= len(self._tokens):
-            raise self._bad("the file ends within a rule", len(self._text))
+            raise self._bad("line %(line)s: the file ends within a rule", len(self._text))
         self._place += 1
         return self._tokens[self._place - 1]
 
@@ -273,11 +277,11 @@ class _Source:
             depth += (token.text == "{") - (token.text == "}")
             if not depth:
                 return token.end
-        raise self._bad("the file ends within a rule", name.start, name.text)
+        raise self._bad("line %(line)s: the file ends within a rule", name.start, name.text)
 
     def _bad(self, message: str, place: int, subject: str = "") -> BadYara:
         line = self._text.count("\n", 0, place) + 1
-        return BadYara("line %(line)s: %(problem)s", subject=subject or self._name, line=line, problem=message)
+        return BadYara(message, subject=subject or self._name, private="", line=line)
 
 
 def unescaped(text: str) -> str:
@@ -289,14 +293,16 @@ def unescaped(text: str) -> str:
     return _ESCAPE.sub(lambda m: chr(int(m[1][1:], 16)) if len(m[1]) > 1 else _ESCAPES.get(m[1], m[1]), text)
 
 
-def _tokens(text: str, name: str) -> list[_Token]:
+def _tokens(text: str, name: str, max_words: int) -> list[_Token]:
     """Return the tokens but blanks and comments. What is not closed ends the reading, so each place is read once."""
     found = []
     for match in _TOKEN.finditer(text):
         kind, piece = match.lastgroup or "", match[0]
-        if kind == "other" and piece in _UNCLOSED:
+        if kind == "other" and piece in {'"', "/"}:
             line = text.count("\n", 0, match.start()) + 1
-            raise BadYara("line %(line)s: %(problem)s", subject=name, line=line, problem=_UNCLOSED[piece])
+            raise BadYara("line %(line)s: a text, comment or expression is not closed", subject=name, line=line)
+        if len(found) > max_words:
+            raise BadYara("more than %(max)s words", subject=name, max=max_words)
         if kind != "space":
             found.append(_Token(kind, piece, match.start(), match.end()))
     return found

@@ -146,4 +146,4 @@ def _reason(problem: Problem) -> Reason:
 
 
 def _ended(error: ScannerEnded) -> Reason:
-    return Reason(error.code, "its compiler was ended: %(problem)s", {"problem": error.message % error.params})
+    return Reason(error.code, error.message, dict(error.params))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from mithaq.detection.yara.errors import FileRefused
+from mithaq.kernel.reason import Reason
 
 MAX_DEPTH: Final = 8
 MAX_FILES: Final = 100_000
@@ -21,6 +22,8 @@ MAX_PATH_CHARS: Final = 1_000
 
 _META: Final = re.compile(r"[0-9a-f]{64}\.[0-9]+\.[0-9]+\.json")
 """What Suricata writes beside a file of its store."""
+_LINK: Final = Reason("file-not-scanned", "it is a link, and links are not followed")
+_NO_FILE: Final = Reason("file-not-scanned", "it is no file")
 _BUCKET: Final = re.compile(r"[0-9a-f]{2}")
 _UNFINISHED: Final = "tmp"
 """Where Suricata's store keeps files that are still being written."""
@@ -35,7 +38,7 @@ class Found:
     inode: int
     size: int
     modified_ns: int
-    refused: str = ""
+    refused: Reason | None = None
 
     def is_like(self, other: Found) -> bool:
         """Tell whether nothing has changed since."""
@@ -101,11 +104,11 @@ def _walk(folder: Path, below: str, depth: int) -> Iterator[Found]:
 
 
 def _entry(path: str, found: os.stat_result) -> Found:
-    refused = ""
+    refused = None
     if stat.S_ISLNK(found.st_mode):
-        refused = "it is a link, and links are not followed"
+        refused = _LINK
     elif not stat.S_ISREG(found.st_mode):
-        refused = "it is no file"
+        refused = _NO_FILE
     return Found(path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, refused)
 
 

@@ -64,7 +64,7 @@ class WatchedFolder:
     def _is_settled(self, found: Found, at: datetime) -> bool:
         """Tell whether nobody seems to write it any more; one from the future or that never rests is taken as it is."""
         age_s = at.timestamp() - found.modified_ns / 1e9
-        if found.refused or not 0 <= age_s < self._limits.settle_s:
+        if found.refused is not None or not 0 <= age_s < self._limits.settle_s:
             self._growing.pop(found.path, None)
             return True
         if (at - self._growing.setdefault(found.path, at)).total_seconds() >= self._limits.longest_settle_s:

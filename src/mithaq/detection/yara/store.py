@@ -210,15 +210,14 @@ def _by_row(known: KnownFile) -> Any:
 
 
 def _of_found(found: Found) -> dict[str, Any]:
-    reason = Reason("file-not-scanned", found.refused) if found.refused else None
     return {
         "path": os.fsencode(found.path),
         "device": found.device,
         "inode": found.inode,
         "size": found.size,
         "modified_ns": found.modified_ns,
-        "state": (FileState.REFUSED if found.refused else FileState.WAITING).value,
-        "reason": _json(reason),
+        "state": (FileState.WAITING if found.refused is None else FileState.REFUSED).value,
+        "reason": _json(found.refused),
     }
 
 
