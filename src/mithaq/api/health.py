@@ -72,6 +72,9 @@ def _lines(node: Node, connection: Connection) -> Iterator[str]:
         yield _line("mithaq_channel_trouble", int(channel.trouble is not None), partner=channel.partner)
     yield from _sensors(node, at)
     yield from _telemetry(node, at)
+    for each in node.files.counts():
+        for state in ("waiting", "scanned", "refused", "unfinished"):
+            yield _line("mithaq_files", getattr(each, state), source=each.source, state=state)
 
 
 def _sensors(node: Node, at: datetime) -> Iterator[str]:

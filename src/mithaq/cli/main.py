@@ -45,6 +45,7 @@ COMMANDS = {
     "telemetry": "mithaq.cli.telemetry:telemetry",
     "token": "mithaq.cli.person:token",
     "why": "mithaq.cli.release:why",
+    "yara": "mithaq.cli.yara:yara",
 }
 _EXIT = {
     "object-not-held": 3,
@@ -138,6 +139,7 @@ _SUMMARIES = {
     "telemetry": "Add sources of telemetry and push events.",
     "token": "Give programs a token.",
     "why": "Say why an object may or may not go to a partner.",
+    "yara": "Import YARA rules, look whether they can be followed, have files scanned with them.",
 }
 
 

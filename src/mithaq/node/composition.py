@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from mithaq.agreements.service import Agreements
 from mithaq.agreements.speaking import Statements
 from mithaq.detection.service import Detection
+from mithaq.detection.yara.service import Files
 from mithaq.exchange.consents import Consents
 from mithaq.exchange.context import Context
 from mithaq.exchange.duties.service import Duties
@@ -219,6 +220,11 @@ class Node:
     def telemetry(self) -> Telemetry:
         """Return the sources of telemetry."""
         return Telemetry(self.db, self.data)
+
+    @cached_property
+    def files(self) -> Files:
+        """Return the files that are scanned."""
+        return Files(self.db, self.telemetry, self.data)
 
     @cached_property
     def detection(self) -> Detection:

@@ -3,6 +3,7 @@
 import mithaq.agreements.store
 import mithaq.detection.rule_store
 import mithaq.detection.store
+import mithaq.detection.yara.store
 import mithaq.exchange.archive.store
 import mithaq.exchange.duties.store
 import mithaq.exchange.log.store

@@ -295,10 +295,15 @@ SENSORS = {
     "why-withdrawn": msgid("whoever spoke of it has taken it back, revoked it or said something else"),
     "why-not-permitted": msgid("it may not be given to this sensor any more"),
     "why-unsafe": msgid("it is on a list of values that are not looked for here"),
+FILES = {
+    "file-waiting": msgid("waits"),
+    "file-scanned": msgid("scanned"),
+    "file-refused": msgid("not scanned"),
 }
 LABELS = {
     **SENSORS,
     **SOURCES,
+    **FILES,
     **vocabulary.KINDS,
     **vocabulary.CONTENTS,
     **{f"lane-{name}": text for name, text in vocabulary.LANES.items()},
