@@ -117,7 +117,7 @@ class Detector:
                 hits = self._origins.hits(connection, matches, at, retro=False)
         grown = self._tape.append(batch.block, at)
         with self._db.write(at) as tx:
-            record_hits(tx, hits)
+            record_hits(tx, hits, self.limits.breaker)
             intake.save(tx, batch)
             self._tape.save(tx, grown)
         self._tape.committed(grown)

@@ -135,7 +135,7 @@ class Hunter:
             with self._db.read() as connection:
                 hits = origins.hits(connection, part, at, retro=True)
             with self._db.write(at) as tx:
-                found += record_hits(tx, hits)
+                found += record_hits(tx, hits, self._limits.breaker)
         return found
 
     def _merge(self, at: datetime) -> None:

@@ -59,7 +59,7 @@ class Hunts:
         """Write down what was answered; start the hunter if it is time, or see how it ended."""
         if self._answered:  # written here and not when asked, so that no event waits for it
             with self._db.write(at) as tx:
-                record_hits(tx, self._found)
+                record_hits(tx, self._found, self._limits.breaker)
                 store.answer_hunts_for(tx, self._answered)
             self._answered, self._found = [], []
         if self._process is not None:

@@ -96,7 +96,7 @@ class Hit:
     """An indicator of the holdings seen in one event of this node's telemetry.
 
     `dismissed_as`: None also for a hit that was dismissed before the two were told apart. `reason`: what the person
-    wrote who dismissed it.
+    wrote who dismissed it. `warned`: the warning lists on which the indicator's value stood then.
     """
 
     row: int
@@ -120,6 +120,53 @@ class Hit:
     dismissed_as: Dismissal | None = None
     reason: str = ""
     opinion_id: str = ""
+    warned: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Hits of one object in one source on one value: what a person decides about at once.
+
+    `new`, `confirmed` and `dismissed` add up to `count`; `retro` counts those found in stored telemetry. `first_at` and
+    `last_at` are instants of events, `touched_at` that of the newest match. The origin is the newest hit's. `state` is
+    NEW while any hit waits, then what was decided last. `warned`: the warning lists on which the value stands.
+    """
+
+    row: int
+    lane: Lane
+    indicator_id: str
+    object_row: int
+    source: str
+    field: str
+    seen: Observable
+    matched: Observable
+    origin: Origin
+    count: int
+    new: int
+    confirmed: int
+    dismissed: int
+    retro: int
+    first_at: datetime
+    last_at: datetime
+    touched_at: datetime
+    state: HitState
+    dismissed_as: Dismissal | None = None
+    warned: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How often something was seen, and in which events first and last."""
+
+    count: int
+    first_at: datetime
+    last_at: datetime
+
+
+def group_key(hit: Hit) -> str:
+    """Return what hits of one group have in common, as a digest: lane, object, source and the value that was seen."""
+    parts = (str(hit.lane), hit.indicator_id, hit.source, hit.sight.seen.type, hit.sight.seen.value)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def hit_id(event_id: str, indicator_id: str, lane: Lane) -> str:
