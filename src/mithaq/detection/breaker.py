@@ -12,7 +12,18 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, Connection, Index, PrimaryKeyConstraint, Table, Text, bindparam, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    bindparam,
+    select,
+    tuple_,
+)
 
 from mithaq.detection.errors import NotStopped
 from mithaq.detection.model import Hit

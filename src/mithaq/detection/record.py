@@ -10,12 +10,12 @@ from mithaq.kernel.database import Transaction
 HIT = "detection.hit"
 
 
-def record_hits(tx: Transaction, hits: Sequence[Hit], limits: BreakerLimits = BreakerLimits()) -> int:
+def record_hits(tx: Transaction, hits: Sequence[Hit], limits: BreakerLimits | None = None) -> int:
     """Keep the hits that are new, one journal entry each; return how many there were.
 
     What hits too often is stopped, and counted instead of written.
     """
-    let_through = breaker.let_through(tx, hits, limits, lambda found: store.unknown(tx, found))
+    let_through = breaker.let_through(tx, hits, limits or BreakerLimits(), lambda found: store.unknown(tx, found))
     fresh = store.add_hits(tx, let_through)
     for hit in fresh:
         detail = {"indicator": hit.indicator_id, "source": hit.source, "retro": hit.retro}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mithaq.agreements.service import Agreements
 from mithaq.agreements.speaking import Statements
 from mithaq.detection.service import Detection
+from mithaq.detection.triage import Triage
 from mithaq.exchange.consents import Consents
 from mithaq.exchange.context import Context
 from mithaq.exchange.duties.service import Duties
@@ -221,6 +222,11 @@ class Node:
     def detection(self) -> Detection:
         """Return the hits."""
         return Detection(self.db, self.holdings, self.nation)
+
+    @cached_property
+    def triage(self) -> Triage:
+        """Return the groups of hits, and what people decide about each."""
+        return Triage(self.db, self.holdings, self.nation)
 
     @cached_property
     def blocklists(self) -> Blocklists:

@@ -30,7 +30,10 @@ def bench(db: Database, tmp_path: Path, at: datetime) -> Iterator[Bench]:
 
 def flood(bench: Bench, count: int, first: int = 0, source: str = "zeek") -> None:
     bench.push(
-        *({"ts": each, "uid": f"C{each}", "query": f"x{each}.everywhere.example"} for each in range(first, first + count)),
+        *(
+            {"ts": each, "uid": f"C{each}", "query": f"x{each}.everywhere.example"}
+            for each in range(first, first + count)
+        ),
         source=source,
     )
     bench.settle()
