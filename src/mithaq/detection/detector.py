@@ -16,6 +16,7 @@ from mithaq.detection.record import record_hits
 from mithaq.detection.settings import DetectionLimits
 from mithaq.detection.watchlist import Watchlist
 from mithaq.intelligence.service import Holdings
+from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel import journal
 from mithaq.kernel.database import Database
 from mithaq.telemetry import store as telemetry_store
@@ -38,6 +39,7 @@ class Detector:
         *,
         limits: DetectionLimits | None = None,
         telemetry_limits: TelemetryLimits | None = None,
+        warning_lists: WarningLists | None = None,
     ) -> None:
         self.limits = limits or DetectionLimits()
         self._telemetry_limits = telemetry_limits or TelemetryLimits()
@@ -45,9 +47,9 @@ class Detector:
         self._data = data
         self._news = News()
         self._watchlist = Watchlist(holdings)
-        self._origins = Origins(holdings)
+        self._origins = Origins(holdings, warning_lists)
         self._tape = Tape(db, data, self._telemetry_limits)
-        self.hunts = Hunts(db, holdings, self._tape, self.limits, launch_hunter)
+        self.hunts = Hunts(db, Origins(holdings, warning_lists), self._tape, self.limits, launch_hunter)
         self._intakes: list[Intake] = []
 
     @property
@@ -77,6 +79,7 @@ class Detector:
         if self._news.take_erased() or rows:
             self._watchlist.forget()
             self._origins.forget()
+            self.hunts.forget()
         for start in range(0, len(rows), self.limits.load_rows):
             part = rows[start : start + self.limits.load_rows]
             with self._db.read() as connection:

@@ -27,6 +27,7 @@ from mithaq.detection.retro import matches_in
 from mithaq.detection.settings import DetectionLimits
 from mithaq.detection.watchlist import indicator_of
 from mithaq.intelligence.service import Holdings
+from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel.clock import Clock, SystemClock
 from mithaq.kernel.database import Database
 from mithaq.telemetry import store as telemetry_store
@@ -45,8 +46,16 @@ _PR_SET_PDEATHSIG = 1
 class Hunter:
     """One run of the hunter over a data folder."""
 
-    def __init__(self, db: Database, holdings: Holdings, data: Path, limits: DetectionLimits) -> None:
+    def __init__(
+        self,
+        db: Database,
+        holdings: Holdings,
+        data: Path,
+        limits: DetectionLimits,
+        warning_lists: WarningLists | None = None,
+    ) -> None:
         self._db = db
+        self._warning_lists = warning_lists
         self._holdings = holdings
         self._data = data
         self._limits = limits
@@ -129,7 +138,7 @@ class Hunter:
         return [key for key, each in enumerate(sought) if index.may_hold(each)]
 
     def _record(self, matches: Iterable[Match], at: datetime) -> int:
-        origins, found = Origins(self._holdings), 0
+        origins, found = Origins(self._holdings, self._warning_lists), 0
         left = iter(matches)
         while part := list(islice(left, self._limits.hits_a_transaction)):
             with self._db.read() as connection:
@@ -207,7 +216,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="hunter: %(message)s")
     db = Database.open(order.database, run_dir=Path(order.run_dir))
     try:
-        Hunter(db, Holdings(db), Path(order.data), DetectionLimits()).run(SystemClock())
+        lists = WarningLists(Path(order.cache))
+        Hunter(db, Holdings(db), Path(order.data), DetectionLimits(), lists).run(SystemClock())
     finally:
         db.close()
 
