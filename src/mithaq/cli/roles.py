@@ -95,7 +95,8 @@ def _detector(root: Path) -> None:
     from mithaq.node.founding import database_url
 
     node: Node = compose(root)
-    order = HunterOrder(database_url(node.folder, node.settings), str(node.data), str(node.run_dir), str(node.folder.cache))
+    address = database_url(node.folder, node.settings)
+    order = HunterOrder(address, str(node.data), str(node.run_dir), str(node.folder.cache))
     try:
         worker.run(
             node.db,

@@ -15,7 +15,7 @@ from mithaq.kernel.reason import Reason
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """Whether an object is looked for: every reason against it, where it was stopped, which lists warn of its values."""
+    """Whether an object is looked for: all reasons against it, where it was stopped, which lists warn of its values."""
 
     against: tuple[Reason, ...]
     stopped: Sequence[Rate]
@@ -25,7 +25,7 @@ class Looking:
 def looking(
     connection: Connection, versions: Sequence[StoredObject], lists: WarningLists, at: datetime
 ) -> Looking | None:
-    """Judge the version that counts, the newest that stands; None for what is no indicator. `versions`: newest first."""
+    """Judge the newest of these versions that stands, newest first; None for what is no indicator."""
     counts = next((each for each in versions if each.stands), versions[0])
     if counts.stix.type != "indicator":
         return None

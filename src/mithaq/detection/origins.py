@@ -1,4 +1,4 @@
-"""From a match to a hit: whose word it is, whether it still stands and permits detection, and what warns of the value."""
+"""From a match to a hit: whose word it is, whether that still stands and permits detection, and what warns of it."""
 
 import logging
 from collections.abc import Iterable

@@ -84,5 +84,5 @@ def _against(stored: StoredObject, at: datetime) -> Iterator[Reason]:
 
 def _forbidden(word: Provenance) -> Reason:
     sentence = "the terms under which %(nation)s gave it permit no detection, but at most: %(action)s"
-    params = {"nation": word.nation, "action": str(word.carried.get("permitted_actions"))[:80]}
+    params: dict[str, str | int] = {"nation": word.nation, "action": str(word.carried.get("permitted_actions"))[:80]}
     return Reason("action-not-permitted", sentence, params, "ask the nation that gave it what may be done with it")

@@ -16,7 +16,7 @@ _SOME_WORDS = "…"
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """To whom the sighting of a confirmation would go, and the opinion of a false positive; and to whom not, and why."""
+    """To whom the sighting of a confirmation and the opinion of a false positive would go, and to whom not, and why."""
 
     sighting: tuple[Foreseen, ...] = ()
     opinion: tuple[Foreseen, ...] = ()

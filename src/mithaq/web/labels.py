@@ -222,6 +222,8 @@ HIT_STATES = {
     "hit-dismissed": msgid("Dismissed"),
     "dismissed-false-positive": msgid("False positive"),
     "dismissed-benign": msgid("Expected here"),
+    "breaker-stopped": msgid("Stopped"),
+    "breaker-kept-off": msgid("Kept off"),
 }
 OPINIONS = {
     "opinion-strongly-disagree": msgid("Strongly disagrees"),

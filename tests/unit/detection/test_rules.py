@@ -111,9 +111,7 @@ def test_a_value_on_a_warning_list_gives_a_hit_that_says_so(bench: Bench, at: da
     lists = WarningLists(bench.data / "cache")
     bench.detector = Detector(bench.db, bench.holdings, bench.data, bench._launch, warning_lists=lists)
     bench.start()
-    bench.store(
-        indicator("[ipv4-addr:value = '8.8.8.8']", at), indicator("[domain-name:value = 'evil.example']", at)
-    )
+    bench.store(indicator("[ipv4-addr:value = '8.8.8.8']", at), indicator("[domain-name:value = 'evil.example']", at))
     bench.settle()
     bench.push({"ts": 1, "uid": "A", "id.resp_h": "8.8.8.8", "query": "evil.example"})
     bench.settle()
