@@ -162,6 +162,11 @@ def count_hits(connection: Connection, lane: Lane) -> HitCounts:
     return HitCounts(counts.hits_new, counts.hits_confirmed, counts.hits_dismissed)
 
 
+def newest_row(connection: Connection) -> int:
+    """Return the row of the newest hit, 0 where there is none."""
+    return connection.scalar(select(func.max(hits.c.row))) or 0
+
+
 def undecided(connection: Connection, group: int, up_to: int | None = None) -> tuple[Span, Hit] | None:
     """Return how many hits of a group are new, up to a hit's row, with the newest of them; None where none is."""
     new = _new_in(group, up_to)

@@ -78,6 +78,10 @@ class Triage:
         """Count a lane's groups and hits by what was decided about them."""
         return groups.count_groups(connection, lane)
 
+    def newest_row(self, connection: Connection) -> int:
+        """Return the row of the newest hit of all: a page shows what is there up to it."""
+        return store.newest_row(connection)
+
     def story(self, connection: Connection, number: int, up_to: int | None = None) -> GroupStory:
         """Return a group with what a decision about it would cover, up to a hit's row.
 

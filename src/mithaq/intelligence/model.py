@@ -143,9 +143,7 @@ def as_if_stored(new: Sequence[NewObject], at: datetime) -> StoredObject:
     first = new[0]
     asked = tuple(each.instruction for each in new if each.instruction is not None)
     said = first.provenance
-    return StoredObject(
-        0, first.body, first.stix, first.lane, said.tlp, said.pap, at, stands=True, provenance=(said,), instructions=asked
-    )
+    return StoredObject(0, first.body, first.stix, first.lane, said.tlp, said.pap, at, True, (said,), asked)
 
 
 @dataclass(frozen=True, slots=True)
