@@ -143,7 +143,7 @@ def list_hits(
 ) -> list[Hit]:
     """Return hits newest first; `after` is the row of the last one of the page before."""
     query = select(hits).order_by(hits.c.row.desc()).limit(limit)
-    if lane is not None:
+    if lane is not None and group is None:  # a group is of one lane
         query = query.where(hits.c.lane == str(lane))
     if state is not None:
         query = query.where(hits.c.state == state.value)
