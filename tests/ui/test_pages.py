@@ -215,7 +215,9 @@ def test_a_group_of_hits_is_decided_in_two_keys_and_undone_in_one(visit: Visit) 
     page.keyboard.press("j")
     page.keyboard.press("c")
     page.wait_for_url("**/confirm?up_to=*")
-    assert page.evaluate("document.activeElement.tagName") == "BUTTON", "Enter confirms, once it is read who learns what"
+    assert page.evaluate("document.activeElement.tagName") == "BUTTON", (
+        "Enter confirms, once it is read who learns what"
+    )
 
 
 def test_a_long_list_grows_as_it_is_scrolled(visit: Visit, served: Served) -> None:

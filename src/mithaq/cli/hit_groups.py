@@ -232,9 +232,9 @@ def _looking_text(session: Session, found: Looking) -> str:
     words = session.words.gettext
     lines = reason_lines(session, found.against) or [words("It is looked for in every event.")]
     for each in found.stopped:
-        told = {"source": each.source, "count": each.held_back}
+        told: dict[str, str | int] = {"source": each.source, "count": each.held_back}
         lines.append(words("It hit too often in %(source)s and is stopped there; held back: %(count)s", **told))
     for value, lists in found.warned:
-        told = {"value": value, "lists": ", ".join(lists)}
-        lines.append(printable(words("%(value)s stands on warning lists: %(lists)s", **told)))
+        named = ", ".join(lists)
+        lines.append(printable(words("%(value)s stands on warning lists: %(lists)s", value=value, lists=named)))
     return "\n".join(lines)

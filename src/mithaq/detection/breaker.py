@@ -31,9 +31,9 @@ from mithaq.detection.settings import BreakerLimits
 from mithaq.kernel.database import Timestamp, Transaction, insert_ignore, metadata, upsert
 from mithaq.kernel.lane import Lane
 
-STOPPED: Final = "detection.breaker.stopped"
-RESUMED: Final = "detection.breaker.resumed"
-KEPT_OFF: Final = "detection.breaker.kept-off"
+STOPPED = "detection.breaker.stopped"
+RESUMED = "detection.breaker.resumed"
+KEPT_OFF = "detection.breaker.kept-off"
 
 hit_rates = Table(
     "hit_rates",
@@ -121,7 +121,8 @@ def let_through(
         after.append(rate)
         through += found[:room]
         if rate.standing is not known[key].standing:
-            _tell(tx, STOPPED, rate, "node", written=rate.written)
+            detail = {"source": rate.source, "written": rate.written}
+            tx.append(STOPPED, subject=rate.indicator_id, lane=rate.lane, actor="node", detail=detail)
     upsert(tx, hit_rates, [_row(rate) for rate in after], keys=_KEY, changed=_CHANGED)
     return through
 
@@ -149,7 +150,7 @@ def resume(tx: Transaction, indicator_id: str, source: str, lane: Lane, by: str)
     rate = _not_running(tx, indicator_id, source, lane)
     running = replace(rate, standing=Standing.RUNNING, window_at=tx.at, written=0, held_back=0, stopped_at=None)
     upsert(tx, hit_rates, [_row(running)], keys=_KEY, changed=_CHANGED)
-    _tell(tx, RESUMED, rate, by, held_back=rate.held_back)
+    tx.append(RESUMED, subject=indicator_id, lane=lane, actor=by, detail=_held_back(rate))
     return rate.held_back
 
 
@@ -162,7 +163,7 @@ def keep_off(tx: Transaction, indicator_id: str, source: str, lane: Lane, by: st
     rate = _not_running(tx, indicator_id, source, lane)
     kept = replace(rate, standing=Standing.KEPT_OFF)
     upsert(tx, hit_rates, [_row(kept)], keys=_KEY, changed=_CHANGED)
-    _tell(tx, KEPT_OFF, rate, by, held_back=rate.held_back)
+    tx.append(KEPT_OFF, subject=indicator_id, lane=lane, actor=by, detail=_held_back(rate))
 
 
 def _not_running(tx: Transaction, indicator_id: str, source: str, lane: Lane) -> Rate:
@@ -187,9 +188,8 @@ def _rates(tx: Transaction, keys: Sequence[_Key]) -> dict[_Key, Rate]:
     return found
 
 
-def _tell(tx: Transaction, kind: str, rate: Rate, by: str, **counts: int) -> None:
-    detail = {"source": rate.source, **counts}
-    tx.append(kind, subject=rate.indicator_id, lane=rate.lane, actor=by, detail=detail)
+def _held_back(rate: Rate) -> dict[str, str | int]:
+    return {"source": rate.source, "held_back": rate.held_back}
 
 
 def _row(rate: Rate) -> dict[str, Any]:

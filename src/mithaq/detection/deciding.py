@@ -1,7 +1,5 @@
 """What a decision about one hit and one about a whole group have in common."""
 
-from typing import Final
-
 from sqlalchemy import Connection
 
 from mithaq.detection import store
@@ -11,9 +9,9 @@ from mithaq.intelligence.service import Holdings
 from mithaq.kernel.database import Transaction
 from mithaq.standards.stix import StixObject
 
-CONFIRMED: Final = "detection.hit.confirmed"
-DISMISSED: Final = "detection.hit.dismissed"
-REOPENED: Final = "detection.group.reopened"
+CONFIRMED = "detection.hit.confirmed"
+DISMISSED = "detection.hit.dismissed"
+REOPENED = "detection.group.reopened"
 
 
 def announce(tx: Transaction, hit: Hit, decision: Decision, **more: int) -> None:

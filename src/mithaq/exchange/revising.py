@@ -1,5 +1,6 @@
 """A nation thinks again of its own indicator: a new version, on the same way to everybody who got the old one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -52,7 +53,8 @@ def revise(
     stix = parse(body)
     mine = next(word for word in own.provenance if word.source == "own")
     word = Provenance.own(mine.nation, at, own.tlp, own.pap, purpose=mine.purpose)
-    new = [NewObject(body, stix, lane, word, each) for each in (asked or [None])]
+    wanted: Sequence[ReleaseInstruction | None] = asked or (None,)
+    new = [NewObject(body, stix, lane, word, each) for each in wanted]
     with context.db.write(at) as tx:
         context.holdings.store(tx, new)
     return Revised(stix.id, modified, tuple(sorted({nation for each in asked for nation in each.recipients or ()})))
