@@ -72,6 +72,7 @@ class Detector:
         """
         if not self._tape.start():
             raise DetectorRunning("another detector is running on this data folder", subject=str(self._data))
+        self._origins.prepare()
         with self._db.read() as connection:
             count = self._watchlist.load(connection, at)
             rules = self._rules.load(connection, at)

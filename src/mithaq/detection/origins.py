@@ -28,6 +28,15 @@ class Origins:
         self._known: dict[int, Origin | None] = {}
         self._warned: dict[Observable, tuple[str, ...]] = {}
 
+    def prepare(self) -> None:
+        """Have the warning lists at hand, so that the first hit does not wait until they are compiled."""
+        if self._warning_lists is not None:
+            try:
+                self._warning_lists.names()
+            except WarningListsFailed as error:  # a hit without its warning is worth more than none
+                _log.error("%s (%s)", error, error.private)
+                self._warning_lists = None
+
     def forget(self) -> None:
         """Ask the holdings anew: something in them has changed."""
         self._known.clear()
@@ -54,12 +63,9 @@ class Origins:
         if len(self._warned) > _MAX_REMEMBERED:
             self._warned.clear()
         if observable not in self._warned:
-            try:
-                self._warned[observable] = self._warning_lists.warned(observable)
-            except WarningListsFailed as error:  # a hit without its warning is worth more than none
-                _log.error("%s (%s)", error, error.private)
-                self._warning_lists = None
-                return ()
+            self.prepare()
+            lists = self._warning_lists
+            self._warned[observable] = lists.warned(observable) if lists is not None else ()
         return self._warned[observable]
 
     def _learn(self, connection: Connection, rows: set[int]) -> None:
