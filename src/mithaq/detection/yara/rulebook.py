@@ -67,7 +67,8 @@ class Rulebook:
         for start in range(0, len(rows), _AT_ONCE):
             found: dict[Lane, list[StoredObject]] = defaultdict(list)
             for stored in self._holdings.rows(connection, rows[start : start + _AT_ONCE]):
-                found[stored.lane].append(stored)
+                if stored.made_for is None:
+                    found[stored.lane].append(stored)
             for lane, rules in found.items():
                 self._put(lane, rules)
         return len(rows)
