@@ -45,6 +45,7 @@ COMMANDS = {
     "telemetry": "mithaq.cli.telemetry:telemetry",
     "token": "mithaq.cli.person:token",
     "why": "mithaq.cli.release:why",
+    "yara": "mithaq.cli.yara:yara",
 }
 _EXIT = {
     "object-not-held": 3,
@@ -53,6 +54,7 @@ _EXIT = {
     "unknown-constituent": 3,
     "unknown-duty": 3,
     "unknown-hit": 3,
+    "unknown-hit-group": 3,
     "unknown-never-block-entry": 3,
     "unknown-partner": 3,
     "unknown-person": 3,
@@ -62,6 +64,7 @@ _EXIT = {
     "unknown-source": 3,
     "unknown-telemetry-source": 3,
     "not-in-tray": 3,
+    "not-stopped": 3,
     "not-releasable": 4,
     "not-a-party": 4,
     "nothing-owed": 4,
@@ -138,6 +141,7 @@ _SUMMARIES = {
     "telemetry": "Add sources of telemetry and push events.",
     "token": "Give programs a token.",
     "why": "Say why an object may or may not go to a partner.",
+    "yara": "Import YARA rules, look whether they can be followed, have files scanned with them.",
 }
 
 

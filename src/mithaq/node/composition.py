@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from mithaq.agreements.service import Agreements
 from mithaq.agreements.speaking import Statements
 from mithaq.detection.service import Detection
+from mithaq.detection.triage import Triage
+from mithaq.detection.yara.service import Files
 from mithaq.exchange.consents import Consents
 from mithaq.exchange.context import Context
 from mithaq.exchange.duties.service import Duties
@@ -221,9 +223,19 @@ class Node:
         return Telemetry(self.db, self.data)
 
     @cached_property
+    def files(self) -> Files:
+        """Return the files that are scanned."""
+        return Files(self.db, self.telemetry, self.data)
+
+    @cached_property
     def detection(self) -> Detection:
         """Return the hits."""
         return Detection(self.db, self.holdings, self.nation)
+
+    @cached_property
+    def triage(self) -> Triage:
+        """Return the groups of hits, and what people decide about each."""
+        return Triage(self.db, self.holdings, self.nation)
 
     @cached_property
     def blocklists(self) -> Blocklists:

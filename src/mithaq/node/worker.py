@@ -6,6 +6,7 @@ import time
 from contextlib import AbstractContextManager, closing
 
 from mithaq.detection.model import READER as DETECTION
+from mithaq.detection.yara import worker as scanning
 from mithaq.exchange.channel.membership import ChannelSource
 from mithaq.exchange.channel.worker import ChannelWorker
 from mithaq.exchange.duties.worker import DutyWorker
@@ -69,9 +70,24 @@ def run(node: Node, stop: threading.Event) -> None:
     threading.Thread(target=sources.run, args=(stop,), name="sources", daemon=True).start()
     bundling = (node.db, node.sensors, node.run_dir, node.clock, stop)
     threading.Thread(target=bundles.run, args=bundling, name="sensors", daemon=True).start()
+    scanner = threading.Thread(target=scan, args=(node, stop), name="files", daemon=True)
+    scanner.start()
     letters = (node, Letters(node.channel).reader(), stop)
     threading.Thread(target=follow, args=letters, name="letters", daemon=True).start()
     follow(node, Planning(node.channel).reader(), stop)
+
+
+def scan(node: Node, stop: threading.Event) -> None:
+    """Scan the files of watched folders until stopped; what fails is begun anew."""
+    while not stop.is_set():
+        try:
+            kept_days = node.settings.upload_days
+            scanning.run(
+                node.db, node.holdings, node.data, node.run_dir, clock=node.clock, stop=stop, kept_days=kept_days
+            )
+        except (Error, OSError) as error:
+            _log.error("files: %s (%s)", error, getattr(error, "private", ""))
+            stop.wait(_RECOVERY_S)
 
 
 def _opener(node: Node) -> Open:

@@ -71,6 +71,10 @@ ACTIONS = {
     "partner.account-sign-in": msgid("Signed in for a partner"),
     "detection.confirm": msgid("Confirmed a hit"),
     "detection.dismiss": msgid("Dismissed a hit"),
+    "detection.reopen": msgid("Took back that hits were expected"),
+    "detection.resume": msgid("Let an object hit again"),
+    "detection.keep-off": msgid("Kept an object from hitting"),
+    "intelligence.revise": msgid("Revised an indicator"),
     "token.add": msgid("Gave a program a token"),
     "token.revoke": msgid("Revoked a token"),
     "constituent.add": msgid("Added a constituent"),
@@ -222,6 +226,13 @@ HIT_STATES = {
     "hit-dismissed": msgid("Dismissed"),
     "dismissed-false-positive": msgid("False positive"),
     "dismissed-benign": msgid("Expected here"),
+    "level-informational": msgid("informational"),
+    "level-low": msgid("low"),
+    "level-medium": msgid("medium"),
+    "level-high": msgid("high"),
+    "level-critical": msgid("critical"),
+    "breaker-stopped": msgid("Stopped"),
+    "breaker-kept-off": msgid("Kept off"),
 }
 OPINIONS = {
     "opinion-strongly-disagree": msgid("Strongly disagrees"),
@@ -291,9 +302,15 @@ SENSORS = {
     "why-not-permitted": msgid("it may not be given to this sensor any more"),
     "why-unsafe": msgid("it is on a list of values that are not looked for here"),
 }
+FILES = {
+    "file-waiting": msgid("waits"),
+    "file-scanned": msgid("scanned"),
+    "file-refused": msgid("not scanned"),
+}
 LABELS = {
     **SENSORS,
     **SOURCES,
+    **FILES,
     **vocabulary.KINDS,
     **vocabulary.CONTENTS,
     **{f"lane-{name}": text for name, text in vocabulary.LANES.items()},
