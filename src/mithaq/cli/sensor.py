@@ -1,17 +1,19 @@
 """`mithaq sensor`: what looks for something in this nation's networks, and what each was given."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import click
 
+from mithaq.cli.files import read_input
 from mithaq.cli.layout import Column, show_rows, word
 from mithaq.cli.session import Session
 from mithaq.nations.constituents.model import MAX_ACCOUNT_DAYS
 from mithaq.node.founding import own_card
 from mithaq.node.language import msgid
-from mithaq.response.sensors.bundle import pem
+from mithaq.response.sensors.bundle import MANIFEST, MAX_BUNDLE_BYTES, opened, pem
 from mithaq.response.sensors.model import Change, Sensor, SensorKind, Version
 
 _DAYS = click.option(
@@ -118,6 +120,15 @@ def revoke(session: Session, name: str) -> None:
     """Give NAME nothing any more; its name is not used again."""
     session.node().sensors.revoke(name, session.now(), by=session.actor)
     session.emit({"name": name, "state": "revoked"}, lambda: name)
+
+
+@sensor.command()
+@click.argument("file")
+@click.pass_obj
+def check(session: Session, file: str) -> None:
+    """Check the bundle in FILE against both halves of this nation's key, and print its manifest."""
+    files = opened(read_input(file, MAX_BUNDLE_BYTES), own_card(session.node().folder).verify_key)
+    session.emit(json.loads(files[MANIFEST]))
 
 
 @sensor.command()

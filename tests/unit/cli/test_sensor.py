@@ -1,8 +1,12 @@
 """Sensors at the console."""
 
+from contextlib import closing
+from pathlib import Path
+
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from tests.unit.cli.conftest import Desk
+from mithaq.node.composition import compose
+from tests.unit.cli.conftest import PASSPHRASE, Desk
 
 
 def test_a_sensor_is_named_listed_shown_given_a_new_token_and_revoked(xa: Desk) -> None:
@@ -31,6 +35,19 @@ def test_what_is_unknown_or_unusable_says_so(xa: Desk) -> None:
     assert xa("sensor", "add", "Border", "--kind", "zeek").code == 1
     assert xa("sensor", "add", "border-1", "--kind", "zeek", "--for", "nobody").code == 3
     assert xa("sensor", "add", "border-1", "--kind", "snort").code == 2
+
+
+def test_a_bundle_is_checked_with_both_halves_of_the_key(xa: Desk, tmp_path: Path) -> None:
+    xa("sensor", "add", "border-1", "--kind", "zeek")
+    with closing(compose(xa.root, passphrase=PASSPHRASE)) as node:
+        node.sensors.refresh_all(node.clock.now())
+        archive = node.sensors.show("border-1")[1][0].archive
+    place = tmp_path / "bundle.tar.gz"
+    place.write_bytes(archive)
+    (manifest,) = xa.json("sensor", "check", str(place))
+    assert (manifest["sensor"], manifest["version"]) == ("border-1", 1)
+    place.write_bytes(archive[: len(archive) // 2])
+    assert xa("sensor", "check", str(place)).code == 1
 
 
 def test_the_key_is_printed_as_openssl_reads_it(xa: Desk) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import tarfile
+import zlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -25,6 +26,7 @@ MANIFEST: Final = "manifest.json"
 SUMS: Final = "SHA256SUMS"
 SIGNATURE: Final = "SHA256SUMS.sig"
 ENVELOPE: Final = "SHA256SUMS.dsse"
+MAX_BUNDLE_BYTES: Final = 256 * 1024 * 1024
 _MAX_FILES: Final = 64
 _MAX_FILE_BYTES: Final = 256 * 1024 * 1024
 
@@ -82,7 +84,7 @@ def unpacked(archive: bytes) -> dict[str, bytes]:
                     raise BadBundle("this is no bundle for a sensor")
                 files[member.name] = found.read()
             return files
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except (tarfile.TarError, zlib.error, OSError, EOFError) as error:
         raise BadBundle("this is no bundle for a sensor", private=str(error)) from error
 
 

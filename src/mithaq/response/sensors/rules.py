@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Final
 
 from mithaq.kernel.clock import from_rfc3339, rfc3339
-from mithaq.nations.constituents.rules import is_short_name
 from mithaq.release.model import Item
 from mithaq.response.model import BlockEntry, Refusal
 from mithaq.response.sensors.model import Change, Line, SensorKind, What, Why
@@ -28,11 +27,6 @@ _POSTED: Final = "constituent:"
 Key = tuple[str, str]
 Told = Callable[[Item], tuple[str, str]]
 """Which nation and which agreement the recipient is told of an item; empty where it is not."""
-
-
-def usable_as_name(name: str) -> bool:
-    """Tell whether a sensor may be called so: it stands in an address."""
-    return is_short_name(name)
 
 
 def lines_of(entries: Iterable[BlockEntry], kind: SensorKind, told: Told) -> tuple[Line, ...]:

@@ -18,6 +18,7 @@ from mithaq.kernel.lane import ACTUAL
 from mithaq.kernel.signing import Signer
 from mithaq.nations.constituents.errors import UnknownConstituent
 from mithaq.nations.constituents.model import OWN, SENSOR_DOOR, Account
+from mithaq.nations.constituents.rules import is_short_name
 from mithaq.nations.constituents.service import Constituents
 from mithaq.release.exposure import policy_of
 from mithaq.release.model import Item
@@ -26,7 +27,7 @@ from mithaq.response.sensors import bundle, store
 from mithaq.response.sensors.contents import Writer, files
 from mithaq.response.sensors.errors import BadSensor, BundleOutdated, UnknownSensor
 from mithaq.response.sensors.model import DETECTING, LOOKED_FOR, Line, Sensor, SensorKind, Version
-from mithaq.response.sensors.rules import changes, lines_of, may_go_again, usable_as_name
+from mithaq.response.sensors.rules import changes, lines_of, may_go_again
 from mithaq.response.sensors.settings import PULL_NOTED_EVERY
 from mithaq.response.sensors.sids import Numbered
 from mithaq.response.service import BLOCKING, Blocklists
@@ -96,7 +97,7 @@ class Sensors:
             BadSensor: the name cannot be used, or was used.
             UnknownConstituent: there is no such constituent.
         """
-        if not usable_as_name(name):
+        if not is_short_name(name):
             raise BadSensor(
                 "an id has 3 to 63 small letters, digits and single hyphens, and begins with a letter",
                 subject=name[:80],
