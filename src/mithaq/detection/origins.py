@@ -63,10 +63,12 @@ class Origins:
         if len(self._warned) > _MAX_REMEMBERED:
             self._warned.clear()
         if observable not in self._warned:
-            self.prepare()
-            lists = self._warning_lists
-            self._warned[observable] = lists.warned(observable) if lists is not None else ()
+            self._warned[observable] = self._lists_with(observable)
         return self._warned[observable]
+
+    def _lists_with(self, observable: Observable) -> tuple[str, ...]:
+        self.prepare()
+        return self._warning_lists.warned(observable) if self._warning_lists is not None else ()
 
     def _learn(self, connection: Connection, rows: set[int]) -> None:
         if len(self._known) > _MAX_REMEMBERED:
