@@ -38,12 +38,14 @@ COMMANDS = {
     "release": "mithaq.cli.release:release",
     "report": "mithaq.cli.report:report",
     "restore": "mithaq.cli.backup:restore",
+    "sensor": "mithaq.cli.sensor:sensor",
     "serve": "mithaq.cli.serve:serve",
     "sigma": "mithaq.cli.sigma:sigma",
     "source": "mithaq.cli.source:source",
     "telemetry": "mithaq.cli.telemetry:telemetry",
     "token": "mithaq.cli.person:token",
     "why": "mithaq.cli.release:why",
+    "yara": "mithaq.cli.yara:yara",
 }
 _EXIT = {
     "object-not-held": 3,
@@ -57,6 +59,7 @@ _EXIT = {
     "unknown-person": 3,
     "unknown-release": 3,
     "unknown-push-target": 3,
+    "unknown-sensor": 3,
     "unknown-source": 3,
     "unknown-telemetry-source": 3,
     "not-in-tray": 3,
@@ -129,12 +132,14 @@ _SUMMARIES = {
     "release": "Standing orders, vetoes, what was released and what was withheld.",
     "report": "Read reports: texts, PDFs and e-mails.",
     "restore": "Found a node anew from a backup.",
+    "sensor": "Name sensors, and see what each was given, what changed and why.",
     "serve": "Run the node.",
     "sigma": "Import Sigma rules, look what they ask, try them on events.",
     "source": "What this node fetches from the world on a schedule.",
     "telemetry": "Add sources of telemetry and push events.",
     "token": "Give programs a token.",
     "why": "Say why an object may or may not go to a partner.",
+    "yara": "Import YARA rules, look whether they can be followed, have files scanned with them.",
 }
 
 

@@ -12,8 +12,8 @@ from mithaq.cli.files import unusable
 from mithaq.cli.importing import tell
 from mithaq.cli.layout import Column, show_rows
 from mithaq.cli.options import ADMIRALTY, LANE, PAP, TLP, instruction_of, nations_of, release_options
+from mithaq.cli.rule_files import rule_files
 from mithaq.cli.session import EXIT_FAILED, Session
-from mithaq.cli.sigma_files import rule_files
 from mithaq.intelligence.imports.sigma import import_sigma
 from mithaq.intelligence.model import ImportTerms
 from mithaq.kernel.lane import Lane

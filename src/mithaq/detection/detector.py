@@ -19,6 +19,7 @@ from mithaq.detection.retro import newest
 from mithaq.detection.rulebook import Rulebook, save
 from mithaq.detection.settings import DetectionLimits
 from mithaq.detection.watchlist import Watchlist
+from mithaq.detection.yara.matching import matched_events, rule_matches
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel import journal
 from mithaq.kernel.database import Database
@@ -136,10 +137,12 @@ class Detector:
         hits = []
         candidates = self._watchlist.candidates(batch.block)
         found = self._rules.found(batch.block)
-        if candidates or found:
+        files = matched_events(batch.block)
+        if candidates or found or files:
             with self._db.read() as connection:
                 matches = self._watchlist.matches(connection, candidates, at) if candidates else []
                 matches += self._rules.matches(connection, batch.block, found, at) if found else []
+                matches += rule_matches(connection, files, at)
                 hits = self._origins.hits(connection, matches, at, retro=False)
         grown = self._tape.append(batch.block, at)
         with self._db.write(at) as tx:

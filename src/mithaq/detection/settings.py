@@ -19,6 +19,6 @@ class DetectionLimits:
     load_rows: int = 2_000
     hits_a_rule: int = 10_000
     hits_a_transaction: int = 500
-    segments_a_hunt: int = 8
+    segments_a_hunt: int = 32
     segments_before_merge: int = 24
     merge_below_bytes: int = 256 << 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -77,10 +77,10 @@ class ReleaseInstruction:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """What an object is found by: its tokens, and the values it names (type, key, sufficient)."""
+    """What an object is found by: its tokens, each once, and the values it names (type, key, sufficient)."""
 
-    tokens: frozenset[str]
-    named: tuple[tuple[str, str, bool], ...]
+    tokens: Collection[str]
+    named: Sequence[tuple[str, str, bool]]
 
     @staticmethod
     def of(stix: StixObject, lane: Lane) -> Indexed:

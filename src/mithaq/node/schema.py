@@ -3,6 +3,7 @@
 import mithaq.agreements.store
 import mithaq.detection.rule_store
 import mithaq.detection.store
+import mithaq.detection.yara.store
 import mithaq.exchange.archive.store
 import mithaq.exchange.duties.store
 import mithaq.exchange.log.store
@@ -18,6 +19,7 @@ import mithaq.nations.constituents.store
 import mithaq.nations.keys.store
 import mithaq.nations.people.store
 import mithaq.nations.store
+import mithaq.response.sensors.store
 import mithaq.response.store
 import mithaq.telemetry.store  # noqa: F401 - imported for the tables they register
 from mithaq.kernel.database import metadata

@@ -83,6 +83,9 @@ TELLINGS: Mapping[str, Telling] = {
     ),
     "detection.hit.dismissed": Telling(msgid("Hit"), "", msgid("Hit dismissed:"), Verb.DETECTION_READ, "/detection/"),
     "response.blocklist": Telling(msgid("Blocklist"), "info", msgid("Blocklist built"), Verb.BLOCKLIST_READ),
+    "response.sensor.version": Telling(
+        msgid("Sensor"), "info", msgid("A new version for the sensor"), Verb.BLOCKLIST_READ, "/sensors/"
+    ),
     "agreements.changed": Telling(
         msgid("Agreement"), "info", msgid("Agreement signed or changed"), Verb.AGREEMENT_READ, "/agreements/"
     ),

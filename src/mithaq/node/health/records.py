@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 from mithaq.agreements.model import Agreement, State
 from mithaq.detection.missing_fields import MissingField
 from mithaq.detection.readers import News
+from mithaq.detection.yara.readers import News as FileNews
 from mithaq.exchange import ledger
 from mithaq.exchange.duties.readers import Bookkeeping
 from mithaq.exchange.ledger import Channel, ChannelState
@@ -33,6 +34,7 @@ from mithaq.node.health.settings import (
 )
 from mithaq.node.language import msgid
 from mithaq.node.migrations import known_revisions, newest_revision, revision_of
+from mithaq.response.sensors.readers import reader as erasing
 from mithaq.telemetry.service import Reading
 
 Params = dict[str, str | int]
@@ -79,8 +81,14 @@ def readers(node: Node, connection: Connection, at: datetime) -> Iterator[Findin
     """No reader leaves news lying that it should act on."""
     shelving = Shelving(node.db, node.nation, node.clock.now)
     abroad = PartnerShelving(node.channel, node.clock.now)
-    followed = (Planning(node.channel).reader(), News().reader, Bookkeeping(node.channel).reader(), shelving.reader())
-    for reader in (*followed, abroad.reader(), Membership(node.channel).reader):
+    followed = (
+        Planning(node.channel).reader(),
+        News().reader,
+        FileNews().reader,
+        Bookkeeping(node.channel).reader(),
+        shelving.reader(),
+    )
+    for reader in (*followed, abroad.reader(), Membership(node.channel).reader, erasing()):
         count, since = _unread(connection, reader)
         waiting = at - since if since else timedelta()
         params: Params = {"reader": reader.name, "count": count, "seconds": int(waiting.total_seconds())}
