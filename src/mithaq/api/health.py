@@ -12,6 +12,7 @@ from starlette.routing import Route
 from mithaq import __version__
 from mithaq.api.access import bearer
 from mithaq.api.problems import problem, status_of
+from mithaq.detection import breaker
 from mithaq.exchange import ledger
 from mithaq.kernel import journal
 from mithaq.kernel.database import cursors
@@ -62,6 +63,7 @@ def _lines(node: Node, connection: Connection) -> Iterator[str]:
     counts = node.detection.counts(connection)
     for state in ("new", "confirmed", "dismissed"):
         yield _line("mithaq_hits", getattr(counts, state), state=state)
+    yield _line("mithaq_hit_breakers_stopped", len(breaker.stopped(connection, limit=1_000)))
     for name, count in ledger.counts(connection).items():
         yield _line(f"mithaq_exchange_{name}", count)
     at = node.clock.now()

@@ -63,8 +63,10 @@ def status(session: Session) -> None:
 def _hunt_here(session: Session, wait_s: int) -> bool:
     """Hunt in this process, unless a node runs."""
     node = session.node()
-    order = HunterOrder(node.db.engine.url.render_as_string(hide_password=False), str(node.data), str(node.run_dir))
-    detector = Detector(node.db, node.holdings, node.data, hunter_launcher(order))
+    address = node.db.engine.url.render_as_string(hide_password=False)
+    order = HunterOrder(address, str(node.data), str(node.run_dir), str(node.folder.cache))
+    lists = node.warning_lists
+    detector = Detector(node.db, node.holdings, node.data, hunter_launcher(order), warning_lists=lists)
     try:
         detector.start(session.now())
     except DetectorRunning:

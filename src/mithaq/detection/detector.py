@@ -21,6 +21,7 @@ from mithaq.detection.settings import DetectionLimits
 from mithaq.detection.watchlist import Watchlist
 from mithaq.detection.yara.matching import matched_events, rule_matches
 from mithaq.intelligence.service import Holdings
+from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel import journal
 from mithaq.kernel.database import Database
 from mithaq.telemetry import store as telemetry_store
@@ -43,6 +44,7 @@ class Detector:
         *,
         limits: DetectionLimits | None = None,
         telemetry_limits: TelemetryLimits | None = None,
+        warning_lists: WarningLists | None = None,
     ) -> None:
         self.limits = limits or DetectionLimits()
         self._telemetry_limits = telemetry_limits or TelemetryLimits()
@@ -52,8 +54,9 @@ class Detector:
         self._watchlist = Watchlist(holdings)
         self._rules = Rulebook(holdings, data)
         self._origins = Origins(holdings)
+        self._origins = Origins(holdings, warning_lists)
         self._tape = Tape(db, data, self._telemetry_limits)
-        self.hunts = Hunts(db, holdings, self._tape, self.limits, launch_hunter)
+        self.hunts = Hunts(db, Origins(holdings, warning_lists), self._tape, self.limits, launch_hunter)
         self._intakes: list[Intake] = []
 
     @property
@@ -69,6 +72,7 @@ class Detector:
         """
         if not self._tape.start():
             raise DetectorRunning("another detector is running on this data folder", subject=str(self._data))
+        self._origins.prepare()
         with self._db.read() as connection:
             count = self._watchlist.load(connection, at)
             rules = self._rules.load(connection, at)
@@ -91,6 +95,7 @@ class Detector:
         if erased:
             with self._db.read() as connection:
                 self._rules.prune(connection, at)
+            self.hunts.forget()
         for start in range(0, len(rows), self.limits.load_rows):
             part = rows[start : start + self.limits.load_rows]
             with self._db.read() as connection:
@@ -146,7 +151,7 @@ class Detector:
                 hits = self._origins.hits(connection, matches, at, retro=False)
         grown = self._tape.append(batch.block, at)
         with self._db.write(at) as tx:
-            record_hits(tx, hits)
+            record_hits(tx, hits, self.limits.breaker)
             intake.save(tx, batch)
             self._tape.save(tx, grown)
         self._tape.committed(grown)

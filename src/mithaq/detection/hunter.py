@@ -29,6 +29,7 @@ from mithaq.detection.settings import DetectionLimits
 from mithaq.detection.watchlist import indicator_of
 from mithaq.intelligence.model import StoredObject
 from mithaq.intelligence.service import Holdings
+from mithaq.intelligence.warninglists import WarningLists
 from mithaq.intelligence.watching import newest_standing
 from mithaq.kernel.clock import Clock, SystemClock
 from mithaq.kernel.database import Database
@@ -48,8 +49,16 @@ _PR_SET_PDEATHSIG = 1
 class Hunter:
     """One run of the hunter over a data folder."""
 
-    def __init__(self, db: Database, holdings: Holdings, data: Path, limits: DetectionLimits) -> None:
+    def __init__(
+        self,
+        db: Database,
+        holdings: Holdings,
+        data: Path,
+        limits: DetectionLimits,
+        warning_lists: WarningLists | None = None,
+    ) -> None:
         self._db = db
+        self._warning_lists = warning_lists
         self._holdings = holdings
         self._data = data
         self._limits = limits
@@ -162,13 +171,13 @@ class Hunter:
         return [key for key, each in enumerate(sought) if index.may_hold(each)]
 
     def _record(self, matches: Iterable[Match], at: datetime) -> int:
-        origins, found = Origins(self._holdings), 0
+        origins, found = Origins(self._holdings, self._warning_lists), 0
         left = iter(matches)
         while part := list(islice(left, self._limits.hits_a_transaction)):
             with self._db.read() as connection:
                 hits = origins.hits(connection, part, at, retro=True)
             with self._db.write(at) as tx:
-                found += record_hits(tx, hits)
+                found += record_hits(tx, hits, self._limits.breaker)
         return found
 
     def _merge(self, at: datetime) -> None:
@@ -240,7 +249,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="hunter: %(message)s")
     db = Database.open(order.database, run_dir=Path(order.run_dir))
     try:
-        Hunter(db, Holdings(db), Path(order.data), DetectionLimits()).run(SystemClock())
+        lists = WarningLists(Path(order.cache))
+        Hunter(db, Holdings(db), Path(order.data), DetectionLimits(), lists).run(SystemClock())
     finally:
         db.close()
 

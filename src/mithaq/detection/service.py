@@ -7,13 +7,14 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from mithaq.detection import store
-from mithaq.detection.errors import HitDecided, UnknownHit, UnusableReason
+from mithaq.detection.deciding import announce, own_opinion
+from mithaq.detection.errors import HitDecided, UnknownHit
 from mithaq.detection.feedback import opinion_of, sighting_of
 from mithaq.detection.held_rules import SIGMA
 from mithaq.detection.missing_fields import MissingField, missing_fields
 from mithaq.detection.model import HUNT_ASKED, READER, Dismissal, Hit, HitState
 from mithaq.detection.rule_store import RuleStatus, list_rules
-from mithaq.detection.settings import MAX_REASON_CHARS
+from mithaq.detection.rules import check_reason
 from mithaq.detection.store import Decision
 from mithaq.intelligence.model import NewObject, StoredObject
 from mithaq.intelligence.service import Holdings
@@ -23,10 +24,7 @@ from mithaq.kernel import journal
 from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL, Lane
-from mithaq.standards.defang import refang_value
 
-CONFIRMED = "detection.hit.confirmed"
-DISMISSED = "detection.hit.dismissed"
 _PAGE = 1_000
 
 
@@ -80,9 +78,12 @@ class Detection:
         *,
         state: HitState | None = None,
         indicator_id: str | None = None,
+        group: int | None = None,
     ) -> HitPage:
         """Return one page of a lane's hits, newest first; `after` is the page's `next` before."""
-        found = store.list_hits(conn, lane=lane, state=state, indicator_id=indicator_id, after=after, limit=limit + 1)
+        found = store.list_hits(
+            conn, lane=lane, state=state, indicator_id=indicator_id, group=group, after=after, limit=limit + 1
+        )
         shown = tuple(found[:limit])
         techniques = self._techniques(conn, sorted({hit.object_row for hit in shown}))
         return HitPage(shown, shown[-1].row if len(found) > limit else None, techniques)
@@ -138,7 +139,7 @@ class Detection:
         reason = reason.strip()
         with self._db.read() as connection:
             explained = self.explain(connection, hit_id)
-        _check_reason(explained.hit, why, reason)
+        check_reason(explained.hit.sight, why, reason)
         with self._db.write(at) as tx:
             opinion = self._opinion(tx, explained, reason, at) if why is Dismissal.FALSE_POSITIVE else []
             opinion_id = opinion[0].stix.id if opinion else ""
@@ -186,19 +187,12 @@ class Detection:
         hit, seen = explained.hit, explained.seen
         if seen is None or hit.origin.is_own:
             return []
-        last = store.last_opinion(tx.connection, hit.indicator_id, hit.lane)
-        versions = self._holdings.get(tx.connection, last, hit.lane) if last else []
-        renews = versions[0].stix if versions and versions[0].stands else None
-        return opinion_of(hit, seen, self._nation, at, reason, renews)
+        return opinion_of(hit, seen, self._nation, at, reason, own_opinion(tx.connection, self._holdings, hit))
 
     def _decide(self, tx: Transaction, hit: Hit, decision: Decision) -> None:
         if not store.decide(tx, hit.hit_id, decision):
             raise HitDecided("somebody has decided about this hit already", subject=hit.hit_id)
-        kind = CONFIRMED if decision.state is HitState.CONFIRMED else DISMISSED
-        detail = {"indicator": hit.indicator_id, "sighting": decision.sighting_id}
-        if decision.dismissed_as is not None:
-            detail |= {"as": decision.dismissed_as.value, "opinion": decision.opinion_id}
-        tx.append(kind, subject=hit.hit_id, lane=hit.lane, actor=decision.by, detail=detail)
+        announce(tx, hit, decision)
 
     def _rows_of(self, connection: Connection, stix_ids: Sequence[str], lane: Lane) -> list[int]:
         versions = (self._holdings.get(connection, stix_id, lane) for stix_id in stix_ids)
@@ -211,16 +205,3 @@ class Detection:
             rows.extend(stored.row for stored in page)
             page = self._holdings.active_indicators(connection, at, page[-1].row, _PAGE)
         return rows + every_rule(connection, SIGMA, at)
-
-
-def _check_reason(hit: Hit, why: Dismissal, reason: str) -> None:
-    """Refuse a reason that cannot go with an opinion: it is an own word, and outlives the indicator and the event."""
-    if len(reason) > MAX_REASON_CHARS:
-        raise UnusableReason("a reason has at most %(limit)s characters", limit=MAX_REASON_CHARS)
-    if why is not Dismissal.FALSE_POSITIVE:
-        return
-    if not reason:
-        raise UnusableReason("say why it is a false positive: the originator decides by it")
-    written = refang_value(reason).casefold()
-    if any(value.casefold() in written for value in hit.sight.values):
-        raise UnusableReason("leave the value out of the reason: the reason stays when the indicator is deleted")

@@ -138,6 +138,14 @@ class StoredObject:
         return found.pop() if len(found) == 1 else None
 
 
+def as_if_stored(new: Sequence[NewObject], at: datetime) -> StoredObject:
+    """Return how one object would be held, given once for each release that is asked for: for a look ahead only."""
+    first = new[0]
+    asked = tuple(each.instruction for each in new if each.instruction is not None)
+    said = first.provenance
+    return StoredObject(0, first.body, first.stix, first.lane, said.tlp, said.pap, at, True, (said,), asked)
+
+
 @dataclass(frozen=True, slots=True)
 class HeldWord:
     """One nation's word for one version, as an erasure names it."""

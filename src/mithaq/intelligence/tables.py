@@ -19,7 +19,6 @@ from sqlalchemy import (
 from mithaq.kernel.database import Json, Timestamp, metadata, row_id
 
 _Big = BigInteger().with_variant(Integer, "sqlite")
-_IS_RULE = text("type = 'indicator' AND NOT matchable")
 
 objects = Table(
     "objects",
@@ -44,9 +43,8 @@ objects = Table(
     Column("pattern_type", Text, nullable=False, server_default=""),
     Index("objects_version", "stix_id", "lane", "digest", unique=True),
     Index("objects_type", "lane", "type", "row"),
-    # Indicators in other languages than STIX patterns: few among many.
-    Index("objects_rules", "row", sqlite_where=_IS_RULE, postgresql_where=_IS_RULE),
 )
+# Indicators in other languages than STIX patterns: few among many.
 _NAMED = text("pattern_type != ''")
 Index("objects_rules", objects.c.pattern_type, sqlite_where=_NAMED, postgresql_where=_NAMED)
 provenance = Table(

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from mithaq.agreements.service import Agreements
 from mithaq.agreements.speaking import Statements
 from mithaq.detection.service import Detection
+from mithaq.detection.triage import Triage
 from mithaq.detection.yara.service import Files
 from mithaq.exchange.consents import Consents
 from mithaq.exchange.context import Context
@@ -230,6 +231,11 @@ class Node:
     def detection(self) -> Detection:
         """Return the hits."""
         return Detection(self.db, self.holdings, self.nation)
+
+    @cached_property
+    def triage(self) -> Triage:
+        """Return the groups of hits, and what people decide about each."""
+        return Triage(self.db, self.holdings, self.nation)
 
     @cached_property
     def blocklists(self) -> Blocklists:

@@ -1,6 +1,7 @@
 """Every table of a node, known together: importing this module registers them all."""
 
 import mithaq.agreements.store
+import mithaq.detection.breaker
 import mithaq.detection.rule_store
 import mithaq.detection.store
 import mithaq.detection.yara.store

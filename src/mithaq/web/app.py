@@ -42,6 +42,7 @@ from mithaq.web import (
     sign_in,
     sources,
     telemetry,
+    triage,
 )
 from mithaq.web.doors import enter, routes
 from mithaq.web.rendering import STATIC
@@ -55,6 +56,7 @@ DOORS = (
     *remarks.DOORS,
     *intelligence.DOORS,
     *lookup.DOORS,
+    *triage.DOORS,
     *detection.DOORS,
     *release_log.DOORS,
     *consents.DOORS,

@@ -82,6 +82,9 @@ TELLINGS: Mapping[str, Telling] = {
         msgid("Sighting"), "bad", msgid("Hit confirmed:"), Verb.DETECTION_READ, "/detection/"
     ),
     "detection.hit.dismissed": Telling(msgid("Hit"), "", msgid("Hit dismissed:"), Verb.DETECTION_READ, "/detection/"),
+    "detection.breaker.stopped": Telling(
+        msgid("Stopped"), "warn", msgid("It hit too often:"), Verb.DETECTION_READ, "/intelligence/"
+    ),
     "response.blocklist": Telling(msgid("Blocklist"), "info", msgid("Blocklist built"), Verb.BLOCKLIST_READ),
     "response.sensor.version": Telling(
         msgid("Sensor"), "info", msgid("A new version for the sensor"), Verb.BLOCKLIST_READ, "/sensors/"

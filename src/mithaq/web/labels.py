@@ -71,6 +71,10 @@ ACTIONS = {
     "partner.account-sign-in": msgid("Signed in for a partner"),
     "detection.confirm": msgid("Confirmed a hit"),
     "detection.dismiss": msgid("Dismissed a hit"),
+    "detection.reopen": msgid("Took back that hits were expected"),
+    "detection.resume": msgid("Let an object hit again"),
+    "detection.keep-off": msgid("Kept an object from hitting"),
+    "intelligence.revise": msgid("Revised an indicator"),
     "token.add": msgid("Gave a program a token"),
     "token.revoke": msgid("Revoked a token"),
     "constituent.add": msgid("Added a constituent"),
@@ -227,6 +231,8 @@ HIT_STATES = {
     "level-medium": msgid("medium"),
     "level-high": msgid("high"),
     "level-critical": msgid("critical"),
+    "breaker-stopped": msgid("Stopped"),
+    "breaker-kept-off": msgid("Kept off"),
 }
 OPINIONS = {
     "opinion-strongly-disagree": msgid("Strongly disagrees"),
@@ -295,6 +301,7 @@ SENSORS = {
     "why-withdrawn": msgid("whoever spoke of it has taken it back, revoked it or said something else"),
     "why-not-permitted": msgid("it may not be given to this sensor any more"),
     "why-unsafe": msgid("it is on a list of values that are not looked for here"),
+}
 FILES = {
     "file-waiting": msgid("waits"),
     "file-scanned": msgid("scanned"),
