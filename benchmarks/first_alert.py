@@ -207,7 +207,7 @@ def _detect(folder: Path) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     db = Database.open(_url(folder), run_dir=folder / "run")
-    order = HunterOrder(_url(folder), str(folder), str(folder / "run"))
+    order = HunterOrder(_url(folder), str(folder), str(folder / "run"), str(folder / "cache"))
     run(
         db,
         Holdings(db),

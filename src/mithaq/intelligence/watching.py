@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 from sqlalchemy import Connection, bindparam, select, tuple_
 
 from mithaq.intelligence import reading
+from mithaq.intelligence.model import StoredObject
 from mithaq.intelligence.tables import objects, observables
 from mithaq.intelligence.tokens import index_key
 from mithaq.kernel.database import EPOCH
@@ -33,9 +34,28 @@ _NAMED: Final = (
         *reading.ACTIVE,
     )
 )
+_RULES: Final = select(
+    objects.c.row, objects.c.stix_id, objects.c.lane, objects.c.modified, objects.c.revoked, objects.c.valid_until
+).where(objects.c.pattern_type == bindparam("pattern_type"), objects.c.stands)
+_RULES_AMONG: Final = select(objects.c.stix_id, objects.c.lane).where(
+    objects.c.row.in_(bindparam("rows", expanding=True)), objects.c.pattern_type == bindparam("pattern_type")
+)
 _STANDING: Final = select(objects.c.row, objects.c.stix_id, objects.c.modified).where(
     objects.c.stix_id.in_(bindparam("ids", expanding=True)), objects.c.lane == bindparam("lane"), objects.c.stands
 )
+
+
+def standing_rules(connection: Connection, rows: Sequence[int], pattern_type: str) -> Iterator[StoredObject]:
+    """Yield those of these objects that are rules of a language, stand, and are the newest of their versions."""
+    found: dict[Lane, list[StoredObject]] = defaultdict(list)
+    for stored in reading.by_rows(connection, rows):
+        stix = stored.stix
+        is_rule = stix.type == "indicator" and stix.pattern_type == pattern_type
+        if is_rule and stored.stands and not stix.revoked and stored.made_for is None:
+            found[stored.lane].append(stored)
+    for lane, of_lane in found.items():
+        newest = _newest(connection, sorted({stored.stix.id for stored in of_lane}), lane)
+        yield from (stored for stored in of_lane if stored.row in newest)
 
 
 def every_observable(connection: Connection, at: datetime) -> Iterator[tuple[Lane, Observable]]:
@@ -69,6 +89,32 @@ def looked_for(
             named[keys[cast("ObservableType", row.type), row.key]].append(row)
     newest = _newest(connection, sorted({row.stix_id for rows in named.values() for row in rows}), lane)
     return {item: sorted({row.row for row in rows} & newest) for item, rows in named.items()}
+
+
+def every_rule(connection: Connection, pattern_type: str, at: datetime) -> list[int]:
+    """Return the rows of the active indicators in one language of rules; of each the newest version that stands."""
+    newest: dict[tuple[str, str], Any] = {}
+    for row in connection.execute(_RULES, {"pattern_type": pattern_type}):
+        known = newest.setdefault((row.lane, row.stix_id), row)
+        if (row.modified or EPOCH, row.row) > (known.modified or EPOCH, known.row):
+            newest[row.lane, row.stix_id] = row
+    active = (row for row in newest.values() if not row.revoked and (row.valid_until is None or row.valid_until > at))
+    return sorted(row.row for row in active)
+
+
+def rules_among(connection: Connection, rows: Sequence[int], pattern_type: str) -> dict[Lane, set[str]]:
+    """Return the ids of the indicators among these rows that are rules in one language, by lane."""
+    found: dict[Lane, set[str]] = defaultdict(set)
+    for start in range(0, len(rows), _KEYS_A_QUERY):
+        part = {"rows": list(rows[start : start + _KEYS_A_QUERY]), "pattern_type": pattern_type}
+        for row in connection.execute(_RULES_AMONG, part):
+            found[Lane(row.lane)].add(row.stix_id)
+    return found
+
+
+def newest_standing(connection: Connection, stix_ids: Sequence[str], lane: Lane) -> set[int]:
+    """Return the row of the newest version that stands of each of these objects, whatever it says."""
+    return _newest(connection, stix_ids, lane)
 
 
 def _newest(connection: Connection, stix_ids: Sequence[str], lane: Lane) -> set[int]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from mithaq.telemetry.errors import BadLine
 from mithaq.telemetry.model import BrokenLine, Event, Source
-from mithaq.telemetry.parsers.line import LineParser
+from mithaq.telemetry.parsers.line import Decoded, LineParser
 
 Span = tuple[int, int]
 """Where a line lies in its block: its first byte and the one behind its last, without the line feed."""
@@ -67,6 +67,17 @@ class Block:
             event = _parsed(parser, self, start, end)
             if event is not None:
                 yield event
+
+    def decoded_at(self, spans: Sequence[Span]) -> Iterator[tuple[Span, Decoded]]:
+        """Yield what these lines say, which stand in order; a broken one, a header or an empty one says nothing."""
+        parser = self._parser()
+        for start, end in _in_order(self._headers(), spans):
+            try:
+                decoded = parser.decode(self.text[start:end], self.received_at)
+            except BadLine:
+                continue
+            if decoded is not None:
+                yield (start, end), decoded
 
     def _parser(self) -> LineParser:
         return LineParser(self.source, state=self.header, file_name=self.file_name)
