@@ -116,6 +116,7 @@ class Scanner:
         asked = self.keys if keys is None else self.keys.intersection(keys)
         found: list[RuleMatch] = []
         unfinished: dict[str, Reason] = {}
+        again: set[int] = set()
         deadline = self._monotonic() + self._limits.file_s
         waiting = [number for number, each in self._sets.items() if not asked.isdisjoint(each.rules.keys)]
         while waiting:
@@ -126,6 +127,10 @@ class Scanner:
             try:
                 answer = self._ask(number, descriptor, opened.size)
             except ScannerEnded as error:
+                if not self._process.is_running and number not in again:
+                    again.add(number)  # it may have been what lay beside it: once more, in a new process by itself
+                    waiting.insert(0, number)
+                    continue
                 reason = Reason(error.code, error.message, dict(error.params))
                 waiting += self._halve(number, reason, unfinished)
             else:

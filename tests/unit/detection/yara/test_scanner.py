@@ -119,7 +119,7 @@ def test_rules_come_go_and_are_put_together(scanner: Scanner, bad: Path) -> None
 
 
 def test_rules_that_end_the_process_cost_no_other_rules(bad: Path) -> None:
-    scanner = Scanner(replace(LIMITS, scan_memory_bytes=190 << 20))
+    scanner = Scanner(replace(LIMITS, scan_memory_bytes=160 << 20))
     assert scanner.put({"1": literal("before", "EICAR")}) == {}
     assert scanner.put({"2": HUNGRY}) == {}
     assert scanner.put({"3": EICAR_RULE}) == {}
