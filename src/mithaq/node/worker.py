@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, closing
 
 from mithaq.detection.model import READER as DETECTION
 from mithaq.detection.yara import worker as scanning
+from mithaq.detection.yara.readers import READER as FILES
 from mithaq.exchange.channel.membership import ChannelSource
 from mithaq.exchange.channel.worker import ChannelWorker
 from mithaq.exchange.duties.worker import DutyWorker
@@ -39,7 +40,7 @@ _AMID_IMPORTS_S = 5.0
 _PAUSES = 3
 """The index is gathered in at most a quarter of the time: the writer is there for others."""
 
-KEEPERS = (DETECTION, SENSORS)
+KEEPERS = (DETECTION, FILES, SENSORS)
 """Readers that keep copies of values of their own; a deletion is attested once they have erased them."""
 
 

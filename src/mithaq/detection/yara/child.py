@@ -67,7 +67,7 @@ class Child:
 
     def __init__(self) -> None:
         self._compiler = _compiler()
-        self._scanners: dict[int, Any] = {}
+        self._sets: dict[int, Any] = {}
         self._body = b""
 
     def answer(self, request: Request, descriptor: int | None) -> Reply:
@@ -83,10 +83,10 @@ class Child:
                 self._compiler.build().serialize_into(file)
                 return Built(file.getvalue())
             case Load(number, data):
-                self._scanners[number] = yara_x.Scanner(yara_x.Rules.deserialize_from(io.BytesIO(data)))
+                self._sets[number] = yara_x.Rules.deserialize_from(io.BytesIO(data))
                 return Done()
             case Drop(number):
-                self._scanners.pop(number, None)
+                self._sets.pop(number, None)
                 return Done()
             case Open(max_bytes):
                 return self._open(descriptor, max_bytes)
@@ -122,7 +122,7 @@ class Child:
         return hashlib.new(name, self._body, usedforsecurity=False).hexdigest()
 
     def _scan(self, number: int, timeout_s: int) -> Scanned:
-        scanner = self._scanners[number]
+        scanner = yara_x.Scanner(self._sets[number])  # each reserves 80 MiB, so none is kept
         scanner.set_timeout(timeout_s)
         scanner.max_matches_per_pattern(_MAX_MATCHES)
         try:

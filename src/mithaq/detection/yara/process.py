@@ -23,6 +23,9 @@ class Process:
     def __init__(self, memory_bytes: int, cpu_s: int) -> None:
         self._memory_bytes = memory_bytes
         self._cpu_s = cpu_s
+        self.begun = 0
+        """How many processes there were: what one was given, the next does not have."""
+
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
 
@@ -79,6 +82,7 @@ class Process:
                 cwd="/",
             )
         self._connection = ours
+        self.begun += 1
         return ours
 
     def _end(self, late: threading.Event) -> None:

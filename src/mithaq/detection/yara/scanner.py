@@ -10,6 +10,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -54,6 +55,9 @@ class Scanner:
         self._texts: dict[str, str] = {}
         self._sets: dict[int, _Set] = {}
         self._loaded: set[int] = set()
+        self._of = 0
+        """The process that has the file open and these sets loaded."""
+
         self._next = 0
         self._strikes: Counter[str] = Counter()
         self.suspended: dict[str, Reason] = {}
@@ -112,6 +116,7 @@ class Scanner:
         asked = self.keys if keys is None else self.keys.intersection(keys)
         found: list[RuleMatch] = []
         unfinished: dict[str, Reason] = {}
+        again: set[int] = set()
         deadline = self._monotonic() + self._limits.file_s
         waiting = [number for number, each in self._sets.items() if not asked.isdisjoint(each.rules.keys)]
         while waiting:
@@ -122,6 +127,10 @@ class Scanner:
             try:
                 answer = self._ask(number, descriptor, opened.size)
             except ScannerEnded as error:
+                if not self._process.is_running and number not in again:
+                    again.add(number)  # it may have been what lay beside it: once more, in a new process by itself
+                    waiting.insert(0, number)
+                    continue
                 reason = Reason(error.code, error.message, dict(error.params))
                 waiting += self._halve(number, reason, unfinished)
             else:
@@ -133,7 +142,10 @@ class Scanner:
         """End the processes."""
         self._compiler.close()
         self._process.close()
-        self._loaded.clear()
+
+    @property
+    def _is_same(self) -> bool:
+        return self._process.is_running and self._process.begun == self._of
 
     def _open(self, descriptor: int, size: int) -> Opened:
         os.lseek(descriptor, 0, os.SEEK_SET)
@@ -141,8 +153,10 @@ class Scanner:
             wait_s = self._wait_s(size)
             answer = self._process.ask(Open(self._limits.max_file_bytes), wait_s=wait_s, descriptor=descriptor)
         except ScannerEnded as error:
-            self._loaded.clear()
             raise FileUnreadable("what reads it failed: %(problem)s", problem=error.message % error.params) from error
+        if self._process.begun != self._of:
+            self._loaded.clear()
+            self._of = self._process.begun
         if not isinstance(answer, Opened) or answer.too_large:
             raise _too_large(self._limits)
         return answer
@@ -155,8 +169,7 @@ class Scanner:
         """
         seconds = round(self._wait_s(size))
         try:
-            if not self._process.is_running:
-                self._loaded.clear()
+            if not self._is_same:
                 self._open(descriptor, size)
             if number not in self._loaded:
                 self._process.ask(Load(number, self._sets[number].rules.data), wait_s=self._wait_s(0))
@@ -200,12 +213,10 @@ class Scanner:
 
     def _forget(self, number: int) -> None:
         self._sets.pop(number, None)
-        if number in self._loaded:
-            self._loaded.discard(number)
-            try:
+        if number in self._loaded and self._is_same:
+            with suppress(ScannerEnded):  # then it has forgotten everything
                 self._process.ask(Drop(number), wait_s=self._limits.grace_s)
-            except ScannerEnded:
-                self._loaded.clear()
+        self._loaded.discard(number)
 
     def _wait_s(self, size: int) -> float:
         return self._limits.scan_s + size / self._limits.scan_bytes_a_second

@@ -146,8 +146,12 @@ class Scanning:
         except FileRefused as error:
             self._fail(old, error, at)
             return True
+        if scan.sha256 != old.sha256:  # changed behind its time: it is another file
+            with self._db.write(at) as tx:
+                store.changed(tx, old, old.found)
+            return True
         fresh = [each for each in _ids(rules, scan) if each not in old.matched]
-        if scan.sha256 == old.sha256 and fresh:
+        if fresh:
             matches = tuple(each for each in scan.matches if rules.of[each.key][0] in fresh)
             about = self._about(folder, old, at) or {}
             self._write(folder, rules, old, replace(scan, matches=matches), about)

@@ -116,3 +116,14 @@ def test_rules_come_go_and_are_put_together(scanner: Scanner, bad: Path) -> None
     assert rules_of(scan(scanner, bad)) == ["r1", "r2", "r4"]
     assert len(scanner._sets) <= LIMITS.sets
     assert scan(scanner, bad).unfinished == {}
+
+
+def test_rules_that_end_the_process_cost_no_other_rules(bad: Path) -> None:
+    scanner = Scanner(replace(LIMITS, scan_memory_bytes=160 << 20))
+    assert scanner.put({"1": literal("before", "EICAR")}) == {}
+    assert scanner.put({"2": HUNGRY}) == {}
+    assert scanner.put({"3": EICAR_RULE}) == {}
+    for _ in range(2):
+        found = scan(scanner, bad)
+        assert (rules_of(found), set(found.unfinished)) == (["Eicar", "before"], {"2"})
+    scanner.close()
