@@ -59,6 +59,13 @@ def test_pages_over_taxii_are_measured_beside_a_peer() -> None:
     assert shown["figures"]["objects_per_s_2k"] > 5 * shown["peers"]["medallion"]["objects_per_s"]
 
 
+@pytest.mark.long
+def test_a_fill_writes_what_an_import_writes_and_is_asked_as_search_and_taxii_ask() -> None:
+    figures = measured("scale")["figures"]
+    assert {"filled_per_s_2k", "value_p95_ms_2k", "lookup_10000_s_2k", "page_p95_ms_2k"} <= set(figures)
+    assert all(figure > 0 for figure in figures.values())
+
+
 def test_all_benchmarks_are_listed_and_an_unknown_one_is_refused() -> None:
     listed = run("--list").stdout.split()
     assert {"judge", "log", "seal"} <= set(listed)
