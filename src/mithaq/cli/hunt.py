@@ -42,11 +42,31 @@ def run(session: Session, indicators: tuple[str, ...], lane: str, wait_s: int) -
     return 0 if answered else EXIT_FAILED
 
 
+@hunt.command()
+@click.pass_obj
+def status(session: Session) -> None:
+    """Show how many hunts have no answer yet; of one that reads the lake line by line, how many segments are read."""
+    node = session.node()
+    with node.db.read() as connection:
+        found = node.detection.hunts_under_way(connection)
+    session.emit(
+        {"hunts": found.hunts, "segments_read": found.parts_done, "segments": found.parts},
+        lambda: session.words.gettext(
+            "hunts without an answer: %(hunts)s; segments read: %(done)s of %(parts)s",
+            hunts=found.hunts,
+            done=found.parts_done,
+            parts=found.parts,
+        ),
+    )
+
+
 def _hunt_here(session: Session, wait_s: int) -> bool:
     """Hunt in this process, unless a node runs."""
     node = session.node()
-    order = HunterOrder(node.db.engine.url.render_as_string(hide_password=False), str(node.data), str(node.run_dir))
-    detector = Detector(node.db, node.holdings, node.data, hunter_launcher(order))
+    address = node.db.engine.url.render_as_string(hide_password=False)
+    order = HunterOrder(address, str(node.data), str(node.run_dir), str(node.folder.cache))
+    lists = node.warning_lists
+    detector = Detector(node.db, node.holdings, node.data, hunter_launcher(order), warning_lists=lists)
     try:
         detector.start(session.now())
     except DetectorRunning:
@@ -57,7 +77,7 @@ def _hunt_here(session: Session, wait_s: int) -> bool:
             detector.learn(session.now())
             busy = detector.read(session.now())
             detector.hunts.step(session.now())
-            if not busy and not detector.hunts.is_busy():
+            if not busy and not detector.is_busy():
                 break
             time.sleep(0 if busy else _POLL_S)
     finally:

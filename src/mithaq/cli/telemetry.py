@@ -1,5 +1,6 @@
 """`mithaq telemetry`: the sources, how they are doing, and lines pushed by hand."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import click
 from mithaq.cli.files import read_input
 from mithaq.cli.layout import Column, cell, printable, show_rows, word
 from mithaq.cli.session import EXIT_FAILED, Session
+from mithaq.detection.missing_fields import MissingField
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.node.language import msgid
 from mithaq.telemetry.errors import BadLine
@@ -49,6 +51,10 @@ _STATUS = {
     "lines": Column(msgid("lines")),
     "broken": Column(msgid("broken lines")),
     "fields_gone": Column(msgid("fields that are gone")),
+    "fields_missing": Column(
+        msgid("fields missing for rules"),
+        lambda session, found: cell(session, [f"{each['kind']}: {each['field']} ({each['count']})" for each in found]),
+    ),
     "trouble": Column(msgid("trouble")),
 }
 _BROKEN = {
@@ -153,9 +159,14 @@ def status(session: Session) -> None:
     """Show every source: what was read, what waits, what could not be read, and whether it does as usual.
 
     The lag is between an event's own time and its reading. A source is silent when nothing has come for much longer
-    than it is usually quiet; fields are gone that most lines had and the last ones have not.
+    than it is usually quiet; fields are gone that most lines had and the last ones have not; fields are missing that
+    Sigma rules for its events ask and the newest lines do not have.
     """
-    rows = [_reading(each) for each in session.node().telemetry.readings(session.now())]
+    node = session.node()
+    with node.db.read() as connection:
+        missing = node.detection.missing_fields(connection)
+    readings = node.telemetry.readings(session.now())
+    rows = [_reading(each, missing.get(each.status.source.name, ())) for each in readings]
     show_rows(session, rows, _STATUS, empty=msgid("No source: this node sees nothing of its own networks yet."))
 
 
@@ -264,7 +275,7 @@ def _source(each: Source) -> dict[str, Any]:
     return {"name": each.name, "path": each.path, "format": each.format.value, "lane": str(each.lane)}
 
 
-def _reading(reading: Reading) -> dict[str, Any]:
+def _reading(reading: Reading, missing: Sequence[MissingField]) -> dict[str, Any]:
     each = reading.status
     return {
         **_source(each.source),
@@ -278,6 +289,9 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "lag_s": None if reading.vitals.lag_s is None else round(reading.vitals.lag_s, 3),
         "silent": reading.vitals.is_silent,
         "fields_gone": [f"{kind}: {field}" for kind, field in reading.vitals.gone],
+        "fields_missing": [
+            {"kind": each.kind, "field": each.field, "count": each.count, "rules": list(each.rules)} for each in missing
+        ],
         "samples": [{"reason": sample.reason, "text": sample.text} for sample in reading.vitals.samples],
         "trouble": reading.trouble,
     }

@@ -19,6 +19,7 @@ from itertools import groupby, islice
 from pathlib import Path
 
 from mithaq.detection import store
+from mithaq.detection.held_rules import HeldRule, rule_of
 from mithaq.detection.launch import HunterOrder
 from mithaq.detection.model import Indicator, Match, Sight
 from mithaq.detection.origins import Origins
@@ -26,7 +27,10 @@ from mithaq.detection.record import record_hits
 from mithaq.detection.retro import matches_in
 from mithaq.detection.settings import DetectionLimits
 from mithaq.detection.watchlist import indicator_of
+from mithaq.intelligence.model import StoredObject
 from mithaq.intelligence.service import Holdings
+from mithaq.intelligence.warninglists import WarningLists
+from mithaq.intelligence.watching import newest_standing
 from mithaq.kernel.clock import Clock, SystemClock
 from mithaq.kernel.database import Database
 from mithaq.telemetry import store as telemetry_store
@@ -45,8 +49,16 @@ _PR_SET_PDEATHSIG = 1
 class Hunter:
     """One run of the hunter over a data folder."""
 
-    def __init__(self, db: Database, holdings: Holdings, data: Path, limits: DetectionLimits) -> None:
+    def __init__(
+        self,
+        db: Database,
+        holdings: Holdings,
+        data: Path,
+        limits: DetectionLimits,
+        warning_lists: WarningLists | None = None,
+    ) -> None:
         self._db = db
+        self._warning_lists = warning_lists
         self._holdings = holdings
         self._data = data
         self._limits = limits
@@ -94,10 +106,40 @@ class Hunter:
         indicators = [each for each in map(indicator_of, stored) if each is not None and each.is_valid(at)]
         found = self._record(self._in_unsealed(indicators, at), at)
         found += self._record(self._in_sealed(indicators), at)
-        with self._db.write(at) as tx:
-            store.finish_hunts(tx, sorted(asked))
+        rules = self._rules(stored, at)
+        of_rules = {rule.row for rule in rules}
+        self._finish([hunt for hunt, row in asked.items() if row not in of_rules], at)
+        if rules:
+            left = sorted(hunt for hunt, row in asked.items() if row in of_rules)
+            found += self._record(self._of_rules(rules, left, at), at)
+            self._finish(left, at)
         _log.info("%d hunts gave %d new hits", len(asked), found)
         return found
+
+    def _finish(self, hunts: Sequence[int], at: datetime) -> None:
+        with self._db.write(at) as tx:
+            store.finish_hunts(tx, sorted(hunts))
+
+    def _rules(self, stored: Sequence[StoredObject], at: datetime) -> list[HeldRule]:
+        """Return the Sigma rules among what was asked for, as far as they are the newest standing versions."""
+        rules = [rule for rule in (rule_of(each, at) for each in stored) if rule is not None]
+        with self._db.read() as connection:
+            newest = {
+                row
+                for lane in {rule.lane for rule in rules}
+                for row in newest_standing(connection, [each.indicator_id for each in rules if each.lane == lane], lane)
+            }
+        return [rule for rule in rules if rule.row in newest and rule.is_valid(at)]
+
+    def _of_rules(self, rules: Sequence[HeldRule], hunts: Sequence[int], at: datetime) -> Iterator[Match]:
+        from mithaq.detection.rule_hunts import RuleHunt
+
+        def progress(done: int, parts: int) -> None:
+            with self._db.write(at) as tx:
+                store.save_progress(tx, hunts, done, parts)
+
+        hunt = RuleHunt(self._data, rules, most=self._limits.hits_a_rule)
+        yield from hunt.matches(self._segments(OPEN, CLOSED, SEALED), at, progress)
 
     def _in_unsealed(self, indicators: Sequence[Indicator], at: datetime) -> Iterator[Match]:
         """Match the lines that are not Parquet yet, the newest segment first."""
@@ -129,13 +171,13 @@ class Hunter:
         return [key for key, each in enumerate(sought) if index.may_hold(each)]
 
     def _record(self, matches: Iterable[Match], at: datetime) -> int:
-        origins, found = Origins(self._holdings), 0
+        origins, found = Origins(self._holdings, self._warning_lists), 0
         left = iter(matches)
         while part := list(islice(left, self._limits.hits_a_transaction)):
             with self._db.read() as connection:
                 hits = origins.hits(connection, part, at, retro=True)
             with self._db.write(at) as tx:
-                found += record_hits(tx, hits)
+                found += record_hits(tx, hits, self._limits.breaker)
         return found
 
     def _merge(self, at: datetime) -> None:
@@ -207,7 +249,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="hunter: %(message)s")
     db = Database.open(order.database, run_dir=Path(order.run_dir))
     try:
-        Hunter(db, Holdings(db), Path(order.data), DetectionLimits()).run(SystemClock())
+        lists = WarningLists(Path(order.cache))
+        Hunter(db, Holdings(db), Path(order.data), DetectionLimits(), lists).run(SystemClock())
     finally:
         db.close()
 

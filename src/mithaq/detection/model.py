@@ -11,6 +11,7 @@ from mithaq.kernel.lane import Lane
 from mithaq.standards.observable import Observable
 from mithaq.telemetry.model import Event
 
+_TELLING_CHARS = 6
 READER = "detection.matcher"
 """The name under which the detector keeps its place in the journal."""
 
@@ -81,13 +82,58 @@ class Sight:
     seen: Observable
     matched: Observable
 
+    @property
+    def shown(self) -> str:
+        """Return what a list says of it."""
+        return self.seen.value
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Return what no word about the hit may quote."""
+        return (self.seen.value, self.matched.value)
+
+    @property
+    def told_apart(self) -> tuple[str, str]:
+        """Return what hits on one object differ in: they are decided about apart."""
+        return (self.seen.type, self.seen.value)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSight:
+    """The rule that an event made true, and what of the event did: fields and their values.
+
+    A field without a name stands for the whole line, in which a keyword was found. `events`: of a correlation, how
+    many events made it true; this one completed them.
+    """
+
+    rule_id: str
+    title: str
+    level: str
+    answers: tuple[tuple[str, str], ...]
+    events: int = 1
+
+    @property
+    def shown(self) -> str:
+        """Return what a list says of it."""
+        return self.title
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Return what no word about the hit may quote; a short one, such as a number, says nothing by itself."""
+        return tuple(value for _, value in self.answers if len(value) >= _TELLING_CHARS)
+
+    @property
+    def told_apart(self) -> tuple[str, str]:
+        """Return what hits on one object differ in: of one rule they are decided about together."""
+        return ("rule", self.rule_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An indicator that an event satisfies, with the first field that does."""
+    """An indicator that an event satisfies, and what of the event does: the first observable, or a rule's answers."""
 
     event: Event
-    sight: Sight
+    sight: Sight | RuleSight
     indicator: Indicator
 
 
@@ -96,7 +142,7 @@ class Hit:
     """An indicator of the holdings seen in one event of this node's telemetry.
 
     `dismissed_as`: None also for a hit that was dismissed before the two were told apart. `reason`: what the person
-    wrote who dismissed it.
+    wrote who dismissed it. `warned`: the warning lists on which the indicator's value stood then.
     """
 
     row: int
@@ -106,7 +152,7 @@ class Hit:
     source: str
     kind: str
     raw: bytes
-    sight: Sight
+    sight: Sight | RuleSight
     indicator_id: str
     object_row: int
     origin: Origin
@@ -120,6 +166,51 @@ class Hit:
     dismissed_as: Dismissal | None = None
     reason: str = ""
     opinion_id: str = ""
+    warned: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Hits of one object in one source on one value: what a person decides about at once.
+
+    `new`, `confirmed` and `dismissed` add up to `count`; `retro` counts those found in stored telemetry. `first_at` and
+    `last_at` are instants of events, `touched_at` that of the newest match. The origin is the newest hit's. `state` is
+    NEW while any hit waits, then what was decided last. `warned`: the warning lists on which the value stands.
+    """
+
+    row: int
+    lane: Lane
+    indicator_id: str
+    object_row: int
+    source: str
+    sight: Sight | RuleSight
+    origin: Origin
+    count: int
+    new: int
+    confirmed: int
+    dismissed: int
+    retro: int
+    first_at: datetime
+    last_at: datetime
+    touched_at: datetime
+    state: HitState
+    dismissed_as: Dismissal | None = None
+    warned: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How often something was seen, and in which events first and last."""
+
+    count: int
+    first_at: datetime
+    last_at: datetime
+
+
+def group_key(hit: Hit) -> str:
+    """Return what hits of one group have in common, as a digest: lane, object, source and the value that was seen."""
+    parts = (str(hit.lane), hit.indicator_id, hit.source, *hit.sight.told_apart)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def hit_id(event_id: str, indicator_id: str, lane: Lane) -> str:

@@ -11,6 +11,29 @@ from mithaq.kernel.lane import Lane
 from mithaq.telemetry.blocks import Block
 
 
+def newest(blocks: Iterable[Block], lane: Lane, max_bytes: int) -> list[Block]:
+    """Return the newest of a lane's blocks, at most so many bytes of lines, in the order in which they came."""
+    found: list[Block] = []
+    held = 0
+    for block in blocks:
+        if block.source.lane == lane:
+            found.append(block)
+            held += len(block.text)
+            if held > 2 * max_bytes:
+                found, held = _last(found, max_bytes)
+    return _last(found, max_bytes)[0]
+
+
+def _last(blocks: list[Block], max_bytes: int) -> tuple[list[Block], int]:
+    ordered = sorted(blocks, key=lambda block: block.received_at)
+    held = sum(len(block.text) for block in ordered)
+    first = 0
+    while held > max_bytes and first < len(ordered) - 1:
+        held -= len(ordered[first].text)
+        first += 1
+    return ordered[first:], held
+
+
 def matches_in(blocks: Iterable[Block], indicators: Sequence[Indicator], at: datetime) -> Iterator[Match]:
     """Yield what the lines of these blocks satisfy of indicators that are valid at this instant."""
     matcher = Matcher(indicators)

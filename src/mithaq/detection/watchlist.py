@@ -16,6 +16,7 @@ from mithaq.detection.model import Indicator, Match
 from mithaq.detection.prefilter.choice import prefilter
 from mithaq.detection.prefilter.model import Prefilter
 from mithaq.detection.reach import Reach
+from mithaq.detection.rules import is_sought
 from mithaq.intelligence import watching
 from mithaq.intelligence.model import StoredObject
 from mithaq.intelligence.service import Holdings
@@ -41,6 +42,8 @@ class Watchlist:
         count = 0
         waiting: dict[Lane, list[Observable]] = defaultdict(list)
         for lane, observable in watching.every_observable(connection, at):
+            if not is_sought(observable):
+                continue
             waiting[lane].append(observable)
             count += 1
             if len(waiting[lane]) >= _LOADED_AT_ONCE:
@@ -104,7 +107,7 @@ class _LaneWatch:
         if len(self._answers) + len(asked) > _MAX_REMEMBERED:
             self.forget()
         unknown = asked - self._answers.keys()
-        rows = watching.looked_for(connection, unknown, self._lane, at)
+        rows = watching.looked_for(connection, filter(is_sought, unknown), self._lane, at)
         numbers = sorted({row for named in rows.values() for row in named})
         indicators = {stored.row: indicator_of(stored) for stored in self._holdings.rows(connection, numbers)}
         for wanted in unknown:
@@ -118,20 +121,17 @@ def indicator_of(stored: StoredObject) -> Indicator | None:
     A protected version is for a partner: here its original is looked for.
     """
     stix = stored.stix
-    if (
-        stored.made_for is not None
-        or stix.type != "indicator"
-        or not stored.stands
-        or stix.revoked
-        or not stix.observables
-    ):
+    if stored.made_for is not None or stix.type != "indicator" or not stored.stands or stix.revoked:
+        return None
+    sought = tuple(filter(is_sought, stix.observables))
+    if not sought:
         return None
     return Indicator(
         row=stored.row,
         indicator_id=stix.id,
         modified=stix.modified or EPOCH,
         lane=stored.lane,
-        observables=stix.observables,
+        observables=sought,
         valid_from=stix.valid_from,
         valid_until=stix.valid_until,
     )

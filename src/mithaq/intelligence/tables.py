@@ -19,7 +19,6 @@ from sqlalchemy import (
 from mithaq.kernel.database import Json, Timestamp, metadata, row_id
 
 _Big = BigInteger().with_variant(Integer, "sqlite")
-_IS_RULE = text("type = 'indicator' AND NOT matchable")
 
 objects = Table(
     "objects",
@@ -40,11 +39,14 @@ objects = Table(
     Column("stored_at", Timestamp, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    # Of an indicator that is a rule in another language than STIX patterns: which (STIX 2.1 §10.19).
+    Column("pattern_type", Text, nullable=False, server_default=""),
     Index("objects_version", "stix_id", "lane", "digest", unique=True),
     Index("objects_type", "lane", "type", "row"),
-    # Indicators in other languages than STIX patterns: few among many.
-    Index("objects_rules", "row", sqlite_where=_IS_RULE, postgresql_where=_IS_RULE),
 )
+# Indicators in other languages than STIX patterns: few among many.
+_NAMED = text("pattern_type != ''")
+Index("objects_rules", objects.c.pattern_type, sqlite_where=_NAMED, postgresql_where=_NAMED)
 provenance = Table(
     "object_provenance",
     metadata,

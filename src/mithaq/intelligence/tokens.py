@@ -46,7 +46,11 @@ _KEY_CHARS: Final = 600
 def fixed_tokens(stix: StixObject, lane: Lane) -> frozenset[str]:
     """Return the tokens that follow from an object's bytes and its lane, and never change."""
     raw = " ".join((stix.name, stix.description[:MAX_INDEXED_CHARS], *stix.labels[:MAX_LABELS]))[:MAX_INDEXED_CHARS]
-    return frozenset([*map(word_token, set(words_of(raw))), *_facts(stix, lane)])
+    found = set(words_of(raw))
+    if raw and max(map(len, found), default=0) > _WORD_CHARS:
+        found = set(map(word_token, found))
+    found.update(_facts(stix, lane))
+    return frozenset(found)
 
 
 def _facts(stix: StixObject, lane: Lane) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
-from sqlalchemy import Connection, bindparam, or_, select, text, tuple_
+from sqlalchemy import Connection, bindparam, select, tuple_
 
 from mithaq.intelligence import reading
 from mithaq.intelligence.model import StoredObject
@@ -19,7 +19,6 @@ from mithaq.standards.observable import Observable, ObservableType
 
 _PAGE: Final = 10_000
 _KEYS_A_QUERY: Final = 200
-_RULES_A_PAGE: Final = 500
 _EVERY: Final = (
     select(objects.c.row, objects.c.lane, observables.c.type, observables.c.key)
     .join(objects, objects.c.row == observables.c.object)
@@ -35,40 +34,15 @@ _NAMED: Final = (
         *reading.ACTIVE,
     )
 )
+_RULES: Final = select(
+    objects.c.row, objects.c.stix_id, objects.c.lane, objects.c.modified, objects.c.revoked, objects.c.valid_until
+).where(objects.c.pattern_type == bindparam("pattern_type"), objects.c.stands)
+_RULES_AMONG: Final = select(objects.c.stix_id, objects.c.lane).where(
+    objects.c.row.in_(bindparam("rows", expanding=True)), objects.c.pattern_type == bindparam("pattern_type")
+)
 _STANDING: Final = select(objects.c.row, objects.c.stix_id, objects.c.modified).where(
     objects.c.stix_id.in_(bindparam("ids", expanding=True)), objects.c.lane == bindparam("lane"), objects.c.stands
 )
-_RULE_ROWS: Final = select(objects.c.row).where(
-    text("objects.type = 'indicator' AND NOT objects.matchable"), objects.c.row.in_(bindparam("rows", expanding=True))
-)
-_RULES: Final = (
-    select(objects.c.row)
-    .where(
-        text("objects.type = 'indicator' AND NOT objects.matchable"),
-        objects.c.row > bindparam("after"),
-        objects.c.stands,
-        objects.c.revoked.is_(False),
-        or_(objects.c.valid_until.is_(None), objects.c.valid_until > bindparam("at", type_=objects.c.valid_until.type)),
-    )
-    .order_by(objects.c.row)
-    .limit(_RULES_A_PAGE)
-)
-
-
-def rule_rows(connection: Connection, rows: Sequence[int]) -> list[int]:
-    """Return those of these objects that are indicators and no STIX patterns, so that few bodies are read."""
-    return list(connection.scalars(_RULE_ROWS, {"rows": list(rows)})) if rows else []
-
-
-def rules(connection: Connection, pattern_type: str, at: datetime) -> Iterator[StoredObject]:
-    """Yield the active indicators whose pattern is a rule of this language (STIX 2.1 §10.19), in every lane.
-
-    Of an indicator its newest version that stands counts, and no other.
-    """
-    after = -1
-    while page := list(connection.scalars(_RULES, {"after": after, "at": at})):
-        after = page[-1]
-        yield from standing_rules(connection, page, pattern_type)
 
 
 def standing_rules(connection: Connection, rows: Sequence[int], pattern_type: str) -> Iterator[StoredObject]:
@@ -115,6 +89,32 @@ def looked_for(
             named[keys[cast("ObservableType", row.type), row.key]].append(row)
     newest = _newest(connection, sorted({row.stix_id for rows in named.values() for row in rows}), lane)
     return {item: sorted({row.row for row in rows} & newest) for item, rows in named.items()}
+
+
+def every_rule(connection: Connection, pattern_type: str, at: datetime) -> list[int]:
+    """Return the rows of the active indicators in one language of rules; of each the newest version that stands."""
+    newest: dict[tuple[str, str], Any] = {}
+    for row in connection.execute(_RULES, {"pattern_type": pattern_type}):
+        known = newest.setdefault((row.lane, row.stix_id), row)
+        if (row.modified or EPOCH, row.row) > (known.modified or EPOCH, known.row):
+            newest[row.lane, row.stix_id] = row
+    active = (row for row in newest.values() if not row.revoked and (row.valid_until is None or row.valid_until > at))
+    return sorted(row.row for row in active)
+
+
+def rules_among(connection: Connection, rows: Sequence[int], pattern_type: str) -> dict[Lane, set[str]]:
+    """Return the ids of the indicators among these rows that are rules in one language, by lane."""
+    found: dict[Lane, set[str]] = defaultdict(set)
+    for start in range(0, len(rows), _KEYS_A_QUERY):
+        part = {"rows": list(rows[start : start + _KEYS_A_QUERY]), "pattern_type": pattern_type}
+        for row in connection.execute(_RULES_AMONG, part):
+            found[Lane(row.lane)].add(row.stix_id)
+    return found
+
+
+def newest_standing(connection: Connection, stix_ids: Sequence[str], lane: Lane) -> set[int]:
+    """Return the row of the newest version that stands of each of these objects, whatever it says."""
+    return _newest(connection, stix_ids, lane)
 
 
 def _newest(connection: Connection, stix_ids: Sequence[str], lane: Lane) -> set[int]:

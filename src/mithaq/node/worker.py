@@ -28,6 +28,8 @@ from mithaq.kernel.wake import WakeListener
 from mithaq.nations.model import Partner
 from mithaq.node.composition import Node
 from mithaq.node.key_care import settle
+from mithaq.response.sensors import worker as bundles
+from mithaq.response.sensors.readers import READER as SENSORS
 
 _log = logging.getLogger(__name__)
 _RECOVERY_S = 5.0
@@ -38,7 +40,7 @@ _AMID_IMPORTS_S = 5.0
 _PAUSES = 3
 """The index is gathered in at most a quarter of the time: the writer is there for others."""
 
-KEEPERS = (DETECTION, FILES)
+KEEPERS = (DETECTION, SENSORS, FILES)
 """Readers that keep copies of values of their own; a deletion is attested once they have erased them."""
 
 
@@ -67,6 +69,8 @@ def run(node: Node, stop: threading.Event) -> None:
     threading.Thread(target=gather, args=(node, stop), name="index", daemon=True).start()
     sources = SourceWorker(node.db, node.fetching, node.clock, node.run_dir)
     threading.Thread(target=sources.run, args=(stop,), name="sources", daemon=True).start()
+    bundling = (node.db, node.sensors, node.run_dir, node.clock, stop)
+    threading.Thread(target=bundles.run, args=bundling, name="sensors", daemon=True).start()
     scanner = threading.Thread(target=scan, args=(node, stop), name="files", daemon=True)
     scanner.start()
     letters = (node, Letters(node.channel).reader(), stop)

@@ -295,7 +295,7 @@ def unescaped(text: str) -> str:
 
 def _tokens(text: str, name: str, max_words: int) -> list[_Token]:
     """Return the tokens but blanks and comments. What is not closed ends the reading, so each place is read once."""
-    found = []
+    found: list[_Token] = []
     for match in _TOKEN.finditer(text):
         kind, piece = match.lastgroup or "", match[0]
         if kind == "other" and piece in {'"', "/"}:

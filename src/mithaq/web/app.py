@@ -38,9 +38,11 @@ from mithaq.web import (
     releases,
     remarks,
     reports,
+    sensors,
     sign_in,
     sources,
     telemetry,
+    triage,
 )
 from mithaq.web.doors import enter, routes
 from mithaq.web.rendering import STATIC
@@ -54,6 +56,7 @@ DOORS = (
     *remarks.DOORS,
     *intelligence.DOORS,
     *lookup.DOORS,
+    *triage.DOORS,
     *detection.DOORS,
     *release_log.DOORS,
     *consents.DOORS,
@@ -68,6 +71,7 @@ DOORS = (
     *sign_in.DOORS,
     *sources.DOORS,
     *telemetry.DOORS,
+    *sensors.DOORS,
     *constituents.DOORS,
     *pushing.DOORS,
     *people.DOORS,

@@ -44,6 +44,7 @@ def hit(visit: Visit) -> Response:
         "hit.html",
         hit=explained.hit,
         object=explained.seen,
+        techniques=explained.techniques,
         event=event,
         titles=names,
         people=people,
@@ -90,7 +91,7 @@ def _decided(visit: Visit, action: str, decide: Callable[[str], str]) -> Respons
 
 
 DOORS = (
-    Door("/detection", hits, Verb.DETECTION_READ),
+    Door("/detection/hits", hits, Verb.DETECTION_READ),
     Door("/detection/{hit_id}", hit, Verb.DETECTION_READ),
     Door("/detection/{hit_id}/confirm", confirm, Verb.DETECTION_CONFIRM, "POST"),
     Door("/detection/{hit_id}/dismiss", dismiss, Verb.DETECTION_CONFIRM, "POST"),

@@ -71,6 +71,10 @@ ACTIONS = {
     "partner.account-sign-in": msgid("Signed in for a partner"),
     "detection.confirm": msgid("Confirmed a hit"),
     "detection.dismiss": msgid("Dismissed a hit"),
+    "detection.reopen": msgid("Took back that hits were expected"),
+    "detection.resume": msgid("Let an object hit again"),
+    "detection.keep-off": msgid("Kept an object from hitting"),
+    "intelligence.revise": msgid("Revised an indicator"),
     "token.add": msgid("Gave a program a token"),
     "token.revoke": msgid("Revoked a token"),
     "constituent.add": msgid("Added a constituent"),
@@ -222,6 +226,13 @@ HIT_STATES = {
     "hit-dismissed": msgid("Dismissed"),
     "dismissed-false-positive": msgid("False positive"),
     "dismissed-benign": msgid("Expected here"),
+    "level-informational": msgid("informational"),
+    "level-low": msgid("low"),
+    "level-medium": msgid("medium"),
+    "level-high": msgid("high"),
+    "level-critical": msgid("critical"),
+    "breaker-stopped": msgid("Stopped"),
+    "breaker-kept-off": msgid("Kept off"),
 }
 OPINIONS = {
     "opinion-strongly-disagree": msgid("Strongly disagrees"),
@@ -271,12 +282,33 @@ SOURCES = {
     "source-usual": msgid("as usual"),
     "source-empty": msgid("nothing has come yet"),
 }
+SENSORS = {
+    "sensor-suricata": msgid("Suricata"),
+    "sensor-zeek": msgid("Zeek"),
+    "sensor-resolver": msgid("Resolver"),
+    "sensor-osquery": msgid("osquery"),
+    "sensor-in-use": msgid("in use"),
+    "sensor-revoked": msgid("Revoked"),
+    "version-kept": msgid("kept"),
+    "version-erased": msgid("erased"),
+    "change-added": msgid("added"),
+    "change-changed": msgid("changed"),
+    "change-removed": msgid("removed"),
+    "why-new": msgid("an indicator that this sensor may have names it"),
+    "why-renewed": msgid("the indicator is valid until another time"),
+    "why-restated": msgid("another version of the indicator, or another indicator, names it"),
+    "why-expired": msgid("the indicator has expired"),
+    "why-withdrawn": msgid("whoever spoke of it has taken it back, revoked it or said something else"),
+    "why-not-permitted": msgid("it may not be given to this sensor any more"),
+    "why-unsafe": msgid("it is on a list of values that are not looked for here"),
+}
 FILES = {
     "file-waiting": msgid("waits"),
     "file-scanned": msgid("scanned"),
     "file-refused": msgid("not scanned"),
 }
 LABELS = {
+    **SENSORS,
     **SOURCES,
     **FILES,
     **vocabulary.KINDS,

@@ -44,7 +44,7 @@ def test_the_running_process_hits_at_once_and_its_hunter_finds_the_past(
     run_dir, holdings, clock, stop = tmp_path / "run", Holdings(db), SystemClock(), threading.Event()
     telemetry = Telemetry(db, tmp_path)
     telemetry.add_source("zeek", path="", line_format=Format.AUTO, by="test", at=clock.now())
-    order = HunterOrder(db_url, str(tmp_path), str(run_dir))
+    order = HunterOrder(db_url, str(tmp_path), str(run_dir), str(tmp_path / "cache"))
     thread = threading.Thread(
         target=worker.run,
         args=(db, holdings, tmp_path, run_dir),

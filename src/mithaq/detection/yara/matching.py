@@ -8,27 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 from sqlalchemy import Connection
 
-from mithaq.detection.model import Indicator, Match, Sight
-from mithaq.detection.yara.event import KIND, FileLine, NamedRule
+from mithaq.detection.model import Indicator, Match, RuleSight
+from mithaq.detection.yara.event import KIND, FileLine
 from mithaq.intelligence import watching
 from mithaq.intelligence.imports.yara import PATTERN_TYPE
 from mithaq.intelligence.model import StoredObject
 from mithaq.kernel.database import EPOCH
-from mithaq.standards.observable import Observable, ObservableType
 from mithaq.standards.yara import BadYara, read_unit
 from mithaq.telemetry.blocks import Block
 from mithaq.telemetry.feeds import FilesFeed, feed_of
 from mithaq.telemetry.model import BrokenLine, Event, Source
 
-FIELD: Final = "yara.matches"
-RULE: Final = cast("ObservableType", "yara")
-"""How a hit names a rule where others name what the indicator looks for."""
-
+_DIGEST: Final = "file.hash.sha256"
 _IN_IT: Final = b'"matches":[{'
 _LINE: Final = msgspec.json.Decoder(FileLine)
 
@@ -48,32 +44,36 @@ def is_of_files(source: Source) -> bool:
 
 def rule_matches(connection: Connection, events: Sequence[Event], at: datetime) -> list[Match]:
     """Return the matches of rules that stand now, each object once an event, with its first rule that was true."""
-    named = [(event, _named(event)) for event in events]
-    rows = sorted({rule.row for _, rules in named for rule in rules})
+    lines = [(event, _line(event)) for event in events]
+    rows = sorted({rule.row for _, line in lines for rule in line.yara.matches})
     standing = {each.row: each for each in watching.standing_rules(connection, rows, PATTERN_TYPE)}
-    return [match for event, rules in named for match in _of_event(event, rules, standing, at)]
+    return [match for event, line in lines for match in _of_event(event, line, standing, at)]
 
 
-def _named(event: Event) -> list[NamedRule]:
+def _line(event: Event) -> FileLine:
     try:
-        return _LINE.decode(event.raw).yara.matches
+        return _LINE.decode(event.raw)
     except msgspec.DecodeError:
-        return []
+        return FileLine()
 
 
-def _of_event(
-    event: Event, rules: Sequence[NamedRule], standing: dict[int, StoredObject], at: datetime
-) -> Iterator[Match]:
+def _of_event(event: Event, line: FileLine, standing: dict[int, StoredObject], at: datetime) -> Iterator[Match]:
     told: set[str] = set()
-    seen = next((each for field, each in event.observables if field == "file.hash.sha256"), None)
-    for rule in rules:
+    for rule in line.yara.matches:
         stored = standing.get(rule.row)
-        if stored is None or seen is None or stored.lane != event.lane or stored.stix.id in told:
+        if stored is None or stored.lane != event.lane or stored.stix.id in told:
             continue
         indicator = _indicator(stored)
         if indicator.is_valid(at):
             told.add(stored.stix.id)
-            yield Match(event, Sight(FIELD, seen, Observable(RULE, rule_name(stored, rule.rule))), indicator)
+            name = rule_name(stored, rule.rule)
+            yield Match(event, RuleSight(name, name, "", _answers(event, line)), indicator)
+
+
+def _answers(event: Event, line: FileLine) -> tuple[tuple[str, str], ...]:
+    """Return which file it is: its path and its digest."""
+    digests = (each.value for field, each in event.observables if field == _DIGEST)
+    return ("file.path", str(line.file.get("path", ""))), *((_DIGEST, digest) for digest in digests)
 
 
 def rule_name(stored: StoredObject, number: int) -> str:

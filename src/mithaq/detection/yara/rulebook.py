@@ -21,6 +21,7 @@ from mithaq.kernel.lane import Lane
 from mithaq.kernel.reason import Reason
 from mithaq.standards.yara import BadYara, read_unit
 
+_AT_ONCE: Final = 500
 _log = logging.getLogger(__name__)
 _FULL: Final = Reason("yara-too-many", "there are more than %(max)s rules", {"max": MAX_UNITS})
 
@@ -62,19 +63,19 @@ class Rulebook:
 
     def load(self, connection: Connection, at: datetime) -> int:
         """Take all rules that count; return how many objects that are."""
-        found: dict[Lane, list[StoredObject]] = defaultdict(list)
-        for stored in watching.rules(connection, PATTERN_TYPE, at):
-            found[stored.lane].append(stored)
-        for lane, rules in found.items():
-            self._put(lane, rules)
-        return sum(map(len, found.values()))
+        rows = watching.every_rule(connection, PATTERN_TYPE, at)
+        for start in range(0, len(rows), _AT_ONCE):
+            found: dict[Lane, list[StoredObject]] = defaultdict(list)
+            for stored in self._holdings.rows(connection, rows[start : start + _AT_ONCE]):
+                if stored.made_for is None:
+                    found[stored.lane].append(stored)
+            for lane, rules in found.items():
+                self._put(lane, rules)
+        return len(rows)
 
     def refresh(self, connection: Connection, rows: Sequence[int]) -> int:
         """Take what became of these objects; return how many of them are rules that count now."""
-        touched: dict[Lane, set[str]] = defaultdict(set)
-        for stored in self._holdings.rows(connection, watching.rule_rows(connection, rows)):
-            if stored.stix.pattern_type == PATTERN_TYPE:
-                touched[stored.lane].add(stored.stix.id)
+        touched = watching.rules_among(connection, rows, PATTERN_TYPE)
         for lane, rules in self._lanes.items():  # one that was erased is held no more
             touched[lane].update(rules.of[str(row)][0] for row in rows if str(row) in rules.of)
         return sum(self._renew(connection, lane, ids) for lane, ids in touched.items())

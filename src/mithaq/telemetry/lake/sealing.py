@@ -17,6 +17,8 @@ from mithaq.telemetry.lake.layout import EVENTS, VALUES, files_of, hexadecimal
 from mithaq.telemetry.model import Event
 
 _BATCH_EVENTS: Final = 20_000
+_EVENTS_A_GROUP: Final = 2_000
+"""A hunt reads the groups of rows that have what it found: small ones, so that it reads little besides."""
 _VALUES_A_BATCH: Final = 50_000
 _Sight = tuple[str, str, str, str]
 """Lane, type, value and field."""
@@ -30,7 +32,7 @@ def seal(data: Path, stem: str, number: int, events: Iterable[Event]) -> int:
     count = 0
     with pq.ParquetWriter(_part(events_file), EVENTS, compression="zstd") as writer:
         for batch in _batches(events, _BATCH_EVENTS):
-            writer.write_table(_event_table(batch, number, count))
+            writer.write_table(_event_table(batch, number, count), row_group_size=_EVENTS_A_GROUP)
             values.add(batch, count)
             count += len(batch)
     _finish(data, stem, number, values)
@@ -53,7 +55,7 @@ def merge(data: Path, stems: Sequence[str], number: int) -> str:
             values.add_sealed(old_values, count)
             for batch in pq.ParquetFile(old_events).iter_batches(_BATCH_EVENTS):
                 table = _renumbered(pa.Table.from_batches([batch]), number, count)
-                writer.write_table(table)
+                writer.write_table(table, row_group_size=_EVENTS_A_GROUP)
                 count += table.num_rows
     _finish(data, stem, number, values)
     return stem

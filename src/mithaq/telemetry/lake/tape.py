@@ -96,6 +96,10 @@ class Tape:
         """Tell whether a segment waits to be sealed."""
         return bool(self._closed)
 
+    def has_sealed(self) -> bool:
+        """Tell whether there are sealed segments."""
+        return bool(self._indexes)
+
     def may_hold(self, sought: Iterable[Sought]) -> bool:
         """Tell whether any sealed segment may have one of these."""
         return any(index.may_hold(each) for each in sought for index in self._indexes.values())

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mithaq.detection.model import Hit
+from mithaq.detection.model import Hit, RuleSight
 from mithaq.detection.yara import store
 from mithaq.detection.yara.quarantine import erase_old, quarantine_folder
 from mithaq.detection.yara.scanner import FileScan
@@ -104,7 +104,8 @@ def test_a_file_becomes_a_hit_by_its_rule_and_by_its_hash(node: Folder, at: date
     hits = {hit.indicator_id: hit for hit in node.hits()}
     assert set(hits) == {by_rule.stix.id, by_hash.stix.id}
     hit = hits[by_rule.stix.id]
-    assert (str(hit.sight.seen), str(hit.sight.matched)) == (f"sha256:{digest}", "yara:Eicar")
+    answers = (("file.path", "mail/new/invoice.exe"), ("file.hash.sha256", digest))
+    assert hit.sight == RuleSight("Eicar", "Eicar", "", answers)
     assert (hit.origin.nation, hit.origin.agreement_id) == (PARTNER, AGREEMENT)
     line = json.loads(hit.raw)
     assert (line["file"]["path"], line["file"]["size"]) == ("mail/new/invoice.exe", len(EICAR) + 2)
@@ -112,7 +113,7 @@ def test_a_file_becomes_a_hit_by_its_rule_and_by_its_hash(node: Folder, at: date
     assert [(text["text"], text["places"][0]["offset"]) for text in match["texts"]] == [(0, 30), (1, 2)]
     assert match["texts"][1]["places"][0]["hex"] == b"X5O!".hex()
     assert b"Eicar" not in hit.raw, "an object that is erased leaves none of its words in the lake"
-    assert str(hits[by_hash.stix.id].sight.matched) == f"sha256:{digest}"
+    assert hits[by_hash.stix.id].sight.shown == digest
 
 
 def test_a_file_is_told_once_through_restarts_touches_and_a_crash_before_it_was_noted(

@@ -1,19 +1,16 @@
-"""Rules are found among the indicators; files that were scanned are remembered."""
+"""Files that were scanned are remembered."""
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0030"
-down_revision = "0025"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 
-_IS_RULE = sa.text("type = 'indicator' AND NOT matchable")
-
 
 def upgrade() -> None:
-    """Add the index of rules and the table of scanned files."""
-    op.create_index("objects_rules", "objects", ["row"], sqlite_where=_IS_RULE, postgresql_where=_IS_RULE)
+    """Add the table of scanned files."""
     op.create_table(
         "scanned_files",
         sa.Column("row", sa.BigInteger().with_variant(sa.Integer, "sqlite"), autoincrement=True, nullable=False),

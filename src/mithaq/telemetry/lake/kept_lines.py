@@ -1,0 +1,60 @@
+"""Read the lines of a sealed segment that are of some kinds, with what is needed to decode them again.
+
+Only the hunter process imports this module: Arrow is heavy. A part of a file that has no line of these kinds costs the
+reading of its column of kinds.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from mithaq.kernel.lane import Lane
+from mithaq.telemetry.errors import BadLine
+from mithaq.telemetry.lake.layout import files_of
+from mithaq.telemetry.model import Event, Format, Source
+from mithaq.telemetry.parsers.line import Decoded, LineParser
+
+_COLUMNS: Final = ("event_id", "at", "source", "kind", "lane", "raw", "header")
+_BATCH_EVENTS: Final = 5_000
+
+
+def decoded_lines(data: Path, stem: str, is_wanted: Callable[[str], bool]) -> Iterator[tuple[Event, Decoded]]:
+    """Yield the events of these kinds in their order, each with what its line says.
+
+    A row below a header that was sealed without it cannot be read again and is left out.
+    """
+    events_file, _ = files_of(data, stem)
+    with pq.ParquetFile(events_file) as file:
+        present = set(file.schema_arrow.names)
+        columns = [name for name in _COLUMNS if name in present]
+        for group in range(file.num_row_groups):
+            kinds = pc.unique(file.read_row_group(group, ["kind"])["kind"]).to_pylist()
+            wanted = [kind for kind in kinds if is_wanted(kind)]
+            if wanted:
+                for batch in file.iter_batches(_BATCH_EVENTS, row_groups=[group], columns=columns):
+                    yield from _decoded(batch.filter(pc.is_in(batch["kind"], pa.array(wanted))))
+
+
+def _decoded(batch: pa.RecordBatch) -> Iterator[tuple[Event, Decoded]]:
+    parsers: dict[bytes, LineParser] = {}
+    for row in batch.to_pylist():
+        event = _event(row)
+        header = row.get("header") or b""
+        if header not in parsers:
+            parsers[header] = LineParser(Source(event.source, "", Format.AUTO, event.lane), state=header)
+        try:
+            decoded = parsers[header].decode(event.raw, event.at)
+        except BadLine:
+            continue
+        if decoded is not None:
+            yield event, Decoded(event.kind, event.at, decoded.record)
+
+
+def _event(row: dict[str, Any]) -> Event:
+    at = row["at"].astimezone(UTC)
+    return Event(row["event_id"], at, row["source"], row["kind"], Lane(row["lane"]), (), row["raw"])
