@@ -243,7 +243,7 @@ def test_a_reader_is_judged_by_how_long_its_news_waited(node: Node, at: datetime
         "exchange.taxii.partners": level,
         "detection.matcher": level,
         "detection.files": level,
-        "response.sensors": level,
+        "response.sensors": Level.FINE,
         "exchange.duties": level,
         "exchange.membership": level,  # the founding told of this nation's key statement
     }
