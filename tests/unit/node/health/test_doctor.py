@@ -242,6 +242,8 @@ def test_a_reader_is_judged_by_how_long_its_news_waited(node: Node, at: datetime
         "exchange.taxii": level,
         "exchange.taxii.partners": level,
         "detection.matcher": level,
+        "detection.files": level,
+        "response.sensors": Level.FINE,
         "exchange.duties": level,
         "exchange.membership": level,  # the founding told of this nation's key statement
     }
