@@ -10,10 +10,11 @@ MAX_REASON_CHARS = 2_000
 class BreakerLimits:
     """When an object is stopped in a source: after so many hits within a window.
 
-    A person can look at a few hundred hits; what gives a thousand within ten minutes describes no attack alone.
+    A beacon of a whole ministry gives hundreds within ten minutes, and stands in one group; what gives ten thousand
+    describes no attack alone.
     """
 
-    hits_a_window: int = 1_000
+    hits_a_window: int = 10_000
     window_s: float = 600.0
 
 
