@@ -73,8 +73,9 @@ def write_pcap(path: Path, frames: list[bytes]) -> None:
     path.write_bytes(body)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [each for each in ENGINES if each != "zeek" or shutil.which(each)])
 def test_names_and_files_in_the_packets_are_found(engine: str, tmp_path: Path) -> None:
+    """Debian has no package of Zeek: it is asked where somebody has installed it."""
     if shutil.which(engine) is None:
         pytest.skip(f"{engine} is not installed here")
     capture = tmp_path / "capture.pcap"
