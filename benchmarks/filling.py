@@ -119,7 +119,7 @@ class Filler:
     def _object(self, number: int, body: bytes) -> tuple[Any, ...]:
         return (
             *(number + 1, _id(number), "indicator", str(ACTUAL), _created(number), False, _until(number), True),
-            *(self._name(number), int(WORD.tlp), int(Pap.GREEN), True, AT, hashlib.sha256(body).digest(), body),
+            *(self._name(number), int(WORD.tlp), int(Pap.GREEN), True, AT, hashlib.sha256(body).digest(), body, ""),
         )
 
     def _named(self, number: int) -> Iterator[tuple[str, str, int, bool]]:
