@@ -69,16 +69,6 @@ LONG_WAYS = [("ar", "light", 1360), ("fr", "light", 390), ("en", "dark", 1360)]
 """With the usual one: every language, theme and width, and every theme at every width."""
 
 
-def test_a_page_that_is_open_tells_what_happens_without_reloading(visit: Visit, served: Served) -> None:
-    page = visit("/")
-    page.locator("#live li").first.wait_for()
-    before = page.locator("#live li").first.inner_text()
-    served.countries[0].add(500, served.node.clock.now(), name="Fresh from the live test")
-    page.get_by_text("Fresh from the live test").wait_for(timeout=30_000)
-    assert page.locator("#live li").first.inner_text() != before
-    assert page.locator("#live li").count() <= 12
-
-
 @pytest.mark.parametrize(
     ("lang", "theme", "width"),
     [
@@ -187,6 +177,16 @@ def test_the_duties_of_a_page_that_is_open_are_asked_for_again(visit: Visit) -> 
     assert answered.value.ok
     assert page.locator("#clocks h2").count() == 2
     assert page.locator("#clocks #clocks").count() == 0
+
+
+def test_a_page_that_is_open_tells_what_happens_without_reloading(visit: Visit, served: Served) -> None:
+    page = visit("/")
+    page.locator("#live li").first.wait_for()
+    before = page.locator("#live li").first.inner_text()
+    served.countries[0].add(500, served.node.clock.now(), name="Fresh from the live test")
+    page.get_by_text("Fresh from the live test").wait_for(timeout=30_000)
+    assert page.locator("#live li").first.inner_text() != before
+    assert page.locator("#live li").count() <= 12
 
 
 def test_everything_works_without_javascript(visit: Visit) -> None:
