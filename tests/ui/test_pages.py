@@ -1,6 +1,7 @@
 """Every page in three languages, two themes and two widths, as a person's browser shows it."""
 
 import itertools
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -179,12 +180,20 @@ def test_the_duties_of_a_page_that_is_open_are_asked_for_again(visit: Visit) -> 
     assert page.locator("#clocks #clocks").count() == 0
 
 
-def test_a_page_that_is_open_tells_what_happens_without_reloading(visit: Visit, served: Served) -> None:
-    page = visit("/")
+@pytest.mark.parametrize(
+    ("number", "late"), enumerate(("nothing", "htmx.min.js", "hx-csp.min.js", "hx-sse.min.js", "app.js"), start=500)
+)
+def test_a_page_that_is_open_tells_what_happens_without_reloading(
+    visit: Visit, served: Served, number: int, late: str
+) -> None:
+    """Whatever script comes late over a slow line."""
+    page = visit("/passkeys")
+    page.route(f"**/{late}?*", lambda route: (time.sleep(0.5), route.continue_()))
+    page.goto("/")
     page.locator("#live li").first.wait_for()
     before = page.locator("#live li").first.inner_text()
-    served.countries[0].add(500, served.node.clock.now(), name="Fresh from the live test")
-    page.get_by_text("Fresh from the live test").wait_for(timeout=30_000)
+    served.countries[0].add(number, served.node.clock.now(), name=f"Fresh although {late} is late")
+    page.get_by_text(f"Fresh although {late} is late").wait_for(timeout=30_000)
     assert page.locator("#live li").first.inner_text() != before
     assert page.locator("#live li").count() <= 12
 
