@@ -181,7 +181,8 @@ def test_the_duties_of_a_page_that_is_open_are_asked_for_again(visit: Visit) -> 
 
 
 @pytest.mark.parametrize(
-    ("number", "late"), enumerate(("nothing", "htmx.min.js", "hx-csp.min.js", "hx-sse.min.js", "app.js"), start=500)
+    ("number", "late"),
+    list(enumerate(("nothing", "htmx.min.js", "hx-csp.min.js", "hx-sse.min.js", "app.js"), start=500)),
 )
 def test_a_page_that_is_open_tells_what_happens_without_reloading(
     visit: Visit, served: Served, number: int, late: str
