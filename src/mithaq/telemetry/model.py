@@ -1,7 +1,8 @@
 """The words of telemetry: a source, a line that became an event, a line that could not."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -61,6 +62,8 @@ class Event:
     lane: Lane
     observables: tuple[tuple[str, Observable], ...]
     raw: bytes
+    record: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+    """The line as a record of its sensor's own fields; empty for an event that was read from the lake."""
 
 
 @dataclass(frozen=True, slots=True)

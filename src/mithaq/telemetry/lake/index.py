@@ -7,6 +7,7 @@ are not in it. A lookup is a binary search in a mapped file: microseconds, and n
 import hashlib
 import ipaddress
 import mmap
+import socket
 from array import array
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from mithaq.telemetry.errors import LakeBroken
 
 _MAGIC: Final = b"mithaqv1"
 _HEADER_WORDS: Final = 4
+_FAMILIES: Final = {"ipv4": (4, socket.AF_INET), "ipv6": (6, socket.AF_INET6)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,9 @@ class IndexBuilder:
     def add(self, lane: Lane, kind: str, value: str) -> None:
         """Take in one value."""
         self._values.add(_fingerprint(lane, kind, value))
-        if kind in {"ipv4", "ipv6"}:
-            address = ipaddress.ip_address(value)
-            self._addresses[address.version].add(int(address))
+        if kind in _FAMILIES:
+            version, family = _FAMILIES[kind]
+            self._addresses[version].add(int.from_bytes(socket.inet_pton(family, value), "big"))
 
     def write(self, path: Path) -> None:
         """Write the index durably: header, fingerprints, IPv4, upper halves of IPv6."""

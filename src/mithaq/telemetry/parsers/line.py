@@ -82,6 +82,7 @@ class LineParser:
             lane=self._source.lane,
             observables=observables_of(decoded.record),
             raw=line,
+            record=decoded.record,
         )
 
     def decode(self, line: bytes, received_at: datetime) -> Decoded | None:
