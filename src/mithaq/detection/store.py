@@ -171,6 +171,12 @@ def redact_hits(tx: Transaction, object_rows: Sequence[int]) -> None:
         tx.execute(hits.update().where(hits.c.object_row.in_(object_rows[start : start + _PART])).values(**values))
 
 
+def redact_source(tx: Transaction, source: str) -> None:
+    """Erase the lines and values of hits in what a source gave; that and when there was one stays."""
+    values = {"raw": b"", "seen_value": REDACTED, "reason": ""}
+    tx.execute(hits.update().where(hits.c.source == source).values(**values))
+
+
 def request_hunts(tx: Transaction, object_rows: Iterable[int]) -> None:
     """Ask for a retro-hunt for each of these objects."""
     rows = [{"object_row": row, "requested_at": tx.at} for row in object_rows]

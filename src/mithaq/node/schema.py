@@ -1,6 +1,7 @@
 """Every table of a node, known together: importing this module registers them all."""
 
 import mithaq.agreements.store
+import mithaq.detection.questions.store
 import mithaq.detection.store
 import mithaq.exchange.archive.store
 import mithaq.exchange.duties.store
@@ -18,6 +19,7 @@ import mithaq.nations.keys.store
 import mithaq.nations.people.store
 import mithaq.nations.store
 import mithaq.response.store
+import mithaq.telemetry.lake.keeping
 import mithaq.telemetry.store  # noqa: F401 - imported for the tables they register
 from mithaq.kernel.database import metadata
 

@@ -14,7 +14,8 @@ from mithaq.telemetry.lake.hunting import Wanted, hunt
 from mithaq.telemetry.lake.index import IndexBuilder, SealedIndex, Sought, index_path
 from mithaq.telemetry.lake.layout import sealed_stem
 from mithaq.telemetry.lake.open_segment import OpenSegment, WriterLock, read_segment, segment_path
-from mithaq.telemetry.lake.sealing import merge, remove, seal, sweep
+from mithaq.telemetry.lake.files import remove, sweep
+from mithaq.telemetry.lake.sealing import merge, seal
 from mithaq.telemetry.model import Event
 from tests.conftest import AT
 from tests.unit.telemetry.blocks import block

@@ -11,16 +11,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
 import ibis
 import pyarrow as pa
 
 from mithaq.kernel.lane import Lane
 from mithaq.standards.observable import Observable
-from mithaq.telemetry.lake.layout import files_of, hexadecimal
+from mithaq.telemetry.errors import LakeBroken
+from mithaq.telemetry.lake.files import files_of
+from mithaq.telemetry.lake.layout import hexadecimal
 from mithaq.telemetry.model import Event
 
 MAX_EVENTS_A_KEY: Final = 10_000
 _BATCH_EVENTS: Final = 20_000
+_EVENT: Final = ("segment", "row", "event_id", "at", "source", "kind", "lane", "raw")
 _MEMORY_LIMIT: Final = "512MB"
 
 
@@ -47,24 +51,42 @@ def hunt(data: Path, wanted: Sequence[Wanted], stems: Sequence[str]) -> Iterator
     """Yield the events of these sealed segments that have a wanted observable, each (event, key) once.
 
     Of each key the newest `MAX_EVENTS_A_KEY` events come: a value that is in every second event is no indicator.
+
+    Raises:
+        LakeBroken: a segment cannot be read; nothing of these segments was yielded.
     """
     if not wanted or not stems:
         return
     connection = ibis.duckdb.connect(threads=1, memory_limit=_MEMORY_LIMIT)
     try:
-        with warnings.catch_warnings():  # Ibis 12 asks DuckDB 2 for Arrow tables by their older name
-            warnings.simplefilter("ignore", DeprecationWarning)
-            found = expression(connection, wanted, [files_of(data, stem) for stem in stems]).to_pyarrow()
+        found = _asked(connection, wanted, [files_of(data, stem) for stem in stems])
         for batch in found.to_batches(max_chunksize=_BATCH_EVENTS):
             yield from (_found(row) for row in batch.to_pylist())
     finally:
         connection.disconnect()
 
 
+def _asked(connection: Any, wanted: Sequence[Wanted], files: Sequence[tuple[Path, Path]]) -> pa.Table:
+    try:
+        with warnings.catch_warnings():  # Ibis 12 asks DuckDB 2 for Arrow tables by their older name
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return expression(connection, wanted, files).to_pyarrow()
+    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.BinderException) as error:
+        raise LakeBroken("a segment cannot be read", private=str(error)[:500]) from error
+
+
 def expression(connection: Any, wanted: Sequence[Wanted], files: Sequence[tuple[Path, Path]]) -> Any:
     """Build the hunt as one expression, for whatever engine stands behind the Ibis connection."""
     events = connection.read_parquet([str(events_file) for events_file, _ in files])
     values = connection.read_parquet([str(values_file) for _, values_file in files])
+    once = sights(values, wanted).distinct(on=["key", "segment", "row"], keep="first")
+    found = once.inner_join(events.select(*_EVENT), ["segment", "row"])
+    newest = ibis.window(group_by="key", order_by=[ibis.desc("at"), "event_id"])
+    return found.mutate(place=ibis.row_number().over(newest)).filter(ibis._.place < MAX_EVENTS_A_KEY).drop("place")
+
+
+def sights(values: Any, wanted: Sequence[Wanted]) -> Any:
+    """Return where the wanted are, as rows of key, field, type, seen, segment and row; `values` is an Ibis table."""
     exact, ranges = _wanted_tables(wanted)
     parts = []
     if exact.num_rows:
@@ -78,14 +100,9 @@ def expression(connection: Any, wanted: Sequence[Wanted], files: Sequence[tuple[
             values.address <= networks.high,
         )
         parts.append(values.filter(values.address.notnull()).inner_join(networks, inside))
-    columns = ["key", "field", "type", "seen", "segment", "rows"]
-    sights = [part.select(columns) for part in parts]
-    every = ibis.union(*sights) if len(sights) > 1 else sights[0]
-    each = every.mutate(row=every.rows.unnest()).drop("rows")
-    once = each.distinct(on=["key", "segment", "row"], keep="first")
-    found = once.inner_join(events, ["segment", "row"])
-    newest = ibis.window(group_by="key", order_by=[ibis.desc("at"), "event_id"])
-    return found.mutate(place=ibis.row_number().over(newest)).filter(ibis._.place < MAX_EVENTS_A_KEY).drop("place")
+    found = [part.select(["key", "field", "type", "seen", "segment", "rows"]) for part in parts]
+    every = ibis.union(*found) if len(found) > 1 else found[0]
+    return every.mutate(row=every.rows.unnest()).drop("rows")
 
 
 def _found(row: dict[str, Any]) -> Found:

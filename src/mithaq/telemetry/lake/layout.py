@@ -11,9 +11,7 @@ columns.
 """
 
 import ipaddress
-import socket
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
@@ -60,11 +58,6 @@ def sealed_stem(source: str, number: int, closed_at: datetime) -> str:
     return f"lake/hour={closed_at.astimezone(UTC):%Y-%m-%dT%H}/source={source}/{number:012d}"
 
 
-def files_of(data: Path, stem: str) -> tuple[Path, Path]:
-    """Return the files of a sealed segment's events and values."""
-    return data / f"{stem}.events.parquet", data / f"{stem}.values.parquet"
-
-
 def hexadecimal(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
     """Write an address so that text order is numeric order, and the two families never mix."""
     return f"4:{int(address):08x}" if address.version == 4 else f"6:{int(address):032x}"
@@ -77,5 +70,5 @@ def in_order(address: str) -> str:
     ('4:c0000201', '6:20010db8000000000000000000000001')
     """
     if ":" in address:
-        return f"6:{socket.inet_pton(socket.AF_INET6, address).hex()}"
-    return f"4:{socket.inet_pton(socket.AF_INET, address).hex()}"
+        return hexadecimal(ipaddress.IPv6Address(address))
+    return f"4:{bytes(map(int, address.split('.'))).hex()}"

@@ -1,6 +1,6 @@
 """Turn a closed segment into Parquet, and many small ones into one, in the hunter's process: Arrow is heavy."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,8 @@ from mithaq.kernel.lane import Lane
 from mithaq.standards.observable import names_above
 from mithaq.telemetry.lake.columns import Cell, cells_of
 from mithaq.telemetry.lake.index import IndexBuilder, index_path
-from mithaq.telemetry.lake.layout import EVENTS, ORDERED, VALUES, files_of, in_order
+from mithaq.telemetry.lake.files import files_of
+from mithaq.telemetry.lake.layout import EVENTS, ORDERED, VALUES, in_order
 from mithaq.telemetry.model import Event
 
 _BATCH_EVENTS: Final = 20_000
@@ -29,7 +30,7 @@ def seal(data: Path, stem: str, number: int, events: Iterable[Event]) -> int:
     events_file, _ = files_of(data, stem)
     values = _Values()
     count = 0
-    with pq.ParquetWriter(_part(events_file), EVENTS, compression="zstd") as writer:
+    with _writer(events_file) as writer:
         for batch in _batches(events, _BATCH_EVENTS):
             writer.write_table(event_table(batch, number, count))
             values.add(batch, count)
@@ -48,7 +49,7 @@ def merge(data: Path, stems: Sequence[str], number: int) -> str:
     events_file, _ = files_of(data, stem)
     values = _Values()
     count = 0
-    with pq.ParquetWriter(_part(events_file), EVENTS, compression="zstd") as writer:
+    with _writer(events_file) as writer:
         for each in stems:
             old_events, old_values = files_of(data, each)
             values.add_sealed(old_values, count)
@@ -58,20 +59,6 @@ def merge(data: Path, stems: Sequence[str], number: int) -> str:
                 count += table.num_rows
     _finish(data, stem, number, values)
     return stem
-
-
-def remove(data: Path, stem: str) -> None:
-    """Delete the files of a segment."""
-    for path in (*files_of(data, stem), index_path(data, stem)):
-        path.unlink(missing_ok=True)
-
-
-def sweep(data: Path, known: Collection[str]) -> None:
-    """Delete the files that no segment names: what a crash left of an unfinished sealing or merging."""
-    for path in (data / "lake").glob("hour=*/source=*/*"):
-        stem = f"{path.parent.relative_to(data)}/{path.name.partition('.')[0]}"
-        if stem not in known or path.suffix == UNFINISHED:
-            path.unlink(missing_ok=True)
 
 
 class _Values:
@@ -111,6 +98,7 @@ class _Values:
             path,
             VALUES,
             compression="zstd",
+            write_page_checksum=True,
             use_dictionary=["lane", "type", "field", "seen"],
             column_encoding={"rows.list.element": "DELTA_BINARY_PACKED"},
         ) as writer:
@@ -144,6 +132,10 @@ class _Values:
             "rows": rows,
         }
         return pa.table(columns, schema=VALUES)
+
+
+def _writer(events_file: Path) -> pq.ParquetWriter:
+    return pq.ParquetWriter(_part(events_file), EVENTS, compression="zstd", write_page_checksum=True)
 
 
 def _finish(data: Path, stem: str, number: int, values: _Values) -> None:
