@@ -60,11 +60,11 @@ class Keeper:
 
     def tell(self, segment: Segment, error: LakeBroken, at: datetime) -> None:
         """Remember that a segment cannot be read, and say so once."""
-        if segment.trouble == str(error):
+        if segment.trouble == error.message:
             return
         _log.error("%s: %s (%s)", segment.path or segment.segment, error, error.private)
         with self._db.write(at) as tx:
-            keeping.mark(tx, segment.segment, str(error))
+            keeping.mark(tx, segment.segment, error.message)
             detail = {"segment": segment.segment}
             tx.append(DAMAGED, subject=segment.source, lane=ACTUAL, actor="node", detail=detail)
 

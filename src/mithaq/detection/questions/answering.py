@@ -193,7 +193,7 @@ class Answering:
                 found = [each for each in telemetry_store.list_segments(connection, (SEALED,)) if each.path == stem]
             with self._db.write(at) as tx:
                 for segment in found:
-                    keeping.mark(tx, segment.segment, str(error))
+                    keeping.mark(tx, segment.segment, error.message)
             return False
         return True
 
@@ -213,7 +213,7 @@ class Answering:
             except LakeBroken as error:
                 progress.unread += 1
                 with self._db.write(at) as tx:
-                    keeping.mark(tx, segment.segment, str(error))
+                    keeping.mark(tx, segment.segment, error.message)
                 continue
             if segment.format == _FIRST_LAYOUT and by_field:
                 progress.older += segment.events

@@ -71,7 +71,9 @@ def _asked(connection: Any, wanted: Sequence[Wanted], files: Sequence[tuple[Path
         with warnings.catch_warnings():  # Ibis 12 asks DuckDB 2 for Arrow tables by their older name
             warnings.simplefilter("ignore", DeprecationWarning)
             return expression(connection, wanted, files).to_pyarrow()
-    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.BinderException) as error:
+    except (duckdb.OutOfMemoryException, duckdb.InterruptException):
+        raise
+    except duckdb.Error as error:
         raise LakeBroken("a segment cannot be read", private=str(error)[:500]) from error
 
 

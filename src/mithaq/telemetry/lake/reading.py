@@ -1,6 +1,7 @@
 """Read sealed segments: whether they are whole, which time they span, and what of them answers a question."""
 
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,10 +123,12 @@ def rows_for(
     watch.daemon = True
     watch.start()
     try:
-        events = connection.read_parquet([str(events_file) for events_file, _ in files])
-        values = connection.read_parquet([str(file) for _, file in files]) if question.values else None
-        found = answer(events, values, question, asked_at=asked_at, limit=limit)
-        return list(found.to_pyarrow().to_pylist())
+        with warnings.catch_warnings():  # Ibis 12 asks DuckDB 2 for Arrow tables by their older name
+            warnings.simplefilter("ignore", DeprecationWarning)
+            events = connection.read_parquet([str(events_file) for events_file, _ in files])
+            values = connection.read_parquet([str(file) for _, file in files]) if question.values else None
+            found = answer(events, values, question, asked_at=asked_at, limit=limit)
+            return list(found.to_pyarrow().to_pylist())
     except duckdb.InterruptException as error:
         raise AnswerLimit("seconds") from error
     except duckdb.OutOfMemoryException as error:
