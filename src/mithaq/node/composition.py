@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mithaq.agreements.service import Agreements
 from mithaq.agreements.speaking import Statements
+from mithaq.detection.questions.service import Questions
 from mithaq.detection.service import Detection
 from mithaq.exchange.consents import Consents
 from mithaq.exchange.context import Context
@@ -221,6 +222,11 @@ class Node:
     def detection(self) -> Detection:
         """Return the hits."""
         return Detection(self.db, self.holdings, self.nation)
+
+    @cached_property
+    def questions(self) -> Questions:
+        """Return what people ask of the lake."""
+        return Questions(self.db)
 
     @cached_property
     def blocklists(self) -> Blocklists:

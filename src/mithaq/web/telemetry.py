@@ -13,7 +13,13 @@ def sources(visit: Visit) -> Response:
     """List the sources, those that need somebody first."""
     readings = visit.site.node.telemetry.readings(visit.at)
     ordered = sorted(readings, key=lambda each: (each.condition not in _NEEDS_SOMEBODY, each.status.source.name))
-    return visit.page("telemetry.html", readings=ordered)
+    return visit.page(
+        "telemetry.html",
+        readings=ordered,
+        holdings=visit.site.node.telemetry.holdings(),
+        troubled=visit.site.node.telemetry.troubled(),
+        retained={each.status.source.name: each.status.retain_days for each in readings},
+    )
 
 
 DOORS = (Door("/telemetry", sources, Verb.DETECTION_READ),)
