@@ -1,5 +1,6 @@
 """`mithaq telemetry`: the sources, how they are doing, and lines pushed by hand."""
 
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -225,9 +226,8 @@ def export_(session: Session, name: str) -> None:
     """Write every line that the source NAME gave and that is kept, as it came, oldest segment first."""
     from mithaq.telemetry.lake.exporting import original_lines
 
-    out = click.get_binary_stream("stdout")
     for line in original_lines(session.node().db, session.node().data, name):
-        out.write(line + b"\n")
+        sys.stdout.buffer.write(line + b"\n")
 
 
 @telemetry.command()

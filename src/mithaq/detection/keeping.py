@@ -27,9 +27,9 @@ from mithaq.telemetry.store import CLOSED, OPEN, SEALED, Segment
 
 _log = logging.getLogger(__name__)
 _BROKEN_TOLD: Final = 1_000
-ERASED: Final = "telemetry.erased"
-EXPIRED: Final = "telemetry.expired"
-DAMAGED: Final = "telemetry.lake.damaged"
+SOURCE_ERASED = "telemetry.erased"
+EXPIRED = "telemetry.expired"
+DAMAGED = "telemetry.lake.damaged"
 
 
 class Keeper:
@@ -97,7 +97,7 @@ class Keeper:
         events = sum(segment.events for segment in found)
         with self._db.write(at) as tx:
             keeping.finish_erasure(tx, erasure, events)
-            tx.append(ERASED, subject=erasure.source, lane=ACTUAL, actor="node", detail={"events": events})
+            tx.append(SOURCE_ERASED, subject=erasure.source, lane=ACTUAL, actor="node", detail={"events": events})
         _log.info("everything of %s was deleted: %d events", erasure.source, events)
 
     def _expire(self, source: str, found: list[Segment], at: datetime) -> None:

@@ -14,7 +14,7 @@ from mithaq.kernel.lane import Lane
 from mithaq.telemetry.lake.columns import Holds
 from mithaq.telemetry.lake.hunting import Wanted, sights
 from mithaq.telemetry.lake.layout import ORDERED, in_order
-from mithaq.telemetry.lake.question import FIELDS, Condition, Question, Operator, range_of
+from mithaq.telemetry.lake.question import FIELDS, Condition, Operator, Question, range_of
 
 SHOWN = ("event_id", "at", "source", "kind", "raw")
 """What an answer has of each event."""
@@ -56,7 +56,7 @@ def holds(events: Any, condition: Condition) -> Any:
         case Operator.IS:
             return _is(column, condition)
         case Operator.IS_NOT:
-            return ~_is(column, condition).fill_null(False)  # noqa: FBT003 - Ibis' own signature
+            return ~_is(column, condition).fill_null(False)
         case Operator.AT_LEAST:
             return column >= int(condition.value)
         case Operator.AT_MOST:

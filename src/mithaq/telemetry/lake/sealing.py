@@ -11,8 +11,8 @@ from mithaq.kernel.durable import UNFINISHED, publish
 from mithaq.kernel.lane import Lane
 from mithaq.standards.observable import names_above
 from mithaq.telemetry.lake.columns import Cell, cells_of
-from mithaq.telemetry.lake.index import IndexBuilder, index_path
 from mithaq.telemetry.lake.files import files_of
+from mithaq.telemetry.lake.index import IndexBuilder, index_path
 from mithaq.telemetry.lake.layout import EVENTS, ORDERED, VALUES, in_order
 from mithaq.telemetry.model import Event
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Final
 
@@ -241,7 +241,7 @@ def _of_name(field: str) -> _Meaning:
     return _of(*_meaning(field))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _of(holds: _Holds, kind: str) -> _Meaning:
     """Return one meaning; there are a dozen."""
     return _ANYTHING if holds is _Holds.ANYTHING else _Meaning(holds, kind)
