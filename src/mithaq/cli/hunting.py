@@ -1,4 +1,4 @@
-"""What the commands on the lake share: a question from options, and the detector's work done here where no node runs."""
+"""What the commands on the lake share: a question from options, the detector's work done here where no node runs."""
 
 import time
 from collections.abc import Callable

@@ -84,17 +84,33 @@ def test_a_line_of_endless_names_is_not_remembered() -> None:
 @pytest.mark.parametrize(
     ("kind", "record", "cells"),
     [
-        ("zeek.conn", {"id.orig_h": "2001:DB8:0::1", "id.orig_p": 443}, {"source.ip": "2001:db8::1", "source.port": 443}),
-        ("zeek.dns", {"query": "A.Example.", "answers": ["192.0.2.1", "b.example"]}, {"dns.question.name": "a.example", "dns.resolved_ip": ["192.0.2.1"]}),
+        (
+            "zeek.conn",
+            {"id.orig_h": "2001:DB8:0::1", "id.orig_p": 443},
+            {"source.ip": "2001:db8::1", "source.port": 443},
+        ),
+        (
+            "zeek.dns",
+            {"query": "A.Example.", "answers": ["192.0.2.1", "b.example"]},
+            {"dns.question.name": "a.example", "dns.resolved_ip": ["192.0.2.1"]},
+        ),
         ("suricata.dns", {"dns": {"rrname": "A.Example"}}, {"dns.question.name": "a.example"}),
-        ("windows.sysmon", {"QueryResults": "type:  5 a.example;::ffff:192.0.2.1;"}, {"dns.resolved_ip": ["192.0.2.1"]}),
-        ("windows.sysmon", {"ProcessId": "0x1f4", "Hashes": "MD5=" + "A" * 32}, {"process.pid": 500, "file.hash.md5": "a" * 32}),
+        (
+            "windows.sysmon",
+            {"QueryResults": "type:  5 a.example;::ffff:192.0.2.1;"},
+            {"dns.resolved_ip": ["192.0.2.1"]},
+        ),
+        (
+            "windows.sysmon",
+            {"ProcessId": "0x1f4", "Hashes": "MD5=" + "A" * 32},
+            {"process.pid": 500, "file.hash.md5": "a" * 32},
+        ),
         ("windows.security", {"IpAddress": "LOCAL", "IpPort": "-"}, {}),
         ("mail.postfix", {"to": ["A@b.example", "c@d.example"]}, {"email.to.address": ["a@b.example", "c@d.example"]}),
         ("web.combined", {"client": "192.0.2.1", "status": 10**12}, {"source.ip": "192.0.2.1"}),
         ("json", {"src_ip": "192.0.2.1"}, {}),
     ],
-)  # fmt: skip
+)
 def test_a_column_has_one_form_whatever_the_sensor_wrote(kind: str, record: dict[str, Any], cells: Any) -> None:
     assert cells_of(kind, record) == cells
 

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from mithaq.telemetry.lake.layout import EVENTS, VALUES
 from mithaq.telemetry.lake.question import Question
 
 _BATCH: Final = 20_000
+_EVER: Final = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
 _FIRST_FORM: Final = ("segment", "row", "event_id", "at", "source", "kind", "lane", "raw")
 
 
@@ -54,7 +55,7 @@ def span(data: Path, stem: str) -> Span:
         groups = [file.metadata.row_group(number).column(place) for number in range(file.metadata.num_row_groups)]
         found = [each.statistics for each in groups if each.statistics is not None and each.statistics.has_min_max]
         if len(found) < len(groups):
-            return Span(datetime.min, datetime.max)  # pragma: no cover - every writer of this program keeps them
+            return Span(_EVER[0], _EVER[1])  # pragma: no cover - every writer of this program keeps them
         return Span(min((each.min for each in found), default=None), max((each.max for each in found), default=None))
 
 
