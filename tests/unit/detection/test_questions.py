@@ -21,9 +21,15 @@ from mithaq.telemetry.settings import TelemetryLimits
 from tests.unit.detection.worlds import LIMITS, Bench, indicator
 
 EXERCISE = "exercise--00000000-0000-4000-8000-000000000001"
-CONN = {"_path": "conn", "id.orig_h": "10.0.0.1", "id.orig_p": 50_000, "id.resp_h": "198.51.100.7", "id.resp_p": 443}
-DNS = {"_path": "dns", "id.orig_h": "10.0.0.2", "query": "A.Evil.Example", "answers": ["203.0.113.9"]}
-SYSMON = {
+CONN: dict[str, Any] = {
+    "_path": "conn",
+    "id.orig_h": "10.0.0.1",
+    "id.orig_p": 50_000,
+    "id.resp_h": "198.51.100.7",
+    "id.resp_p": 443,
+}
+DNS: dict[str, Any] = {"_path": "dns", "id.orig_h": "10.0.0.2", "query": "A.Evil.Example", "answers": ["203.0.113.9"]}
+SYSMON: dict[str, Any] = {
     "Channel": "Microsoft-Windows-Sysmon/Operational",
     "EventID": 1,
     "SourceName": "x",

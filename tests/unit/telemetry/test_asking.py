@@ -16,9 +16,15 @@ from mithaq.telemetry.model import Event, Format, Source
 from mithaq.telemetry.parsers.line import LineParser
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-CONN = {"_path": "conn", "id.orig_h": "10.0.0.1", "id.orig_p": 50_000, "id.resp_h": "198.51.100.7", "id.resp_p": 443}
-DNS = {"_path": "dns", "id.orig_h": "10.0.0.2", "query": "A.Evil.Example", "answers": ["203.0.113.9"]}
-SYSMON = {
+CONN: dict[str, Any] = {
+    "_path": "conn",
+    "id.orig_h": "10.0.0.1",
+    "id.orig_p": 50_000,
+    "id.resp_h": "198.51.100.7",
+    "id.resp_p": 443,
+}
+DNS: dict[str, Any] = {"_path": "dns", "id.orig_h": "10.0.0.2", "query": "A.Evil.Example", "answers": ["203.0.113.9"]}
+SYSMON: dict[str, Any] = {
     "Channel": "Microsoft-Windows-Sysmon/Operational",
     "EventID": 1,
     "SourceName": "x",
@@ -28,7 +34,7 @@ SYSMON = {
     "TargetUserName": "Aisha",
     "@timestamp": NOON.isoformat(),
 }
-LINES = [CONN, {**CONN, "id.orig_h": "10.9.0.1", "id.resp_p": 80}, DNS]
+LINES: list[dict[str, Any]] = [CONN, {**CONN, "id.orig_h": "10.9.0.1", "id.resp_p": 80}, DNS]
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from starlette.responses import Response
+from httpx import Response
 from starlette.testclient import TestClient
 
 from mithaq.detection.questions import store
