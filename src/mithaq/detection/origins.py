@@ -65,4 +65,5 @@ def _hit(match: Match, origin: Origin, at: datetime, *, retro: bool) -> Hit:
         lane=event.lane,
         retro=retro,
         matched_at=at,
+        part=match.part,
     )

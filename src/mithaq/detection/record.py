@@ -4,14 +4,19 @@ from collections.abc import Sequence
 
 from mithaq.detection import store
 from mithaq.detection.model import Hit
+from mithaq.detection.patterns.state import completed, whole_and_parts
 from mithaq.kernel.database import Transaction
 
 HIT = "detection.hit"
 
 
 def record_hits(tx: Transaction, hits: Sequence[Hit]) -> int:
-    """Keep the hits that are new, one journal entry each; return how many there were."""
-    fresh = store.add_hits(tx, hits)
+    """Keep the hits that are new, one journal entry each; return how many there were.
+
+    What is a part of a pattern is kept for its other parts, and makes a hit with them.
+    """
+    whole, parts = whole_and_parts(hits)
+    fresh = store.add_hits(tx, [*whole, *completed(tx, parts)])
     for hit in fresh:
         detail = {"indicator": hit.indicator_id, "source": hit.source, "retro": hit.retro}
         tx.append(HIT, subject=hit.hit_id, lane=hit.lane, actor="node", detail=detail)

@@ -12,6 +12,7 @@ from mithaq.detection.feedback import opinion_of, sighting_of
 from mithaq.detection.model import HUNT_ASKED, READER, Dismissal, Hit, HitState
 from mithaq.detection.settings import MAX_REASON_CHARS
 from mithaq.detection.store import Decision
+from mithaq.intelligence import watching
 from mithaq.intelligence.model import NewObject, StoredObject
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel import journal
@@ -167,7 +168,7 @@ class Detection:
         while page:
             rows.extend(stored.row for stored in page)
             page = self._holdings.active_indicators(connection, at, page[-1].row, _PAGE)
-        return rows
+        return sorted({*rows, *watching.rows_with_anchors(connection, at)})
 
 
 def _check_reason(hit: Hit, why: Dismissal, reason: str) -> None:

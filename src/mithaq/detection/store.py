@@ -1,7 +1,7 @@
 """Tables of detection: hits, and the hunts that new indicators ask for."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -19,7 +19,7 @@ from sqlalchemy import (
     select,
 )
 
-from mithaq.detection.model import Dismissal, Hit, HitState, Origin, Sight
+from mithaq.detection.model import Companion, Dismissal, Hit, HitState, Origin, Sight
 from mithaq.kernel.database import Timestamp, Transaction, insert_ignore, metadata, row_id
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
@@ -69,6 +69,23 @@ hunts = Table(
     Column("done_at", Timestamp, index=True),
 )
 
+companions = Table(
+    "hit_companions",
+    metadata,
+    Column("hit_id", Text, primary_key=True),
+    # In the order of the events.
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("event_id", Text, nullable=False),
+    Column("event_at", Timestamp, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("seen_type", Text, nullable=False),
+    Column("seen_value", Text, nullable=False),
+    Column("matched_type", Text, nullable=False),
+    Column("matched_value", Text, nullable=False),
+)
+
 REDACTED = "[erased]"
 """Stands where a hit named a value whose object was deleted."""
 
@@ -105,13 +122,14 @@ def add_hits(tx: Transaction, new: Sequence[Hit]) -> list[Hit]:
     known = set(_in_parts(tx.connection, wanted))
     fresh = {hit.hit_id: hit for hit in new if hit.hit_id not in known}
     insert_ignore(tx, hits, [_row(hit) for hit in fresh.values()])
+    insert_ignore(tx, companions, [row for hit in fresh.values() for row in _companion_rows(hit)])
     return list(fresh.values())
 
 
 def get_hit(connection: Connection, wanted: str) -> Hit | None:
     """Return one hit by its identifier."""
     row = connection.execute(select(hits).where(hits.c.hit_id == wanted)).one_or_none()
-    return None if row is None else _hit(row)
+    return None if row is None else replace(_hit(row), companions=_companions_of(connection, wanted))
 
 
 def list_hits(
@@ -168,7 +186,9 @@ def redact_hits(tx: Transaction, object_rows: Sequence[int]) -> None:
     """Erase the values in hits on objects that are no longer held; that, when and by whose word there was one stays."""
     values = {"raw": b"", "seen_value": REDACTED, "matched_value": REDACTED, "reason": ""}
     for start in range(0, len(object_rows), _PART):
-        tx.execute(hits.update().where(hits.c.object_row.in_(object_rows[start : start + _PART])).values(**values))
+        gone = hits.c.object_row.in_(object_rows[start : start + _PART])
+        tx.execute(companions.delete().where(companions.c.hit_id.in_(select(hits.c.hit_id).where(gone))))
+        tx.execute(hits.update().where(gone).values(**values))
 
 
 def request_hunts(tx: Transaction, object_rows: Iterable[int]) -> None:
@@ -209,6 +229,37 @@ def _in_parts(connection: Connection, wanted: Sequence[str]) -> Iterable[str]:
     for start in range(0, len(wanted), _PART):
         part = wanted[start : start + _PART]
         yield from connection.scalars(select(hits.c.hit_id).where(hits.c.hit_id.in_(part)))
+
+
+def _companion_rows(hit: Hit) -> list[dict[str, Any]]:
+    return [
+        {
+            "hit_id": hit.hit_id,
+            "place": place,
+            "event_id": each.event_id,
+            "event_at": each.event_at,
+            "kind": each.kind,
+            "raw": each.raw,
+            "field": each.sight.field,
+            "seen_type": each.sight.seen.type,
+            "seen_value": each.sight.seen.value,
+            "matched_type": each.sight.matched.type,
+            "matched_value": each.sight.matched.value,
+        }
+        for place, each in enumerate(hit.companions)
+    ]
+
+
+def _companions_of(connection: Connection, wanted: str) -> tuple[Companion, ...]:
+    query = select(companions).where(companions.c.hit_id == wanted).order_by(companions.c.place)
+    return tuple(
+        Companion(row.event_id, row.event_at, row.kind, row.raw, _sight(row)) for row in connection.execute(query)
+    )
+
+
+def _sight(row: Any) -> Sight:
+    seen, matched = Observable(row.seen_type, row.seen_value), Observable(row.matched_type, row.matched_value)
+    return Sight(row.field, seen, matched)
 
 
 def _row(hit: Hit) -> dict[str, Any]:
@@ -252,11 +303,7 @@ def _hit(row: Any) -> Hit:
         source=row.source,
         kind=row.kind,
         raw=row.raw,
-        sight=Sight(
-            row.field,
-            Observable(row.seen_type, row.seen_value),
-            Observable(row.matched_type, row.matched_value),
-        ),
+        sight=_sight(row),
         indicator_id=row.indicator_id,
         object_row=row.object_row,
         origin=Origin(row.origin_source, NationId(row.origin_nation), row.agreement_id, row.agreement_version),

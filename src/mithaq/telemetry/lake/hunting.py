@@ -63,7 +63,7 @@ def hunt(data: Path, wanted: Sequence[Wanted], stems: Sequence[str]) -> Iterator
 
 def expression(connection: Any, wanted: Sequence[Wanted], files: Sequence[tuple[Path, Path]]) -> Any:
     """Build the hunt as one expression, for whatever engine stands behind the Ibis connection."""
-    events = connection.read_parquet([str(events_file) for events_file, _ in files])
+    events = connection.read_parquet([str(events_file) for events_file, _ in files], union_by_name=True)
     values = connection.read_parquet([str(values_file) for _, values_file in files])
     exact, ranges = _wanted_tables(wanted)
     parts = []
@@ -90,7 +90,8 @@ def expression(connection: Any, wanted: Sequence[Wanted], files: Sequence[tuple[
 
 def _found(row: dict[str, Any]) -> Found:
     at: datetime = row["at"].astimezone(UTC)
-    event = Event(row["event_id"], at, row["source"], row["kind"], Lane(row["lane"]), (), row["raw"])
+    header = row.get("header") or b""  # absent in what was sealed before headers were kept
+    event = Event(row["event_id"], at, row["source"], row["kind"], Lane(row["lane"]), (), row["raw"], header)
     return Found(row["key"], row["field"], Observable(row["type"], row["seen"]), event)
 
 

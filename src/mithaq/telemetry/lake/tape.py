@@ -100,6 +100,10 @@ class Tape:
         """Tell whether any sealed segment may have one of these."""
         return any(index.may_hold(each) for each in sought for index in self._indexes.values())
 
+    def has_sealed(self) -> bool:
+        """Tell whether any segment is Parquet."""
+        return bool(self._indexes)
+
     def refresh(self) -> None:
         """Take over what the hunter has sealed or merged.
 
