@@ -22,8 +22,8 @@ from mithaq.detection import store
 from mithaq.detection.launch import HunterOrder
 from mithaq.detection.model import Indicator, Match, Sight
 from mithaq.detection.origins import Origins
-from mithaq.detection.record import record_hits
 from mithaq.detection.patterns.matching import judged_by_pattern
+from mithaq.detection.record import record_hits
 from mithaq.detection.retro import TextFinder, matches_in
 from mithaq.detection.settings import DetectionLimits
 from mithaq.detection.watchlist import indicator_of

@@ -24,7 +24,7 @@ HUNT_ASKED = "detection.hunt.asked"
 class Indicator:
     """One version of a STIX indicator, as the matcher needs it; any of its observables makes it true.
 
-    `plan`: its pattern, where that says more than its observables; events that have one of its anchors are judged by it.
+    `plan`: its pattern, where that says more than its observables; it judges the events that have one of its anchors.
     """
 
     row: int

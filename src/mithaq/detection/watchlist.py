@@ -78,9 +78,7 @@ class Watchlist:
         watch = self._lanes[events[0].lane]
         watch.ask(connection, events, at)
         return [
-            match
-            for event in events
-            for match in matches_of(event, watch.reach, watch.naming, at, watch.texts(event))
+            match for event in events for match in matches_of(event, watch.reach, watch.naming, at, watch.texts(event))
         ]
 
     def _watch(self, lane: Lane) -> "_LaneWatch":

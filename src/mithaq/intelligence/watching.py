@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from sqlalchemy import Connection, Select, bindparam, select, tuple_
 
@@ -15,7 +16,9 @@ from mithaq.intelligence.tables import anchors, objects, observables
 from mithaq.intelligence.tokens import index_key
 from mithaq.kernel.database import EPOCH
 from mithaq.kernel.lane import Lane
+from mithaq.kernel.reason import Reason
 from mithaq.standards.observable import Observable, ObservableType
+from mithaq.standards.stix import Plan, StixObject, plan_of
 
 _PAGE: Final = 10_000
 _KEYS_A_QUERY: Final = 200
@@ -54,6 +57,32 @@ _ROWS_WITH_ANCHORS: Final = (
 _STANDING: Final = select(objects.c.row, objects.c.stix_id, objects.c.modified).where(
     objects.c.stix_id.in_(bindparam("ids", expanding=True)), objects.c.lane == bindparam("lane"), objects.c.stands
 )
+
+
+How = Literal["values", "pattern", "together", "not"]
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """How an indicator is looked for, and why parts of it, or all, are not.
+
+    `how`: by each of its values, by its whole pattern in one event, by events that make it true together, or not at all.
+    """
+
+    how: How
+    left_out: tuple[Reason, ...] = ()
+
+
+def looked_at(stix: StixObject) -> Looked | None:
+    """Say how sensors look for an indicator; None for what has no STIX pattern."""
+    if stix.type != "indicator" or stix.pattern_type not in {"", "stix"}:
+        return None
+    plan = plan_of(stix.pattern)
+    if isinstance(plan, Plan):
+        return Looked("pattern" if plan.is_one else "together", plan.left_out)
+    if stix.observables:
+        return Looked("values", () if plan is None else (plan,))
+    return Looked("not", () if plan is None else (plan,))
 
 
 def every_observable(connection: Connection, at: datetime) -> Iterator[tuple[Lane, Observable]]:

@@ -109,9 +109,7 @@ def test_two_events_in_order_are_one_hit_that_names_the_other(bench: Bench, at: 
 
 
 @pytest.mark.parametrize("order", ["live", "retro", "around", "crash", "sealed"])
-def test_however_the_two_are_found_it_is_the_same_hit(
-    db: Database, tmp_path: Path, at: datetime, order: str
-) -> None:
+def test_however_the_two_are_found_it_is_the_same_hit(db: Database, tmp_path: Path, at: datetime, order: str) -> None:
     bench = Bench(db, tmp_path, at, TelemetryLimits(segment_bytes=1) if order == "sealed" else None)
     bench.source()
     bench.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Final
 
@@ -29,6 +29,7 @@ _HIVES: Final = {
 }
 _DEVICE_HIVES: Final = {r"\REGISTRY\MACHINE": "HKEY_LOCAL_MACHINE", r"\REGISTRY\USER": "HKEY_USERS"}
 _HTTP: Final = "network-traffic:extensions.http-request-ext."
+_RESOLVES_TO: Final = "domain-name:resolves_to_refs.value"
 _PROCESS_NAMES: Final = ("process:name", "process:image_ref.name", "process:binary_ref.name")
 _PARENT_NAMES: Final = ("process:parent_ref.name", "process:parent_ref.image_ref.name")
 
@@ -44,7 +45,7 @@ COMMON: Final[Mapping[str, tuple[str, ...]]] = {
     "email-message:subject": ("email.subject",),
     "user-account:user_id": ("user.name",),
     "user-account:account_login": ("user.name",),
-    "domain-name:resolves_to_refs.value": ("dns.resolved_ip",),
+    _RESOLVES_TO: ("dns.resolved_ip",),
 }
 """Paths whose values are those of fields that all sensors have in common (ECS)."""
 
@@ -90,20 +91,20 @@ class Facts:
     def values(self, path: str) -> Iterator[Value]:
         """Yield the texts that the event has under a path of a pattern."""
         for name in COMMON.get(path, ()):
-            for text in self.common.get(name, "").split(",") if path.startswith("domain-name:") else ():
-                yield name, text
-            if name in self.common and not path.startswith("domain-name:"):
-                yield name, self.common[name]
-        for name in _OWN.get(path, ()):
-            text = value_at(self.record, name)
-            if isinstance(text, str) and text:
-                yield name, text
+            text = self.common.get(name)
+            if text:
+                yield from ((name, each) for each in (text.split(",") if path == _RESOLVES_TO else (text,)))
+        yield from self._own(_OWN.get(path, ()))
         if self.event.kind == "zeek.ssl" and path in _IN_ZEEK_SSL:
-            text = self.record.get(_IN_ZEEK_SSL[path])
-            if isinstance(text, str) and text:
-                yield _IN_ZEEK_SSL[path], text
+            yield from self._own((_IN_ZEEK_SSL[path],))
         if path in _MADE:
             yield from _MADE[path](self)
+
+    def _own(self, names: Iterable[str]) -> Iterator[Value]:
+        for name in names:
+            found = value_at(self.record, name)
+            if isinstance(found, str) and found:
+                yield name, found
 
     def peers(self, role: str) -> Iterator[tuple[str, Observable]]:
         """Yield the addresses and names of one end of a connection (`src_ref` or `dst_ref`).
@@ -119,7 +120,8 @@ class Facts:
             if found is not None:
                 yield name, found
 
-    def _named(self, name: str) -> Iterator[tuple[str, list[str]]]:
+    def parts(self, name: str) -> Iterator[tuple[str, list[str]]]:
+        """Yield the field, with the names in its path, if the event has it."""
         text = self.common.get(name)
         if text:
             yield name, [part for part in _PATH_ENDS.split(text) if part]
@@ -131,9 +133,7 @@ _DESTINATION: Final = ("destination.ip", "destination.domain", "url.domain", "tl
 
 def _last(*names: str) -> Callable[[Facts], Iterator[Value]]:
     """Return the name at the end of a file's path."""
-    return lambda facts: (
-        (name, parts[-1]) for each in names for name, parts in facts._named(each) if parts
-    )
+    return lambda facts: ((name, parts[-1]) for each in names for name, parts in facts.parts(each) if parts)
 
 
 def _folder(facts: Facts) -> Iterator[Value]:
@@ -154,7 +154,7 @@ def _registry_keys(facts: Facts) -> Iterator[Value]:
 
 
 def _registry_value(facts: Facts) -> Iterator[Value]:
-    for name, parts in facts._named("registry.path"):
+    for name, parts in facts.parts("registry.path"):
         if parts:
             yield name, parts[-1]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from mithaq.detection.model import Sight
 from mithaq.detection.patterns.facts import Facts, full_key
@@ -22,7 +22,7 @@ from mithaq.standards.stix.regex import Unmatchable, like, regular
 from mithaq.standards.stix.tree import AllOf, AnyOf, Comparing, Observing, observations_of
 
 MAX_SHOWN_CHARS: Final = 500
-_ORDERS: Final[Mapping[str, Callable[[object, object], bool]]] = {
+_ORDERS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge,
 }  # fmt: skip
 _OWN_TYPES: Final = {"ipv4-addr": {"ipv4"}, "ipv6-addr": {"ipv6"}}

@@ -75,7 +75,9 @@ class _Search:
             for number in self.seen[place].numbers:
                 self.places.setdefault(number, []).append(place)
 
-    def ways(self, tree: Observing, span: _Span, used: _Way, must: int | None, *, every: bool = False) -> Iterator[_Way]:
+    def ways(
+        self, tree: Observing, span: _Span, used: _Way, must: int | None, *, every: bool = False
+    ) -> Iterator[_Way]:
         """Yield events that make a part true, none of them `used`, `must` among them if there is one.
 
         `every`: another copy of this part competes for the same events.

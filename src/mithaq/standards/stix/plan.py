@@ -197,7 +197,7 @@ def _demand_shown(test: Comparison) -> None:
             regular(test.values[0], any_case=False)
     except Unmatchable as error:
         raise _Left(_refused("pattern-regex", "%(operator)s cannot be compared in bounded time: %(detail)s",
-                             operator=test.operator, detail=str(error)))  # fmt: skip
+                             operator=test.operator, detail=str(error))) from error  # fmt: skip
 
 
 def _anchors_of(test: Comparing) -> list[Observable]:
@@ -227,9 +227,7 @@ def _anchors_of(test: Comparing) -> list[Observable]:
 def _cost(anchors: list[Observable]) -> tuple[float, int]:
     """Rank anchors: exact values before networks before texts, long texts before short ones, few before many."""
     ranks = {"text": 2.0, "cidr": 1.0}
-    worst = max(
-        ranks.get(each.type, 0.0) + (1 / len(each.value) if each.type == "text" else 0.0) for each in anchors
-    )
+    worst = max(ranks.get(each.type, 0.0) + (1 / len(each.value) if each.type == "text" else 0.0) for each in anchors)
     return worst, len(anchors)
 
 
@@ -257,7 +255,10 @@ def _anchors_of_value(test: Comparison, value: str) -> list[Observable]:
     shown = shows(test)
     if test.operator in {"=", "IN", "ISSUBSET"} and shown is Shows.OBSERVABLE:
         found = observable_of(test, value)
-        return [] if found is None else [found]
+        if found is None:
+            raise _Left(_refused("pattern-not-observable", "%(path)s is compared with what no single value there can be",
+                                 path=_path_text(test)))  # fmt: skip
+        return [found]
     if shown not in {Shows.TEXT, Shows.OBSERVABLE}:
         return []
     match test.operator:

@@ -1,4 +1,4 @@
-"""Read the events of a sealed segment as they lie there, for what no index knows. Arrow is heavy: in the hunter alone."""
+"""Read the events of a sealed segment as they lie there, for what no index knows. Only the hunter imports it."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC

@@ -20,7 +20,9 @@ depends_on = None
 _Big = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _SEEN = ("field", "seen_type", "seen_value", "matched_type", "matched_value")
 _READ = 2_000
-_INDICATORS = sa.text("SELECT row, body FROM objects WHERE type = 'indicator' AND row > :after ORDER BY row LIMIT :count")
+_INDICATORS = sa.text(
+    "SELECT row, body FROM objects WHERE type = 'indicator' AND row > :after ORDER BY row LIMIT :count"
+)
 _ANCHORS = sa.table("object_anchors", sa.column("type"), sa.column("key"), sa.column("object"))
 
 
