@@ -66,7 +66,7 @@ How = Literal["values", "pattern", "together", "not"]
 class Looked:
     """How an indicator is looked for, and why parts of it, or all, are not.
 
-    `how`: by each of its values, by its whole pattern in one event, by events that make it true together, or not at all.
+    `how`: by each of its values, by its whole pattern in one event, by events that make it true together, or not.
     """
 
     how: How

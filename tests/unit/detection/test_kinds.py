@@ -63,7 +63,7 @@ KINDS = {
             eve("flow", dest_ip="198.51.100.7"),
             sysmon(DestinationIp="198.51.100.7"),
             tsv("conn", id__resp_h="198.51.100.7"),
-            b"1764293987.512 180 10.0.0.9 TCP_MISS/200 4310 GET http://good.example/ - HIER_DIRECT/198.51.100.7 text/html",
+            b"1764293987.512 180 10.0.0.9 TCP_MISS/200 43 GET http://good.example/ - HIER_DIRECT/198.51.100.7 -",
         ],
         [zeek("conn", id__resp_h="198.51.100.70"), zeek("conn", id__resp_h="1198.51.100.7")],
     ),
@@ -186,7 +186,7 @@ KINDS = {
             eve("http", http={"http_user_agent": 'Mozilla/4.0 (compatible; Evil "7")'}),
             tsv("http", user_agent='Mozilla/4.0 (compatible; Evil "7")'),
             tsv("http", user_agent="Mozilla/4.0 (compatible; \\x45vil \\x227\\x22)"),
-            b'10.0.0.9 - - [28/Nov/2026:03:39:47 +0200] "GET / HTTP/1.1" 200 1 "-" "Mozilla/4.0 (compatible; Evil \\"7\\")"',
+            b'10.0.0.9 - - [28/Nov/2026:03:39:47 +0200] "GET /" 200 1 "-" "Mozilla/4.0 (compatible; Evil \\"7\\")"',
         ],
         [
             zeek("http", user_agent='Mozilla/4.0 (compatible; Evil "7") x'),

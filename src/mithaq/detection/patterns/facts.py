@@ -106,18 +106,19 @@ class Facts:
             if isinstance(found, str) and found:
                 yield name, found
 
-    def peers(self, role: str) -> Iterator[tuple[str, Observable]]:
+    def peers(self, role: str, *, or_any: bool) -> Iterator[tuple[str, Observable]]:
         """Yield the addresses and names of one end of a connection (`src_ref` or `dst_ref`).
 
-        Where the event does not say which is which, each may be either.
+        `or_any`: where the event does not say which is which, each may be either.
         """
         sides = {"src_ref": _SOURCE, "dst_ref": _DESTINATION}
         if not any(name in self.common for names in sides.values() for name in names):
-            yield from (each for each in self.observables if each[1].type in {"ipv4", "ipv6", "domain"})
+            ends = (each for each in self.observables if each[1].type in _ENDS)
+            yield from ends if or_any else ()
             return
         for name in sides[role]:
             found = recognise(self.common.get(name, ""))
-            if found is not None:
+            if found is not None and found.type in _ENDS:
                 yield name, found
 
     def parts(self, name: str) -> Iterator[tuple[str, list[str]]]:
@@ -127,6 +128,7 @@ class Facts:
             yield name, [part for part in _PATH_ENDS.split(text) if part]
 
 
+_ENDS: Final = frozenset({"ipv4", "ipv6", "domain"})
 _SOURCE: Final = ("source.ip", "source.domain")
 _DESTINATION: Final = ("destination.ip", "destination.domain", "url.domain", "tls.client.server_name")
 
@@ -174,7 +176,9 @@ def _protocols(facts: Facts) -> Iterator[Value]:
 
 def _peer_types(role: str) -> Callable[[Facts], Iterator[Value]]:
     names = {"ipv4": "ipv4-addr", "ipv6": "ipv6-addr", "domain": "domain-name"}
-    return lambda facts: ((field, names[seen.type]) for field, seen in facts.peers(role) if seen.type in names)
+    return lambda facts: (
+        (field, names[seen.type]) for field, seen in facts.peers(role, or_any=False) if seen.type in names
+    )
 
 
 _MADE: Final[Mapping[str, Callable[[Facts], Iterator[Value]]]] = {

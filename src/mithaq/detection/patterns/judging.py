@@ -94,7 +94,7 @@ def _observables(test: Comparison, facts: Facts) -> Iterator[tuple[str, Observab
     """Yield what an event has of the kind that a test compares."""
     kind = value_kind(test) or hash_kind_of(test) or fingerprint_kind(test)
     if test.object_type == "network-traffic" and test.path[-1:] == ("value",):
-        yield from facts.peers(test.path[0])
+        yield from facts.peers(test.path[0], or_any=not test.negated)
         return
     types = {kind}
     if kind in _ADDRESSES:

@@ -256,7 +256,7 @@ def _anchors_of_value(test: Comparison, value: str) -> list[Observable]:
     if test.operator in {"=", "IN", "ISSUBSET"} and shown is Shows.OBSERVABLE:
         found = observable_of(test, value)
         if found is None:
-            raise _Left(_refused("pattern-not-observable", "%(path)s is compared with what no single value there can be",
+            raise _Left(_refused("pattern-not-observable", "%(path)s is compared with what no one value there can be",
                                  path=_path_text(test)))  # fmt: skip
         return [found]
     if shown not in {Shows.TEXT, Shows.OBSERVABLE}:

@@ -112,9 +112,11 @@ class JetStreamReader:
             )
             consumer = await context.add_consumer(self._feed.stream, wanted)
         try:
-            return (await context.stream_info(self._feed.stream)).created or consumer.created
+            stream_made_at = (await context.stream_info(self._feed.stream)).created
         except (NatsError, TimeoutError):
-            return consumer.created
+            stream_made_at = None
+        made_at: datetime = stream_made_at or consumer.created
+        return made_at
 
     async def _keep(self, message: Msg) -> None:
         """Put a message into the spool, then acknowledge it; a full disk makes it wait here, and be sent again."""

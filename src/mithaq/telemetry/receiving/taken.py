@@ -61,7 +61,7 @@ class Taken:
         for first, last in zip(self._first, self._last, strict=True):
             pairs.extend((first, last))
         replace_whole(self._path, self._stream + pairs.tobytes())
-        os.chmod(self._path, 0o600)
+        self._path.chmod(0o600)
 
     def _put(self, first: int, last: int) -> None:
         at = bisect_right(self._first, first)
