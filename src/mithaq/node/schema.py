@@ -1,6 +1,7 @@
 """Every table of a node, known together: importing this module registers them all."""
 
 import mithaq.agreements.store
+import mithaq.detection.patterns.state
 import mithaq.detection.store
 import mithaq.exchange.archive.store
 import mithaq.exchange.duties.store
