@@ -5,9 +5,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from mithaq.detection import store
-from mithaq.kernel.database import Database
+from mithaq.detection.patterns import state
+from mithaq.intelligence import watching
+from mithaq.kernel.database import Database, DatabaseFailed
+from mithaq.telemetry import store as telemetry_store
 from mithaq.telemetry.settings import TelemetryLimits
 from tests.unit.detection.worlds import Bench, indicator
 
@@ -66,8 +70,6 @@ def test_sealed_lines_are_judged_as_live_ones_are(db: Database, tmp_path: Path, 
     bench.push({**HTTP, "user_agent": "Evil Agent"}, {**HTTP, "user_agent": "Evil Agents"})
     bench.settle()
     with db.read() as connection:
-        from mithaq.telemetry import store as telemetry_store
-
         assert len(telemetry_store.list_segments(connection, ("sealed",))) == 2
     agent = "network-traffic:extensions.'http-request-ext'.request_header.'User-Agent'"
     bench.store(
@@ -155,3 +157,64 @@ def test_a_new_version_begins_anew_and_a_withdrawn_one_ends(bench: Bench, at: da
     bench.push({**dns(4), "query": "other.example"})
     bench.settle()
     assert [hit.sight.seen.value for hit in bench.hits()] == ["other.example"]
+
+
+def test_what_is_erased_leaves_nothing_of_its_events(bench: Bench, at: datetime) -> None:
+    new = indicator(TWO, at)
+    bench.store(new)
+    bench.push(dns(1010), call(1060))
+    bench.settle()
+    (hit,) = bench.hits()
+    with bench.db.write(at) as tx:
+        store.redact_hits(tx, [hit.object_row])
+        state.forget(tx, [hit.object_row])
+    with bench.db.read() as connection:
+        left = store.get_hit(connection, hit.hit_id)
+        assert left is not None
+        assert (left.raw, left.companions) == (b"", ())
+        assert connection.execute(select(state.pattern_sights)).all() == []
+
+
+def test_a_flood_of_parts_keeps_the_newest(bench: Bench, at: datetime) -> None:
+    bench.store(indicator(TWO, at))
+    bench.push(*({**dns(1000 + number), "uid": f"D{number}"} for number in range(state.KEPT + 50)))
+    bench.settle()
+    with bench.db.read() as connection:
+        kept = connection.execute(select(state.pattern_sights.c.event_at)).scalars().all()
+    assert len(kept) == state.KEPT
+    assert min(kept).timestamp() == 1050
+    bench.push(call(1000 + state.KEPT + 60))
+    bench.settle()
+    assert len(bench.hits()) == 1
+
+
+def test_a_crash_between_the_parts_and_their_commit_repeats_them_once(
+    bench: Bench, at: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.store(indicator(TWO, at))
+    bench.push(dns(1010))
+    bench.detector.learn(at)
+
+    def full(*_: object, **__: object) -> None:
+        raise DatabaseFailed("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("mithaq.telemetry.intake.store.save_position", full)
+        with pytest.raises(DatabaseFailed):
+            bench.detector.read(at)
+    bench.crash()
+    bench.settle()
+    bench.push(call(1060))
+    bench.settle()
+    assert len(bench.hits()) == 1
+    with bench.db.read() as connection:
+        assert len(connection.execute(select(state.pattern_sights)).all()) == 2
+
+
+def test_all_hunts_include_those_for_whole_patterns(bench: Bench, at: datetime) -> None:
+    bench.push(conn("203.0.113.4", 4444))
+    bench.settle()
+    bench.store(indicator("[ipv4-addr:value = '203.0.113.4' AND network-traffic:dst_port = 4444]", at))
+    bench.settle()
+    with bench.db.read() as connection:
+        assert watching.rows_with_anchors(connection, at) == [hit.object_row for hit in bench.hits()]
