@@ -180,5 +180,7 @@ def _check_reason(hit: Hit, why: Dismissal, reason: str) -> None:
     if not reason:
         raise UnusableReason("say why it is a false positive: the originator decides by it")
     written = refang_value(reason).casefold()
-    if any(value.casefold() in written for value in (hit.sight.seen.value, hit.sight.matched.value)):
+    sights = (hit.sight, *(each.sight for each in hit.companions))
+    values = {value for sight in sights for value in (sight.seen.value, sight.matched.value) if value}
+    if any(value.casefold() in written for value in values):
         raise UnusableReason("leave the value out of the reason: the reason stays when the indicator is deleted")
