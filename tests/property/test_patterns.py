@@ -29,7 +29,7 @@ FIELDS = {
 VALUES: dict[str, list[Any]] = {
     "id.resp_h": ["203.0.113.4", "203.0.113.5", "198.51.100.7"],
     "id.resp_p": [80, 443, 4444],
-    "user_agent": ["Evil/1.0", "evil/1.0 (x)", 'Ev"il\\ /2', "شرير كبير"],
+    "user_agent": ["Evil/1.0", "evil/1.0 (x)", 'Ev"il\\ /2', "شرير كبير", "ÉVIL Ünder"],
     "referrer": ["http://evil.example/a", "Evil/1.0", "none"],
     "query": ["evil.example", "a.evil.example", "notevil.example"],
 }

@@ -306,7 +306,12 @@ def _texts(test: Comparison, pieces: Iterable[str]) -> list[Observable]:
         pieces = [_HIVE.sub("", piece) for piece in pieces]
     splitter = _ESCAPED if shows(test) is Shows.OBSERVABLE else _CONTROLS
     longest = max((part.strip() for piece in pieces for part in splitter.split(piece)), key=len, default="")
-    return [Observable("text", longest[:MAX_TEXT_CHARS].rstrip().lower())] if len(longest) >= MIN_TEXT_CHARS else []
+    return [Observable("text", _lowered(longest[:MAX_TEXT_CHARS].rstrip()))] if len(longest) >= MIN_TEXT_CHARS else []
+
+
+def _lowered(text: str) -> str:
+    """Lower only what a scan finds in any case."""
+    return "".join(each.lower() if each.isascii() else each for each in text)
 
 
 def _serial(test: Comparison, value: str) -> list[Observable]:
