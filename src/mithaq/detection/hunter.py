@@ -23,8 +23,9 @@ from mithaq.detection.held_rules import HeldRule, rule_of
 from mithaq.detection.launch import HunterOrder
 from mithaq.detection.model import Indicator, Match, Sight
 from mithaq.detection.origins import Origins
+from mithaq.detection.patterns.matching import judged_by_pattern
 from mithaq.detection.record import record_hits
-from mithaq.detection.retro import matches_in
+from mithaq.detection.retro import TextFinder, matches_in
 from mithaq.detection.settings import DetectionLimits
 from mithaq.detection.watchlist import indicator_of
 from mithaq.intelligence.model import StoredObject
@@ -106,6 +107,7 @@ class Hunter:
         indicators = [each for each in map(indicator_of, stored) if each is not None and each.is_valid(at)]
         found = self._record(self._in_unsealed(indicators, at), at)
         found += self._record(self._in_sealed(indicators), at)
+        found += self._record(self._texts_in_sealed(indicators, at), at)
         rules = self._rules(stored, at)
         of_rules = {rule.row for rule in rules}
         self._finish([hunt for hunt, row in asked.items() if row not in of_rules], at)
@@ -150,7 +152,7 @@ class Hunter:
 
     def _in_sealed(self, indicators: Sequence[Indicator]) -> Iterator[Match]:
         """Open only the segments whose index does not rule everything out, the newest first and a few at a time."""
-        pairs = [(indicator, observable) for indicator in indicators for observable in indicator.observables]
+        pairs = [(each, anchor) for each in indicators for anchor in each.anchors if anchor.type != "text"]
         sought = [Sought.of(indicator.lane, observable) for indicator, observable in pairs]
         held = [(segment.path, self._held(segment.path, sought)) for segment in reversed(self._segments(SEALED))]
         left = [(stem, keys) for stem, keys in held if keys]
@@ -164,7 +166,22 @@ class Hunter:
             wanted = [Wanted(key, pairs[key][0].lane, pairs[key][1]) for key in keys]
             for found in hunt(self._data, wanted, [stem for stem, _ in part]):
                 indicator, matched = pairs[found.key]
-                yield Match(found.event, Sight(found.field, found.seen, matched), indicator)
+                if indicator.plan is None or matched in indicator.observables:
+                    yield Match(found.event, Sight(found.field, found.seen, matched), indicator)
+                else:
+                    yield from judged_by_pattern(found.event, [indicator])
+
+    def _texts_in_sealed(self, indicators: Sequence[Indicator], at: datetime) -> Iterator[Match]:
+        """Read every sealed line for the texts that no index has, the newest segment first."""
+        wanted = [each for each in indicators if any(anchor.type == "text" for anchor in each.anchors)]
+        if not wanted:
+            return
+        from mithaq.telemetry.lake.kept_lines import sealed_events
+
+        finder = TextFinder(wanted)
+        for segment in reversed(self._segments(SEALED)):
+            for events in sealed_events(self._data, segment.path):
+                yield from finder.matches(events, at)
 
     def _held(self, stem: str, sought: Sequence[Sought]) -> list[int]:
         index = SealedIndex(self._data, stem)

@@ -105,7 +105,9 @@ class Hunts:
         return pending or self._tape.has_closed()
 
     def _may_be_sealed(self, indicator: Indicator) -> bool:
-        return self._tape.may_hold([Sought.of(indicator.lane, each) for each in indicator.observables])
+        if any(each.type == "text" for each in indicator.anchors):  # no index has it
+            return self._tape.has_sealed()
+        return self._tape.may_hold([Sought.of(indicator.lane, each) for each in indicator.anchors])
 
     def _hits_in_unsealed(self, indicators: Sequence[Indicator], at: datetime) -> list[Hit]:
         if not indicators:

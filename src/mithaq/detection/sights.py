@@ -14,13 +14,17 @@ def columns_of(sight: Sight | RuleSight) -> dict[str, Any]:
     """Return the columns; those of observables are empty for a rule, and `rule` is null for an observable."""
     if isinstance(sight, RuleSight):
         return {**dict.fromkeys(_OF_OBSERVABLES, ""), "rule": _rule(sight)}
+    return {**seen_columns(sight), "rule": None}
+
+
+def seen_columns(sight: Sight) -> dict[str, str]:
+    """Return the columns of an observable that was seen, in a table that knows no rules."""
     return {
         "field": sight.field,
         "seen_type": sight.seen.type,
         "seen_value": sight.seen.value,
         "matched_type": sight.matched.type,
         "matched_value": sight.matched.value,
-        "rule": None,
     }
 
 
@@ -34,11 +38,16 @@ def erased_columns(*, of_rule: bool) -> dict[str, Any]:
 def sight_of(row: Any) -> Sight | RuleSight:
     """Return what a row's columns say."""
     if row.rule is None:
-        seen, matched = Observable(row.seen_type, row.seen_value), Observable(row.matched_type, row.matched_value)
-        return Sight(row.field, seen, matched)
+        return seen_in(row)
     told = row.rule
     answers = tuple((str(name), str(value)) for name, value in told["answers"])
     return RuleSight(told["id"], told["title"], told["level"], answers, told["events"])
+
+
+def seen_in(row: Any) -> Sight:
+    """Return the observable that a row's columns say was seen."""
+    seen, matched = Observable(row.seen_type, row.seen_value), Observable(row.matched_type, row.matched_value)
+    return Sight(row.field, seen, matched)
 
 
 def _rule(sight: RuleSight) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import mithaq.agreements.store
 import mithaq.detection.breaker
+import mithaq.detection.patterns.state
 import mithaq.detection.rule_store
 import mithaq.detection.store
 import mithaq.detection.yara.store

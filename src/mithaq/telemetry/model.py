@@ -52,7 +52,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of telemetry, with everything in it that an indicator could name."""
+    """One line of telemetry, with everything in it that an indicator could name.
+
+    `header`: the header lines without which a row of columns cannot be read again; empty for other lines.
+    """
 
     event_id: str
     at: datetime
@@ -61,6 +64,7 @@ class Event:
     lane: Lane
     observables: tuple[tuple[str, Observable], ...]
     raw: bytes
+    header: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ import warnings
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import accumulate, groupby
 from operator import itemgetter
 from pathlib import Path
@@ -21,6 +20,7 @@ import pyarrow.parquet as pq
 
 from mithaq.kernel.lane import Lane
 from mithaq.standards.observable import Observable
+from mithaq.telemetry.lake.kept_lines import event_of
 from mithaq.telemetry.lake.layout import files_of, hexadecimal
 from mithaq.telemetry.model import Event
 
@@ -117,9 +117,7 @@ def _number(stem: str) -> int:
 
 
 def _found(sight: dict[str, Any], row: dict[str, Any]) -> Found:
-    at: datetime = row["at"].astimezone(UTC)
-    event = Event(row["event_id"], at, row["source"], row["kind"], Lane(row["lane"]), (), row["raw"])
-    return Found(sight["key"], sight["field"], Observable(sight["type"], sight["seen"]), event)
+    return Found(sight["key"], sight["field"], Observable(sight["type"], sight["seen"]), event_of(row))
 
 
 def _wanted_tables(wanted: Sequence[Wanted]) -> tuple[pa.Table, pa.Table]:

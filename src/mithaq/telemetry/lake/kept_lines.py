@@ -1,4 +1,4 @@
-"""Read the lines of a sealed segment that are of some kinds, with what is needed to decode them again.
+"""Read the lines of a sealed segment as they lie there, for what no index knows: all, or those of some kinds, decoded.
 
 Only the hunter process imports this module: Arrow is heavy. A part of a file that has no line of these kinds costs the
 reading of its column of kinds.
@@ -23,6 +23,21 @@ _COLUMNS: Final = ("event_id", "at", "source", "kind", "lane", "raw", "header")
 _BATCH_EVENTS: Final = 5_000
 
 
+def sealed_events(data: Path, stem: str) -> Iterator[list[Event]]:
+    """Yield the events of a segment in parts, in order, without what was found in them."""
+    events_file, _ = files_of(data, stem)
+    with pq.ParquetFile(events_file) as file:
+        for batch in file.iter_batches(_BATCH_EVENTS):
+            yield [event_of(row) for row in batch.to_pylist()]
+
+
+def event_of(row: dict[str, Any]) -> Event:
+    """Return the event of a row; its header is empty in what was sealed before headers were kept."""
+    header = row.get("header") or b""
+    at = row["at"].astimezone(UTC)
+    return Event(row["event_id"], at, row["source"], row["kind"], Lane(row["lane"]), (), row["raw"], header)
+
+
 def decoded_lines(data: Path, stem: str, is_wanted: Callable[[str], bool]) -> Iterator[tuple[Event, Decoded]]:
     """Yield the events of these kinds in their order, each with what its line says.
 
@@ -43,18 +58,12 @@ def decoded_lines(data: Path, stem: str, is_wanted: Callable[[str], bool]) -> It
 def _decoded(batch: pa.RecordBatch) -> Iterator[tuple[Event, Decoded]]:
     parsers: dict[bytes, LineParser] = {}
     for row in batch.to_pylist():
-        event = _event(row)
-        header = row.get("header") or b""
-        if header not in parsers:
-            parsers[header] = LineParser(Source(event.source, "", Format.AUTO, event.lane), state=header)
+        event = event_of(row)
+        if event.header not in parsers:
+            parsers[event.header] = LineParser(Source(event.source, "", Format.AUTO, event.lane), state=event.header)
         try:
-            decoded = parsers[header].decode(event.raw, event.at)
+            decoded = parsers[event.header].decode(event.raw, event.at)
         except BadLine:
             continue
         if decoded is not None:
             yield event, Decoded(event.kind, event.at, decoded.record)
-
-
-def _event(row: dict[str, Any]) -> Event:
-    at = row["at"].astimezone(UTC)
-    return Event(row["event_id"], at, row["source"], row["kind"], Lane(row["lane"]), (), row["raw"])

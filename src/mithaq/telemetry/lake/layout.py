@@ -23,6 +23,7 @@ EVENTS: Final = pa.schema(
         ("kind", pa.string()),
         ("lane", pa.string()),
         ("raw", pa.binary()),
+        ("header", pa.binary()),
     ]
 )
 VALUES: Final = pa.schema(

@@ -172,6 +172,7 @@ def _event_table(events: Sequence[Event], number: int, first_row: int) -> pa.Tab
         "kind": [event.kind for event in events],
         "lane": [event.lane.value for event in events],
         "raw": [event.raw for event in events],
+        "header": [event.header or None for event in events],
     }
     return pa.table(rows, schema=EVENTS)
 
@@ -179,6 +180,8 @@ def _event_table(events: Sequence[Event], number: int, first_row: int) -> pa.Tab
 def _renumbered(table: pa.Table, number: int, first_row: int) -> pa.Table:
     rows = pa.array(range(first_row, first_row + table.num_rows), pa.int32())
     segment = pa.array([number] * table.num_rows, pa.int64())
+    if "header" not in table.column_names:  # written before headers were kept
+        table = table.append_column("header", pa.nulls(table.num_rows, pa.binary()))
     return table.set_column(0, "segment", segment).set_column(1, "row", rows)
 
 
