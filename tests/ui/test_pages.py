@@ -20,6 +20,10 @@ PAGES = [
     HOSTILE_OBJECT,
     "/intelligence/indicator--00000000-0000-4000-8000-000000000020",
     "/detection",
+    "/detection/hits",
+    "/detection/groups/1",
+    "/detection/groups/1/confirm?up_to=9",
+    "/detection/groups/1/false-positive?up_to=9",
     "/telemetry",
     "/exchange",
     "/exchange/XB",
@@ -194,8 +198,26 @@ def test_everything_works_without_javascript(visit: Visit) -> None:
     assert page.locator("h1").inner_text() == "Made without JavaScript"
     page.goto("/detection")
     page.locator("tbody tr a").first.click()
-    page.get_by_role("button", name="Dismiss").click()
-    assert page.get_by_text("Decided by").is_visible()
+    page.get_by_role("button", name="Expected here").click()
+    page.get_by_role("button", name="Undo").click()
+    assert page.get_by_role("button", name="Undo").count() == 0
+
+
+def test_a_group_of_hits_is_decided_in_two_keys_and_undone_in_one(visit: Visit) -> None:
+    page = visit("/detection", lang="ar")
+    waiting = page.locator("tbody tr").count()
+    page.keyboard.press("j")
+    page.keyboard.press("b")
+    page.wait_for_url("**done=*")
+    assert page.locator("tbody tr").count() == waiting - 1
+    page.keyboard.press("u")
+    page.wait_for_function(f"document.querySelectorAll('tbody tr').length === {waiting}")
+    page.keyboard.press("j")
+    page.keyboard.press("c")
+    page.wait_for_url("**/confirm?up_to=*")
+    assert page.evaluate("document.activeElement.tagName") == "BUTTON", (
+        "Enter confirms, once it is read who learns what"
+    )
 
 
 def test_a_long_list_grows_as_it_is_scrolled(visit: Visit, served: Served) -> None:

@@ -65,6 +65,24 @@ def run(session: Session, indicators: tuple[str, ...], lane: str, wait_s: int) -
 
 
 @hunt.command()
+@click.pass_obj
+def status(session: Session) -> None:
+    """Show how many hunts have no answer yet; of one that reads the lake line by line, how many segments are read."""
+    node = session.node()
+    with node.db.read() as connection:
+        found = node.detection.hunts_under_way(connection)
+    session.emit(
+        {"hunts": found.hunts, "segments_read": found.parts_done, "segments": found.parts},
+        lambda: session.words.gettext(
+            "hunts without an answer: %(hunts)s; segments read: %(done)s of %(parts)s",
+            hunts=found.hunts,
+            done=found.parts_done,
+            parts=found.parts,
+        ),
+    )
+
+
+@hunt.command()
 @click.argument("values", nargs=-1)
 @question_options
 @click.option("--save", "name", default="", help="Keep the question as a saved hunt of this name.")

@@ -84,8 +84,10 @@ def condition_of(text: str) -> Condition:
 def work_here(session: Session, wait_s: float) -> bool:
     """Do the detector's work in this process until nothing waits; False where a node does it."""
     node = session.node()
-    order = HunterOrder(node.db.engine.url.render_as_string(hide_password=False), str(node.data), str(node.run_dir))
-    detector = Detector(node.db, node.holdings, node.data, hunter_launcher(order))
+    address = node.db.engine.url.render_as_string(hide_password=False)
+    order = HunterOrder(address, str(node.data), str(node.run_dir), str(node.folder.cache))
+    lists = node.warning_lists
+    detector = Detector(node.db, node.holdings, node.data, hunter_launcher(order), warning_lists=lists)
     try:
         detector.start(session.now())
     except DetectorRunning:
@@ -96,7 +98,7 @@ def work_here(session: Session, wait_s: float) -> bool:
             detector.learn(session.now())
             busy = detector.read(session.now())
             detector.hunts.step(session.now())
-            if not busy and not detector.hunts.is_busy():
+            if not busy and not detector.is_busy():
                 break
             time.sleep(0 if busy else POLL_S)
     finally:

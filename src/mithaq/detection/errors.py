@@ -9,6 +9,18 @@ class UnknownHit(Error):
     code = "unknown-hit"
 
 
+class UnknownGroup(Error):
+    """A number that no group of hits has."""
+
+    code = "unknown-hit-group"
+
+
+class NotStopped(Error):
+    """An object that the breaker has not stopped in that source."""
+
+    code = "not-stopped"
+
+
 class HitDecided(Error):
     """A hit about which somebody has decided already."""
 

@@ -7,29 +7,34 @@ wrong, and why. Nothing of the event itself is in either.
 from collections.abc import Iterable
 from datetime import datetime
 
-from mithaq.detection.model import Hit
+from mithaq.detection.model import Hit, Span
 from mithaq.intelligence.indicators import new_opinion, new_sighting
 from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction, StoredObject
 from mithaq.kernel.ids import NationId
 from mithaq.standards.stix import StixObject, parse
 
 DEFENCE = "defence"
+_MAX_COUNT = 999_999_999
+"""STIX 2.1 §5.2: a sighting's count goes no further."""
 
 
-def sighting_of(hit: Hit, seen: StoredObject, nation: NationId, at: datetime) -> list[NewObject]:
-    """Build the sighting of a hit (STIX 2.1 §5.2), labelled as the indicator is.
+def sighting_of(
+    hit: Hit, seen: StoredObject, nation: NationId, at: datetime, span: Span | None = None
+) -> list[NewObject]:
+    """Build the sighting of a hit (STIX 2.1 §5.2), or of a group with its newest hit, labelled as the indicator is.
 
     It is one object; it asks for release to each nation whose word the indicator stands by, under the same agreement
     and for the same purpose. This node's own indicator asks for nothing.
     """
+    span = span or Span(1, hit.event_at, hit.event_at)
     body = new_sighting(
         hit.indicator_id,
         tlp=seen.tlp,
         created_by=nation,
         at=at,
-        first_seen=hit.event_at,
-        last_seen=hit.event_at,
-        count=1,
+        first_seen=span.first_at,
+        last_seen=span.last_at,
+        count=min(span.count, _MAX_COUNT),
     )
     return _given_back(body, hit, seen, nation, at)
 

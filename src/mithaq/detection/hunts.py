@@ -16,7 +16,6 @@ from mithaq.detection.questions import store as question_store
 from mithaq.detection.record import record_hits
 from mithaq.detection.retro import matches_in
 from mithaq.detection.settings import DetectionLimits
-from mithaq.intelligence.service import Holdings
 from mithaq.kernel.database import Database
 from mithaq.telemetry.lake import keeping
 from mithaq.telemetry.lake.index import Sought
@@ -30,10 +29,10 @@ class Hunts:
     """Decide when the hunter has to work; at most one runs, and waiting hunts go together."""
 
     def __init__(
-        self, db: Database, holdings: Holdings, tape: Tape, limits: DetectionLimits, launch: LaunchHunter
+        self, db: Database, origins: Origins, tape: Tape, limits: DetectionLimits, launch: LaunchHunter
     ) -> None:
         self._db = db
-        self._holdings = holdings
+        self._origins = origins
         self._tape = tape
         self._limits = limits
         self._launch = launch
@@ -65,11 +64,22 @@ class Hunts:
         if left and self._due_at is None:
             self._due_at = at + timedelta(seconds=self._limits.hunt_linger_s)
 
+    def rules_live(self, followed: Sequence[int], refused: Sequence[int], at: datetime) -> None:
+        """Leave the hunts for rules that are live to the hunter, which reads lines; what is refused is answered."""
+        is_past = self._tape.unsealed_bytes > 0 or self._tape.has_sealed()
+        self._answered += refused if is_past else [*refused, *followed]
+        if followed and is_past and self._due_at is None:
+            self._due_at = at + timedelta(seconds=self._limits.hunt_linger_s)
+
+    def forget(self) -> None:
+        """Ask the holdings anew: something in them has changed."""
+        self._origins.forget()
+
     def step(self, at: datetime) -> None:
         """Write down what was answered; start the hunter if it is time, or see how it ended."""
         if self._answered:  # written here and not when asked, so that no event waits for it
             with self._db.write(at) as tx:
-                record_hits(tx, self._found)
+                record_hits(tx, self._found, self._limits.breaker)
                 store.answer_hunts_for(tx, self._answered)
             self._answered, self._found = [], []
         if self._process is not None:
@@ -120,14 +130,16 @@ class Hunts:
             )
 
     def _may_be_sealed(self, indicator: Indicator) -> bool:
-        return self._tape.may_hold([Sought.of(indicator.lane, each) for each in indicator.observables])
+        if any(each.type == "text" for each in indicator.anchors):  # no index has it
+            return self._tape.has_sealed()
+        return self._tape.may_hold([Sought.of(indicator.lane, each) for each in indicator.anchors])
 
     def _hits_in_unsealed(self, indicators: Sequence[Indicator], at: datetime) -> list[Hit]:
         if not indicators:
             return []
         matches = list(matches_in(self._tape.unsealed(), indicators, at))
         with self._db.read() as connection:
-            return Origins(self._holdings).hits(connection, matches, at, retro=True)
+            return self._origins.hits(connection, matches, at, retro=True)
 
     def _reap(self, at: datetime) -> None:
         if self._process is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from mithaq.detection import store
+from mithaq.detection.patterns.state import forget_source
 from mithaq.detection.questions import store as question_store
 from mithaq.detection.settings import DetectionLimits
 from mithaq.kernel.database import Database
@@ -91,6 +92,7 @@ class Keeper:
             telemetry_store.forget_segments(tx, [segment.segment for segment in found])
             question_store.erase_source(tx, erasure.source)
             store.redact_source(tx, erasure.source)
+            forget_source(tx, erasure.source)
         for segment in found:
             self._remove(segment)
         shutil.rmtree(spool_folder(self._data, erasure.source), ignore_errors=True)

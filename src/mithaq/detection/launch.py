@@ -16,6 +16,7 @@ class HunterOrder(msgspec.Struct, frozen=True):
     database: str
     data: str
     run_dir: str
+    cache: str
 
     @staticmethod
     def read(pipe: BinaryIO) -> "HunterOrder":

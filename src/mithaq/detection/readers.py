@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from mithaq.detection import store
 from mithaq.detection.model import HUNT_ASKED, READER
+from mithaq.detection.patterns.state import forget
 from mithaq.detection.questions.model import ASKED, SAVED
 from mithaq.kernel.database import Transaction
 from mithaq.kernel.journal import Entry, Reader
@@ -61,6 +62,7 @@ class News:
             rows = [int(row) for row in entry.detail["rows"]]
             if entry.kind == ERASED:
                 store.redact_hits(tx, rows)
+                forget(tx, rows)
                 store.answer_hunts_for(tx, rows)
                 self._erased = True
                 self._rows.update(dict.fromkeys(int(row) for row in entry.detail["kept"]))

@@ -18,9 +18,10 @@ from urllib.parse import quote
 import idna
 
 ObservableType = Literal[
-    "ipv4", "ipv6", "cidr", "domain", "url", "md5", "sha1", "sha256", "sha512", "email", "ja3", "ja4"
+    "ipv4", "ipv6", "cidr", "domain", "url", "md5", "sha1", "sha256", "sha512", "email", "ja3", "ja4", "text"
 ]
-TYPES: Final[tuple[ObservableType, ...]] = get_args(ObservableType)
+TYPES: Final[tuple[ObservableType, ...]] = tuple(kind for kind in get_args(ObservableType) if kind != "text")
+"""Those that a value alone can be: `text` is a part of a longer text, and says something only in a pattern's field."""
 
 MAX_VALUE_CHARS: Final = 8192
 """Longer values are not observables; a browser's own limit for a URL is below it."""

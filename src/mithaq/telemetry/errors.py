@@ -45,6 +45,12 @@ class PushUnreadable(PushRefused):
     code = "telemetry-push-unreadable"
 
 
+class PcapUnreadable(Error):
+    """A packet capture that is not read: nothing here can, or what can has failed on it."""
+
+    code = "pcap-unreadable"
+
+
 class LakeBroken(Error):
     """A file of the lake that cannot be read."""
 

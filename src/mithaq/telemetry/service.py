@@ -184,10 +184,7 @@ class Telemetry:
             UnknownSource: there is none of that name, or it is a file.
             PushRefused: there is no room; a subclass says that the body is too large or cannot be read.
         """
-        with self._db.read() as connection:
-            status = store.get_source(connection, name)
-        if status is None or not status.source.is_pushed or status.source.feed:
-            raise UnknownSource("there is no source of that name that takes pushed lines", subject=name)
+        self.pushed(name)
         lines = unpacked(
             body,
             content_type=content_type,
@@ -195,6 +192,18 @@ class Telemetry:
             max_bytes=self._limits.max_push_bytes,
         )
         return self._spool.append(name, lines, self._limits)
+
+    def pushed(self, name: str) -> Source:
+        """Return a source that takes pushed lines.
+
+        Raises:
+            UnknownSource: there is none of that name, or its lines come from elsewhere.
+        """
+        with self._db.read() as connection:
+            status = store.get_source(connection, name)
+        if status is None or not status.source.is_pushed or status.source.feed:
+            raise UnknownSource("there is no source of that name that takes pushed lines", subject=name)
+        return status.source
 
     def readings(self, at: datetime) -> list[Reading]:
         """Return every source, its counts, how much of it waits to be read, and how it does at that instant."""

@@ -39,9 +39,11 @@ from mithaq.web import (
     releases,
     remarks,
     reports,
+    sensors,
     sign_in,
     sources,
     telemetry,
+    triage,
 )
 from mithaq.web.doors import enter, routes
 from mithaq.web.rendering import STATIC
@@ -55,6 +57,7 @@ DOORS = (
     *remarks.DOORS,
     *intelligence.DOORS,
     *lookup.DOORS,
+    *triage.DOORS,
     *detection.DOORS,
     *hunting.DOORS,
     *release_log.DOORS,
@@ -70,6 +73,7 @@ DOORS = (
     *sign_in.DOORS,
     *sources.DOORS,
     *telemetry.DOORS,
+    *sensors.DOORS,
     *constituents.DOORS,
     *pushing.DOORS,
     *people.DOORS,

@@ -7,7 +7,8 @@ stand as fixed-width hexadecimal text, which orders as the numbers do, so a netw
 
 The events' columns after the line are the fields of the Elastic Common Schema under its names (`columns`). A segment's
 row in the database says in which version of this layout it lies: `FORMAT` is the present one; the first had no such
-columns.
+columns,
+and the oldest of its segments no `header` either.
 """
 
 import ipaddress
@@ -35,6 +36,7 @@ EVENTS: Final = pa.schema(
         ("kind", pa.string()),
         ("lane", pa.string()),
         ("raw", pa.binary()),
+        ("header", pa.binary()),
         *((name, _TYPES.get(holds, pa.string())) for name, holds in COLUMNS.items()),
         *((name, pa.string()) for name in ORDERED.values()),
     ]

@@ -3,7 +3,6 @@
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Any, Final
 
 import duckdb
 import ibis
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mithaq.telemetry.errors import LakeBroken
 from mithaq.telemetry.lake.asking import answer
+from mithaq.telemetry.lake.damage import told_of
 from mithaq.telemetry.lake.files import files_of
 from mithaq.telemetry.lake.index import IndexBuilder, index_path
 from mithaq.telemetry.lake.layout import EVENTS, VALUES
@@ -50,7 +49,7 @@ def span(data: Path, stem: str) -> Span:
     Raises:
         LakeBroken: the file is cut, not there, or no Parquet.
     """
-    with _told(stem), pq.ParquetFile(files_of(data, stem)[0]) as file:
+    with told_of(stem), pq.ParquetFile(files_of(data, stem)[0]) as file:
         place = file.schema_arrow.get_field_index("at")
         groups = [file.metadata.row_group(number).column(place) for number in range(file.metadata.num_row_groups)]
         found = [each.statistics for each in groups if each.statistics is not None and each.statistics.has_min_max]
@@ -66,7 +65,7 @@ def check(data: Path, stem: str) -> None:
         LakeBroken: something of it cannot be read, or is not what it should be.
     """
     for path, schema in zip(files_of(data, stem), (EVENTS, VALUES), strict=True):
-        with _told(stem), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with told_of(stem), pq.ParquetFile(path, page_checksum_verification=True) as file:
             there = set(file.schema_arrow.names)
             if not (set(_FIRST_FORM) if schema is EVENTS else set(schema.names)) <= there:
                 raise LakeBroken("the segment has not the columns that it should have", subject=stem)
@@ -82,7 +81,7 @@ def reindex(data: Path, stem: str) -> None:
         LakeBroken: these cannot be read either.
     """
     index = IndexBuilder()
-    with _told(stem), pq.ParquetFile(files_of(data, stem)[1]) as file:
+    with told_of(stem), pq.ParquetFile(files_of(data, stem)[1]) as file:
         for batch in file.iter_batches(_BATCH, columns=["lane", "type", "value"]):
             columns = batch.to_pydict()
             for lane, kind, value in zip(columns["lane"], columns["type"], columns["value"], strict=True):
@@ -96,7 +95,7 @@ def lines(data: Path, stem: str) -> Iterator[tuple[datetime, str, bytes]]:
     Raises:
         LakeBroken: the segment is damaged.
     """
-    with _told(stem), pq.ParquetFile(files_of(data, stem)[0]) as file:
+    with told_of(stem), pq.ParquetFile(files_of(data, stem)[0]) as file:
         for batch in file.iter_batches(_BATCH, columns=["at", "kind", "raw"]):
             columns = batch.to_pydict()
             yield from zip(columns["at"], columns["kind"], columns["raw"], strict=True)
@@ -126,7 +125,8 @@ def rows_for(
     try:
         with warnings.catch_warnings():  # Ibis 12 asks DuckDB 2 for Arrow tables by their older name
             warnings.simplefilter("ignore", DeprecationWarning)
-            events = connection.read_parquet([str(events_file) for events_file, _ in files])
+            # The first layouts have fewer columns.
+            events = connection.read_parquet([str(events_file) for events_file, _ in files], union_by_name=True)
             values = connection.read_parquet([str(file) for _, file in files]) if question.values else None
             found = answer(events, values, question, asked_at=asked_at, limit=limit)
             return list(found.to_pyarrow().to_pylist())
@@ -139,13 +139,3 @@ def rows_for(
     finally:
         watch.cancel()
         connection.disconnect()
-
-
-@contextmanager
-def _told(stem: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise LakeBroken("a file of the segment is not there", subject=stem, private=str(error)) from error
-    except (OSError, pa.ArrowException) as error:
-        raise LakeBroken("a file of the segment is damaged or cut", subject=stem, private=str(error)[:500]) from error

@@ -17,6 +17,8 @@ from mithaq.telemetry.lake.layout import EVENTS, ORDERED, VALUES, in_order
 from mithaq.telemetry.model import Event
 
 _BATCH_EVENTS: Final = 20_000
+_EVENTS_A_GROUP: Final = 2_000
+"""A hunt reads the groups of rows that have what it found: small ones, so that it reads little besides."""
 _VALUES_A_BATCH: Final = 50_000
 _ADDRESSES: Final = frozenset({"ipv4", "ipv6"})
 _EVENT_COLUMNS: Final = tuple((field.name, field.type) for field in EVENTS)
@@ -32,7 +34,7 @@ def seal(data: Path, stem: str, number: int, events: Iterable[Event]) -> int:
     count = 0
     with _writer(events_file) as writer:
         for batch in _batches(events, _BATCH_EVENTS):
-            writer.write_table(event_table(batch, number, count))
+            writer.write_table(event_table(batch, number, count), row_group_size=_EVENTS_A_GROUP)
             values.add(batch, count)
             count += len(batch)
     _finish(data, stem, number, values)
@@ -55,7 +57,7 @@ def merge(data: Path, stems: Sequence[str], number: int) -> str:
             values.add_sealed(old_values, count)
             for batch in pq.ParquetFile(old_events).iter_batches(_BATCH_EVENTS):
                 table = _renumbered(pa.Table.from_batches([batch]), number, count)
-                writer.write_table(table)
+                writer.write_table(table, row_group_size=_EVENTS_A_GROUP)
                 count += table.num_rows
     _finish(data, stem, number, values)
     return stem
@@ -168,6 +170,7 @@ def event_table(events: Sequence[Event], number: int, first_row: int) -> pa.Tabl
         "kind": [event.kind for event in events],
         "lane": [event.lane.value for event in events],
         "raw": [event.raw for event in events],
+        "header": [event.header or None for event in events],
         **_cells(events),
     }
     missing = pa.nulls(len(events))

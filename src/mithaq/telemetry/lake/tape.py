@@ -11,7 +11,7 @@ from mithaq.telemetry import store
 from mithaq.telemetry.blocks import Block
 from mithaq.telemetry.errors import LakeBroken
 from mithaq.telemetry.lake.index import SealedIndex, Sought
-from mithaq.telemetry.lake.open_segment import OpenSegment, WriterLock, read_segment, segment_path
+from mithaq.telemetry.lake.open_segment import OpenSegment, WriterLock, readable_blocks, segment_path
 from mithaq.telemetry.settings import TelemetryLimits
 from mithaq.telemetry.store import CLOSED, OPEN, SEALED, Segment
 
@@ -98,10 +98,7 @@ class Tape:
     def unsealed(self) -> Iterator[Block]:
         """Yield every block that is not Parquet yet and can be read, newest segment first."""
         for segment in sorted(self._unsealed(), key=lambda each: each.segment, reverse=True):
-            try:
-                yield from read_segment(segment_path(self._data, segment.segment), segment.bytes)
-            except (LakeBroken, FileNotFoundError) as error:  # the hunter tells of it when it is sealed
-                _log.error("the segment %d: %s", segment.segment, error)
+            yield from readable_blocks(segment_path(self._data, segment.segment), segment.bytes)
 
     def has_unreadable_index(self) -> bool:
         """Tell whether a sealed segment has no index that can be read."""
@@ -110,6 +107,10 @@ class Tape:
     def has_closed(self) -> bool:
         """Tell whether a segment waits to be sealed."""
         return bool(self._closed)
+
+    def has_sealed(self) -> bool:
+        """Tell whether there are sealed segments."""
+        return bool(self._indexes)
 
     def may_hold(self, sought: Iterable[Sought]) -> bool:
         """Tell whether any sealed segment may have one of these; of one whose index cannot be read that is so."""

@@ -82,6 +82,7 @@ class LineParser:
             lane=self._source.lane,
             observables=observables_of(decoded.record),
             raw=line,
+            header=b"" if line[:1] == b"{" else self.state,
             record=decoded.record,
         )
 

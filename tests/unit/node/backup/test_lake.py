@@ -94,7 +94,9 @@ def test_segments_that_are_sealed_and_merged_meanwhile_are_in_it_whole(
         with closing(compose(restored.root)) as again:
             opened = Tape(again.db, again.data, TelemetryLimits())
             assert opened.start()
-            assert not report.sealed_segments or opened.may_hold([Sought.of(ACTUAL, Observable("domain", "h1000.example"))])
+            assert not report.sealed_segments or opened.may_hold(
+                [Sought.of(ACTUAL, Observable("domain", "h1000.example"))]
+            )
             opened.close()
     assert seen == sorted(seen)
     assert seen[-1] > 0

@@ -1,4 +1,4 @@
-"""The files that hold Sigma rules: single ones, folders, zip archives, standard input."""
+"""The files that hold rules, of Sigma or YARA: single ones, folders, zip archives, standard input."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ MAX_FILES: Final = 50_000
 MAX_FILE_BYTES: Final = 16 * MAX_RULE_BYTES
 """A file may hold several rules."""
 MAX_TOTAL_BYTES: Final = 512 << 20
-_SUFFIXES: Final = (".yml", ".yaml")
+SIGMA: Final = (".yml", ".yaml")
+YARA: Final = (".yar", ".yara", ".yarax", ".rule", ".rules")
 
 
-def rule_files(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield name and bytes of each file; of folders and archives, of those named as YAML is. Links are not followed.
+def rule_files(paths: Sequence[str], endings: tuple[str, ...] = SIGMA) -> Iterator[tuple[str, bytes]]:
+    """Yield name and bytes of each file; of folders and archives, of those with these endings. Links are not followed.
 
     Raises:
         FileUnusable: one cannot be read, or there is too much.
     """
     number = size = 0
     for path in paths:
-        for name, body in _within(path):
+        for name, body in _within(path, endings):
             number += 1
             size += len(body)
             if number > MAX_FILES:
@@ -36,29 +37,29 @@ def rule_files(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
             yield name, body
 
 
-def _within(path: str) -> Iterator[tuple[str, bytes]]:
+def _within(path: str, endings: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
     if path != "-" and Path(path).is_dir():
-        yield from _folder(Path(path))
+        yield from _folder(Path(path), endings)
     elif path != "-" and zipfile.is_zipfile(path):
-        yield from _archive(path)
+        yield from _archive(path, endings)
     else:
         yield path, read_input(path, MAX_FILE_BYTES)
 
 
-def _folder(folder: Path) -> Iterator[tuple[str, bytes]]:
+def _folder(folder: Path, endings: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
     for place, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted(names):
             path = Path(place) / name
-            if name.endswith(_SUFFIXES) and not path.is_symlink():
+            if name.lower().endswith(endings) and not path.is_symlink():
                 yield str(path), read_input(str(path), MAX_FILE_BYTES)
 
 
-def _archive(path: str) -> Iterator[tuple[str, bytes]]:
+def _archive(path: str, endings: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
     try:
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist()[: MAX_FILES + 1]:
-                if info.filename.endswith(_SUFFIXES):
+                if info.filename.lower().endswith(endings):
                     with archive.open(info) as file:
                         body = file.read(MAX_FILE_BYTES + 1)
                     if len(body) > MAX_FILE_BYTES:
