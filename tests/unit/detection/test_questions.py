@@ -1,5 +1,6 @@
 """Questions to the lake: whatever lies sealed, closed or open answers alike, within limits, and whatever is damaged."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,8 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from mithaq.detection import store
 from mithaq.detection.errors import BadSavedHunt, QuestionRefused, UnknownQuestion
+from mithaq.detection.groups import hit_groups
+from mithaq.detection.model import Sight
+from mithaq.detection.patterns.state import pattern_sights
 from mithaq.detection.questions.model import Answer, State
 from mithaq.detection.questions.service import Questions
 from mithaq.kernel.database import Database
@@ -18,6 +24,7 @@ from mithaq.telemetry.errors import BadQuestion
 from mithaq.telemetry.lake.layout import FORMAT
 from mithaq.telemetry.lake.question import Condition, Operator, Question
 from mithaq.telemetry.settings import TelemetryLimits
+from tests.unit.detection.sigma.rules import selection
 from tests.unit.detection.worlds import LIMITS, Bench, indicator
 
 EXERCISE = "exercise--00000000-0000-4000-8000-000000000001"
@@ -164,6 +171,20 @@ def test_damaged_segments_are_told_and_the_rest_is_answered(many: Bench, harm: A
     assert last.segment not in {each.segment for each in many.telemetry.troubled()}
 
 
+def test_rules_and_texts_are_looked_for_in_what_is_whole(many: Bench) -> None:
+    first, second, *_ = segments(many)
+    cut(many.data / f"{first.path}.events.parquet")
+    (many.data / f"{second.path}.events.parquet").unlink()
+    rule = selection("dst_port: 443", product="zeek", source="    service: conn\n").decode()
+    agent = "network-traffic:extensions.'http-request-ext'.request_header.'User-Agent'"
+    many.push(*({"_path": "http", "uid": f"H{number}", "user_agent": "Evil Agent"} for number in range(2)))
+    many.settle()
+    many.store(indicator(rule, many.at, pattern_type="sigma"), indicator(f"[{agent} = 'Evil Agent']", many.at))
+    many.settle()
+    assert sorted(hit.kind for hit in many.hits()) == ["zeek.conn", "zeek.conn", "zeek.http", "zeek.http"]
+    assert [each.segment for each in many.telemetry.troubled()] == [first.segment, second.segment]
+
+
 def test_a_limit_says_that_there_may_be_more(many: Bench) -> None:
     for limits, stopped, rows in (
         ({"answer_rows": 2}, "rows", 2),
@@ -243,9 +264,15 @@ def test_what_is_kept_long_enough_is_deleted(many: Bench) -> None:
 
 
 def test_of_an_erased_source_no_byte_stays(bench: Bench) -> None:
-    bench.store(indicator("[domain-name:value = 'evil.example']", bench.at))
+    rule = selection("query|endswith: '.example'", product="zeek", source="    service: dns\n").decode()
+    both = "[ipv4-addr:value = '10.9.0.1'] AND [domain-name:value = 'evil.example']"
+    bench.store(
+        indicator("[domain-name:value = 'evil.example']", bench.at),
+        indicator(rule, bench.at, pattern_type="sigma"),
+        indicator(both, bench.at),
+    )
     bench.settle()
-    assert len(bench.hits(Lane.parse("actual"))) == 1
+    assert len(bench.hits(Lane.parse("actual"))) == 3
     found, _ = asked(bench, Question(values=("evil.example",)))
     bench.telemetry.erase("zeek", by="p", at=bench.at)
     bench.settle()
@@ -256,10 +283,21 @@ def test_of_an_erased_source_no_byte_stays(bench: Bench) -> None:
     assert not list(bench.data.rglob("source=zeek")), "no folder names it"
     assert not (bench.data / "spool" / "zeek").exists()
     assert list(Questions(bench.db).rows(found.answer_id)) == []
-    assert [(hit.raw, str(hit.sight.seen)) for hit in bench.hits() if hit.source == "zeek"] == [
-        (b"", "domain:[erased]")
-    ]
+    kept = " ".join(map(str, rows_with_values(bench)))
+    assert "Rule 1" in kept
+    assert "domain:[erased]" in {str(hit.sight.seen) for hit in bench.hits() if isinstance(hit.sight, Sight)}
+    assert not {"Evil.Example", "a.evil.example", "10.9.0.1"} & set(re.findall(r"[\w.]+", kept))
     assert [each.source for each in bench.telemetry.holdings()] == ["drill", "windows"]
     (erasure,) = bench.telemetry.erasures()
     assert (erasure.source, erasure.events, erasure.done_at is not None) == ("zeek", 3, True)
     assert asked(bench, of(("process.command_line", "contains", "whoami")))[1] == ["windows.sysmon"]
+
+
+def rows_with_values(bench: Bench) -> list[Any]:
+    """Return everything that says what was seen in the source zeek."""
+    tables = (store.hits, hit_groups, pattern_sights)
+    with bench.db.read() as connection:
+        of_source = [
+            row for table in tables for row in connection.execute(select(table).where(table.c.source == "zeek"))
+        ]
+        return [*of_source, *connection.execute(select(store.companions))]

@@ -125,8 +125,7 @@ def rows_for(
     try:
         with warnings.catch_warnings():  # Ibis 12 asks DuckDB 2 for Arrow tables by their older name
             warnings.simplefilter("ignore", DeprecationWarning)
-            # The first layouts have fewer columns.
-            events = connection.read_parquet([str(events_file) for events_file, _ in files], union_by_name=True)
+            events = connection.read_parquet([str(events_file) for events_file, _ in files])
             values = connection.read_parquet([str(file) for _, file in files]) if question.values else None
             found = answer(events, values, question, asked_at=asked_at, limit=limit)
             return list(found.to_pyarrow().to_pylist())
