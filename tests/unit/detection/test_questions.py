@@ -185,6 +185,16 @@ def test_rules_and_texts_are_looked_for_in_what_is_whole(many: Bench) -> None:
     assert [each.segment for each in many.telemetry.troubled()] == [first.segment, second.segment]
 
 
+def test_segments_without_an_index_are_there_for_rules_and_texts_too(many: Bench) -> None:
+    for segment in segments(many):
+        (many.data / f"{segment.path}.index").unlink()
+    many.crash()
+    rule = selection("dst_port: 443", product="zeek", source="    service: conn\n").decode()
+    many.store(indicator(rule, many.at, pattern_type="sigma"))
+    many.settle()
+    assert len(many.hits()) == 4
+
+
 def test_a_limit_says_that_there_may_be_more(many: Bench) -> None:
     for limits, stopped, rows in (
         ({"answer_rows": 2}, "rows", 2),

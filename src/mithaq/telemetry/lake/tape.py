@@ -110,7 +110,7 @@ class Tape:
 
     def has_sealed(self) -> bool:
         """Tell whether there are sealed segments."""
-        return bool(self._indexes)
+        return self._unindexed or bool(self._indexes)
 
     def may_hold(self, sought: Iterable[Sought]) -> bool:
         """Tell whether any sealed segment may have one of these; of one whose index cannot be read that is so."""
