@@ -11,14 +11,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import hyperscan
 import msgspec
+
+if TYPE_CHECKING:
+    import hyperscan
 
 Span = tuple[int, int]
 
-_FLAGS: Final = hyperscan.HS_FLAG_CASELESS
 _ESCAPE: Final = re.compile(rb"\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2})")
 _NEWEST: Final = 500
 
@@ -102,6 +103,8 @@ class _Compiled:
 
     @staticmethod
     def of(texts: Sequence[str], first: int, end: int) -> _Compiled:
+        import hyperscan  # only where a text is looked for at all
+
         expressions: list[bytes] = []
         numbers: list[int] = []
         for number in range(first, end):
@@ -109,7 +112,7 @@ class _Compiled:
                 expressions.append(b"".join(b"\\x%02x" % byte for byte in spelled))
                 numbers.append(number)
         database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        flags = [_FLAGS] * len(numbers)
+        flags = [hyperscan.HS_FLAG_CASELESS] * len(numbers)
         database.compile(expressions=expressions, ids=numbers, elements=len(numbers), flags=flags)
         return _Compiled(database, end)
 
