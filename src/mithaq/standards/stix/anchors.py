@@ -38,7 +38,7 @@ class Left(Exception):
         self.reason = reason
 
 
-def refused(code: str, message: str, **params: str | int) -> Reason:
+def unusable(code: str, message: str, **params: str | int) -> Reason:
     """Return why a pattern, or a part of it, is not looked for."""
     return Reason(code, message, params, _ADVICE)
 
@@ -86,7 +86,7 @@ def _anchors_of_test(test: Comparison) -> list[Observable]:
 
 def _unanchored(test: Comparison) -> Reason:
     operator = f"NOT {test.operator}" if test.negated else test.operator
-    return refused(
+    return unusable(
         "pattern-unanchored",
         "%(path)s %(operator)s names nothing by which a line is found among all others",
         path=path_text(test),
@@ -99,7 +99,7 @@ def _anchors_of_value(test: Comparison, value: str) -> list[Observable]:
     if test.operator in {"=", "IN", "ISSUBSET"} and shown is Shows.OBSERVABLE:
         found = observable_of(test, value)
         if found is None:
-            raise Left(refused("pattern-not-observable", "%(path)s is compared with what no one value there can be",
+            raise Left(unusable("pattern-not-observable", "%(path)s is compared with what no one value there can be",
                                  path=path_text(test)))  # fmt: skip
         return [found]
     if shown not in {Shows.TEXT, Shows.OBSERVABLE}:

@@ -14,7 +14,7 @@ from typing import Final
 
 from mithaq.kernel.reason import Reason
 from mithaq.standards.observable import Observable
-from mithaq.standards.stix.anchors import Left, anchors_of, path_text, refused
+from mithaq.standards.stix.anchors import Left, anchors_of, path_text, unusable
 from mithaq.standards.stix.grammar import Comparison, Unreadable
 from mithaq.standards.stix.paths import shows
 from mithaq.standards.stix.pattern import MAX_PATTERN_CHARS, read_pattern, value_kind
@@ -73,7 +73,7 @@ def _planned(pattern: str) -> Plan | Reason | None:
     try:
         tree = planner.observing(read_tree(pattern))
     except Unreadable as error:
-        return refused("pattern-unreadable", "the pattern does not follow STIX patterning: %(detail)s",
+        return unusable("pattern-unreadable", "the pattern does not follow STIX patterning: %(detail)s",
                        detail=str(error))  # fmt: skip
     except Left as left:
         return left.reason
@@ -103,7 +103,7 @@ class _Planner:
                 return kept[0] if len(kept) == 1 else Either(tuple(kept))
             case Repeats(times, part):
                 if times * _needed(part) > MAX_EVENTS:
-                    raise Left(refused("pattern-repeats", "the pattern needs more than %(max)s events together",
+                    raise Left(unusable("pattern-repeats", "the pattern needs more than %(max)s events together",
                                        max=MAX_EVENTS))  # fmt: skip
                 return replace(tree, part=self.observing(part))
             case Within() | Between():
@@ -166,10 +166,10 @@ class _Planner:
 
 def _demand_shown(test: Comparison) -> None:
     if shows(test) is None:
-        raise Left(refused("pattern-not-shown", "the pattern compares %(path)s, which no log here shows",
+        raise Left(unusable("pattern-not-shown", "the pattern compares %(path)s, which no log here shows",
                            path=path_text(test)))  # fmt: skip
     if test.operator in {"ISSUBSET", "ISSUPERSET"} and value_kind(test) not in {"ipv4", "ipv6"}:
-        raise Left(refused("pattern-operator", "the pattern compares with %(operator)s, which only addresses have",
+        raise Left(unusable("pattern-operator", "the pattern compares with %(operator)s, which only addresses have",
                            operator=test.operator))  # fmt: skip
     try:
         if test.operator == "LIKE":
@@ -177,7 +177,7 @@ def _demand_shown(test: Comparison) -> None:
         elif test.operator == "MATCHES":
             regular(test.values[0], any_case=False)
     except Unmatchable as error:
-        raise Left(refused("pattern-regex", "%(operator)s cannot be compared in bounded time: %(detail)s",
+        raise Left(unusable("pattern-regex", "%(operator)s cannot be compared in bounded time: %(detail)s",
                            operator=test.operator, detail=str(error))) from error  # fmt: skip
 
 
