@@ -44,7 +44,8 @@ from mithaq.standards.observable import Observable
 from mithaq.standards.tlp import Tlp
 from mithaq.telemetry import store as telemetry_store
 from mithaq.telemetry.lake import sealing
-from mithaq.telemetry.lake.layout import files_of, sealed_stem
+from mithaq.telemetry.lake.files import files_of
+from mithaq.telemetry.lake.layout import sealed_stem
 from mithaq.telemetry.model import Event
 from mithaq.telemetry.store import SEALED, Segment
 

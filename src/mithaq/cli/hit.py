@@ -130,6 +130,16 @@ def _summary(each: Hit, techniques: tuple[str, ...]) -> dict[str, Any]:
 def _explanation(explained: Explanation) -> dict[str, Any]:
     summary = _summary(explained.hit, explained.techniques)
     summary["event"] = explained.hit.raw.decode("utf-8", "replace")
+    summary["with"] = [
+        {
+            "event": each.event_id,
+            "event_at": rfc3339(each.event_at),
+            "field": each.sight.field,
+            "seen": str(each.sight.seen),
+            "line": each.raw.decode("utf-8", "replace"),
+        }
+        for each in explained.hit.companions
+    ]
     seen = explained.seen
     if seen is not None:
         summary["object"] = seen.body.decode("utf-8", "replace")

@@ -55,6 +55,7 @@ _EXIT = {
     "unknown-duty": 3,
     "unknown-hit": 3,
     "unknown-hit-group": 3,
+    "unknown-hunt": 3,
     "unknown-never-block-entry": 3,
     "unknown-partner": 3,
     "unknown-person": 3,

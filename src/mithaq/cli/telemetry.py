@@ -1,5 +1,6 @@
 """`mithaq telemetry`: the sources, how they are doing, and lines pushed by hand."""
 
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import click
 
 from mithaq.cli.files import read_input
+from mithaq.cli.hunting import wait_until
 from mithaq.cli.layout import Column, cell, printable, show_rows, word
 from mithaq.cli.session import EXIT_FAILED, Session
 from mithaq.detection.missing_fields import MissingField
@@ -57,6 +59,16 @@ _STATUS = {
     ),
     "trouble": Column(msgid("trouble")),
 }
+_LAKE = {
+    "source": Column(msgid("source")),
+    "constituent": Column(msgid("constituent")),
+    "segments": Column(msgid("segments")),
+    "events": Column(msgid("events")),
+    "bytes": Column(msgid("bytes")),
+    "oldest_at": Column(msgid("since")),
+    "retain_days": Column(msgid("kept for days")),
+    "troubled": Column(msgid("unreadable segments")),
+}
 _BROKEN = {
     "line": Column(msgid("line")),
     "offset": Column(msgid("offset")),
@@ -100,6 +112,8 @@ def source() -> None:
 @click.option("--subject", default="", help="… only these subjects,")
 @click.option("--credentials", default="", help="… with the credentials in this file,")
 @click.option("--ca", default="", help="… and trust what this file's certificates have signed.")
+@click.option("--retain", type=click.IntRange(1), metavar="DAYS", help="Keep its lines for DAYS days; else for good.")
+@click.option("--constituent", default="", metavar="ID", help="In whose networks it stands.")
 @click.option(
     "--files", type=click.Path(path_type=Path), help="Scan the files of this folder and write a line of each."
 )
@@ -118,6 +132,8 @@ def source_add(session: Session, /, name: str, path: Path | None, line_format: s
         at=session.now(),
         lane=Lane.parse(lane),
         feed=_feed(options),
+        retain_days=options["retain"],
+        constituent=options["constituent"],
     )
     session.emit(_source(added), lambda: added.name)
 
@@ -151,6 +167,81 @@ def _feed(options: dict[str, Any]) -> Feed | None:
 def source_remove(session: Session, name: str) -> None:
     """Stop reading a source; what it gave is kept."""
     session.node().telemetry.remove_source(name, by=session.actor, at=session.now())
+
+
+@source.command("retain")
+@click.argument("name")
+@click.argument("days")
+@click.pass_obj
+def source_retain(session: Session, name: str, days: str) -> None:
+    """Keep what the source NAME gives for DAYS days, or `forever`; what is older is deleted."""
+    if days != "forever" and not days.isdecimal():
+        raise click.BadParameter("a number of days, or forever", param_hint="DAYS")
+    kept = None if days == "forever" else int(days[:6])
+    session.node().telemetry.retain(name, kept, by=session.actor, at=session.now())
+
+
+@telemetry.command()
+@click.pass_obj
+def lake(session: Session) -> None:
+    """Show what is kept of each source, for how long, and what of it cannot be read."""
+    telemetry_of = session.node().telemetry
+    kept = {each.status.source.name: each.status for each in telemetry_of.readings(session.now())}
+    rows = [
+        {
+            "source": each.source,
+            "constituent": kept[each.source].constituent if each.source in kept else "",
+            "segments": each.segments,
+            "events": each.events,
+            "bytes": each.bytes,
+            "oldest_at": each.oldest_at,
+            "retain_days": kept[each.source].retain_days if each.source in kept else None,
+            "troubled": each.troubled,
+        }
+        for each in telemetry_of.holdings()
+    ]
+    show_rows(session, rows, _LAKE, empty=msgid("The lake is empty."))
+    for segment in telemetry_of.troubled():
+        session.say("%(segment)s: %(trouble)s", segment=segment.segment, trouble=_reason(session, segment.trouble))
+
+
+@telemetry.command()
+@click.argument("name", required=False)
+@click.option("--constituent", default="", metavar="ID", help="Every source that stands in its networks.")
+@click.option("--wait", "wait_s", default=600, show_default=True, help="For how many seconds to wait.")
+@click.confirmation_option(prompt="Everything that it ever gave will be deleted for good.")
+@click.pass_obj
+def erase(session: Session, name: str | None, constituent: str, wait_s: int) -> int:
+    """Remove the source NAME and delete everything that it ever gave: lines, indexes, answers, the lines of hits.
+
+    Backups are not changed: they hold it until they are deleted.
+    """
+    telemetry_of = session.node().telemetry
+    names = [name] if name else telemetry_of.sources_of(constituent) if constituent else []
+    if not names:
+        raise click.UsageError("name a source, or a constituent that has one")
+    for each in names:
+        telemetry_of.erase(each, by=session.actor, at=session.now())
+
+    def is_done() -> bool:
+        return not any(each.source in names and each.done_at is None for each in telemetry_of.erasures(limit=1000))
+
+    done = wait_until(session, is_done, wait_s)
+    events = {each.source: each.events for each in reversed(telemetry_of.erasures(limit=1000))}
+    for each in names:
+        session.emit({"source": each, "done": done, "events": events.get(each, 0)})
+    return 0 if done else EXIT_FAILED
+
+
+@telemetry.command("export")
+@click.argument("name")
+@click.pass_obj
+def export_(session: Session, name: str) -> None:
+    """Write every line that the source NAME gave and that is kept, as it came, oldest segment first."""
+    from mithaq.telemetry.lake.exporting import original_lines
+
+    for line in original_lines(session.node().db, session.node().data, name):
+        sys.stdout.buffer.write(line + b"\n")
 
 
 @telemetry.command()
@@ -294,4 +385,6 @@ def _reading(reading: Reading, missing: Sequence[MissingField]) -> dict[str, Any
         ],
         "samples": [{"reason": sample.reason, "text": sample.text} for sample in reading.vitals.samples],
         "trouble": reading.trouble,
+        "retain_days": each.retain_days,
+        "constituent": each.constituent,
     }

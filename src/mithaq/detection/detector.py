@@ -106,6 +106,8 @@ class Detector:
         changed = self._news.take_sources_changed()
         if changed:
             self._open_sources()
+        if self._news.take_lake_asked():  # after the sources: what is erased is not read any more
+            self.hunts.wake(at)
         return changed
 
     def read(self, at: datetime) -> bool:

@@ -43,3 +43,21 @@ class DetectorRunning(Error):
     """Another process writes the lake's open segment."""
 
     code = "detector-running"
+
+
+class UnknownQuestion(Error):
+    """A name that no saved hunt has, or an identifier that no answer has."""
+
+    code = "unknown-hunt"
+
+
+class BadSavedHunt(Error):
+    """A saved hunt whose name or schedule cannot be used."""
+
+    code = "bad-saved-hunt"
+
+
+class QuestionRefused(Error):
+    """A question that is not taken now, or an answer that cannot be changed any more."""
+
+    code = "hunt-refused"

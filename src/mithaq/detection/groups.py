@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from mithaq.detection.model import Dismissal, Group, Hit, HitState, Origin, group_key
-from mithaq.detection.sights import columns_of, erased_columns, sight_of
+from mithaq.detection.sights import columns_of, erase_seen, erased_columns, sight_of
 from mithaq.kernel.database import Json, Timestamp, Transaction, insert_ignore, metadata, row_id
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
@@ -78,6 +78,7 @@ _KEYS: Final = (
     .order_by(hit_groups.c.row)
     .with_for_update()
 )
+_ERASED_KEY: Final = literal("erased:") + cast(hit_groups.c.row, Text)
 _FIRST, _LAST = bindparam("first", type_=Timestamp), bindparam("last", type_=Timestamp)
 _COUNT_IN: Final = (
     hit_groups.update()
@@ -191,9 +192,15 @@ def redact_groups(tx: Transaction, rows: Sequence[int]) -> None:
     """Erase what these groups show and are found by; a hit that comes later begins another group."""
     for start in range(0, len(rows), _PART):
         here = hit_groups.c.row.in_(rows[start : start + _PART])
-        key = literal("erased:") + cast(hit_groups.c.row, Text)
         for of_rule, kind in ((False, hit_groups.c.rule.is_(None)), (True, hit_groups.c.rule.is_not(None))):
-            tx.execute(hit_groups.update().where(here, kind).values(key=key, **erased_columns(of_rule=of_rule)))
+            tx.execute(hit_groups.update().where(here, kind).values(key=_ERASED_KEY, **erased_columns(of_rule=of_rule)))
+
+
+def redact_source(tx: Transaction, source: str) -> None:
+    """Erase what was seen in a source, and what its groups are found by; a later hit begins another group."""
+    here = hit_groups.c.source == source
+    tx.execute(hit_groups.update().where(here).values(key=_ERASED_KEY))
+    erase_seen(tx, hit_groups, here)
 
 
 def _begun(key: str, hit: Hit) -> dict[str, Any]:

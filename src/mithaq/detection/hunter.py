@@ -7,24 +7,28 @@ segment must be opened or written: the newest events lie in segments that are re
 
 import ctypes
 import fcntl
+import gc
 import logging
 import os
 import signal
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mithaq.detection import store
 from mithaq.detection.held_rules import HeldRule, rule_of
+from mithaq.detection.keeping import Keeper
 from mithaq.detection.launch import HunterOrder
 from mithaq.detection.model import Indicator, Match, Sight
 from mithaq.detection.origins import Origins
+from mithaq.detection.patterns.matching import judged_by_pattern
+from mithaq.detection.questions.answering import Answering
 from mithaq.detection.record import record_hits
-from mithaq.detection.retro import matches_in
+from mithaq.detection.retro import TextFinder, matches_in
 from mithaq.detection.settings import DetectionLimits
 from mithaq.detection.watchlist import indicator_of
 from mithaq.intelligence.model import StoredObject
@@ -34,15 +38,17 @@ from mithaq.intelligence.watching import newest_standing
 from mithaq.kernel.clock import Clock, SystemClock
 from mithaq.kernel.database import Database
 from mithaq.telemetry import store as telemetry_store
-from mithaq.telemetry.blocks import Block
+from mithaq.telemetry.errors import LakeBroken
 from mithaq.telemetry.lake.index import SealedIndex, Sought
-from mithaq.telemetry.lake.open_segment import read_segment, segment_path
-from mithaq.telemetry.model import BrokenLine, Event
+from mithaq.telemetry.lake.open_segment import readable_blocks, segment_path
 from mithaq.telemetry.store import CLOSED, OPEN, SEALED, Segment
+
+if TYPE_CHECKING:
+    from mithaq.telemetry.lake.hunting import Found, Wanted
 
 _log = logging.getLogger(__name__)
 _NICENESS = 10
-_BROKEN_TOLD = 1_000
+_COLLECT_EVERY = 200_000
 _PR_SET_PDEATHSIG = 1
 
 
@@ -62,42 +68,32 @@ class Hunter:
         self._holdings = holdings
         self._data = data
         self._limits = limits
+        self._keeper = Keeper(db, data, limits)
+        self._answering = Answering(db, data, limits)
 
     def run(self, clock: Clock) -> int:
-        """Work until nothing waits; return how many new hits were found, 0 if another hunter is at work."""
+        """Work until nothing waits; return how many new hits were found, 0 if another hunter is at work.
+
+        Raises:
+            LakeBroken: the disk is full or fails; everything that only reads was done before.
+        """
         found = 0
         with _alone(self._data) as alone:
             if not alone:
                 return 0
+            self._keeper.tidy(clock.now())
+            self._keeper.mend(clock.now())
             while asked := self._asked():
                 found += self._answer(asked, clock.now())
-            self._seal(clock.now())
+            try:
+                self._keeper.seal(clock.now())
+            finally:
+                self._answering.run(clock)
         return found
 
     def _asked(self) -> dict[int, int]:
         with self._db.read() as connection:
             return store.pending_hunts(connection, limit=self._limits.hunts_at_once)
-
-    def _seal(self, at: datetime) -> None:
-        """Turn every closed segment into Parquet; its file goes once the database knows the new place."""
-        closed = self._segments(CLOSED)
-        if not closed:
-            return
-        from mithaq.telemetry.lake import sealing
-        from mithaq.telemetry.lake.layout import sealed_stem
-
-        sealing.sweep(self._data, {segment.path for segment in self._segments(SEALED)})
-        for segment in closed:
-            path = segment_path(self._data, segment.segment)
-            stem = sealed_stem(segment.source, segment.segment, segment.closed_at or at)
-            told = _Told()
-            count = sealing.seal(self._data, stem, segment.segment, told.events(read_segment(path, segment.bytes)))
-            with self._db.write(at) as tx:
-                telemetry_store.save_segment(tx, segment.sealed_at(stem, count))
-                telemetry_store.count_events(tx, segment.source, events=told.late, broken=told.broken_count)
-                telemetry_store.save_broken(tx, list(told.broken), keep=_BROKEN_TOLD)
-            path.unlink(missing_ok=True)
-        self._merge(at)
 
     def _answer(self, asked: dict[int, int], at: datetime) -> int:
         """Hunt for everything that was asked, all of it together, and keep the hits in short transactions."""
@@ -105,7 +101,8 @@ class Hunter:
             stored = self._holdings.rows(connection, sorted(set(asked.values())))
         indicators = [each for each in map(indicator_of, stored) if each is not None and each.is_valid(at)]
         found = self._record(self._in_unsealed(indicators, at), at)
-        found += self._record(self._in_sealed(indicators), at)
+        found += self._record(self._in_sealed(indicators, at), at)
+        found += self._record(self._texts_in_sealed(indicators, at), at)
         rules = self._rules(stored, at)
         of_rules = {rule.row for rule in rules}
         self._finish([hunt for hunt, row in asked.items() if row not in of_rules], at)
@@ -138,36 +135,86 @@ class Hunter:
             with self._db.write(at) as tx:
                 store.save_progress(tx, hunts, done, parts)
 
+        def broken(segment: Segment, error: LakeBroken) -> None:
+            self._keeper.tell(segment, error, at)
+
         hunt = RuleHunt(self._data, rules, most=self._limits.hits_a_rule)
-        yield from hunt.matches(self._segments(OPEN, CLOSED, SEALED), at, progress)
+        yield from hunt.matches(self._segments(OPEN, CLOSED, SEALED), at, progress, broken)
 
     def _in_unsealed(self, indicators: Sequence[Indicator], at: datetime) -> Iterator[Match]:
         """Match the lines that are not Parquet yet, the newest segment first."""
         newest_first = reversed(self._segments(OPEN, CLOSED))
         paths = ((segment_path(self._data, each.segment), each.bytes) for each in newest_first)
-        blocks = (block for path, size in paths for block in read_segment(path, size))
+        blocks = (block for path, size in paths for block in readable_blocks(path, size))
         return matches_in(blocks, indicators, at) if indicators else iter(())
 
-    def _in_sealed(self, indicators: Sequence[Indicator]) -> Iterator[Match]:
+    def _in_sealed(self, indicators: Sequence[Indicator], at: datetime) -> Iterator[Match]:
         """Open only the segments whose index does not rule everything out, the newest first and a few at a time."""
-        pairs = [(indicator, observable) for indicator in indicators for observable in indicator.observables]
+        pairs = [(each, anchor) for each in indicators for anchor in each.anchors if anchor.type != "text"]
         sought = [Sought.of(indicator.lane, observable) for indicator, observable in pairs]
-        held = [(segment.path, self._held(segment.path, sought)) for segment in reversed(self._segments(SEALED))]
-        left = [(stem, keys) for stem, keys in held if keys]
+        held = [(segment, self._held(segment.path, sought)) for segment in reversed(self._segments(SEALED))]
+        left = [(segment, keys) for segment, keys in held if keys]
         if not left:
             return
-        from mithaq.telemetry.lake.hunting import Wanted, hunt
+        from mithaq.telemetry.lake.hunting import Wanted
 
         for start in range(0, len(left), self._limits.segments_a_hunt):
             part = left[start : start + self._limits.segments_a_hunt]
             keys = sorted(set[int]().union(*(keys for _, keys in part)))
             wanted = [Wanted(key, pairs[key][0].lane, pairs[key][1]) for key in keys]
-            for found in hunt(self._data, wanted, [stem for stem, _ in part]):
+            for found in self._hunted(wanted, [segment for segment, _ in part], at):
                 indicator, matched = pairs[found.key]
-                yield Match(found.event, Sight(found.field, found.seen, matched), indicator)
+                if indicator.plan is None or matched in indicator.observables:
+                    yield Match(found.event, Sight(found.field, found.seen, matched), indicator)
+                else:
+                    yield from judged_by_pattern(found.event, [indicator])
+
+    def _texts_in_sealed(self, indicators: Sequence[Indicator], at: datetime) -> Iterator[Match]:
+        """Read every sealed line for the texts that no index has, the newest segment first."""
+        wanted = [each for each in indicators if any(anchor.type == "text" for anchor in each.anchors)]
+        if not wanted:
+            return
+        from mithaq.telemetry.lake.kept_lines import sealed_events
+
+        finder = TextFinder(wanted)
+        for segment in reversed(self._segments(SEALED)):
+            try:
+                for events in sealed_events(self._data, segment.path):
+                    yield from finder.matches(events, at)
+            except LakeBroken as error:
+                self._keeper.tell(segment, error, at)
+
+    def _hunted(self, wanted: Sequence["Wanted"], segments: Sequence[Segment], at: datetime) -> Iterator["Found"]:
+        """Hunt in these segments; what cannot be read of them is told, and the rest is answered.
+
+        Raises:
+            LakeBroken: the engine fails, and every segment is whole.
+        """
+        from mithaq.telemetry.lake.hunting import hunt
+
+        try:
+            yield from hunt(self._data, wanted, [segment.path for segment in segments])
+        except LakeBroken:
+            whole = [segment for segment in segments if self._is_whole(segment, at)]
+            if len(whole) == len(segments):
+                raise
+            yield from self._hunted(wanted, whole, at)
+
+    def _is_whole(self, segment: Segment, at: datetime) -> bool:
+        from mithaq.telemetry.lake.reading import check
+
+        try:
+            check(self._data, segment.path)
+        except LakeBroken as error:
+            self._keeper.tell(segment, error, at)
+            return False
+        return True
 
     def _held(self, stem: str, sought: Sequence[Sought]) -> list[int]:
-        index = SealedIndex(self._data, stem)
+        try:
+            index = SealedIndex(self._data, stem)
+        except LakeBroken:  # it could not be mended: everything may be there
+            return list(range(len(sought)))
         return [key for key, each in enumerate(sought) if index.may_hold(each)]
 
     def _record(self, matches: Iterable[Match], at: datetime) -> int:
@@ -180,48 +227,9 @@ class Hunter:
                 found += record_hits(tx, hits, self._limits.breaker)
         return found
 
-    def _merge(self, at: datetime) -> None:
-        """Write an hour's many small segments of a source as one."""
-        from mithaq.telemetry.lake import sealing
-
-        for _, group in groupby(sorted(self._segments(SEALED), key=_folder), key=_folder):
-            small = [each for each in group if each.bytes < self._limits.merge_below_bytes]
-            if len(small) < self._limits.segments_before_merge:
-                continue
-            last = small[-1]
-            stem = sealing.merge(self._data, [each.path for each in small], last.segment)
-            with self._db.write(at) as tx:
-                telemetry_store.forget_segments(tx, [each.segment for each in small[:-1]])
-                telemetry_store.save_segment(tx, last.merged_at(stem, small))
-            for each in small:
-                sealing.remove(self._data, each.path)
-
     def _segments(self, *states: str) -> list[Segment]:
         with self._db.read() as connection:
             return telemetry_store.list_segments(connection, states)
-
-
-def _folder(segment: Segment) -> str:
-    return segment.path.rpartition("/")[0]
-
-
-class _Told:
-    """What the parsing of a segment's lines told that was not known when they came."""
-
-    def __init__(self) -> None:
-        self.late = 0
-        self.broken_count = 0
-        self.broken: deque[BrokenLine] = deque(maxlen=_BROKEN_TOLD)
-
-    def events(self, blocks: Iterable[Block]) -> Iterator[Event]:
-        for block in blocks:
-            for found in block.events():
-                if isinstance(found, Event):
-                    self.late += not block.checked
-                    yield found
-                elif not block.checked:
-                    self.broken_count += 1
-                    self.broken.append(found)
 
 
 @contextmanager
@@ -248,9 +256,13 @@ def main() -> None:
     order = HunterOrder.read(sys.stdin.buffer)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="hunter: %(message)s")
     db = Database.open(order.database, run_dir=Path(order.run_dir))
+    gc.set_threshold(_COLLECT_EVERY)  # what it makes of lines has no cycles, and is much
     try:
         lists = WarningLists(Path(order.cache))
         Hunter(db, Holdings(db), Path(order.data), DetectionLimits(), lists).run(SystemClock())
+    except LakeBroken as error:
+        _log.error("%s (%s)", error, error.private)
+        raise SystemExit(1) from error
     finally:
         db.close()
 

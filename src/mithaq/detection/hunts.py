@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 from mithaq.detection import store
 from mithaq.detection.model import Hit, Indicator
 from mithaq.detection.origins import Origins
+from mithaq.detection.questions import store as question_store
 from mithaq.detection.record import record_hits
 from mithaq.detection.retro import matches_in
 from mithaq.detection.settings import DetectionLimits
 from mithaq.kernel.database import Database
+from mithaq.telemetry.lake import keeping
 from mithaq.telemetry.lake.index import Sought
 from mithaq.telemetry.lake.tape import Tape
 
@@ -38,11 +40,19 @@ class Hunts:
         self._due_at: datetime | None = None
         self._answered: list[int] = []
         self._found: list[Hit] = []
+        self._look_at: datetime | None = None
 
     def resume(self, at: datetime) -> None:
         """Take up what an earlier process left: hunts without an answer, segments that wait to be sealed."""
-        if self._is_work_left():
-            self._due_at = at
+        if self._is_work_left(at):
+            self.wake(at)
+
+    def wake(self, at: datetime) -> None:
+        """Take up what people ask of the lake; what is to be erased is closed, so that it can be deleted."""
+        with self._db.read() as connection:
+            erased = {each.source for each in keeping.pending_erasures(connection)}
+        self._tape.turn(at, least_bytes=self._limits.ask_turn_bytes, sources=erased)
+        self._due_at = at
 
     def asked(self, object_rows: Iterable[int], indicators: Sequence[Indicator], at: datetime) -> None:
         """Answer the hunts that need no engine, and leave the others to the hunter."""
@@ -75,11 +85,11 @@ class Hunts:
         if self._process is not None:
             self._reap(at)
             return
-        if self._tape.turn(at):
+        if self._tape.turn(at) or self._is_time(at):
             self._due_at = at
         if self._due_at is not None and at >= self._due_at:
             self._due_at = None
-            if self._is_work_left():  # the hunter before may have done it
+            if self._is_work_left(at):  # the hunter before may have done it
                 self._process = self._launch()
 
     def is_busy(self) -> bool:
@@ -99,13 +109,30 @@ class Hunts:
             self._process.wait()
             self._process = None
 
-    def _is_work_left(self) -> bool:
+    def _is_time(self, at: datetime) -> bool:
+        """Look now and then whether something's time has come: no news tells of it."""
+        if self._look_at is not None and at < self._look_at:
+            return False
+        self._look_at = at + timedelta(seconds=self._limits.look_every_s)
         with self._db.read() as connection:
-            pending = bool(store.pending_hunts(connection, limit=1))
-        return pending or self._tape.has_closed()
+            return bool(question_store.due(connection, at) or keeping.expired(connection, at))
+
+    def _is_work_left(self, at: datetime) -> bool:
+        if self._tape.has_closed() or self._tape.has_unreadable_index():
+            return True
+        with self._db.read() as connection:
+            return bool(
+                store.pending_hunts(connection, limit=1)
+                or question_store.count_waiting(connection)
+                or question_store.due(connection, at)
+                or keeping.pending_erasures(connection)
+                or keeping.expired(connection, at)
+            )
 
     def _may_be_sealed(self, indicator: Indicator) -> bool:
-        return self._tape.may_hold([Sought.of(indicator.lane, each) for each in indicator.observables])
+        if any(each.type == "text" for each in indicator.anchors):  # no index has it
+            return self._tape.has_sealed()
+        return self._tape.may_hold([Sought.of(indicator.lane, each) for each in indicator.anchors])
 
     def _hits_in_unsealed(self, indicators: Sequence[Indicator], at: datetime) -> list[Hit]:
         if not indicators:

@@ -9,6 +9,8 @@ from enum import StrEnum
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.standards.observable import Observable
+from mithaq.standards.stix import Plan
+from mithaq.standards.stix.tree import Observing
 from mithaq.telemetry.model import Event
 
 _TELLING_CHARS = 6
@@ -21,7 +23,10 @@ HUNT_ASKED = "detection.hunt.asked"
 
 @dataclass(frozen=True, slots=True)
 class Indicator:
-    """One version of a STIX indicator, as the matcher needs it; any of its observables makes it true."""
+    """One version of a STIX indicator, as the matcher needs it; any of its observables makes it true.
+
+    `plan`: its pattern, where that says more than its observables; it judges the events that have one of its anchors.
+    """
 
     row: int
     indicator_id: str
@@ -30,6 +35,12 @@ class Indicator:
     observables: tuple[Observable, ...]
     valid_from: datetime | None = None
     valid_until: datetime | None = None
+    plan: Plan | None = None
+
+    @property
+    def anchors(self) -> tuple[Observable, ...]:
+        """Return everything by which an event is found that may satisfy it."""
+        return self.observables if self.plan is None else (*self.observables, *self.plan.anchors)
 
     def is_valid(self, at: datetime) -> bool:
         """Tell whether a match at this instant counts (STIX 2.1 §4.7: at `valid_until` it no longer does).
@@ -129,12 +140,35 @@ class RuleSight:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What an event is of a pattern that needs several: the numbers of the observations that it satisfies."""
+
+    numbers: frozenset[int]
+    tree: Observing
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
-    """An indicator that an event satisfies, and what of the event does: the first observable, or a rule's answers."""
+    """An indicator that an event satisfies, and what of the event does: the first observable, or a rule's answers.
+
+    With `part`, the event alone does not.
+    """
 
     event: Event
     sight: Sight | RuleSight
     indicator: Indicator
+    part: Part | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """Another event without which the one of a hit would be none."""
+
+    event_id: str
+    event_at: datetime
+    kind: str
+    raw: bytes
+    sight: Sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +176,9 @@ class Hit:
     """An indicator of the holdings seen in one event of this node's telemetry.
 
     `dismissed_as`: None also for a hit that was dismissed before the two were told apart. `reason`: what the person
-    wrote who dismissed it. `warned`: the warning lists on which the indicator's value stood then.
+    wrote who dismissed it. `warned`: the warning lists on which the indicator's value stood then. `part`: not a hit
+    yet, but what a pattern needs among other events. `companions`: these others, in order; they are of the same source
+    and lie before it.
     """
 
     row: int
@@ -167,6 +203,8 @@ class Hit:
     reason: str = ""
     opinion_id: str = ""
     warned: tuple[str, ...] = ()
+    part: Part | None = None
+    companions: tuple[Companion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

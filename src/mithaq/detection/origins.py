@@ -105,4 +105,5 @@ def _hit(match: Match, origin: Origin, at: datetime, warned: tuple[str, ...], *,
         retro=retro,
         matched_at=at,
         warned=warned,
+        part=match.part,
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from mithaq.detection import breaker, store
 from mithaq.detection.model import Hit
+from mithaq.detection.patterns.state import completed, whole_and_parts
 from mithaq.detection.settings import BreakerLimits
 from mithaq.kernel.database import Transaction
 
@@ -13,9 +14,12 @@ HIT = "detection.hit"
 def record_hits(tx: Transaction, hits: Sequence[Hit], limits: BreakerLimits | None = None) -> int:
     """Keep the hits that are new, one journal entry each; return how many there were.
 
-    What hits too often is stopped, and counted instead of written.
+    What is a part of a pattern is kept for its other parts, and makes a hit with them. What hits too often is stopped,
+    and counted instead of written.
     """
-    let_through = breaker.let_through(tx, hits, limits or BreakerLimits(), lambda found: store.unknown(tx, found))
+    whole, parts = whole_and_parts(hits)
+    found = [*whole, *completed(tx, parts)]
+    let_through = breaker.let_through(tx, found, limits or BreakerLimits(), lambda new: store.unknown(tx, new))
     fresh = store.add_hits(tx, let_through)
     for hit in fresh:
         detail = {"indicator": hit.indicator_id, "source": hit.source, "retro": hit.retro}

@@ -1,14 +1,18 @@
 """The past that is not sealed yet, asked as the present is: which lines may have it, then what is in them."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from mithaq.detection.matcher import Matcher
 from mithaq.detection.model import Indicator, Match
+from mithaq.detection.patterns.matching import judged_by_pattern
+from mithaq.detection.patterns.phrases import Phrases
 from mithaq.detection.prefilter.choice import prefilter
 from mithaq.detection.prefilter.model import Prefilter
 from mithaq.kernel.lane import Lane
 from mithaq.telemetry.blocks import Block
+from mithaq.telemetry.model import Event
 
 
 def newest(blocks: Iterable[Block], lane: Lane, max_bytes: int) -> list[Block]:
@@ -37,11 +41,37 @@ def _last(blocks: list[Block], max_bytes: int) -> tuple[list[Block], int]:
 def matches_in(blocks: Iterable[Block], indicators: Sequence[Indicator], at: datetime) -> Iterator[Match]:
     """Yield what the lines of these blocks satisfy of indicators that are valid at this instant."""
     matcher = Matcher(indicators)
-    lines: dict[Lane, Prefilter] = {lane: prefilter() for lane in {each.lane for each in indicators}}
+    lanes = {each.lane for each in indicators}
+    lines: dict[Lane, Prefilter] = {lane: prefilter() for lane in lanes}
+    phrases = {lane: Phrases() for lane in lanes}
     for indicator in indicators:
-        lines[indicator.lane].add(indicator.observables)
+        lines[indicator.lane].add(each for each in indicator.anchors if each.type != "text")
+        phrases[indicator.lane].add(each.value for each in indicator.anchors if each.type == "text")
     for block in blocks:
-        of_lane = lines.get(block.source.lane)
-        if of_lane is not None:
-            for event in block.events_at(of_lane.candidates(block.text)):
+        lane = block.source.lane
+        if lane in lanes:
+            spans = {*lines[lane].candidates(block.text), *phrases[lane].candidates(block.text)}
+            for event in block.events_at(sorted(spans)):
                 yield from matcher.match(event, at)
+
+
+class TextFinder:
+    """Look for the texts that anchor patterns in lines that no index describes."""
+
+    def __init__(self, indicators: Sequence[Indicator]) -> None:
+        self._phrases: dict[Lane, Phrases] = {}
+        self._named: dict[tuple[Lane, str], list[Indicator]] = defaultdict(list)
+        for indicator in indicators:
+            texts = [each.value for each in indicator.anchors if each.type == "text"]
+            self._phrases.setdefault(indicator.lane, Phrases()).add(texts)
+            for each in texts:
+                self._named[indicator.lane, each].append(indicator)
+
+    def matches(self, events: Sequence[Event], at: datetime) -> Iterator[Match]:
+        """Yield what these events satisfy of the patterns that have such a text and are valid at this instant."""
+        for event in events:
+            phrases = self._phrases.get(event.lane)
+            texts = phrases.of(event.raw) if phrases is not None else ()
+            named = {each.row: each for text in texts for each in self._named[event.lane, text] if each.is_valid(at)}
+            if named:
+                yield from judged_by_pattern(event, named.values())

@@ -19,11 +19,15 @@ from mithaq.detection.sigma.engine import SigmaEngine
 from mithaq.detection.sigma.kinds import Asked, Concern, asked_of, kinds_of
 from mithaq.kernel.lane import Lane
 from mithaq.telemetry.blocks import Block
-from mithaq.telemetry.lake.open_segment import read_segment, segment_path
+from mithaq.telemetry.errors import LakeBroken
+from mithaq.telemetry.lake.open_segment import readable_blocks, segment_path
 from mithaq.telemetry.store import SEALED, Segment
 
 Progress = Callable[[int, int], None]
 """Told after each segment: how many were read, and how many there are to read."""
+
+Broken = Callable[[Segment, LakeBroken], None]
+"""Told of a sealed segment that cannot be read to its end; the rest is hunted."""
 
 
 class _Pass:
@@ -68,7 +72,7 @@ class RuleHunt:
         for lane, held in by_lane.items():
             self._prepare(lane, held)
 
-    def matches(self, segments: Sequence[Segment], at: datetime, progress: Progress) -> Iterator[Match]:
+    def matches(self, segments: Sequence[Segment], at: datetime, progress: Progress, broken: Broken) -> Iterator[Match]:
         """Yield what segments, given oldest first, make true of rules that are valid at this instant."""
         orders = [
             (passes, ordered)
@@ -79,7 +83,7 @@ class RuleHunt:
         told: Counter[tuple[Lane, str]] = Counter()
         for passes, ordered in orders:
             for segment in ordered:
-                for match in self._in_segment(passes, segment, at):
+                for match in self._in_segment(passes, segment, at, broken):
                     told[match.event.lane, match.indicator.indicator_id] += 1
                     if told[match.event.lane, match.indicator.indicator_id] <= self._most:
                         yield match
@@ -98,12 +102,15 @@ class RuleHunt:
         if correlated:
             self._oldest_first[lane] = _Pass(engine.for_the_past(), correlated, kinds)
 
-    def _in_segment(self, passes: dict[Lane, _Pass], segment: Segment, at: datetime) -> Iterator[Match]:
+    def _in_segment(self, passes: dict[Lane, _Pass], segment: Segment, at: datetime, broken: Broken) -> Iterator[Match]:
         if segment.state == SEALED:
-            for lane, each in passes.items():
-                yield from each.in_sealed(self._data, segment.path, lane, at)
+            try:
+                for lane, each in passes.items():
+                    yield from each.in_sealed(self._data, segment.path, lane, at)
+            except LakeBroken as error:
+                broken(segment, error)
             return
-        for block in read_segment(segment_path(self._data, segment.segment), segment.bytes):
+        for block in readable_blocks(segment_path(self._data, segment.segment), segment.bytes):
             of_lane = passes.get(block.source.lane)
             if of_lane is not None:
                 yield from of_lane.in_block(block, at)

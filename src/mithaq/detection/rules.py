@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from mithaq.detection.errors import UnusableReason
-from mithaq.detection.model import Dismissal, RuleSight, Sight
+from mithaq.detection.model import Dismissal, Hit
 from mithaq.detection.settings import MAX_REASON_CHARS
 from mithaq.intelligence.model import Provenance, StoredObject
 from mithaq.kernel.clock import rfc3339
@@ -18,7 +18,7 @@ from mithaq.standards.registries import is_registry_suffix
 _NEEDED_ACTION: Final = PERMITTED_ACTIONS.index("internally-visible-actions")
 
 
-def check_reason(sight: Sight | RuleSight, why: Dismissal, reason: str) -> None:
+def check_reason(hit: Hit, why: Dismissal, reason: str) -> None:
     """Refuse a reason that cannot go with an opinion: it is an own word, and outlives the indicator and the event.
 
     Raises:
@@ -31,7 +31,8 @@ def check_reason(sight: Sight | RuleSight, why: Dismissal, reason: str) -> None:
     if not reason:
         raise UnusableReason("say why it is a false positive: the originator decides by it")
     written = refang_value(reason).casefold()
-    if any(value.casefold() in written for value in sight.values):
+    sights = (hit.sight, *(each.sight for each in hit.companions))
+    if any(value.casefold() in written for sight in sights for value in sight.values if value):
         raise UnusableReason("leave the value out of the reason: the reason stays when the indicator is deleted")
 
 
@@ -71,7 +72,7 @@ def _against(stored: StoredObject, at: datetime) -> Iterator[Reason]:
         yield Reason("expired", "it expired at %(until)s", {"until": rfc3339(stix.valid_until)})
     if stix.valid_from is not None and stix.valid_from > at:
         yield Reason("not-yet-valid", "it is valid from %(from)s on", {"from": rfc3339(stix.valid_from)})
-    if not stix.observables and stix.pattern_type == "stix":
+    if not (stix.observables or stix.anchors) and stix.pattern_type == "stix":
         yield Reason("no-observable", "its pattern names no value that alone would make it true")
     for suffix in (each for each in stix.observables if not is_sought(each)):
         sentence = "%(value)s is a public suffix, below which strangers have their domains"

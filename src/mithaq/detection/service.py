@@ -16,6 +16,7 @@ from mithaq.detection.model import HUNT_ASKED, READER, Dismissal, Hit, HitState
 from mithaq.detection.rule_store import RuleStatus, list_rules
 from mithaq.detection.rules import check_reason
 from mithaq.detection.store import Decision
+from mithaq.intelligence import watching
 from mithaq.intelligence.model import NewObject, StoredObject
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.techniques import techniques
@@ -139,7 +140,7 @@ class Detection:
         reason = reason.strip()
         with self._db.read() as connection:
             explained = self.explain(connection, hit_id)
-        check_reason(explained.hit.sight, why, reason)
+        check_reason(explained.hit, why, reason)
         with self._db.write(at) as tx:
             opinion = self._opinion(tx, explained, reason, at) if why is Dismissal.FALSE_POSITIVE else []
             opinion_id = opinion[0].stix.id if opinion else ""
@@ -204,4 +205,4 @@ class Detection:
         while page:
             rows.extend(stored.row for stored in page)
             page = self._holdings.active_indicators(connection, at, page[-1].row, _PAGE)
-        return rows + every_rule(connection, SIGMA, at)
+        return sorted({*rows, *watching.rows_with_anchors(connection, at), *every_rule(connection, SIGMA, at)})

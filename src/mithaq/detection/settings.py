@@ -34,4 +34,17 @@ class DetectionLimits:
     segments_a_hunt: int = 32
     segments_before_merge: int = 24
     merge_below_bytes: int = 256 << 20
+    answer_rows: int = 10_000
+    answer_bytes: int = 64 << 20
+    answer_seconds: float = 120.0
+    answer_memory_bytes: int = 512 << 20
+    answer_days: int = 30
+    """So long an answer is kept, and the newest `answers_kept` at most."""
+
+    answers_kept: int = 200
+    ask_turn_bytes: int = 1 << 20
+    """An open segment of so much is sealed when something is asked, so that its lines are parsed once."""
+
+    look_every_s: float = 60.0
+    """How often the detector looks whether a segment's time is over or a saved hunt is due."""
     breaker: BreakerLimits = BreakerLimits()

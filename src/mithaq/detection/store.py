@@ -1,7 +1,7 @@
 """Tables of detection: hits, and the hunts that new indicators ask for."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -22,8 +22,8 @@ from sqlalchemy import (
 )
 
 from mithaq.detection import groups
-from mithaq.detection.model import Dismissal, Hit, HitState, Origin, Span, group_key
-from mithaq.detection.sights import columns_of, erased_columns, sight_of
+from mithaq.detection.model import Companion, Dismissal, Hit, HitState, Origin, Span, group_key
+from mithaq.detection.sights import columns_of, erase_seen, erased_columns, seen_columns, seen_in, sight_of
 from mithaq.kernel.database import Json, Timestamp, Transaction, insert_ignore, metadata, row_id
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
@@ -80,6 +80,23 @@ hunts = Table(
     Column("parts_done", Integer, nullable=False, server_default="0"),
 )
 
+companions = Table(
+    "hit_companions",
+    metadata,
+    Column("hit_id", Text, primary_key=True),
+    # In the order of the events.
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("event_id", Text, nullable=False),
+    Column("event_at", Timestamp, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("seen_type", Text, nullable=False),
+    Column("seen_value", Text, nullable=False),
+    Column("matched_type", Text, nullable=False),
+    Column("matched_value", Text, nullable=False),
+)
+
 _PART = 500
 _KNOWN = select(hits.c.hit_id).where(hits.c.hit_id.in_(bindparam("ids", expanding=True)))
 _ANSWERS_KEPT = 1_000
@@ -113,6 +130,7 @@ def add_hits(tx: Transaction, new: Sequence[Hit]) -> list[Hit]:
     rows = groups.rows_of(tx, new)
     fresh = unknown(tx, new)  # another writer of these groups has ended, or waits for this one
     insert_ignore(tx, hits, [_row(hit) | {"group_row": rows[group_key(hit)]} for hit in fresh])
+    insert_ignore(tx, companions, [row for hit in fresh for row in _companion_rows(hit)])
     groups.count_in(tx, fresh, rows)
     return fresh
 
@@ -130,7 +148,7 @@ def unknown(tx: Transaction, found: Sequence[Hit]) -> list[Hit]:
 def get_hit(connection: Connection, wanted: str) -> Hit | None:
     """Return one hit by its identifier."""
     row = connection.execute(select(hits).where(hits.c.hit_id == wanted)).one_or_none()
-    return None if row is None else _hit(row)
+    return None if row is None else replace(_hit(row), companions=_companions_of(connection, wanted))
 
 
 def list_hits(
@@ -238,10 +256,20 @@ def redact_hits(tx: Transaction, object_rows: Sequence[int]) -> None:
     for start in range(0, len(object_rows), _PART):
         here = hits.c.object_row.in_(object_rows[start : start + _PART])
         shown = tx.connection.scalars(select(hits.c.group_row).where(here).distinct()).all()
+        tx.execute(companions.delete().where(companions.c.hit_id.in_(select(hits.c.hit_id).where(here))))
         for of_rule, kind in ((False, hits.c.rule.is_(None)), (True, hits.c.rule.is_not(None))):
             values = {"raw": b"", "reason": "", **erased_columns(of_rule=of_rule)}
             tx.execute(hits.update().where(here, kind).values(**values))
         groups.redact_groups(tx, shown)
+
+
+def redact_source(tx: Transaction, source: str) -> None:
+    """Erase the lines and values of hits in what a source gave; that, when and on what there was one stays."""
+    here = hits.c.source == source
+    tx.execute(companions.delete().where(companions.c.hit_id.in_(select(hits.c.hit_id).where(here))))
+    tx.execute(hits.update().where(here).values(raw=b"", reason=""))
+    erase_seen(tx, hits, here)
+    groups.redact_source(tx, source)
 
 
 def request_hunts(tx: Transaction, object_rows: Iterable[int]) -> None:
@@ -292,6 +320,28 @@ def finish_hunts(tx: Transaction, numbers: Sequence[int]) -> None:
 def _forget_answers(tx: Transaction) -> None:
     newest = tx.connection.scalar(select(func.max(hunts.c.row))) or 0
     tx.execute(hunts.delete().where(hunts.c.done_at.is_not(None), hunts.c.row < newest - _ANSWERS_KEPT))
+
+
+def _companion_rows(hit: Hit) -> list[dict[str, Any]]:
+    return [
+        {
+            "hit_id": hit.hit_id,
+            "place": place,
+            "event_id": each.event_id,
+            "event_at": each.event_at,
+            "kind": each.kind,
+            "raw": each.raw,
+            **seen_columns(each.sight),
+        }
+        for place, each in enumerate(hit.companions)
+    ]
+
+
+def _companions_of(connection: Connection, wanted: str) -> tuple[Companion, ...]:
+    query = select(companions).where(companions.c.hit_id == wanted).order_by(companions.c.place)
+    return tuple(
+        Companion(row.event_id, row.event_at, row.kind, row.raw, seen_in(row)) for row in connection.execute(query)
+    )
 
 
 def _row(hit: Hit) -> dict[str, Any]:

@@ -143,7 +143,7 @@ class Triage:
         reason = reason.strip()
         with self._db.read() as connection:
             story = self.story(connection, number, up_to)
-        check_reason(_waiting(story).newest.sight, why, reason)
+        check_reason(_waiting(story).newest, why, reason)
         with self._db.write(at) as tx:
             opinion = self.opinion(tx.connection, story, reason, at) if why is Dismissal.FALSE_POSITIVE else []
             opinion_id = opinion[0].stix.id if opinion else ""

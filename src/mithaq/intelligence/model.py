@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from mithaq.intelligence.tokens import fixed_tokens, named_observables
+from mithaq.intelligence.tokens import anchor_keys, fixed_tokens, named_observables
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.reason import Reason
@@ -77,15 +77,19 @@ class ReleaseInstruction:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """What an object is found by: its tokens, each once, and the values it names (type, key, sufficient)."""
+    """What an object is found by: its tokens, each once, and the values it names (type, key, sufficient).
+
+    `anchors`: by which lines are found that may satisfy its pattern (type, key).
+    """
 
     tokens: Collection[str]
     named: Sequence[tuple[str, str, bool]]
+    anchors: tuple[tuple[str, str], ...] = ()
 
     @staticmethod
     def of(stix: StixObject, lane: Lane) -> Indexed:
         """Work it out."""
-        return Indexed(fixed_tokens(stix, lane), named_observables(stix))
+        return Indexed(fixed_tokens(stix, lane), named_observables(stix), anchor_keys(stix))
 
 
 _NOT_YET: Final = Indexed(frozenset(), ())

@@ -26,7 +26,7 @@ from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction,
 from mithaq.intelligence.postings import append, reindex
 from mithaq.intelligence.reading import instruction_of
 from mithaq.intelligence.rules import Identity, Plan, Version, Word
-from mithaq.intelligence.tables import instructions, objects, observables, originals, provenance, tombstones
+from mithaq.intelligence.tables import anchors, instructions, objects, observables, originals, provenance, tombstones
 from mithaq.intelligence.tokens import changing_tokens
 from mithaq.kernel.bulk import Bulk
 from mithaq.kernel.database import Transaction, insert_ignore
@@ -49,6 +49,7 @@ _PROVENANCE: Final = Bulk(
     *("tlp", "pap", "carried", "received_at", "original", "standing", "standing_reason", "admiralty"),
 )
 _OBSERVABLES: Final = Bulk(observables, "type", "key", "object", "sufficient")
+_ANCHORS: Final = Bulk(anchors, "type", "key", "object")
 _INSTRUCTIONS: Final = Bulk(instructions, "object", "agreement_id", "recipients", "purpose", "at", "given_by")
 _SUPERSEDE: Final = (
     update(provenance)
@@ -125,6 +126,7 @@ def write_plan(tx: Transaction, plan: Plan) -> None:
                 for kind, key, sufficient in new.indexed.named
             ],
         )
+        _ANCHORS.insert(tx, [(*anchor, row) for row, _, new in plan.versions for anchor in new.indexed.anchors])
         _PROVENANCE.insert(tx, _word_rows(plan))
         _INSTRUCTIONS.insert(tx, [_instruction_row(row, given, tx.at) for row, given in plan.instructions])
         if plan.superseded:

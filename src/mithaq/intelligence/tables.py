@@ -88,6 +88,14 @@ observables = Table(
     # True: seeing it makes the indicator's pattern true. False: the object only names it.
     Column("sufficient", Boolean, nullable=False),
 )
+anchors = Table(
+    "object_anchors",
+    metadata,
+    # By what lines are found that may satisfy a pattern which no single observable satisfies.
+    Column("type", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("object", _Big, ForeignKey("objects.row"), primary_key=True, index=True),
+)
 comments = Table(
     "object_comments",
     metadata,

@@ -187,6 +187,11 @@ def named_observables(stix: StixObject) -> tuple[tuple[str, str, bool], ...]:
     return tuple((kind, key, sufficient) for (kind, key), sufficient in entries.items())
 
 
+def anchor_keys(stix: StixObject) -> tuple[tuple[str, str], ...]:
+    """Return (type, key) of what lines are found by that may satisfy an indicator's pattern."""
+    return tuple((item.type, index_key(item)) for item in stix.anchors)
+
+
 def index_key(observable: Observable) -> str:
     """Return the value under which an observable is indexed."""
     if len(observable.value) <= _KEY_CHARS:

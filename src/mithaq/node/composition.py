@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from mithaq.agreements.service import Agreements
 from mithaq.agreements.speaking import Statements
+from mithaq.detection.questions.service import Questions
 from mithaq.detection.service import Detection
 from mithaq.detection.triage import Triage
 from mithaq.detection.yara.service import Files
@@ -231,6 +232,11 @@ class Node:
     def detection(self) -> Detection:
         """Return the hits."""
         return Detection(self.db, self.holdings, self.nation)
+
+    @cached_property
+    def questions(self) -> Questions:
+        """Return what people ask of the lake."""
+        return Questions(self.db)
 
     @cached_property
     def triage(self) -> Triage:

@@ -2,6 +2,8 @@
 
 import mithaq.agreements.store
 import mithaq.detection.breaker
+import mithaq.detection.patterns.state
+import mithaq.detection.questions.store
 import mithaq.detection.rule_store
 import mithaq.detection.store
 import mithaq.detection.yara.store
@@ -22,6 +24,7 @@ import mithaq.nations.people.store
 import mithaq.nations.store
 import mithaq.response.sensors.store
 import mithaq.response.store
+import mithaq.telemetry.lake.keeping
 import mithaq.telemetry.store  # noqa: F401 - imported for the tables they register
 from mithaq.kernel.database import metadata
 

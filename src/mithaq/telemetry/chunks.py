@@ -66,7 +66,7 @@ def _lines(
     marked = 0
     if is_spool and block.startswith(PLACE):
         marked = block.find(b"\n") + 1 or len(block)
-        mark = block[len(PLACE) : marked].strip()
+        mark = block[len(PLACE) : marked].strip().partition(b" ")[0]
         place = int(mark or b"0") - position.offset - marked  # a crash may have cut it, and what it was for
         position = replace(position, base=place)
     following = block.find(b"\n" + PLACE, max(0, marked - 1)) + 1 if is_spool else 0

@@ -55,3 +55,9 @@ class LakeBroken(Error):
     """A file of the lake that cannot be read."""
 
     code = "telemetry-lake-broken"
+
+
+class BadQuestion(Error):
+    """A question to the lake that cannot be answered as it is put."""
+
+    code = "bad-telemetry-question"

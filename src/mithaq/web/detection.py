@@ -49,6 +49,7 @@ def hit(visit: Visit) -> Response:
         titles=names,
         people=people,
         reason_chars=MAX_REASON_CHARS,
+        shown_event_bytes=_SHOWN_EVENT_BYTES,
     )
 
 

@@ -17,6 +17,7 @@ from mithaq.intelligence.proposals import of_object
 from mithaq.intelligence.related import related
 from mithaq.intelligence.remarks import MAX_REMARK_CHARS, PROPOSABLE, instructions_back
 from mithaq.intelligence.settings import MAX_SHARING
+from mithaq.intelligence.watching import looked_at
 from mithaq.kernel.lane import ACTUAL, TEST, Lane
 from mithaq.nations.people.model import Verb
 from mithaq.standards.stix.comment import Agreement
@@ -86,6 +87,7 @@ def read(visit: Visit) -> Response:
         hits=hits if visit.may(Verb.DETECTION_READ) else (),
         body=_readable(versions[0].body),
         digest=digest_of(versions[0]),
+        looked=looked_at(versions[0].stix),
         persons={person.id: person.name for person in node.people.persons()},
         shown_observables=_SHOWN_OBSERVABLES,
         shown_explanation=MAX_REASON_CHARS,

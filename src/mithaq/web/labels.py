@@ -282,6 +282,23 @@ SOURCES = {
     "source-usual": msgid("as usual"),
     "source-empty": msgid("nothing has come yet"),
 }
+QUESTIONS = {
+    "hunt-waiting": msgid("waiting"),
+    "hunt-running": msgid("running"),
+    "hunt-done": msgid("complete"),
+    "hunt-cancelled": msgid("cancelled"),
+    "hunt-failed": msgid("failed"),
+    "test-is": msgid("is"),
+    "test-is-not": msgid("is not"),
+    "test-contains": msgid("contains"),
+    "test-begins": msgid("begins with"),
+    "test-ends": msgid("ends with"),
+    "test-in-network": msgid("is in the network"),
+    "test-at-least": msgid("is at least"),
+    "test-at-most": msgid("is at most"),
+    "test-there": msgid("is there"),
+    "test-absent": msgid("is absent"),
+}
 SENSORS = {
     "sensor-suricata": msgid("Suricata"),
     "sensor-zeek": msgid("Zeek"),
@@ -310,6 +327,7 @@ FILES = {
 LABELS = {
     **SENSORS,
     **SOURCES,
+    **QUESTIONS,
     **FILES,
     **vocabulary.KINDS,
     **vocabulary.CONTENTS,

@@ -16,7 +16,14 @@ def sources(visit: Visit) -> Response:
     with node.db.read() as connection:
         missing = node.detection.missing_fields(connection)
     ordered = sorted(readings, key=lambda each: (each.condition not in _NEEDS_SOMEBODY, each.status.source.name))
-    return visit.page("telemetry.html", readings=ordered, missing=missing)
+    return visit.page(
+        "telemetry.html",
+        readings=ordered,
+        missing=missing,
+        holdings=node.telemetry.holdings(),
+        troubled=node.telemetry.troubled(),
+        retained={each.status.source.name: each.status.retain_days for each in readings},
+    )
 
 
 DOORS = (Door("/telemetry", sources, Verb.DETECTION_READ),)

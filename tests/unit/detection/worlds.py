@@ -106,7 +106,7 @@ class Bench:
 
     def hunt(self) -> int:
         """Run the hunter here and now; return how many hits it found."""
-        return Hunter(self.db, self.holdings, self.data, LIMITS).run(FixedClock(self.at))
+        return Hunter(self.db, self.holdings, self.data, self.detection_limits).run(FixedClock(self.at))
 
     def source(self, name: str = "zeek", lane: Lane = ACTUAL) -> None:
         """Add a source that is pushed to."""

@@ -27,7 +27,7 @@ from mithaq.telemetry.receiving.jetstream import JetStreamReader
 from mithaq.telemetry.receiving.syslog import SyslogListener
 from mithaq.telemetry.service import SOURCES_CHANGED
 from mithaq.telemetry.settings import TelemetryLimits
-from mithaq.telemetry.spool import Spool
+from mithaq.telemetry.spool import Spool, spool_folder
 
 _log = logging.getLogger(__name__)
 _CHECK_S: Final = 1.0
@@ -106,7 +106,8 @@ class Receiver:
 
     def _begin(self, source: Source, feed: SyslogFeed | NatsFeed) -> None:
         if isinstance(feed, NatsFeed):
-            reader = JetStreamReader(feed, lambda body, place: self._append_at(source.name, body, place))
+            folder = spool_folder(self._spool.data, source.name)
+            reader = JetStreamReader(feed, lambda body, place: self._append_at(source.name, body, place), folder)
             self._running[source.name] = _Running(feed, asyncio.create_task(reader.run()), reader)
             return
         basket = Basket(partial(self._append, source.name))
