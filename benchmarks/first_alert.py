@@ -30,8 +30,8 @@ from sqlalchemy import func, select
 from benchmarks.matcher_data import indicators, write_events
 from benchmarks.measure import Result, Size
 from mithaq.detection import store
-from mithaq.detection.launch import HunterOrder, hunter_launcher
-from mithaq.detection.record import HIT
+from mithaq.detection.hits.record import HIT
+from mithaq.detection.hunts.launch import HunterOrder, hunter_launcher
 from mithaq.detection.worker import run
 from mithaq.intelligence.model import NewObject, Provenance
 from mithaq.intelligence.service import Holdings

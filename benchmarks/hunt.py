@@ -28,7 +28,7 @@ from benchmarks.holdings import AT, opened
 from benchmarks.hunt_data import SOURCE, Past, wanted
 from benchmarks.measure import Result, Size
 from mithaq.detection import store
-from mithaq.detection.hunter import Hunter
+from mithaq.detection.hunts.hunter import Hunter
 from mithaq.detection.readers import News
 from mithaq.detection.settings import DetectionLimits
 from mithaq.intelligence.imports.bundle import import_bundle
@@ -226,6 +226,6 @@ def _pattern(one: Observable) -> str:
 def _started() -> float:
     """Return the seconds in which a process has the hunter and its engine."""
     began = time.perf_counter()
-    command = "import mithaq.detection.hunter, mithaq.telemetry.lake.hunting"
+    command = "import mithaq.detection.hunts.hunter, mithaq.telemetry.lake.hunting"
     subprocess.run([sys.executable, "-c", command], check=True)
     return time.perf_counter() - began

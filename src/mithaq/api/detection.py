@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from mithaq.api.access import bearer
 from mithaq.detection.errors import UnknownHit
+from mithaq.detection.hits.record import HIT
 from mithaq.detection.model import RuleSight, Sight
-from mithaq.detection.record import HIT
 from mithaq.detection.service import Explanation
 from mithaq.kernel import journal
 from mithaq.kernel.clock import rfc3339

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from mithaq import __version__
 from mithaq.api.access import bearer
 from mithaq.api.problems import problem, status_of
-from mithaq.detection import breaker
+from mithaq.detection.hits import breaker
 from mithaq.exchange import ledger
 from mithaq.kernel import journal
 from mithaq.kernel.database import cursors

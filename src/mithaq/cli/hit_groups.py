@@ -7,11 +7,11 @@ import click
 from mithaq.cli.layout import Column, cell, plain, printable, reason_lines, reasons_json, show_rows, word
 from mithaq.cli.options import LANE
 from mithaq.cli.session import EXIT_NOT_FOUND, Session
-from mithaq.detection import breaker
-from mithaq.detection.breaker import Rate
-from mithaq.detection.looking import Looking, looking
+from mithaq.detection.hits import breaker
+from mithaq.detection.hits.breaker import Rate
+from mithaq.detection.hits.looking import Looking, looking
+from mithaq.detection.hits.triage import GroupStory
 from mithaq.detection.model import Group, Hit, HitState, RuleSight, Sight
-from mithaq.detection.triage import GroupStory
 from mithaq.exchange.planning import Foreseen
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import Lane

@@ -9,7 +9,7 @@ import click
 from mithaq.cli.session import Session
 from mithaq.detection.detector import Detector
 from mithaq.detection.errors import DetectorRunning
-from mithaq.detection.launch import HunterOrder, hunter_launcher
+from mithaq.detection.hunts.launch import HunterOrder, hunter_launcher
 from mithaq.telemetry.errors import BadQuestion
 from mithaq.telemetry.lake.question import FIELDS, Condition, Operator, Question, instant
 

@@ -91,7 +91,7 @@ def _worker(root: Path) -> None:
 
 def _detector(root: Path) -> None:
     from mithaq.detection import worker
-    from mithaq.detection.launch import HunterOrder, hunter_launcher
+    from mithaq.detection.hunts.launch import HunterOrder, hunter_launcher
     from mithaq.node.founding import database_url
 
     node: Node = compose(root)

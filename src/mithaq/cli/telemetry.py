@@ -12,7 +12,7 @@ from mithaq.cli.files import read_input
 from mithaq.cli.hunting import wait_until
 from mithaq.cli.layout import Column, cell, printable, show_rows, word
 from mithaq.cli.session import EXIT_FAILED, Session
-from mithaq.detection.missing_fields import MissingField
+from mithaq.detection.rulebook.missing_fields import MissingField
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.node.language import msgid
 from mithaq.telemetry.errors import BadLine

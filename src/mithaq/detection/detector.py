@@ -10,13 +10,13 @@ from datetime import datetime
 from pathlib import Path
 
 from mithaq.detection.errors import DetectorRunning
-from mithaq.detection.held_rules import Outcome
-from mithaq.detection.hunts import Hunts, LaunchHunter
+from mithaq.detection.hits.record import record_hits
+from mithaq.detection.hunts.retro import newest
+from mithaq.detection.hunts.unsealed import Hunts, LaunchHunter
 from mithaq.detection.origins import Origins
 from mithaq.detection.readers import News
-from mithaq.detection.record import record_hits
-from mithaq.detection.retro import newest
-from mithaq.detection.rulebook import Rulebook, save
+from mithaq.detection.rulebook.held import Outcome
+from mithaq.detection.rulebook.rulebook import Rulebook, save
 from mithaq.detection.settings import DetectionLimits
 from mithaq.detection.watchlist import Watchlist
 from mithaq.detection.yara.matching import matched_events, rule_matches

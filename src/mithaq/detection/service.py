@@ -7,13 +7,13 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from mithaq.detection import store
-from mithaq.detection.deciding import announce, own_opinion
 from mithaq.detection.errors import HitDecided, UnknownHit
-from mithaq.detection.feedback import opinion_of, sighting_of
-from mithaq.detection.held_rules import SIGMA
-from mithaq.detection.missing_fields import MissingField, missing_fields
+from mithaq.detection.hits.deciding import announce, own_opinion
+from mithaq.detection.hits.feedback import opinion_of, sighting_of
 from mithaq.detection.model import HUNT_ASKED, READER, Dismissal, Hit, HitState
-from mithaq.detection.rule_store import RuleStatus, list_rules
+from mithaq.detection.rulebook.held import SIGMA
+from mithaq.detection.rulebook.missing_fields import MissingField, missing_fields
+from mithaq.detection.rulebook.store import RuleStatus, list_rules
 from mithaq.detection.rules import check_reason
 from mithaq.detection.store import Decision
 from mithaq.intelligence import watching

@@ -21,9 +21,9 @@ from sqlalchemy import (
     select,
 )
 
-from mithaq.detection import groups
+from mithaq.detection.hits import groups
+from mithaq.detection.hits.sights import columns_of, erase_seen, erased_columns, seen_columns, seen_in, sight_of
 from mithaq.detection.model import Companion, Dismissal, Hit, HitState, Origin, Span, group_key
-from mithaq.detection.sights import columns_of, erase_seen, erased_columns, seen_columns, seen_in, sight_of
 from mithaq.kernel.database import Json, Timestamp, Transaction, insert_ignore, metadata, row_id
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from mithaq.detection.detector import Detector
-from mithaq.detection.hunts import LaunchHunter
+from mithaq.detection.hunts.unsealed import LaunchHunter
 from mithaq.detection.readers import KINDS
 from mithaq.detection.settings import DetectionLimits
 from mithaq.intelligence.service import Holdings

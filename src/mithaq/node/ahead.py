@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from mithaq.detection.triage import GroupStory
+from mithaq.detection.hits.triage import GroupStory
 from mithaq.exchange.planning import Foreseen, Planning
 from mithaq.intelligence.model import NewObject, as_if_stored
 from mithaq.node.composition import Node

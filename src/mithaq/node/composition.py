@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from mithaq.agreements.service import Agreements
 from mithaq.agreements.speaking import Statements
+from mithaq.detection.hits.triage import Triage
 from mithaq.detection.questions.service import Questions
 from mithaq.detection.service import Detection
-from mithaq.detection.triage import Triage
 from mithaq.detection.yara.service import Files
 from mithaq.exchange.consents import Consents
 from mithaq.exchange.context import Context

@@ -1,10 +1,10 @@
 """Every table of a node, known together: importing this module registers them all."""
 
 import mithaq.agreements.store
-import mithaq.detection.breaker
+import mithaq.detection.hits.breaker
 import mithaq.detection.patterns.state
 import mithaq.detection.questions.store
-import mithaq.detection.rule_store
+import mithaq.detection.rulebook.store
 import mithaq.detection.store
 import mithaq.detection.yara.store
 import mithaq.exchange.archive.store

@@ -6,7 +6,7 @@ from typing import Any, get_args
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from mithaq.detection.looking import looking
+from mithaq.detection.hits.looking import looking
 from mithaq.detection.settings import MAX_REASON_CHARS
 from mithaq.exchange import ledger
 from mithaq.exchange.gatekeeping import digest_of

@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from mithaq.detection import breaker
 from mithaq.detection.errors import UnknownGroup
+from mithaq.detection.hits import breaker
 from mithaq.detection.model import Dismissal, HitState
 from mithaq.detection.settings import MAX_REASON_CHARS
 from mithaq.kernel.errors import Error

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mithaq.detection.record import record_hits
+from mithaq.detection.hits.record import record_hits
 from mithaq.detection.settings import BreakerLimits
 from mithaq.intelligence.model import ReleaseInstruction
 from tests.sight import hit_of

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mithaq.detection import breaker
-from mithaq.detection.breaker import Rate, Standing
 from mithaq.detection.errors import NotStopped
+from mithaq.detection.hits import breaker
+from mithaq.detection.hits.breaker import Rate, Standing
 from mithaq.detection.settings import BreakerLimits
 from mithaq.kernel import journal
 from mithaq.kernel.database import Database

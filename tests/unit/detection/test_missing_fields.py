@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mithaq.detection.missing_fields import MissingField, lacking
-from mithaq.detection.rule_store import Facts, RuleStatus
+from mithaq.detection.rulebook.missing_fields import MissingField, lacking
+from mithaq.detection.rulebook.store import Facts, RuleStatus
 from mithaq.kernel.lane import ACTUAL
 from mithaq.telemetry.health import KindFields
 

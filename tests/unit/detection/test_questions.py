@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from mithaq.detection import store
 from mithaq.detection.errors import BadSavedHunt, QuestionRefused, UnknownQuestion
-from mithaq.detection.groups import hit_groups
+from mithaq.detection.hits.groups import hit_groups
 from mithaq.detection.model import Sight
 from mithaq.detection.patterns.state import pattern_sights
 from mithaq.detection.questions.model import Answer, State

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mithaq.detection import rule_store
-from mithaq.detection.held_rules import index_folder
 from mithaq.detection.model import Hit, RuleSight
+from mithaq.detection.rulebook import store as rule_store
+from mithaq.detection.rulebook.held import index_folder
 from mithaq.intelligence.model import HeldWord, NewObject
 from mithaq.kernel.database import Database, DatabaseFailed
 from mithaq.kernel.lane import ACTUAL, Lane

@@ -6,9 +6,9 @@ import pytest
 
 from mithaq.detection import store
 from mithaq.detection.errors import HitDecided, UnknownGroup, UnusableReason
+from mithaq.detection.hits.triage import Triage
 from mithaq.detection.model import Dismissal, Group, HitState
 from mithaq.detection.service import Detection
-from mithaq.detection.triage import Triage
 from mithaq.kernel import canonical, journal
 from mithaq.kernel.database import Database
 from mithaq.kernel.lane import ACTUAL

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mithaq.detection import store, worker
-from mithaq.detection.launch import HunterOrder, hunter_launcher
-from mithaq.detection.rule_store import list_rules
+from mithaq.detection.hunts.launch import HunterOrder, hunter_launcher
+from mithaq.detection.rulebook.store import list_rules
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel.clock import SystemClock
 from mithaq.kernel.database import Database
@@ -22,7 +22,9 @@ from tests.unit.detection.worlds import indicator
 HEAVY = ("duckdb", "ibis", "pyarrow", "pandas", "numpy", "sigma", "hyperscan")
 
 
-@pytest.mark.parametrize("module", ["mithaq.detection.worker", "mithaq.detection.service", "mithaq.detection.hunter"])
+@pytest.mark.parametrize(
+    "module", ["mithaq.detection.worker", "mithaq.detection.service", "mithaq.detection.hunts.hunter"]
+)
 def test_the_detector_stays_small(module: str) -> None:
     program = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
     result = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True, check=True)

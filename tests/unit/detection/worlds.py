@@ -10,8 +10,8 @@ from pathlib import Path
 
 from mithaq.detection import store
 from mithaq.detection.detector import Detector
-from mithaq.detection.hunter import Hunter
-from mithaq.detection.hunts import LaunchHunter
+from mithaq.detection.hunts.hunter import Hunter
+from mithaq.detection.hunts.unsealed import LaunchHunter
 from mithaq.detection.model import Hit
 from mithaq.detection.settings import DetectionLimits
 from mithaq.intelligence.model import NewObject, Provenance, StoreReport

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 
 from mithaq.agreements.model import Official, Passkey, Signatories
 from mithaq.agreements.statement import Draft
+from mithaq.detection.hits.record import record_hits
 from mithaq.detection.model import Dismissal, HitState
-from mithaq.detection.record import record_hits
 from mithaq.detection.service import Detection
 from mithaq.exchange import ledger
 from mithaq.intelligence.model import ReleaseInstruction

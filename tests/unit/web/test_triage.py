@@ -5,8 +5,8 @@ from datetime import datetime
 
 import pytest
 
+from mithaq.detection.hits.record import record_hits
 from mithaq.detection.model import Dismissal, HitState
-from mithaq.detection.record import record_hits
 from mithaq.detection.settings import BreakerLimits
 from mithaq.kernel.lane import ACTUAL
 from mithaq.nations.people.model import Role

@@ -29,9 +29,9 @@ from sqlalchemy import (
     tuple_,
 )
 
+from mithaq.detection.hits.sights import seen_columns, seen_in
 from mithaq.detection.model import Companion, Hit, Part, RuleSight, Sight, hit_id
 from mithaq.detection.patterns.sequences import Seen, TooMany, ending_with
-from mithaq.detection.sights import seen_columns, seen_in
 from mithaq.kernel.database import Timestamp, Transaction, insert_ignore, metadata, row_id
 
 KEPT: Final = 256

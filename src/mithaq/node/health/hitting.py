@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from mithaq.detection.breaker import stopped
+from mithaq.detection.hits.breaker import stopped
 from mithaq.kernel.reason import Reason
 from mithaq.node.health.model import Finding, Level
 from mithaq.node.language import msgid

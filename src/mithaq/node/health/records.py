@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, func, select
 
 from mithaq.agreements.model import Agreement, State
-from mithaq.detection.missing_fields import MissingField
 from mithaq.detection.readers import News
+from mithaq.detection.rulebook.missing_fields import MissingField
 from mithaq.detection.yara.readers import News as FileNews
 from mithaq.exchange import ledger
 from mithaq.exchange.duties.readers import Bookkeeping

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from mithaq.agreements.terms import Feedback, Transform
+from mithaq.detection.hits.triage import Triage
 from mithaq.detection.model import Dismissal
 from mithaq.detection.service import Detection
-from mithaq.detection.triage import Triage
 from mithaq.exchange import ledger
 from mithaq.exchange import store as exchange
 from mithaq.exchange.duties import store

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mithaq.detection.hunter import Hunter
+from mithaq.detection.hunts.hunter import Hunter
 from mithaq.detection.settings import DetectionLimits
 from mithaq.kernel.clock import FixedClock
 from mithaq.kernel.lane import ACTUAL

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
-from mithaq.detection import rule_store
-from mithaq.detection.held_rules import SIGMA, Change, HeldRule, Outcome, index_folder, rule_of
 from mithaq.detection.model import Match, RuleSight
-from mithaq.detection.rule_keeper import MERGE_FROM, RuleKeeper
-from mithaq.detection.rule_store import Facts, RuleStatus
+from mithaq.detection.rulebook import store as rule_store
+from mithaq.detection.rulebook.held import SIGMA, Change, HeldRule, Outcome, index_folder, rule_of
+from mithaq.detection.rulebook.keeper import MERGE_FROM, RuleKeeper
+from mithaq.detection.rulebook.store import Facts, RuleStatus
 from mithaq.detection.sigma.kinds import Concern
 from mithaq.intelligence import watching
 from mithaq.intelligence.service import Holdings
@@ -32,7 +32,7 @@ from mithaq.telemetry.blocks import Block
 from mithaq.telemetry.model import Event
 
 if TYPE_CHECKING:
-    from mithaq.detection.rule_engines import Found
+    from mithaq.detection.rulebook.engines import Found
     from mithaq.detection.sigma.engine import SigmaEngine
 
 _MAX_REMEMBERED: Final = 20_000
@@ -86,7 +86,7 @@ class Rulebook:
         outcomes: list[Outcome] = []
         told = {(each.lane, each.indicator_id): each for each in rule_store.list_rules(connection)}
         for lane, rules in self._active(connection, at).items():
-            from mithaq.detection.rule_engines import load_rules, outcome_of
+            from mithaq.detection.rulebook.engines import load_rules, outcome_of
 
             engine = self._engine_of(lane)
             problems = load_rules(engine, {key: held.text for key, held in rules.items()})
@@ -143,7 +143,7 @@ class Rulebook:
         rules = self._lanes.get(block.source.lane)
         if rules is None or rules.engine is None or not rules.concern:
             return []
-        from mithaq.detection.rule_engines import found_in
+        from mithaq.detection.rulebook.engines import found_in
 
         before = self._unsaved.get(block.source.name)
         if before is not None and before.place != block.place:

@@ -13,8 +13,8 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from mithaq.detection import rule_store
-from mithaq.detection.rule_store import RuleStatus
+from mithaq.detection.rulebook import store as rule_store
+from mithaq.detection.rulebook.store import RuleStatus
 from mithaq.detection.sigma.fields import canonical_name
 from mithaq.detection.sigma.kinds import is_among, sources_of
 from mithaq.kernel.lane import Lane

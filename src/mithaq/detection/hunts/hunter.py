@@ -20,15 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mithaq.detection import store
-from mithaq.detection.held_rules import HeldRule, rule_of
-from mithaq.detection.keeping import Keeper
-from mithaq.detection.launch import HunterOrder
+from mithaq.detection.hits.record import record_hits
+from mithaq.detection.hunts.keeping import Keeper
+from mithaq.detection.hunts.launch import HunterOrder
+from mithaq.detection.hunts.retro import TextFinder, matches_in
 from mithaq.detection.model import Indicator, Match, Sight
 from mithaq.detection.origins import Origins
 from mithaq.detection.patterns.matching import judged_by_pattern
 from mithaq.detection.questions.answering import Answering
-from mithaq.detection.record import record_hits
-from mithaq.detection.retro import TextFinder, matches_in
+from mithaq.detection.rulebook.held import HeldRule, rule_of
 from mithaq.detection.settings import DetectionLimits
 from mithaq.detection.watchlist import indicator_of
 from mithaq.intelligence.model import StoredObject
@@ -129,7 +129,7 @@ class Hunter:
         return [rule for rule in rules if rule.row in newest and rule.is_valid(at)]
 
     def _of_rules(self, rules: Sequence[HeldRule], hunts: Sequence[int], at: datetime) -> Iterator[Match]:
-        from mithaq.detection.rule_hunts import RuleHunt
+        from mithaq.detection.rulebook.hunts import RuleHunt
 
         def progress(done: int, parts: int) -> None:
             with self._db.write(at) as tx:

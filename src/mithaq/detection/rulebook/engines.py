@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mithaq.detection.held_rules import Change, Outcome
-from mithaq.detection.rule_store import Facts
+from mithaq.detection.rulebook.held import Change, Outcome
+from mithaq.detection.rulebook.store import Facts
 from mithaq.detection.sigma.engine import Matched, SigmaEngine
 from mithaq.detection.sigma.errors import TooManyRules
 from mithaq.detection.sigma.kinds import Asked, kinds_of

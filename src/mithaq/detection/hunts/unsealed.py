@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from mithaq.detection import store
+from mithaq.detection.hits.record import record_hits
+from mithaq.detection.hunts.retro import matches_in
 from mithaq.detection.model import Hit, Indicator
 from mithaq.detection.origins import Origins
 from mithaq.detection.questions import store as question_store
-from mithaq.detection.record import record_hits
-from mithaq.detection.retro import matches_in
 from mithaq.detection.settings import DetectionLimits
 from mithaq.kernel.database import Database
 from mithaq.telemetry.lake import keeping

@@ -26,8 +26,8 @@ from sqlalchemy import (
     tuple_,
 )
 
+from mithaq.detection.hits.sights import columns_of, erase_seen, erased_columns, sight_of
 from mithaq.detection.model import Dismissal, Group, Hit, HitState, Origin, group_key
-from mithaq.detection.sights import columns_of, erase_seen, erased_columns, sight_of
 from mithaq.kernel.database import Json, Timestamp, Transaction, insert_ignore, metadata, row_id
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from mithaq.detection.held_rules import Change, Outcome
+from mithaq.detection.rulebook.held import Change, Outcome
 from mithaq.kernel.lane import Lane
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class RuleKeeper:
 
     def _run(self) -> None:
         try:
-            from mithaq.detection.rule_engines import put  # in this thread, since it takes most of a second
+            from mithaq.detection.rulebook.engines import put  # in this thread, since it takes most of a second
 
             while (work := self._next()) is not None:
                 if isinstance(work, Lane):

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from mithaq.detection import breaker, store
+from mithaq.detection import store
+from mithaq.detection.hits import breaker
 from mithaq.detection.model import Hit
 from mithaq.detection.patterns.state import completed, whole_and_parts
 from mithaq.detection.settings import BreakerLimits

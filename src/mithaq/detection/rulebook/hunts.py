@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from mithaq.detection.held_rules import HeldRule, index_folder
 from mithaq.detection.model import Match
-from mithaq.detection.rule_engines import Found, found_in, load_rules
-from mithaq.detection.rulebook import match_of, matches_of
+from mithaq.detection.rulebook.engines import Found, found_in, load_rules
+from mithaq.detection.rulebook.held import HeldRule, index_folder
+from mithaq.detection.rulebook.rulebook import match_of, matches_of
 from mithaq.detection.sigma.engine import SigmaEngine
 from mithaq.detection.sigma.kinds import Asked, Concern, asked_of, kinds_of
 from mithaq.kernel.lane import Lane

@@ -9,11 +9,12 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from mithaq.detection import groups, store
-from mithaq.detection.deciding import REOPENED, announce, own_opinion
+from mithaq.detection import store
 from mithaq.detection.errors import HitDecided, UnknownGroup
-from mithaq.detection.feedback import opinion_of, sighting_of
-from mithaq.detection.groups import GroupCounts
+from mithaq.detection.hits import groups
+from mithaq.detection.hits.deciding import REOPENED, announce, own_opinion
+from mithaq.detection.hits.feedback import opinion_of, sighting_of
+from mithaq.detection.hits.groups import GroupCounts
 from mithaq.detection.model import Dismissal, Group, Hit, HitState, Span
 from mithaq.detection.rules import check_reason
 from mithaq.detection.store import Decision

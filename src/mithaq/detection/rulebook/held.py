@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from mithaq.detection.model import Indicator
-from mithaq.detection.rule_store import Facts
+from mithaq.detection.rulebook.store import Facts
 from mithaq.intelligence.model import StoredObject
 from mithaq.kernel.database import EPOCH
 from mithaq.kernel.lane import Lane

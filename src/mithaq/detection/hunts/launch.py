@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from mithaq.detection.hunts import LaunchHunter
+from mithaq.detection.hunts.unsealed import LaunchHunter
 
 
 class HunterOrder(msgspec.Struct, frozen=True):
@@ -34,7 +34,7 @@ def hunter_launcher(order: HunterOrder) -> LaunchHunter:
         finally:
             os.close(writable)
         try:
-            command = (sys.executable, "-m", "mithaq.detection.hunter")
+            command = (sys.executable, "-m", "mithaq.detection.hunts.hunter")
             return subprocess.Popen(command, stdin=readable, stdout=subprocess.DEVNULL)  # noqa: S603
         finally:
             os.close(readable)

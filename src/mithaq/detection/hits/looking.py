@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from mithaq.detection.breaker import Rate, rates_of
+from mithaq.detection.hits.breaker import Rate, rates_of
 from mithaq.detection.rules import against_detection
 from mithaq.intelligence.errors import WarningListsFailed
 from mithaq.intelligence.model import StoredObject
