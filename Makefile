@@ -23,7 +23,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt),1,0)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-long test-deep check bench lock clean
+.PHONY: help setup demo test test-long test-deep test-engines check bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -44,6 +44,10 @@ test-long: $(STAMP) ## Run the whole stories that take minutes: the demo, kills,
 test-deep: $(STAMP) ## Run everything, the campaigns of hours too
 	$(PYTEST) $(ARGS)
 
+test-engines: $(STAMP) ## Ask Spark what DuckDB answers (installs PySpark, half a gigabyte; needs Java)
+	$(BIN)/uv sync --quiet --frozen --all-groups
+	$(PYTEST) tests/deep/test_engines.py
+
 check: $(STAMP) ## Style, types, floors, translations, vendored files, the house rules
 	@failed=0; for step in $(CHECKS); do echo "== $$step"; $(BIN)/$$step || failed=1; done; exit $$failed
 
@@ -57,7 +61,7 @@ clean: ## Remove what set-up and runs have made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage demo-data
 
 $(STAMP): pyproject.toml uv.lock $(KERNEL) | $(BIN)/uv
-	$(BIN)/uv sync --quiet --frozen --all-groups
+	$(BIN)/uv sync --quiet --frozen --all-groups --no-group engines
 	$(BIN)/python -m mithaq.intelligence.warninglists.compile
 	$(BIN)/python -m mithaq.detection.prefilter.build
 	@touch $@

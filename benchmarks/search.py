@@ -57,8 +57,8 @@ def measure(size: Size, options: argparse.Namespace) -> Result:
             if kind == "postgresql":
                 with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                     connection.execute(text("VACUUM ANALYZE"))
-            figures |= {f"{kind}_{name}": value for name, value in _asked(holdings, count, rounds, size.seed).items()}
-            figures[f"{kind}_lookup_10000_s"] = _looked_up(holdings, count, size)
+            figures |= {f"{kind}_{name}": value for name, value in asked(holdings, count, rounds, size.seed).items()}
+            figures[f"{kind}_lookup_10000_s"] = looked_up(holdings, count, size)
             peer[f"{kind}_rare_word_ms"] = _scanned(db)
     return Result(figures, rounds, {"scan": peer})
 
@@ -82,7 +82,7 @@ def _fill(db: Database, count: int, seed: int) -> None:
                 holdings.store(tx, chunk)
 
 
-def _asked(holdings: Holdings, count: int, rounds: int, seed: int) -> dict[str, float]:
+def asked(holdings: Holdings, count: int, rounds: int, seed: int) -> dict[str, float]:
     """Return p50 and p95 of each form of search and its processor time here, in milliseconds."""
     taken: dict[str, list[tuple[float, float]]] = {}
     with holdings.db.read() as connection:
@@ -143,7 +143,7 @@ def spelled(chance: random.Random, count: int, seed: int) -> str:
             return value
 
 
-def _looked_up(holdings: Holdings, count: int, size: Size) -> float:
+def looked_up(holdings: Holdings, count: int, size: Size) -> float:
     """Return the seconds for 10,000 values in mixed spellings, half of them held."""
     chance = random.Random(size.seed + 2)
     held = [spelled(chance, count, size.seed) for _ in range(_LOOKED_UP // 2)]

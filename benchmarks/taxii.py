@@ -69,14 +69,14 @@ def measure(size: Size, options: object) -> Result:
     figures: dict[str, float] = {}
     runs = _MIN_PAGES
     with tempfile.TemporaryDirectory(prefix="mithaq-taxii-") as folder:
-        node = _Node(Path(folder))
+        node = Node(Path(folder))
         held = 0
         for number in many:
             node.grow(held, number, size.seed)
             held = number
             with node.listening() as (address, server):
                 before = sum(server.cpu_times()[:2])
-                seconds, read = _read(address, node.secret, max(_MIN_PAGES, number // PAGE))
+                seconds, read = pages(address, node.secret, max(_MIN_PAGES, number // PAGE))
                 cpu_s = sum(server.cpu_times()[:2]) - before
             name = f"{number // 1000}k"
             figures[f"page_p50_ms_{name}"] = 1_000 * median(seconds)
@@ -91,12 +91,12 @@ def measure(size: Size, options: object) -> Result:
     return Result(figures, runs, {"medallion": medallion})
 
 
-class _Node:
+class Node:
     """The parts of a node that serve one constituent."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str | None = None) -> None:
         self._folder = folder
-        self._url = f"sqlite:///{folder / 'mithaq.db'}"
+        self._url = url or f"sqlite:///{folder / 'mithaq.db'}"
         self.db = Database.open(self._url, run_dir=folder)
         metadata.create_all(self.db.engine)
         self._holdings, self._clock = Holdings(self.db), SystemClock()
@@ -163,7 +163,7 @@ def _nobody(partner: Partner, request: bytes, at: datetime) -> Answer:
     raise PartnerUnreachable("the node of %(nation)s does not answer", nation=partner.nation)
 
 
-def _read(address: str, secret: str, pages: int) -> tuple[list[float], int]:
+def pages(address: str, secret: str, wanted: int) -> tuple[list[float], int]:
     """Read the collection from end to end until so many pages have come; return their seconds, and the objects."""
     headers = {"authorization": f"Bearer {secret}", "accept-encoding": "identity"}
     seconds: list[float] = []
@@ -171,7 +171,7 @@ def _read(address: str, secret: str, pages: int) -> tuple[list[float], int]:
     with httpx.Client(headers=headers, timeout=60) as client:
         client.get(address)
         asked: dict[str, str] = {"limit": str(PAGE)}
-        while len(seconds) < pages:
+        while len(seconds) < wanted:
             begun = time.perf_counter()
             body = client.get(address, params=asked).content
             seconds.append(time.perf_counter() - begun)

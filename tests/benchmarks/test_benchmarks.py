@@ -59,6 +59,13 @@ def test_pages_over_taxii_are_measured_beside_a_peer() -> None:
     assert shown["figures"]["objects_per_s_2k"] > 5 * shown["peers"]["medallion"]["objects_per_s"]
 
 
+@pytest.mark.long
+def test_a_fill_writes_what_an_import_writes_and_is_asked_as_search_and_taxii_ask() -> None:
+    figures = measured("scale")["figures"]
+    assert {"filled_per_s_2k", "value_p95_ms_2k", "lookup_10000_s_2k", "page_p95_ms_2k"} <= set(figures)
+    assert all(figure > 0 for figure in figures.values())
+
+
 def test_all_benchmarks_are_listed_and_an_unknown_one_is_refused() -> None:
     listed = run("--list").stdout.split()
     assert {"judge", "log", "seal"} <= set(listed)
@@ -110,3 +117,19 @@ def test_sigma_rules_on_windows_events_are_measured_beside_one_select_a_rule(dat
     assert (figures["rules"], figures["events"]) == (100, 1_700)
     assert 0 < figures["new_rule_live_ms"] <= figures["new_rule_live_max_ms"]
     assert min(figures["events_per_s"], sqlite["events_per_s"]) > 0
+
+
+@pytest.mark.long
+def test_a_hunt_finds_exactly_what_is_there_and_is_measured_beside_a_scan() -> None:
+    shown = measured("hunt")  # fails by itself where a hit is missing or too much
+    figures = shown["figures"]
+    assert (figures["events"], figures["segments"]) == (30_000, 3)
+    assert 0 < figures["absent_cpu_s"] < figures["present_cpu_s"]
+    assert shown["peers"]["duckdb scan"]["s"] > 0
+
+
+@pytest.mark.long
+def test_the_first_alert_is_timed_while_a_file_grows() -> None:
+    figures = measured("first_alert")["figures"]
+    assert 0 < figures["p50_ms"] <= figures["p99_ms"] <= figures["max_ms"]
+    assert min(figures["events_per_s"], figures["most_events_per_s"], figures["detector_cores"]) > 0

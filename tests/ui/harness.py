@@ -14,7 +14,7 @@ from pathlib import Path
 
 import uvicorn
 
-from mithaq.detection.record import record_hits
+from mithaq.detection.hits.record import record_hits
 from mithaq.exchange.pushing import store as pushed
 from mithaq.exchange.pushing.model import Last, Went
 from mithaq.exchange.sources import store as sources

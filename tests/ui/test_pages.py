@@ -1,6 +1,7 @@
 """Every page in three languages, two themes and two widths, as a person's browser shows it."""
 
 import itertools
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ PAGES = [
     HOSTILE_OBJECT,
     "/intelligence/indicator--00000000-0000-4000-8000-000000000020",
     "/detection",
+    "/detection/hits",
+    "/detection/groups/1",
+    "/detection/groups/1/confirm?up_to=9",
+    "/detection/groups/1/false-positive?up_to=9",
     "/telemetry",
     "/exchange",
     "/exchange/XB",
@@ -175,12 +180,21 @@ def test_the_duties_of_a_page_that_is_open_are_asked_for_again(visit: Visit) -> 
     assert page.locator("#clocks #clocks").count() == 0
 
 
-def test_a_page_that_is_open_tells_what_happens_without_reloading(visit: Visit, served: Served) -> None:
-    page = visit("/")
+@pytest.mark.parametrize(
+    ("number", "late"),
+    list(enumerate(("nothing", "htmx.min.js", "hx-csp.min.js", "hx-sse.min.js", "app.js"), start=500)),
+)
+def test_a_page_that_is_open_tells_what_happens_without_reloading(
+    visit: Visit, served: Served, number: int, late: str
+) -> None:
+    """Whatever script comes late over a slow line."""
+    page = visit("/passkeys")
+    page.route(f"**/{late}?*", lambda route: (time.sleep(0.5), route.continue_()))
+    page.goto("/")
     page.locator("#live li").first.wait_for()
     before = page.locator("#live li").first.inner_text()
-    served.countries[0].add(500, served.node.clock.now(), name="Fresh from the live test")
-    page.get_by_text("Fresh from the live test").wait_for(timeout=30_000)
+    served.countries[0].add(number, served.node.clock.now(), name=f"Fresh although {late} is late")
+    page.get_by_text(f"Fresh although {late} is late").wait_for(timeout=30_000)
     assert page.locator("#live li").first.inner_text() != before
     assert page.locator("#live li").count() <= 12
 
@@ -194,8 +208,26 @@ def test_everything_works_without_javascript(visit: Visit) -> None:
     assert page.locator("h1").inner_text() == "Made without JavaScript"
     page.goto("/detection")
     page.locator("tbody tr a").first.click()
-    page.get_by_role("button", name="Dismiss").click()
-    assert page.get_by_text("Decided by").is_visible()
+    page.get_by_role("button", name="Expected here").click()
+    page.get_by_role("button", name="Undo").click()
+    assert page.get_by_role("button", name="Undo").count() == 0
+
+
+def test_a_group_of_hits_is_decided_in_two_keys_and_undone_in_one(visit: Visit) -> None:
+    page = visit("/detection", lang="ar")
+    waiting = page.locator("tbody tr").count()
+    page.keyboard.press("j")
+    page.keyboard.press("b")
+    page.wait_for_url("**done=*")
+    assert page.locator("tbody tr").count() == waiting - 1
+    page.keyboard.press("u")
+    page.wait_for_function(f"document.querySelectorAll('tbody tr').length === {waiting}")
+    page.keyboard.press("j")
+    page.keyboard.press("c")
+    page.wait_for_url("**/confirm?up_to=*")
+    assert page.evaluate("document.activeElement.tagName") == "BUTTON", (
+        "Enter confirms, once it is read who learns what"
+    )
 
 
 def test_a_long_list_grows_as_it_is_scrolled(visit: Visit, served: Served) -> None:

@@ -9,8 +9,9 @@ from pydantic import BaseModel
 
 from mithaq.api.access import bearer
 from mithaq.detection.errors import UnknownHit
-from mithaq.detection.model import Hit
-from mithaq.detection.record import HIT
+from mithaq.detection.hits.record import HIT
+from mithaq.detection.model import RuleSight, Sight
+from mithaq.detection.service import Explanation
 from mithaq.kernel import journal
 from mithaq.kernel.clock import rfc3339
 from mithaq.nations.people.model import Verb
@@ -22,8 +23,28 @@ _LIMIT = 500
 _MAX_SEQ = 2**63 - 1
 
 
+class Answer(BaseModel):
+    """A field of the event that answered a rule's question, and its value; no field is the whole line."""
+
+    field: str | None
+    value: str
+
+
+class RuleTold(BaseModel):
+    """The rule that an event made true, and with what; of a correlation, how many events did."""
+
+    id: str
+    title: str
+    level: str | None
+    answers: list[Answer]
+    events: int
+
+
 class HitTold(BaseModel):
-    """One hit: what was seen where, which indicator says so, and under which agreement it is known."""
+    """One hit: what was seen where, which indicator says so, and under which agreement it is known.
+
+    A hit on a rule has no one field and value, and says which rule it is instead. `techniques` are those of ATT&CK.
+    """
 
     seq: int
     id: str
@@ -31,9 +52,11 @@ class HitTold(BaseModel):
     event_at: str
     matched_at: str
     source: str
-    field: str
-    value: str
+    field: str | None
+    value: str | None
+    rule: RuleTold | None
     indicator: str
+    techniques: list[str]
     nation: str
     agreement: str | None
     lane: str
@@ -78,13 +101,15 @@ def _after(node: Node, after: int) -> HitsTold:
         told = []
         for entry in entries:
             try:
-                told.append(_told(entry.seq, node.detection.explain(connection, entry.subject).hit))
+                told.append(_told(entry.seq, node.detection.explain(connection, entry.subject)))
             except UnknownHit:
                 continue  # erased since, under an agreement's retention
     return HitsTold(hits=told, next=end)
 
 
-def _told(seq: int, hit: Hit) -> HitTold:
+def _told(seq: int, explained: Explanation) -> HitTold:
+    hit = explained.hit
+    sight = hit.sight
     return HitTold(
         seq=seq,
         id=hit.hit_id,
@@ -92,12 +117,24 @@ def _told(seq: int, hit: Hit) -> HitTold:
         event_at=rfc3339(hit.event_at),
         matched_at=rfc3339(hit.matched_at),
         source=hit.source,
-        field=hit.sight.field,
-        value=hit.sight.seen.value,
+        field=sight.field if isinstance(sight, Sight) else None,
+        value=sight.seen.value if isinstance(sight, Sight) else None,
+        rule=_rule(sight) if isinstance(sight, RuleSight) else None,
         indicator=hit.indicator_id,
+        techniques=list(explained.techniques),
         nation=hit.origin.nation,
         agreement=hit.origin.agreement_id,
         lane=str(hit.lane),
         retro=hit.retro,
         state=hit.state.value,
+    )
+
+
+def _rule(sight: RuleSight) -> RuleTold:
+    return RuleTold(
+        id=sight.rule_id,
+        title=sight.title,
+        level=sight.level or None,
+        answers=[Answer(field=name or None, value=value) for name, value in sight.answers],
+        events=sight.events,
     )

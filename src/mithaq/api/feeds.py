@@ -9,5 +9,5 @@ from mithaq.response.feeds.service import Feeds
 
 def routes(node: Node) -> list[BaseRoute]:
     """Return the routes of `/feeds/`."""
-    feeds = Feeds(node.db, node.nation, node.blocklists, node.clock.now)
+    feeds = Feeds(node.db, node.nation, node.blocklists, node.sensors, node.clock.now)
     return [Mount("/feeds", FeedDoors(feeds, node.constituents, node.clock))]

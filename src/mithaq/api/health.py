@@ -12,6 +12,7 @@ from starlette.routing import Route
 from mithaq import __version__
 from mithaq.api.access import bearer
 from mithaq.api.problems import problem, status_of
+from mithaq.detection.hits import breaker
 from mithaq.exchange import ledger
 from mithaq.kernel import journal
 from mithaq.kernel.database import cursors
@@ -62,6 +63,7 @@ def _lines(node: Node, connection: Connection) -> Iterator[str]:
     counts = node.detection.counts(connection)
     for state in ("new", "confirmed", "dismissed"):
         yield _line("mithaq_hits", getattr(counts, state), state=state)
+    yield _line("mithaq_hit_breakers_stopped", len(breaker.stopped(connection, limit=1_000)))
     for name, count in ledger.counts(connection).items():
         yield _line(f"mithaq_exchange_{name}", count)
     at = node.clock.now()
@@ -70,7 +72,21 @@ def _lines(node: Node, connection: Connection) -> Iterator[str]:
         yield _line("mithaq_channel_waiting", channel.waiting, partner=channel.partner)
         yield _line("mithaq_channel_lag_seconds", channel.lag(at).total_seconds(), partner=channel.partner)
         yield _line("mithaq_channel_trouble", int(channel.trouble is not None), partner=channel.partner)
+    yield from _sensors(node, at)
     yield from _telemetry(node, at)
+    for each in node.files.counts():
+        for state in ("waiting", "scanned", "refused", "unfinished"):
+            yield _line("mithaq_files", getattr(each, state), source=each.source, state=state)
+
+
+def _sensors(node: Node, at: datetime) -> Iterator[str]:
+    for sensor in node.sensors.all():
+        if sensor.revoked_at is None:
+            yield _line("mithaq_sensor_version", sensor.version, sensor=sensor.name)
+            yield _line("mithaq_sensor_fetched_version", sensor.pulled_version, sensor=sensor.name)
+            if sensor.pulled_at is not None:
+                seconds = (at - sensor.pulled_at).total_seconds()
+                yield _line("mithaq_sensor_since_fetch_seconds", seconds, sensor=sensor.name)
 
 
 def _telemetry(node: Node, at: datetime) -> Iterator[str]:

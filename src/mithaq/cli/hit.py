@@ -4,13 +4,15 @@ from typing import Any
 
 import click
 
+from mithaq.cli.hit_groups import group, groups, keep_off, reopen, resume, sight_json, stopped, why_not
 from mithaq.cli.session import Session
 from mithaq.detection.model import Dismissal, Hit, HitState
 from mithaq.detection.service import Explanation
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import Lane
 
-_COLUMNS = ("hit", "event_at", "source", "seen", "indicator", "nation", "agreement", "retro", "state")
+_COLUMNS = ("hit", "event_at", "source", "seen", "indicator", "techniques", "nation", "agreement", "retro", "state")
+_MAX_DIGITS = 18
 
 
 @click.group()
@@ -37,7 +39,8 @@ def list_(session: Session, lane: str, state: str | None, indicator: str | None,
             state=HitState(state) if state else None,
             indicator_id=indicator,
         )
-    session.emit_rows([_summary(each) for each in page.hits], _COLUMNS)
+    rows = [_summary(each, page.techniques.get(each.object_row, ())) for each in page.hits]
+    session.emit_rows(rows, _COLUMNS)
 
 
 @hit.command()
@@ -51,17 +54,25 @@ def show(session: Session, hit_id: str) -> None:
     session.emit(_explanation(explained))
 
 
+_UP_TO = click.option("--up-to", type=int, help="Of a group, only hits up to this row: those you have seen.")
+
+
 @hit.command()
-@click.argument("hit_id")
+@click.argument("hit_id", metavar="HIT|GROUP")
+@_UP_TO
 @click.pass_obj
-def confirm(session: Session, hit_id: str) -> None:
-    """Confirm a hit; its sighting goes back to the originator under the same agreement."""
-    sighting = session.node().detection.confirm(hit_id, session.actor, session.now())
+def confirm(session: Session, hit_id: str, up_to: int | None) -> None:
+    """Confirm a hit, or a group by its number; one sighting goes back to the originator under the same agreement."""
+    node, at = session.node(), session.now()
+    if (number := _group_number(hit_id)) is not None:
+        sighting = node.triage.confirm(number, session.actor, at, up_to)
+    else:
+        sighting = node.detection.confirm(hit_id, session.actor, at)
     session.emit({"hit": hit_id, "sighting": sighting}, lambda: sighting)
 
 
 @hit.command()
-@click.argument("hit_id")
+@click.argument("hit_id", metavar="HIT|GROUP")
 @click.option(
     "--as",
     "why",
@@ -70,16 +81,28 @@ def confirm(session: Session, hit_id: str) -> None:
     help="false-positive: the indicator is wrong. benign: it is right, and what was seen here is expected.",
 )
 @click.option("--reason", default="", help="Why; a false positive needs a reason, without the value itself.")
+@_UP_TO
 @click.pass_obj
-def dismiss(session: Session, hit_id: str, why: str, reason: str) -> None:
-    """Dismiss a hit; a false positive becomes an opinion, which goes back to the originator with the reason."""
-    found = Dismissal(why)
-    opinion = session.node().detection.dismiss(hit_id, session.actor, session.now(), why=found, reason=reason)
+def dismiss(session: Session, hit_id: str, why: str, reason: str, up_to: int | None) -> None:
+    """Dismiss a hit, or a group by its number; a false positive becomes an opinion, which goes to the originator."""
+    node, at, found = session.node(), session.now(), Dismissal(why)
+    if (number := _group_number(hit_id)) is not None:
+        opinion = node.triage.dismiss(number, session.actor, at, why=found, reason=reason, up_to=up_to)
+    else:
+        opinion = node.detection.dismiss(hit_id, session.actor, at, why=found, reason=reason)
     if opinion or session.as_json:
         session.emit({"hit": hit_id, "as": why, "opinion": opinion or None}, lambda: opinion)
 
 
-def _summary(each: Hit) -> dict[str, Any]:
+for _command in (groups, group, reopen, stopped, resume, keep_off, why_not):
+    hit.add_command(_command)
+
+
+def _group_number(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < _MAX_DIGITS else None
+
+
+def _summary(each: Hit, techniques: tuple[str, ...]) -> dict[str, Any]:
     return {
         "row": each.row,
         "hit": each.hit_id,
@@ -87,10 +110,9 @@ def _summary(each: Hit) -> dict[str, Any]:
         "matched_at": rfc3339(each.matched_at),
         "source": each.source,
         "kind": each.kind,
-        "field": each.sight.field,
-        "seen": str(each.sight.seen),
-        "matched": str(each.sight.matched),
+        **sight_json(each.sight),
         "indicator": each.indicator_id,
+        "techniques": list(techniques),
         "nation": each.origin.nation,
         "agreement": each.origin.agreement_id,
         "agreement_version": each.origin.agreement_version,
@@ -101,12 +123,23 @@ def _summary(each: Hit) -> dict[str, Any]:
         "dismissed_as": each.dismissed_as,
         "reason": each.reason or None,
         "opinion": each.opinion_id or None,
+        "warned": list(each.warned),
     }
 
 
 def _explanation(explained: Explanation) -> dict[str, Any]:
-    summary = _summary(explained.hit)
+    summary = _summary(explained.hit, explained.techniques)
     summary["event"] = explained.hit.raw.decode("utf-8", "replace")
+    summary["with"] = [
+        {
+            "event": each.event_id,
+            "event_at": rfc3339(each.event_at),
+            "field": each.sight.field,
+            "seen": str(each.sight.seen),
+            "line": each.raw.decode("utf-8", "replace"),
+        }
+        for each in explained.hit.companions
+    ]
     seen = explained.seen
     if seen is not None:
         summary["object"] = seen.body.decode("utf-8", "replace")

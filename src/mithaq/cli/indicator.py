@@ -20,6 +20,7 @@ from mithaq.node.composition import Node
 from mithaq.standards.defang import refang_value
 from mithaq.standards.observable import TYPES, Observable, canonical_observable, recognise
 from mithaq.standards.pap import Pap
+from mithaq.standards.registries import is_registry_suffix
 from mithaq.standards.tlp import Tlp
 
 _LISTED = ("added", "value", "tlp", "from", "until", "name", "id")
@@ -111,6 +112,8 @@ def _observable(text: str, kind: str | None) -> Observable:
 
 
 def _warn(session: Session, node: Node, observable: Observable) -> None:
+    if is_registry_suffix(observable):  # it is shared as any, and no detector looks for it
+        session.say("%(value)s is a public suffix, below which strangers have their domains", value=observable.value)
     lists = node.warning_lists.warned(observable)
     if lists:
         session.say("%(value)s stands on warning lists: %(lists)s", value=observable.value, lists=", ".join(lists))

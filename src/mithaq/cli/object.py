@@ -18,6 +18,7 @@ from mithaq.cli.protect import protect
 from mithaq.cli.remarks import COMMANDS as REMARKS
 from mithaq.cli.session import EXIT_FAILED, EXIT_NOT_FOUND, Session
 from mithaq.cli.viewing import object_text, related_text
+from mithaq.exchange import revising
 from mithaq.exchange.ledger.viewing import said_as_json, summary_as_json, view_of
 from mithaq.exchange.recalling import take_back
 from mithaq.intelligence.comments import disputes
@@ -27,6 +28,7 @@ from mithaq.intelligence.imports.text import IndicatorTerms, look_up, own_indica
 from mithaq.intelligence.model import ImportReport, ImportTerms
 from mithaq.intelligence.related import as_json, related
 from mithaq.intelligence.settings import CLI_FILE, MAX_TEXT_CHARS, MISP_MAX_BYTES
+from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import Lane
 from mithaq.node.language import msgid
 from mithaq.standards.admiralty import Admiralty
@@ -224,6 +226,22 @@ def withdraw(ctx: click.Context, object_id: str, reason: str, lane: Lane) -> Non
     with node.db.write(session.now()) as tx:
         rows = take_back(tx, node.holdings, object_id, lane, node.nation, reason)
     session.emit({"id": object_id, "withdrawn": bool(rows), "versions": len(rows)})
+
+
+@object_.command()
+@click.argument("object_id")
+@click.option("--confidence", type=click.IntRange(0, 100), help="How sure this nation still is, from 0 to 100.")
+@click.option("--revoke", is_flag=True, help="It was wrong: nobody shall use it any more.")
+@click.option("--lane", type=LANE, default="actual", show_default=True)
+@click.pass_obj
+def revise(session: Session, object_id: str, confidence: int | None, revoke: bool, lane: Lane) -> None:
+    """Lower or revoke an indicator of this nation; the new version is to go to all who got the old one."""
+    if revoke == (confidence is not None):
+        raise click.UsageError(session.words.gettext("give either --confidence or --revoke"))
+    node, at = session.node(), session.now()
+    revised = revising.revise(node.channel, object_id, lane, at, session.actor, confidence=confidence)
+    value = {"id": object_id, "modified": rfc3339(revised.modified), "recipients": list(revised.recipients)}
+    session.emit(value, lambda: ", ".join(revised.recipients) or "-")
 
 
 def _bundle(session: Session, file: str, terms: ImportTerms) -> ImportReport:

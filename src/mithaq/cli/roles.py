@@ -91,11 +91,12 @@ def _worker(root: Path) -> None:
 
 def _detector(root: Path) -> None:
     from mithaq.detection import worker
-    from mithaq.detection.launch import HunterOrder, hunter_launcher
+    from mithaq.detection.hunts.launch import HunterOrder, hunter_launcher
     from mithaq.node.founding import database_url
 
     node: Node = compose(root)
-    order = HunterOrder(database_url(node.folder, node.settings), str(node.data), str(node.run_dir))
+    address = database_url(node.folder, node.settings)
+    order = HunterOrder(address, str(node.data), str(node.run_dir), str(node.folder.cache))
     try:
         worker.run(
             node.db,
@@ -103,6 +104,7 @@ def _detector(root: Path) -> None:
             node.data,
             node.run_dir,
             launch_hunter=hunter_launcher(order),
+            warning_lists=node.warning_lists,
             clock=node.clock,
             stop=stop_on_term(node.run_dir),
         )

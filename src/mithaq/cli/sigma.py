@@ -12,8 +12,8 @@ from mithaq.cli.files import unusable
 from mithaq.cli.importing import tell
 from mithaq.cli.layout import Column, show_rows
 from mithaq.cli.options import ADMIRALTY, LANE, PAP, TLP, instruction_of, nations_of, release_options
+from mithaq.cli.rule_files import rule_files
 from mithaq.cli.session import EXIT_FAILED, Session
-from mithaq.cli.sigma_files import rule_files
 from mithaq.intelligence.imports.sigma import import_sigma
 from mithaq.intelligence.model import ImportTerms
 from mithaq.kernel.lane import Lane
@@ -37,6 +37,13 @@ _TESTED = {
     "level": Column(msgid("level")),
     "count": Column(msgid("count")),
     "first": Column(msgid("the first of them")),
+}
+_LISTED = {
+    "indicator": Column(msgid("indicator")),
+    "title": Column(msgid("title")),
+    "level": Column(msgid("level")),
+    "kinds": Column(msgid("kinds of events")),
+    "problem": Column(msgid("problem")),
 }
 _FIRST = 3
 
@@ -84,6 +91,33 @@ def add(
     tell(session, report)
     if report.refused_count and not report.stored + report.duplicates:
         ctx.exit(EXIT_FAILED)
+
+
+@sigma.command("list")
+@click.option("--lane", type=LANE, default="actual", show_default=True)
+@click.option("--refused", is_flag=True, help="Only the rules that cannot be followed.")
+@click.pass_obj
+def list_(session: Session, lane: Lane, refused: bool) -> None:
+    """List the rules as the detector has them: of which kinds of events each is asked, or why it cannot be followed.
+
+    A rule without any kind is held and shared, but this node reads no such events.
+    """
+    node = session.node()
+    with node.db.read() as connection:
+        rules = node.detection.sigma_rules(connection, lane)
+    rows = [
+        {
+            "indicator": each.indicator_id,
+            "title": each.facts.title,
+            "level": each.facts.level,
+            "kinds": list(each.facts.kinds),
+            "fields": list(each.facts.fields),
+            "problem": session.words.reason(each.problem) if each.problem is not None else "",
+        }
+        for each in rules
+        if each.problem is not None or not refused
+    ]
+    show_rows(session, rows, _LISTED, empty=msgid("The detector follows no Sigma rule."))
 
 
 @sigma.command()

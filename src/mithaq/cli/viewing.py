@@ -12,6 +12,7 @@ from mithaq.intelligence.merging import Difference
 from mithaq.intelligence.model import StoredObject
 from mithaq.intelligence.related import Referring, Related, Shared
 from mithaq.intelligence.settings import MAX_SHARING
+from mithaq.intelligence.watching import looked_at
 from mithaq.node.language import msgid
 
 _WORDS = (msgid("nation"), msgid("received"), msgid("labels"), msgid("state"), msgid("version"))
@@ -70,8 +71,25 @@ def _head(session: Session, item: StoredObject, score: Score | None) -> str:
         (msgid("state"), word(session, "stands" if item.stands else "withdrawn")),
         (msgid("labels"), " ".join(labels)),
         (msgid("value"), ", ".join(str(each) for each in item.stix.observables)),
+        (msgid("looked for"), _looked_for(session, item)),
         (msgid("Worth today"), _worth(session, score) if score else ""),
     )
+
+
+_LOOKED = {
+    "values": msgid("each of its values"),
+    "pattern": msgid("events of which the whole pattern is true"),
+    "together": msgid("events of one source that make the whole pattern true together"),
+    "not": msgid("nothing"),
+}
+
+
+def _looked_for(session: Session, item: StoredObject) -> str:
+    looked = looked_at(item.stix)
+    if looked is None:
+        return ""
+    reasons = [each.sentence(session.words.gettext) for each in looked.left_out]
+    return "; ".join(map(printable, (session.words.gettext(_LOOKED[looked.how]), *reasons)))
 
 
 def _worth(session: Session, score: Score) -> str:

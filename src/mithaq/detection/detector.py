@@ -5,17 +5,23 @@ the source's open segment, so after a crash every line is matched and kept exact
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from mithaq.detection.errors import DetectorRunning
-from mithaq.detection.hunts import Hunts, LaunchHunter
+from mithaq.detection.hits.record import record_hits
+from mithaq.detection.hunts.retro import newest
+from mithaq.detection.hunts.unsealed import Hunts, LaunchHunter
 from mithaq.detection.origins import Origins
 from mithaq.detection.readers import News
-from mithaq.detection.record import record_hits
+from mithaq.detection.rulebook.held import Outcome
+from mithaq.detection.rulebook.rulebook import Rulebook, save
 from mithaq.detection.settings import DetectionLimits
 from mithaq.detection.watchlist import Watchlist
+from mithaq.detection.yara.matching import matched_events, rule_matches
 from mithaq.intelligence.service import Holdings
+from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel import journal
 from mithaq.kernel.database import Database
 from mithaq.telemetry import store as telemetry_store
@@ -38,6 +44,7 @@ class Detector:
         *,
         limits: DetectionLimits | None = None,
         telemetry_limits: TelemetryLimits | None = None,
+        warning_lists: WarningLists | None = None,
     ) -> None:
         self.limits = limits or DetectionLimits()
         self._telemetry_limits = telemetry_limits or TelemetryLimits()
@@ -45,9 +52,11 @@ class Detector:
         self._data = data
         self._news = News()
         self._watchlist = Watchlist(holdings)
+        self._rules = Rulebook(holdings, data)
         self._origins = Origins(holdings)
+        self._origins = Origins(holdings, warning_lists)
         self._tape = Tape(db, data, self._telemetry_limits)
-        self.hunts = Hunts(db, holdings, self._tape, self.limits, launch_hunter)
+        self.hunts = Hunts(db, Origins(holdings, warning_lists), self._tape, self.limits, launch_hunter)
         self._intakes: list[Intake] = []
 
     @property
@@ -63,9 +72,13 @@ class Detector:
         """
         if not self._tape.start():
             raise DetectorRunning("another detector is running on this data folder", subject=str(self._data))
+        self._origins.prepare()
         with self._db.read() as connection:
             count = self._watchlist.load(connection, at)
-        _log.info("%d observables are looked for", count)
+            rules = self._rules.load(connection, at)
+        _log.info("%d observables are looked for, and %d Sigma rules are asked", count, len(rules))
+        self._prime(rules)
+        self._save_rules(self._rules.untold(rules), at)
         self.hunts.resume(at)
         self._open_sources()
 
@@ -74,17 +87,27 @@ class Detector:
         while journal.run_once(self._db, self._news.reader, at):
             pass
         rows = self._news.take_rows()
-        if self._news.take_erased() or rows:
+        erased = self._news.take_erased()
+        if erased or rows:
             self._watchlist.forget()
+            self._rules.forget()
             self._origins.forget()
+        if erased:
+            with self._db.read() as connection:
+                self._rules.prune(connection, at)
+            self.hunts.forget()
         for start in range(0, len(rows), self.limits.load_rows):
             part = rows[start : start + self.limits.load_rows]
             with self._db.read() as connection:
                 taken = self._watchlist.refresh(connection, part)
-            self.hunts.asked(part, taken, at)
+                rules = self._rules.refresh(connection, part, at)
+            self.hunts.asked([row for row in part if row not in rules], taken, at)
+        self._take_rules(at)
         changed = self._news.take_sources_changed()
         if changed:
             self._open_sources()
+        if self._news.take_lake_asked():  # after the sources: what is erased is not read any more
+            self.hunts.wake(at)
         return changed
 
     def read(self, at: datetime) -> bool:
@@ -101,8 +124,17 @@ class Detector:
                 busy = True
         return busy
 
+    def is_busy(self) -> bool:
+        """Tell whether a hunt goes on, or a rule is not in force yet."""
+        return self.hunts.is_busy() or self._rules.keeper.is_busy()
+
+    def rules_settled(self, timeout_s: float) -> bool:
+        """Wait until every rule that was learnt is compiled and the index is made; False where that takes longer."""
+        return self._rules.keeper.wait(timeout_s)
+
     def close(self) -> None:
         """Close every file; nothing is lost that was read."""
+        self._rules.keeper.close()
         self.hunts.stop()
         for intake in self._intakes:
             intake.close()
@@ -111,17 +143,41 @@ class Detector:
     def _keep(self, intake: Intake, batch: Batch, at: datetime) -> None:
         hits = []
         candidates = self._watchlist.candidates(batch.block)
-        if candidates:
+        found = self._rules.found(batch.block)
+        files = matched_events(batch.block)
+        if candidates or found or files:
             with self._db.read() as connection:
-                matches = self._watchlist.matches(connection, candidates, at)
+                matches = self._watchlist.matches(connection, candidates, at) if candidates else []
+                matches += self._rules.matches(connection, batch.block, found, at) if found else []
+                matches += rule_matches(connection, files, at)
                 hits = self._origins.hits(connection, matches, at, retro=False)
         grown = self._tape.append(batch.block, at)
         with self._db.write(at) as tx:
-            record_hits(tx, hits)
+            record_hits(tx, hits, self.limits.breaker)
             intake.save(tx, batch)
             self._tape.save(tx, grown)
         self._tape.committed(grown)
         intake.committed(batch)
+        self._rules.committed(batch.source.name)
+
+    def _take_rules(self, at: datetime) -> None:
+        """Let what was compiled beside this work count from now on; only then its past is hunted through."""
+        outcomes = self._rules.take()
+        self._prime(outcomes)
+        self._save_rules(outcomes, at)
+        followed = [each.change.held.row for each in outcomes if each.change.held is not None and each.problem is None]
+        refused = [each.change.held.row for each in outcomes if each.change.held is not None and each.problem]
+        self.hunts.rules_live(followed, refused, at)
+
+    def _prime(self, outcomes: Sequence[Outcome]) -> None:
+        """Let correlations go on from the newest lines, which are in the lake already."""
+        for lane, rules in self._rules.correlating(outcomes).items():
+            self._rules.prime(lane, rules, newest(self._tape.unsealed(), lane, self.limits.primed_bytes))
+
+    def _save_rules(self, outcomes: Sequence[Outcome], at: datetime) -> None:
+        if outcomes:
+            with self._db.write(at) as tx:
+                save(tx, outcomes)
 
     def _open_sources(self) -> None:
         for intake in self._intakes:

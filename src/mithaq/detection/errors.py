@@ -9,6 +9,18 @@ class UnknownHit(Error):
     code = "unknown-hit"
 
 
+class UnknownGroup(Error):
+    """A number that no group of hits has."""
+
+    code = "unknown-hit-group"
+
+
+class NotStopped(Error):
+    """An object that the breaker has not stopped in that source."""
+
+    code = "not-stopped"
+
+
 class HitDecided(Error):
     """A hit about which somebody has decided already."""
 
@@ -31,3 +43,21 @@ class DetectorRunning(Error):
     """Another process writes the lake's open segment."""
 
     code = "detector-running"
+
+
+class UnknownQuestion(Error):
+    """A name that no saved hunt has, or an identifier that no answer has."""
+
+    code = "unknown-hunt"
+
+
+class BadSavedHunt(Error):
+    """A saved hunt whose name or schedule cannot be used."""
+
+    code = "bad-saved-hunt"
+
+
+class QuestionRefused(Error):
+    """A question that is not taken now, or an answer that cannot be changed any more."""
+
+    code = "hunt-refused"

@@ -9,8 +9,11 @@ from enum import StrEnum
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.standards.observable import Observable
+from mithaq.standards.stix import Plan
+from mithaq.standards.stix.tree import Observing
 from mithaq.telemetry.model import Event
 
+_TELLING_CHARS = 6
 READER = "detection.matcher"
 """The name under which the detector keeps its place in the journal."""
 
@@ -20,7 +23,10 @@ HUNT_ASKED = "detection.hunt.asked"
 
 @dataclass(frozen=True, slots=True)
 class Indicator:
-    """One version of a STIX indicator, as the matcher needs it; any of its observables makes it true."""
+    """One version of a STIX indicator, as the matcher needs it; any of its observables makes it true.
+
+    `plan`: its pattern, where that says more than its observables; it judges the events that have one of its anchors.
+    """
 
     row: int
     indicator_id: str
@@ -29,6 +35,12 @@ class Indicator:
     observables: tuple[Observable, ...]
     valid_from: datetime | None = None
     valid_until: datetime | None = None
+    plan: Plan | None = None
+
+    @property
+    def anchors(self) -> tuple[Observable, ...]:
+        """Return everything by which an event is found that may satisfy it."""
+        return self.observables if self.plan is None else (*self.observables, *self.plan.anchors)
 
     def is_valid(self, at: datetime) -> bool:
         """Tell whether a match at this instant counts (STIX 2.1 §4.7: at `valid_until` it no longer does).
@@ -81,14 +93,82 @@ class Sight:
     seen: Observable
     matched: Observable
 
+    @property
+    def shown(self) -> str:
+        """Return what a list says of it."""
+        return self.seen.value
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Return what no word about the hit may quote."""
+        return (self.seen.value, self.matched.value)
+
+    @property
+    def told_apart(self) -> tuple[str, str]:
+        """Return what hits on one object differ in: they are decided about apart."""
+        return (self.seen.type, self.seen.value)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSight:
+    """The rule that an event made true, and what of the event did: fields and their values.
+
+    A field without a name stands for the whole line, in which a keyword was found. `events`: of a correlation, how
+    many events made it true; this one completed them.
+    """
+
+    rule_id: str
+    title: str
+    level: str
+    answers: tuple[tuple[str, str], ...]
+    events: int = 1
+
+    @property
+    def shown(self) -> str:
+        """Return what a list says of it."""
+        return self.title
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Return what no word about the hit may quote; a short one, such as a number, says nothing by itself."""
+        return tuple(value for _, value in self.answers if len(value) >= _TELLING_CHARS)
+
+    @property
+    def told_apart(self) -> tuple[str, str]:
+        """Return what hits on one object differ in: of one rule they are decided about together."""
+        return ("rule", self.rule_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What an event is of a pattern that needs several: the numbers of the observations that it satisfies."""
+
+    numbers: frozenset[int]
+    tree: Observing
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An indicator that an event satisfies, with the first field that does."""
+    """An indicator that an event satisfies, and what of the event does: the first observable, or a rule's answers.
+
+    With `part`, the event alone does not.
+    """
 
     event: Event
-    sight: Sight
+    sight: Sight | RuleSight
     indicator: Indicator
+    part: Part | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """Another event without which the one of a hit would be none."""
+
+    event_id: str
+    event_at: datetime
+    kind: str
+    raw: bytes
+    sight: Sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +176,9 @@ class Hit:
     """An indicator of the holdings seen in one event of this node's telemetry.
 
     `dismissed_as`: None also for a hit that was dismissed before the two were told apart. `reason`: what the person
-    wrote who dismissed it.
+    wrote who dismissed it. `warned`: the warning lists on which the indicator's value stood then. `part`: not a hit
+    yet, but what a pattern needs among other events. `companions`: these others, in order; they are of the same source
+    and lie before it.
     """
 
     row: int
@@ -106,7 +188,7 @@ class Hit:
     source: str
     kind: str
     raw: bytes
-    sight: Sight
+    sight: Sight | RuleSight
     indicator_id: str
     object_row: int
     origin: Origin
@@ -120,6 +202,53 @@ class Hit:
     dismissed_as: Dismissal | None = None
     reason: str = ""
     opinion_id: str = ""
+    warned: tuple[str, ...] = ()
+    part: Part | None = None
+    companions: tuple[Companion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Hits of one object in one source on one value: what a person decides about at once.
+
+    `new`, `confirmed` and `dismissed` add up to `count`; `retro` counts those found in stored telemetry. `first_at` and
+    `last_at` are instants of events, `touched_at` that of the newest match. The origin is the newest hit's. `state` is
+    NEW while any hit waits, then what was decided last. `warned`: the warning lists on which the value stands.
+    """
+
+    row: int
+    lane: Lane
+    indicator_id: str
+    object_row: int
+    source: str
+    sight: Sight | RuleSight
+    origin: Origin
+    count: int
+    new: int
+    confirmed: int
+    dismissed: int
+    retro: int
+    first_at: datetime
+    last_at: datetime
+    touched_at: datetime
+    state: HitState
+    dismissed_as: Dismissal | None = None
+    warned: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How often something was seen, and in which events first and last."""
+
+    count: int
+    first_at: datetime
+    last_at: datetime
+
+
+def group_key(hit: Hit) -> str:
+    """Return what hits of one group have in common, as a digest: lane, object, source and the value that was seen."""
+    parts = (str(hit.lane), hit.indicator_id, hit.source, *hit.sight.told_apart)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def hit_id(event_id: str, indicator_id: str, lane: Lane) -> str:

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 
 from mithaq.detection import store
 from mithaq.detection.model import HUNT_ASKED, READER
+from mithaq.detection.patterns.state import forget
+from mithaq.detection.questions.model import ASKED, SAVED
 from mithaq.kernel.database import Transaction
 from mithaq.kernel.journal import Entry, Reader
-from mithaq.telemetry.service import SOURCES_CHANGED
+from mithaq.telemetry.service import ERASURE_ASKED, SOURCES_CHANGED
 
 STORED = "intelligence.stored"
 WITHDRAWN = "intelligence.withdrawn"
 ERASED = "intelligence.erased"
 
-KINDS = frozenset({STORED, WITHDRAWN, ERASED, HUNT_ASKED, SOURCES_CHANGED})
+_FOR_THE_LAKE = frozenset({ASKED, SAVED, ERASURE_ASKED})
+KINDS = frozenset({STORED, WITHDRAWN, ERASED, HUNT_ASKED, SOURCES_CHANGED, *_FOR_THE_LAKE})
 
 
 class News:
@@ -26,6 +29,12 @@ class News:
         self._rows: dict[int, None] = {}
         self._erased = False
         self._sources_changed = False
+        self._lake_asked = False
+
+    def take_lake_asked(self) -> bool:
+        """Tell whether anybody asked something of the lake since the last call."""
+        asked, self._lake_asked = self._lake_asked, False
+        return asked
 
     def take_erased(self) -> bool:
         """Tell whether anything was erased since the last call."""
@@ -44,12 +53,16 @@ class News:
 
     def _handle(self, tx: Transaction, entries: Sequence[Entry]) -> None:
         for entry in entries:
+            if entry.kind in _FOR_THE_LAKE:
+                self._lake_asked = True
+                continue
             if entry.kind == SOURCES_CHANGED:
                 self._sources_changed = True
                 continue
             rows = [int(row) for row in entry.detail["rows"]]
             if entry.kind == ERASED:
                 store.redact_hits(tx, rows)
+                forget(tx, rows)
                 store.answer_hunts_for(tx, rows)
                 self._erased = True
                 self._rows.update(dict.fromkeys(int(row) for row in entry.detail["kept"]))

@@ -1,44 +1,65 @@
 """The use cases of detection: list and explain hits, decide about them, ask for a hunt."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from mithaq.detection import store
-from mithaq.detection.errors import HitDecided, UnknownHit, UnusableReason
-from mithaq.detection.feedback import opinion_of, sighting_of
+from mithaq.detection.errors import HitDecided, UnknownHit
+from mithaq.detection.hits.deciding import announce, own_opinion
+from mithaq.detection.hits.feedback import opinion_of, sighting_of
 from mithaq.detection.model import HUNT_ASKED, READER, Dismissal, Hit, HitState
-from mithaq.detection.settings import MAX_REASON_CHARS
+from mithaq.detection.rulebook.held import SIGMA
+from mithaq.detection.rulebook.missing_fields import MissingField, missing_fields
+from mithaq.detection.rulebook.store import RuleStatus, list_rules
+from mithaq.detection.rules import check_reason
 from mithaq.detection.store import Decision
+from mithaq.intelligence import watching
 from mithaq.intelligence.model import NewObject, StoredObject
 from mithaq.intelligence.service import Holdings
+from mithaq.intelligence.techniques import techniques
+from mithaq.intelligence.watching import every_rule
 from mithaq.kernel import journal
 from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL, Lane
-from mithaq.standards.defang import refang_value
 
-CONFIRMED = "detection.hit.confirmed"
-DISMISSED = "detection.hit.dismissed"
 _PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class HitPage:
-    """One page of hits, newest first; `next` continues it, None at the end."""
+    """One page of hits, newest first; `next` continues it, None at the end.
+
+    `techniques`: of ATT&CK, by the row of the object that matched.
+    """
 
     hits: tuple[Hit, ...]
     next: int | None
+    techniques: Mapping[int, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """Hunts that have no answer yet; `parts_done` of `parts` segments are read for the one that is least far."""
+
+    hunts: int
+    parts_done: int
+    parts: int
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Everything behind a hit: the event's line is in it, the object that matched stands beside it."""
+    """Everything behind a hit: the event's line is in it, the object that matched stands beside it.
+
+    `techniques`: those of ATT&CK that the object speaks of, or the holdings relate it to.
+    """
 
     hit: Hit
     seen: StoredObject | None
+    techniques: tuple[str, ...] = ()
 
 
 class Detection:
@@ -58,11 +79,15 @@ class Detection:
         *,
         state: HitState | None = None,
         indicator_id: str | None = None,
+        group: int | None = None,
     ) -> HitPage:
         """Return one page of a lane's hits, newest first; `after` is the page's `next` before."""
-        found = store.list_hits(conn, lane=lane, state=state, indicator_id=indicator_id, after=after, limit=limit + 1)
+        found = store.list_hits(
+            conn, lane=lane, state=state, indicator_id=indicator_id, group=group, after=after, limit=limit + 1
+        )
         shown = tuple(found[:limit])
-        return HitPage(shown, shown[-1].row if len(found) > limit else None)
+        techniques = self._techniques(conn, sorted({hit.object_row for hit in shown}))
+        return HitPage(shown, shown[-1].row if len(found) > limit else None, techniques)
 
     def counts(self, conn: Connection, lane: Lane = ACTUAL) -> store.HitCounts:
         """Count a lane's hits by what was decided about them."""
@@ -78,7 +103,9 @@ class Detection:
         if hit is None:
             raise UnknownHit("there is no such hit", subject=hit_id[:80])
         rows = self._holdings.rows(conn, [hit.object_row])
-        return Explanation(hit, rows[0] if rows else None)
+        if not rows:
+            return Explanation(hit, None)
+        return Explanation(hit, rows[0], techniques(conn, rows)[hit.object_row])
 
     def confirm(self, hit_id: str, by: str, at: datetime) -> str:
         """Confirm a hit: its sighting goes into the holdings and back to the originator; return the sighting's id.
@@ -113,7 +140,7 @@ class Detection:
         reason = reason.strip()
         with self._db.read() as connection:
             explained = self.explain(connection, hit_id)
-        _check_reason(explained.hit, why, reason)
+        check_reason(explained.hit, why, reason)
         with self._db.write(at) as tx:
             opinion = self._opinion(tx, explained, reason, at) if why is Dismissal.FALSE_POSITIVE else []
             opinion_id = opinion[0].stix.id if opinion else ""
@@ -132,6 +159,18 @@ class Detection:
                 tx.append(HUNT_ASKED, subject=f"hunt:{len(rows)}", lane=lane, actor=by, detail=detail)
         return len(rows)
 
+    def sigma_rules(self, conn: Connection, lane: Lane = ACTUAL) -> list[RuleStatus]:
+        """Return the Sigma rules of a lane as the detector has them, those that it cannot follow too."""
+        return list_rules(conn, lane)
+
+    def missing_fields(self, conn: Connection) -> dict[str, tuple[MissingField, ...]]:
+        """Return for each source the fields that Sigma rules for its events ask and these do not have."""
+        return missing_fields(conn)
+
+    def hunts_under_way(self, conn: Connection) -> UnderWay:
+        """Return how many hunts have no answer yet, and how far the one is that is least far."""
+        return UnderWay(*store.hunts_under_way(conn))
+
     def is_hunting(self) -> bool:
         """Tell whether any hunt that was asked for has no answer yet."""
         with self._db.read() as connection:
@@ -139,23 +178,22 @@ class Detection:
             unread = journal.entries(connection, read_up_to, limit=1, kinds=frozenset({HUNT_ASKED}))
             return bool(unread) or bool(store.pending_hunts(connection, limit=1))
 
+    def _techniques(self, conn: Connection, rows: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        found: dict[int, tuple[str, ...]] = {}
+        for start in range(0, len(rows), _PAGE):
+            found |= techniques(conn, self._holdings.rows(conn, rows[start : start + _PAGE]))
+        return found
+
     def _opinion(self, tx: Transaction, explained: Explanation, reason: str, at: datetime) -> list[NewObject]:
         hit, seen = explained.hit, explained.seen
         if seen is None or hit.origin.is_own:
             return []
-        last = store.last_opinion(tx.connection, hit.indicator_id, hit.lane)
-        versions = self._holdings.get(tx.connection, last, hit.lane) if last else []
-        renews = versions[0].stix if versions and versions[0].stands else None
-        return opinion_of(hit, seen, self._nation, at, reason, renews)
+        return opinion_of(hit, seen, self._nation, at, reason, own_opinion(tx.connection, self._holdings, hit))
 
     def _decide(self, tx: Transaction, hit: Hit, decision: Decision) -> None:
         if not store.decide(tx, hit.hit_id, decision):
             raise HitDecided("somebody has decided about this hit already", subject=hit.hit_id)
-        kind = CONFIRMED if decision.state is HitState.CONFIRMED else DISMISSED
-        detail = {"indicator": hit.indicator_id, "sighting": decision.sighting_id}
-        if decision.dismissed_as is not None:
-            detail |= {"as": decision.dismissed_as.value, "opinion": decision.opinion_id}
-        tx.append(kind, subject=hit.hit_id, lane=hit.lane, actor=decision.by, detail=detail)
+        announce(tx, hit, decision)
 
     def _rows_of(self, connection: Connection, stix_ids: Sequence[str], lane: Lane) -> list[int]:
         versions = (self._holdings.get(connection, stix_id, lane) for stix_id in stix_ids)
@@ -167,17 +205,4 @@ class Detection:
         while page:
             rows.extend(stored.row for stored in page)
             page = self._holdings.active_indicators(connection, at, page[-1].row, _PAGE)
-        return rows
-
-
-def _check_reason(hit: Hit, why: Dismissal, reason: str) -> None:
-    """Refuse a reason that cannot go with an opinion: it is an own word, and outlives the indicator and the event."""
-    if len(reason) > MAX_REASON_CHARS:
-        raise UnusableReason("a reason has at most %(limit)s characters", limit=MAX_REASON_CHARS)
-    if why is not Dismissal.FALSE_POSITIVE:
-        return
-    if not reason:
-        raise UnusableReason("say why it is a false positive: the originator decides by it")
-    written = refang_value(reason).casefold()
-    if any(value.casefold() in written for value in (hit.sight.seen.value, hit.sight.matched.value)):
-        raise UnusableReason("leave the value out of the reason: the reason stays when the indicator is deleted")
+        return sorted({*rows, *watching.rows_with_anchors(connection, at), *every_rule(connection, SIGMA, at)})

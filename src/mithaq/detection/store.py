@@ -1,13 +1,14 @@
 """Tables of detection: hits, and the hunts that new indicators ask for."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Index,
     Integer,
@@ -15,15 +16,17 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     func,
     select,
 )
 
-from mithaq.detection.model import Dismissal, Hit, HitState, Origin, Sight
-from mithaq.kernel.database import Timestamp, Transaction, insert_ignore, metadata, row_id
+from mithaq.detection.hits import groups
+from mithaq.detection.hits.sights import columns_of, erase_seen, erased_columns, seen_columns, seen_in, sight_of
+from mithaq.detection.model import Companion, Dismissal, Hit, HitState, Origin, Span, group_key
+from mithaq.kernel.database import Json, Timestamp, Transaction, insert_ignore, metadata, row_id
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
-from mithaq.standards.observable import Observable
 
 hits = Table(
     "hits",
@@ -56,8 +59,13 @@ hits = Table(
     Column("dismissed_as", Text, nullable=False, server_default=""),
     Column("reason", Text, nullable=False, server_default=""),
     Column("opinion_id", Text, nullable=False, server_default=""),
+    # Of a hit on a rule, what made it true; the columns of observables are empty then.
+    Column("rule", Json),
+    Column("warned", Json, nullable=False, server_default="[]"),
+    Column("group_row", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("event_id", "indicator_id", "lane"),
     Index("hits_by_lane", "lane", "row"),
+    Index("hits_by_group", "group_row", "row"),
     Index("hits_by_indicator", "indicator_id"),
 )
 hunts = Table(
@@ -67,12 +75,30 @@ hunts = Table(
     Column("object_row", BigInteger, nullable=False, index=True),
     Column("requested_at", Timestamp, nullable=False),
     Column("done_at", Timestamp, index=True),
+    # Of a hunt that reads the lake itself: in how many parts, and how many are read.
+    Column("parts", Integer, nullable=False, server_default="0"),
+    Column("parts_done", Integer, nullable=False, server_default="0"),
 )
 
-REDACTED = "[erased]"
-"""Stands where a hit named a value whose object was deleted."""
+companions = Table(
+    "hit_companions",
+    metadata,
+    Column("hit_id", Text, primary_key=True),
+    # In the order of the events.
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("event_id", Text, nullable=False),
+    Column("event_at", Timestamp, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("seen_type", Text, nullable=False),
+    Column("seen_value", Text, nullable=False),
+    Column("matched_type", Text, nullable=False),
+    Column("matched_value", Text, nullable=False),
+)
 
 _PART = 500
+_KNOWN = select(hits.c.hit_id).where(hits.c.hit_id.in_(bindparam("ids", expanding=True)))
 _ANSWERS_KEPT = 1_000
 
 
@@ -101,17 +127,28 @@ def add_hits(tx: Transaction, new: Sequence[Hit]) -> list[Hit]:
     """Insert the hits that are not known yet; return those."""
     if not new:
         return []
-    wanted = [hit.hit_id for hit in new]
-    known = set(_in_parts(tx.connection, wanted))
-    fresh = {hit.hit_id: hit for hit in new if hit.hit_id not in known}
-    insert_ignore(tx, hits, [_row(hit) for hit in fresh.values()])
-    return list(fresh.values())
+    rows = groups.rows_of(tx, new)
+    fresh = unknown(tx, new)  # another writer of these groups has ended, or waits for this one
+    insert_ignore(tx, hits, [_row(hit) | {"group_row": rows[group_key(hit)]} for hit in fresh])
+    insert_ignore(tx, companions, [row for hit in fresh for row in _companion_rows(hit)])
+    groups.count_in(tx, fresh, rows)
+    return fresh
+
+
+def unknown(tx: Transaction, found: Sequence[Hit]) -> list[Hit]:
+    """Return the hits that are not written down yet, each once."""
+    wanted = {hit.hit_id: hit for hit in found}
+    ids = list(wanted)
+    for start in range(0, len(ids), _PART):
+        for known in tx.connection.scalars(_KNOWN, {"ids": ids[start : start + _PART]}):
+            del wanted[known]
+    return list(wanted.values())
 
 
 def get_hit(connection: Connection, wanted: str) -> Hit | None:
     """Return one hit by its identifier."""
     row = connection.execute(select(hits).where(hits.c.hit_id == wanted)).one_or_none()
-    return None if row is None else _hit(row)
+    return None if row is None else replace(_hit(row), companions=_companions_of(connection, wanted))
 
 
 def list_hits(
@@ -120,17 +157,20 @@ def list_hits(
     lane: Lane | None = None,
     state: HitState | None = None,
     indicator_id: str | None = None,
+    group: int | None = None,
     after: int | None = None,
     limit: int = 100,
 ) -> list[Hit]:
     """Return hits newest first; `after` is the row of the last one of the page before."""
     query = select(hits).order_by(hits.c.row.desc()).limit(limit)
-    if lane is not None:
+    if lane is not None and group is None:  # a group is of one lane
         query = query.where(hits.c.lane == str(lane))
     if state is not None:
         query = query.where(hits.c.state == state.value)
     if indicator_id is not None:
         query = query.where(hits.c.indicator_id == indicator_id)
+    if group is not None:
+        query = query.where(hits.c.group_row == group)
     if after is not None:
         query = query.where(hits.c.row < after)
     return [_hit(row) for row in connection.execute(query)]
@@ -138,23 +178,70 @@ def list_hits(
 
 def count_hits(connection: Connection, lane: Lane) -> HitCounts:
     """Count the hits of a lane by state."""
-    query = select(hits.c.state, func.count()).where(hits.c.lane == str(lane)).group_by(hits.c.state)
-    return HitCounts(**{row[0]: row[1] for row in connection.execute(query)})
+    counts = groups.count_groups(connection, lane)
+    return HitCounts(counts.hits_new, counts.hits_confirmed, counts.hits_dismissed)
+
+
+def newest_row(connection: Connection) -> int:
+    """Return the row of the newest hit, 0 where there is none."""
+    return connection.scalar(select(func.max(hits.c.row))) or 0
+
+
+def undecided(connection: Connection, group: int, up_to: int | None = None) -> tuple[Span, Hit] | None:
+    """Return how many hits of a group are new, up to a hit's row, with the newest of them; None where none is."""
+    new = _new_in(group, up_to)
+    seen = (func.count(), func.min(hits.c.event_at), func.max(hits.c.event_at), func.max(hits.c.row))
+    count, first_at, last_at, newest = connection.execute(select(*seen).where(*new)).one()
+    if not count:
+        return None
+    hit = _hit(connection.execute(select(hits).where(hits.c.row == newest)).one())
+    return Span(count, first_at, last_at), hit
 
 
 def decide(tx: Transaction, wanted: str, decision: Decision) -> bool:
     """Record a decision about a new hit; tell whether it still was new."""
-    values = {
+    group = tx.connection.scalar(select(hits.c.group_row).where(hits.c.hit_id == wanted)) or 0
+    new = (hits.c.hit_id == wanted, hits.c.state == HitState.NEW.value)
+    return _decide(tx, group, new, decision) == 1
+
+
+def decide_group(tx: Transaction, group: int, up_to: int, decision: Decision) -> int:
+    """Record a decision about all new hits of a group up to a row; return how many there were."""
+    return _decide(tx, group, _new_in(group, up_to), decision)
+
+
+def reopen_group(tx: Transaction, group: int) -> int:
+    """Make the hits of a group new again that were dismissed as benign; return how many there were."""
+    benign = (hits.c.group_row == group, hits.c.dismissed_as == Dismissal.BENIGN.value)
+    nothing = Decision(HitState.NEW, "")
+    count = tx.execute(hits.update().where(*benign).values(**_decided(nothing), decided_at=None)).rowcount
+    if count:
+        groups.count_out(tx, group, -count, HitState.NEW, None)
+    return count
+
+
+def _new_in(group: int, up_to: int | None) -> list[ColumnElement[bool]]:
+    new = [hits.c.group_row == group, hits.c.state == HitState.NEW.value]
+    return new if up_to is None else [*new, hits.c.row <= up_to]
+
+
+def _decide(tx: Transaction, group: int, which: Sequence[ColumnElement[bool]], decision: Decision) -> int:
+    changed = hits.update().where(*which).values(**_decided(decision), decided_at=tx.at)
+    count = tx.execute(changed).rowcount
+    if count:
+        groups.count_out(tx, group, count, decision.state, decision.dismissed_as)
+    return count
+
+
+def _decided(decision: Decision) -> dict[str, Any]:
+    return {
         "state": decision.state.value,
         "decided_by": decision.by,
-        "decided_at": tx.at,
         "sighting_id": decision.sighting_id,
         "dismissed_as": decision.dismissed_as or "",
         "reason": decision.reason,
         "opinion_id": decision.opinion_id,
     }
-    new = (hits.c.hit_id == wanted, hits.c.state == HitState.NEW.value)
-    return tx.execute(hits.update().where(*new).values(**values)).rowcount == 1
 
 
 def last_opinion(connection: Connection, indicator_id: str, lane: Lane) -> str:
@@ -166,9 +253,23 @@ def last_opinion(connection: Connection, indicator_id: str, lane: Lane) -> str:
 
 def redact_hits(tx: Transaction, object_rows: Sequence[int]) -> None:
     """Erase the values in hits on objects that are no longer held; that, when and by whose word there was one stays."""
-    values = {"raw": b"", "seen_value": REDACTED, "matched_value": REDACTED, "reason": ""}
     for start in range(0, len(object_rows), _PART):
-        tx.execute(hits.update().where(hits.c.object_row.in_(object_rows[start : start + _PART])).values(**values))
+        here = hits.c.object_row.in_(object_rows[start : start + _PART])
+        shown = tx.connection.scalars(select(hits.c.group_row).where(here).distinct()).all()
+        tx.execute(companions.delete().where(companions.c.hit_id.in_(select(hits.c.hit_id).where(here))))
+        for of_rule, kind in ((False, hits.c.rule.is_(None)), (True, hits.c.rule.is_not(None))):
+            values = {"raw": b"", "reason": "", **erased_columns(of_rule=of_rule)}
+            tx.execute(hits.update().where(here, kind).values(**values))
+        groups.redact_groups(tx, shown)
+
+
+def redact_source(tx: Transaction, source: str) -> None:
+    """Erase the lines and values of hits in what a source gave; that, when and on what there was one stays."""
+    here = hits.c.source == source
+    tx.execute(companions.delete().where(companions.c.hit_id.in_(select(hits.c.hit_id).where(here))))
+    tx.execute(hits.update().where(here).values(raw=b"", reason=""))
+    erase_seen(tx, hits, here)
+    groups.redact_source(tx, source)
 
 
 def request_hunts(tx: Transaction, object_rows: Iterable[int]) -> None:
@@ -192,6 +293,22 @@ def answer_hunts_for(tx: Transaction, object_rows: Sequence[int]) -> None:
     _forget_answers(tx)
 
 
+def save_progress(tx: Transaction, numbers: Sequence[int], done: int, parts: int) -> None:
+    """Remember in how many parts the lake is read for these hunts, and how many are."""
+    for start in range(0, len(numbers), _PART):
+        here = hunts.c.row.in_(numbers[start : start + _PART])
+        tx.execute(hunts.update().where(here).values(parts=parts, parts_done=done))
+
+
+def hunts_under_way(connection: Connection) -> tuple[int, int, int]:
+    """Return how many hunts have no answer, and of the one that is least far its parts that are read, and all."""
+    waiting = hunts.c.done_at.is_(None)
+    count = connection.scalar(select(func.count()).where(waiting)) or 0
+    query = select(hunts.c.parts_done, hunts.c.parts).where(waiting, hunts.c.parts > 0)
+    row = connection.execute(query.order_by(hunts.c.parts - hunts.c.parts_done).limit(1)).one_or_none()
+    return (count, 0, 0) if row is None else (count, row.parts_done, row.parts)
+
+
 def finish_hunts(tx: Transaction, numbers: Sequence[int]) -> None:
     """Remember that these hunts were answered."""
     for start in range(0, len(numbers), _PART):
@@ -205,10 +322,26 @@ def _forget_answers(tx: Transaction) -> None:
     tx.execute(hunts.delete().where(hunts.c.done_at.is_not(None), hunts.c.row < newest - _ANSWERS_KEPT))
 
 
-def _in_parts(connection: Connection, wanted: Sequence[str]) -> Iterable[str]:
-    for start in range(0, len(wanted), _PART):
-        part = wanted[start : start + _PART]
-        yield from connection.scalars(select(hits.c.hit_id).where(hits.c.hit_id.in_(part)))
+def _companion_rows(hit: Hit) -> list[dict[str, Any]]:
+    return [
+        {
+            "hit_id": hit.hit_id,
+            "place": place,
+            "event_id": each.event_id,
+            "event_at": each.event_at,
+            "kind": each.kind,
+            "raw": each.raw,
+            **seen_columns(each.sight),
+        }
+        for place, each in enumerate(hit.companions)
+    ]
+
+
+def _companions_of(connection: Connection, wanted: str) -> tuple[Companion, ...]:
+    query = select(companions).where(companions.c.hit_id == wanted).order_by(companions.c.place)
+    return tuple(
+        Companion(row.event_id, row.event_at, row.kind, row.raw, seen_in(row)) for row in connection.execute(query)
+    )
 
 
 def _row(hit: Hit) -> dict[str, Any]:
@@ -219,11 +352,7 @@ def _row(hit: Hit) -> dict[str, Any]:
         "source": hit.source,
         "kind": hit.kind,
         "raw": hit.raw,
-        "field": hit.sight.field,
-        "seen_type": hit.sight.seen.type,
-        "seen_value": hit.sight.seen.value,
-        "matched_type": hit.sight.matched.type,
-        "matched_value": hit.sight.matched.value,
+        **columns_of(hit.sight),
         "indicator_id": hit.indicator_id,
         "object_row": hit.object_row,
         "origin_source": hit.origin.source,
@@ -240,6 +369,7 @@ def _row(hit: Hit) -> dict[str, Any]:
         "dismissed_as": hit.dismissed_as or "",
         "reason": hit.reason,
         "opinion_id": hit.opinion_id,
+        "warned": list(hit.warned),
     }
 
 
@@ -252,11 +382,7 @@ def _hit(row: Any) -> Hit:
         source=row.source,
         kind=row.kind,
         raw=row.raw,
-        sight=Sight(
-            row.field,
-            Observable(row.seen_type, row.seen_value),
-            Observable(row.matched_type, row.matched_value),
-        ),
+        sight=sight_of(row),
         indicator_id=row.indicator_id,
         object_row=row.object_row,
         origin=Origin(row.origin_source, NationId(row.origin_nation), row.agreement_id, row.agreement_version),
@@ -270,4 +396,5 @@ def _hit(row: Any) -> Hit:
         dismissed_as=Dismissal(row.dismissed_as) if row.dismissed_as else None,
         reason=row.reason,
         opinion_id=row.opinion_id,
+        warned=tuple(row.warned),
     )

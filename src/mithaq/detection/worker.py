@@ -6,10 +6,11 @@ import threading
 from pathlib import Path
 
 from mithaq.detection.detector import Detector
-from mithaq.detection.hunts import LaunchHunter
+from mithaq.detection.hunts.unsealed import LaunchHunter
 from mithaq.detection.readers import KINDS
 from mithaq.detection.settings import DetectionLimits
 from mithaq.intelligence.service import Holdings
+from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.database import Database
 from mithaq.kernel.errors import Error
@@ -31,6 +32,7 @@ def run(
     stop: threading.Event,
     limits: DetectionLimits | None = None,
     telemetry_limits: TelemetryLimits | None = None,
+    warning_lists: WarningLists | None = None,
 ) -> None:
     """Detect until `stop` is set.
 
@@ -38,7 +40,15 @@ def run(
         DetectorRunning: another process detects on this data folder.
         LakeBroken: the lake's open segment is damaged.
     """
-    detector = Detector(db, holdings, data, launch_hunter, limits=limits, telemetry_limits=telemetry_limits)
+    detector = Detector(
+        db,
+        holdings,
+        data,
+        launch_hunter,
+        limits=limits,
+        telemetry_limits=telemetry_limits,
+        warning_lists=warning_lists,
+    )
     try:
         with WakeListener(run_dir, "detector", KINDS) as journal_news:
             detector.start(clock.now())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from mithaq.exchange import store
 from mithaq.exchange.context import Context
@@ -17,7 +18,7 @@ from mithaq.kernel.database import Transaction, insert_ignore, upsert
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.journal import Entry, Reader
 from mithaq.kernel.lane import Lane
-from mithaq.release.model import Item
+from mithaq.release.model import Item, Verdict
 
 READER = "exchange.planning"
 _STORED, _WITHDRAWN = "intelligence.stored", "intelligence.withdrawn"
@@ -36,6 +37,20 @@ class _Order:
     recipients: frozenset[NationId]
     agreement_id: str
     purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What the gate says now of an object that is not stored yet.
+
+    `protected`: only what it shows stands against it, so that a protected version would be made and judged instead.
+    """
+
+    recipient: NationId
+    agreement_id: str
+    purpose: str
+    verdict: Verdict
+    protected: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +82,7 @@ class Planning:
             rows = [row for entry in run for row in entry.detail["rows"]]
             held = self._context.holdings.rows(tx.connection, rows)
             if kind == _STORED:
-                self._decide(tx, gate, self._orders(tx, gate, held))
+                self._decide(tx, gate, self._orders(tx.connection, gate, held))
             else:
                 gone = self._context.holdings.erased(tx.connection, rows)
                 self._withdraw(tx, [*map(_fallen, held), *(_Fallen(x.row, x.stix_id, x.lane, "erased") for x in gone)])
@@ -75,8 +90,19 @@ class Planning:
         if any(entry.kind in _RETHINK for entry in entries):
             self._reconsider(tx, gate)
 
-    def _orders(self, tx: Transaction, gate: Gatekeeper, held: Iterable[StoredObject]) -> Iterable[_Order]:
-        standing = [(row.agreement_id, row.purpose) for row in tx.connection.execute(select(store.standing_orders))]
+    def foresee(self, connection: Connection, stored: StoredObject, at: datetime) -> list[Foreseen]:
+        """Say what would become of an object if it were stored now: to whom it would go, to whom not and why."""
+        gate = self._context.gatekeeper(connection, at)
+        found = []
+        for order in self._orders(connection, gate, [stored]):
+            for recipient in sorted(order.recipients):
+                verdict = gate.judge(stored, recipient, order.agreement_id, order.purpose)
+                protected = self._protecting.is_called_for(gate, stored, order.agreement_id, verdict)
+                found.append(Foreseen(recipient, order.agreement_id, order.purpose, verdict, protected))
+        return found
+
+    def _orders(self, connection: Connection, gate: Gatekeeper, held: Iterable[StoredObject]) -> Iterable[_Order]:
+        standing = [(row.agreement_id, row.purpose) for row in connection.execute(select(store.standing_orders))]
         for stored in held:
             if not stored.stands:  # superseded meanwhile, or taken back: there is nothing to ask about
                 continue

@@ -15,6 +15,7 @@ from mithaq.intelligence.model import ErasedObject, Erasure, GivenWord, HeldWord
 from mithaq.intelligence.postings import reindex
 from mithaq.intelligence.store import following, refresh
 from mithaq.intelligence.tables import (
+    anchors,
     comments,
     inbox,
     instructions,
@@ -168,7 +169,7 @@ def _delete(tx: Transaction, rows: Sequence[int]) -> Sequence[Row[Any]]:
     columns = (objects.c.row, objects.c.stix_id, objects.c.lane, objects.c.modified, objects.c.body)
     query = select(*columns).where(objects.c.row.in_(rows))
     gone = tx.execute(query.order_by(objects.c.row)).all()
-    for table in (instructions, observables, comments):
+    for table in (instructions, observables, anchors, comments):
         tx.execute(delete(table).where(table.c.object.in_(rows)))
     tx.execute(delete(objects).where(objects.c.row.in_(rows)))
     tx.execute(

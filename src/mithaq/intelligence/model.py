@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from mithaq.intelligence.tokens import fixed_tokens, named_observables
+from mithaq.intelligence.tokens import anchor_keys, fixed_tokens, named_observables
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.reason import Reason
@@ -77,15 +77,19 @@ class ReleaseInstruction:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """What an object is found by: its tokens, and the values it names (type, key, sufficient)."""
+    """What an object is found by: its tokens, each once, and the values it names (type, key, sufficient).
 
-    tokens: frozenset[str]
-    named: tuple[tuple[str, str, bool], ...]
+    `anchors`: by which lines are found that may satisfy its pattern (type, key).
+    """
+
+    tokens: Collection[str]
+    named: Sequence[tuple[str, str, bool]]
+    anchors: tuple[tuple[str, str], ...] = ()
 
     @staticmethod
     def of(stix: StixObject, lane: Lane) -> Indexed:
         """Work it out."""
-        return Indexed(fixed_tokens(stix, lane), named_observables(stix))
+        return Indexed(fixed_tokens(stix, lane), named_observables(stix), anchor_keys(stix))
 
 
 _NOT_YET: Final = Indexed(frozenset(), ())
@@ -136,6 +140,14 @@ class StoredObject:
         """Return the agreement for which this is a protected version of an own object, None for any other object."""
         found = {word.agreement_id if word.source == "own" else None for word in self.provenance}
         return found.pop() if len(found) == 1 else None
+
+
+def as_if_stored(new: Sequence[NewObject], at: datetime) -> StoredObject:
+    """Return how one object would be held, given once for each release that is asked for: for a look ahead only."""
+    first = new[0]
+    asked = tuple(each.instruction for each in new if each.instruction is not None)
+    said = first.provenance
+    return StoredObject(0, first.body, first.stix, first.lane, said.tlp, said.pap, at, True, (said,), asked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ _LISTED_ROWS: Final = 256
 
 _TOKENS_ASKED: Final = 1000
 _ONE: Final = tuple(struct.pack("<H", place) for place in range(PART_ROWS))
+_LISTS: Final = tuple(struct.Struct(f"<{count}H") for count in range(_SPARSE_ROWS + 1))
+_BITS: Final = tuple(1 << place for place in range(PART_ROWS))
 
 Tokens = Iterable[str]
 Home = tuple[int, int]
@@ -67,11 +69,12 @@ def segment_of(row: int) -> int:
 
 def encode(places: Sequence[int]) -> bytes:
     """Return places in a part, ascending, as they are stored: a list while they are few, else a bit for each row."""
-    if len(places) == 1:
+    count = len(places)
+    if count == 1:
         return _ONE[places[0]]
-    if len(places) <= _SPARSE_ROWS:
-        return struct.pack(f"<{len(places)}H", *places)
-    return sum(1 << place for place in places).to_bytes(_DENSE_BYTES, "little")
+    if count <= _SPARSE_ROWS:
+        return _LISTS[count].pack(*places)
+    return sum(map(_BITS.__getitem__, places)).to_bytes(_DENSE_BYTES, "little")
 
 
 def _encode_bits(bits: int) -> bytes:

@@ -31,14 +31,16 @@ _NAMING: Final = (
     )
     .order_by(observables.c.object)
 )
-ACTIVE: Final = (
+IN_FORCE: Final = (
     objects.c.type == "indicator",
     objects.c.stands,
-    objects.c.matchable,
     objects.c.revoked.is_(False),
     or_(objects.c.valid_until.is_(None), objects.c.valid_until > bindparam("at", type_=objects.c.valid_until.type)),
 )
-"""An indicator that is to be looked for at the instant `at`."""
+"""An indicator that counts at the instant `at`."""
+
+ACTIVE: Final = (*IN_FORCE, objects.c.matchable)
+"""One that single observables make true, and that is to be looked for at the instant `at`."""
 
 _ACTIVE_INDICATORS: Final = (
     select(objects)

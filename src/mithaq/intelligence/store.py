@@ -11,7 +11,9 @@ from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import (
+    ARRAY,
     Connection,
+    Text,
     bindparam,
     exists,
     func,
@@ -24,7 +26,7 @@ from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction,
 from mithaq.intelligence.postings import append, reindex
 from mithaq.intelligence.reading import instruction_of
 from mithaq.intelligence.rules import Identity, Plan, Version, Word
-from mithaq.intelligence.tables import instructions, objects, observables, originals, provenance, tombstones
+from mithaq.intelligence.tables import anchors, instructions, objects, observables, originals, provenance, tombstones
 from mithaq.intelligence.tokens import changing_tokens
 from mithaq.kernel.bulk import Bulk
 from mithaq.kernel.database import Transaction, insert_ignore
@@ -34,11 +36,12 @@ from mithaq.standards.tlp import Tlp
 
 _STORE_LOCK: Final = 0x686F6C64
 _NAME_CHARS: Final = 500
+_PATTERN_TYPE_CHARS: Final = 40
 
 _OBJECTS: Final = Bulk(
     objects,
     *("row", "stix_id", "type", "lane", "modified", "revoked", "valid_until", "matchable", "name"),
-    *("tlp", "pap", "stands", "stored_at", "digest", "body"),
+    *("tlp", "pap", "stands", "stored_at", "digest", "body", "pattern_type"),
 )
 _PROVENANCE: Final = Bulk(
     provenance,
@@ -46,6 +49,7 @@ _PROVENANCE: Final = Bulk(
     *("tlp", "pap", "carried", "received_at", "original", "standing", "standing_reason", "admiralty"),
 )
 _OBSERVABLES: Final = Bulk(observables, "type", "key", "object", "sufficient")
+_ANCHORS: Final = Bulk(anchors, "type", "key", "object")
 _INSTRUCTIONS: Final = Bulk(instructions, "object", "agreement_id", "recipients", "purpose", "at", "given_by")
 _SUPERSEDE: Final = (
     update(provenance)
@@ -62,9 +66,14 @@ _GIVERS: Final = select(provenance.c.object, provenance.c.nation, provenance.c.r
 _STATES: Final = select(objects.c.row, objects.c.stands, objects.c.tlp, objects.c.stored_at).where(
     objects.c.row.in_(bindparam("rows", expanding=True))
 )
-_HELD: Final = select(objects.c.row, objects.c.lane, objects.c.stix_id, objects.c.digest, objects.c.modified).where(
-    objects.c.lane == bindparam("lane"), objects.c.stix_id.in_(bindparam("ids", expanding=True))
+_IN_LANE: Final = select(objects.c.row, objects.c.lane, objects.c.stix_id, objects.c.digest, objects.c.modified).where(
+    objects.c.lane == bindparam("lane")
 )
+_HELD: Final = {
+    "sqlite": _IN_LANE.where(objects.c.stix_id.in_(bindparam("ids", expanding=True))),
+    # One value instead of a thousand, each with a place in a statement that is written anew for each number of them.
+    "postgresql": _IN_LANE.where(objects.c.stix_id == func.any(bindparam("ids", type_=ARRAY(Text)))),
+}
 
 
 def lock(tx: Transaction) -> None:
@@ -88,7 +97,7 @@ def held_versions(connection: Connection, identities: Iterable[Identity]) -> dic
     by_row: dict[int, Version] = {}
     found: dict[Identity, list[Version]] = defaultdict(list)
     for lane, ids in wanted.items():
-        for row in connection.execute(_HELD, {"lane": lane, "ids": list(ids)}):
+        for row in connection.execute(_HELD[connection.dialect.name], {"lane": lane, "ids": list(ids)}):
             by_row[row.row] = Version(row.row, bytes(row.digest), row.modified)
             found[(row.lane, row.stix_id)].append(by_row[row.row])
     if by_row:
@@ -117,6 +126,7 @@ def write_plan(tx: Transaction, plan: Plan) -> None:
                 for kind, key, sufficient in new.indexed.named
             ],
         )
+        _ANCHORS.insert(tx, [(*anchor, row) for row, _, new in plan.versions for anchor in new.indexed.anchors])
         _PROVENANCE.insert(tx, _word_rows(plan))
         _INSTRUCTIONS.insert(tx, [_instruction_row(row, given, tx.at) for row, given in plan.instructions])
         if plan.superseded:
@@ -246,6 +256,7 @@ def _object_row(row: int, digest: bytes, new: NewObject, at: datetime) -> tuple[
         at,
         digest,
         new.body,
+        stix.pattern_type[:_PATTERN_TYPE_CHARS] if stix.type == "indicator" and stix.pattern_type != "stix" else "",
     )
 
 

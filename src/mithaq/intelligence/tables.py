@@ -13,6 +13,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    text,
 )
 
 from mithaq.kernel.database import Json, Timestamp, metadata, row_id
@@ -38,9 +39,14 @@ objects = Table(
     Column("stored_at", Timestamp, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    # Of an indicator that is a rule in another language than STIX patterns: which (STIX 2.1 §10.19).
+    Column("pattern_type", Text, nullable=False, server_default=""),
     Index("objects_version", "stix_id", "lane", "digest", unique=True),
     Index("objects_type", "lane", "type", "row"),
 )
+# Indicators in other languages than STIX patterns: few among many.
+_NAMED = text("pattern_type != ''")
+Index("objects_rules", objects.c.pattern_type, sqlite_where=_NAMED, postgresql_where=_NAMED)
 provenance = Table(
     "object_provenance",
     metadata,
@@ -81,6 +87,14 @@ observables = Table(
     Column("object", _Big, ForeignKey("objects.row"), primary_key=True, index=True),
     # True: seeing it makes the indicator's pattern true. False: the object only names it.
     Column("sufficient", Boolean, nullable=False),
+)
+anchors = Table(
+    "object_anchors",
+    metadata,
+    # By what lines are found that may satisfy a pattern which no single observable satisfies.
+    Column("type", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("object", _Big, ForeignKey("objects.row"), primary_key=True, index=True),
 )
 comments = Table(
     "object_comments",

@@ -46,7 +46,11 @@ _KEY_CHARS: Final = 600
 def fixed_tokens(stix: StixObject, lane: Lane) -> frozenset[str]:
     """Return the tokens that follow from an object's bytes and its lane, and never change."""
     raw = " ".join((stix.name, stix.description[:MAX_INDEXED_CHARS], *stix.labels[:MAX_LABELS]))[:MAX_INDEXED_CHARS]
-    return frozenset([*map(word_token, set(words_of(raw))), *_facts(stix, lane)])
+    found = set(words_of(raw))
+    if raw and max(map(len, found), default=0) > _WORD_CHARS:
+        found = set(map(word_token, found))
+    found.update(_facts(stix, lane))
+    return frozenset(found)
 
 
 def _facts(stix: StixObject, lane: Lane) -> list[str]:
@@ -181,6 +185,11 @@ def named_observables(stix: StixObject) -> tuple[tuple[str, str, bool], ...]:
     for item in stix.observables:
         entries[(item.type, index_key(item))] = True
     return tuple((kind, key, sufficient) for (kind, key), sufficient in entries.items())
+
+
+def anchor_keys(stix: StixObject) -> tuple[tuple[str, str], ...]:
+    """Return (type, key) of what lines are found by that may satisfy an indicator's pattern."""
+    return tuple((item.type, index_key(item)) for item in stix.anchors)
 
 
 def index_key(observable: Observable) -> str:

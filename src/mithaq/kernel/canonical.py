@@ -5,7 +5,6 @@ msgspec writes the same bytes and reads the same values more than ten times as f
 """
 
 import json
-import re
 from itertools import accumulate
 from typing import Any, NoReturn
 
@@ -25,8 +24,11 @@ _UNSURE = object()
 _BRACKETS = b"[]{}"
 _NO_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
 _STEP = [(byte in b"[{") - (byte in b"]}") for byte in range(256)]
-# Numbers that two readers might read differently: fractions, exponents, integers beyond 53 bits.
-_UNSURE_NUMBER = re.compile(rb"[0-9][.eE]|[0-9]{16}")
+_SURE_INTEGER = 10**15
+_NO_COUNT = -(1 << 62)
+"""Less than any number of keys could make up for."""
+
+_SPACED_COLONS = (b" :", b"\n:", b"\t:", b"\r:")
 
 
 class BadJson(Error):
@@ -131,31 +133,52 @@ def _if_plainly_strict(data: bytes, max_depth: int) -> Any:
     """Return the value of JSON that any reader reads alike and in which no key stands twice, else `_UNSURE`.
 
     Good JSON has a colon outside its texts for each key that is written; a key that stands twice is one key fewer in
-    what was read.
+    what was read. Numbers that two readers might read differently are fractions, exponents, and long integers.
     """
-    outside = _outside_texts(data)
-    if _UNSURE_NUMBER.search(outside) or _is_deeper(outside, max_depth):
+    if data.count(b"[") + data.count(b"{") > max_depth and _is_deeper(_outside_texts(data), max_depth):
         return _UNSURE
     try:
         value = _read_plain(data)
-        return value if _count_keys(value) == outside.count(b":") else _UNSURE
+        count = _count_keys(value)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return _UNSURE
+    return value if count >= 0 and _are_all_keys(data, count) else _UNSURE
+
+
+def _are_all_keys(data: bytes, count: int) -> bool:
+    """Tell whether no more than so many keys are written in good JSON.
+
+    Where no white space stands before any colon, each key ends in a quote and a colon. These two may stand elsewhere
+    too, so only as many as there are keys is an answer; else what is outside the texts is looked at.
+    """
+    if data.count(b'":') == count and not any(map(data.count, _SPACED_COLONS)):
+        return True
+    return _outside_texts(data).count(b":") == count
 
 
 def _count_keys(value: Any) -> int:
-    """Count the keys of all objects in a value."""
-    count = 0
-    inside: Any = ()
-    if type(value) is dict:
+    """Count the keys of all objects in a value; a number below zero where a number in it is unsure."""
+    kind = type(value)
+    if kind is dict:
         count, inside = len(value), value.values()
-    elif type(value) is list:
-        inside = value
+    elif kind is list:
+        count, inside = 0, value
+    else:
+        return _NO_COUNT if _is_unsure(value) else 0
     for inner in inside:
         kind = type(inner)
+        if kind is str:
+            continue
         if kind is dict or kind is list:
             count += _count_keys(inner)
+        elif kind is float or (kind is int and _is_unsure(inner)):
+            return _NO_COUNT
     return count
+
+
+def _is_unsure(value: Any) -> bool:
+    kind = type(value)
+    return kind is float or (kind is int and not -_SURE_INTEGER < value < _SURE_INTEGER)
 
 
 def loads(data: bytes, *, max_bytes: int = MAX_SIGNED_BYTES, max_depth: int = MAX_DEPTH, subject: str = "") -> Any:

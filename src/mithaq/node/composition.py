@@ -7,10 +7,14 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from mithaq.agreements.service import Agreements
 from mithaq.agreements.speaking import Statements
+from mithaq.detection.hits.triage import Triage
+from mithaq.detection.questions.service import Questions
 from mithaq.detection.service import Detection
+from mithaq.detection.yara.service import Files
 from mithaq.exchange.consents import Consents
 from mithaq.exchange.context import Context
 from mithaq.exchange.duties.service import Duties
@@ -41,6 +45,8 @@ from mithaq.nations.signer import RemoteSigner
 from mithaq.node.data_folder import DataFolder
 from mithaq.node.founding import database_url, own_card
 from mithaq.node.settings import Settings, read_settings
+from mithaq.response.sensors.contents import Writer
+from mithaq.response.sensors.service import Sensors
 from mithaq.response.service import Blocklists
 from mithaq.response.settings import BlocklistSettings
 from mithaq.telemetry.service import Telemetry
@@ -218,15 +224,36 @@ class Node:
         return Telemetry(self.db, self.data)
 
     @cached_property
+    def files(self) -> Files:
+        """Return the files that are scanned."""
+        return Files(self.db, self.telemetry, self.data)
+
+    @cached_property
     def detection(self) -> Detection:
         """Return the hits."""
         return Detection(self.db, self.holdings, self.nation)
+
+    @cached_property
+    def questions(self) -> Questions:
+        """Return what people ask of the lake."""
+        return Questions(self.db)
+
+    @cached_property
+    def triage(self) -> Triage:
+        """Return the groups of hits, and what people decide about each."""
+        return Triage(self.db, self.holdings, self.nation)
 
     @cached_property
     def blocklists(self) -> Blocklists:
         """Return what may be blocked."""
         settings = BlocklistSettings(permit_documentation_ranges=self.settings.permit_documentation_ranges)
         return Blocklists(self.db, self.holdings, self.nation, self.warning_lists, settings)
+
+    @cached_property
+    def sensors(self) -> Sensors:
+        """Return the sensors that this node gives content to."""
+        writer = Writer(self.nation, urlsplit(self.settings.public_url).netloc, self.blocklists.settings)
+        return Sensors(self.db, writer, self.blocklists, self.constituents, self.agreements, self.signer, self.names)
 
     def card_bytes(self) -> bytes:
         """Return this nation's signed card."""

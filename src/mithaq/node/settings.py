@@ -31,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     database: str = ""
     card_valid_days: Annotated[int, msgspec.Meta(ge=1, le=800)] = 365
     permit_documentation_ranges: bool = False
+    upload_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
 
     @property
     def partner_url(self) -> str:

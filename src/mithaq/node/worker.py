@@ -6,6 +6,8 @@ import time
 from contextlib import AbstractContextManager, closing
 
 from mithaq.detection.model import READER as DETECTION
+from mithaq.detection.yara import worker as scanning
+from mithaq.detection.yara.readers import READER as FILES
 from mithaq.exchange.channel.membership import ChannelSource
 from mithaq.exchange.channel.worker import ChannelWorker
 from mithaq.exchange.duties.worker import DutyWorker
@@ -26,6 +28,8 @@ from mithaq.kernel.wake import WakeListener
 from mithaq.nations.model import Partner
 from mithaq.node.composition import Node
 from mithaq.node.key_care import settle
+from mithaq.response.sensors import worker as bundles
+from mithaq.response.sensors.readers import READER as SENSORS
 
 _log = logging.getLogger(__name__)
 _RECOVERY_S = 5.0
@@ -36,7 +40,7 @@ _AMID_IMPORTS_S = 5.0
 _PAUSES = 3
 """The index is gathered in at most a quarter of the time: the writer is there for others."""
 
-KEEPERS = (DETECTION,)
+KEEPERS = (DETECTION, FILES, SENSORS)
 """Readers that keep copies of values of their own; a deletion is attested once they have erased them."""
 
 
@@ -65,9 +69,26 @@ def run(node: Node, stop: threading.Event) -> None:
     threading.Thread(target=gather, args=(node, stop), name="index", daemon=True).start()
     sources = SourceWorker(node.db, node.fetching, node.clock, node.run_dir)
     threading.Thread(target=sources.run, args=(stop,), name="sources", daemon=True).start()
+    bundling = (node.db, node.sensors, node.run_dir, node.clock, stop)
+    threading.Thread(target=bundles.run, args=bundling, name="sensors", daemon=True).start()
+    scanner = threading.Thread(target=scan, args=(node, stop), name="files", daemon=True)
+    scanner.start()
     letters = (node, Letters(node.channel).reader(), stop)
     threading.Thread(target=follow, args=letters, name="letters", daemon=True).start()
     follow(node, Planning(node.channel).reader(), stop)
+
+
+def scan(node: Node, stop: threading.Event) -> None:
+    """Scan the files of watched folders until stopped; what fails is begun anew."""
+    while not stop.is_set():
+        try:
+            kept_days = node.settings.upload_days
+            scanning.run(
+                node.db, node.holdings, node.data, node.run_dir, clock=node.clock, stop=stop, kept_days=kept_days
+            )
+        except (Error, OSError) as error:
+            _log.error("files: %s (%s)", error, getattr(error, "private", ""))
+            stop.wait(_RECOVERY_S)
 
 
 def _opener(node: Node) -> Open:

@@ -5,7 +5,7 @@ here it is judged whether blocking it could harm the nation.
 """
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,7 +25,7 @@ from mithaq.response.special import (
 )
 from mithaq.standards.observable import Observable
 
-_BLOCKABLE = frozenset({"ipv4", "ipv6", "cidr", "domain", "url", "ja3", "ja4"})
+BLOCKABLE = frozenset({"ipv4", "ipv6", "cidr", "domain", "url", "ja3", "ja4"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,20 @@ class _Place:
 
 
 def reasons_against(
-    candidate: Candidate, never: Sequence[NeverBlock], settings: BlocklistSettings, at: datetime
+    candidate: Candidate,
+    never: Sequence[NeverBlock],
+    settings: BlocklistSettings,
+    at: datetime,
+    types: Set[str] = BLOCKABLE,
 ) -> tuple[Reason, ...]:
-    """Return everything that speaks against blocking a value at this instant; empty when it may be blocked."""
+    """Return everything that speaks against a value at this instant; empty when it may be blocked, or looked for.
+
+    `types`: of which types the list can hold values.
+    """
     place = place_of(candidate.observable)
     reasons = (
         *(candidate.decision.reasons if isinstance(candidate.decision, Withheld) else ()),
-        *_against_object(candidate, at),
+        *_against_object(candidate, at, types),
         *_against_place(candidate.observable, place, settings),
         *_against_lists(candidate, place, never, settings),
     )
@@ -65,6 +72,7 @@ def sort_out(
     never: Sequence[NeverBlock],
     settings: BlocklistSettings,
     at: datetime,
+    types: Set[str] = BLOCKABLE,
 ) -> tuple[tuple[BlockEntry, ...], tuple[Refusal, ...]]:
     """Part the candidates into entries and refusals, each value once and in a fixed order.
 
@@ -73,7 +81,7 @@ def sort_out(
     entries: dict[Observable, BlockEntry] = {}
     refused: list[Refusal] = []
     for candidate in sorted(candidates, key=lambda each: (each.observable, each.object_id)):
-        reasons = reasons_against(candidate, never, settings, at)
+        reasons = reasons_against(candidate, never, settings, at, types)
         if reasons or candidate.valid_until is None or isinstance(candidate.decision, Withheld):
             refused.append(Refusal(candidate.observable, candidate.object_id, reasons))
             continue
@@ -121,10 +129,10 @@ def _place_of_host(host: str) -> _Place:
     return _Place(name=host)
 
 
-def _against_object(candidate: Candidate, at: datetime) -> Iterator[Reason]:
+def _against_object(candidate: Candidate, at: datetime, types: Set[str]) -> Iterator[Reason]:
     if candidate.kind != "indicator":
         yield Reason("not-an-indicator", "only indicators are blocked, not a %(kind)s", {"kind": candidate.kind})
-    if candidate.observable.type not in _BLOCKABLE:
+    if candidate.observable.type not in types:
         yield Reason(
             "not-blockable", "no list can block a value of the type %(type)s", {"type": candidate.observable.type}
         )

@@ -1,6 +1,6 @@
 """The use cases of response: build a blocklist, say why a value is or is not on it, keep the never-block list."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from datetime import datetime
 from functools import cached_property
 
@@ -23,7 +23,7 @@ from mithaq.response import store
 from mithaq.response.errors import NotBlockable, UnknownNeverBlock
 from mithaq.response.formats import plain, rpz, suricata
 from mithaq.response.model import BlockEntry, Blocklist, Candidate, ListFormat, NeverBlock, Refusal
-from mithaq.response.rules import sort_out
+from mithaq.response.rules import BLOCKABLE, sort_out
 from mithaq.response.settings import BlocklistSettings
 from mithaq.standards.observable import Observable, canonical_observable, recognise
 from mithaq.standards.stix import StixObject, parse
@@ -53,16 +53,21 @@ class Blocklists:
         self._warning_lists = warning_lists
         self._settings = settings or BlocklistSettings()
 
-    def build(self, recipient: Recipient, at: datetime) -> Blocklist:
-        """Decide about every active indicator for one recipient; the gate is asked about each."""
+    def build(
+        self, recipient: Recipient, at: datetime, *, action: int = BLOCKING, types: Set[str] = BLOCKABLE
+    ) -> Blocklist:
+        """Decide about every active indicator for one recipient; the gate is asked about each.
+
+        `action`: what the recipient will do with it, a rank of IEP 2.0; `types`: of which types its list holds values.
+        """
         with self._db.read() as connection:
             never, vetoes = store.list_never(connection), Vetoes(connection)
             candidates = [
                 candidate
                 for stored in self._active(connection, at)
-                for candidate in self._candidates(stored, recipient, vetoes, at)
+                for candidate in self._candidates(stored, recipient, vetoes, at, action)
             ]
-        entries, refused = sort_out(candidates, never, self._settings, at)
+        entries, refused = sort_out(candidates, never, self._settings, at, types)
         return Blocklist(str(recipient), at, entries, refused, never)
 
     def of_served(self, recipient: str, served: Iterable[Served], at: datetime) -> Blocklist:
@@ -79,6 +84,11 @@ class Blocklists:
         )
         entries, refused = sort_out(candidates, never, self._settings, at)
         return Blocklist(recipient, at, entries, refused, never)
+
+    @property
+    def settings(self) -> BlocklistSettings:
+        """Return the limits of these lists."""
+        return self._settings
 
     def publish(self, blocklist: Blocklist, list_format: ListFormat, by: str, at: datetime) -> bytes:
         """Write a blocklist in a format; the serial grows when, and only when, the content changed."""
@@ -160,13 +170,14 @@ class Blocklists:
                 )
 
     def _active(self, connection: Connection, at: datetime) -> Iterator[StoredObject]:
+        """Yield what is active; a protected version is for a partner, and here its original counts."""
         page = self._holdings.active_indicators(connection, at, 0, _PAGE)
         while page:
-            yield from (stored for stored in page if stored.lane.is_operational)
+            yield from (stored for stored in page if stored.lane.is_operational and stored.made_for is None)
             page = self._holdings.active_indicators(connection, at, page[-1].row, _PAGE)
 
     def _candidates(
-        self, stored: StoredObject, recipient: Recipient, vetoes: Vetoes, at: datetime
+        self, stored: StoredObject, recipient: Recipient, vetoes: Vetoes, at: datetime, action: int = BLOCKING
     ) -> Iterator[Candidate]:
         request = Request(
             item_of(stored, self._nation),
@@ -176,7 +187,7 @@ class Blocklists:
             None,
             _PURPOSE,
             vetoed=vetoes.holds(stored.stix.id, str(recipient)),
-            action=BLOCKING,
+            action=action,
         )
         decision = decide(request, at, NO_AGREEMENT)
         yield from self._candidates_of(stored.stix, stored.lane, decision, stands=stored.stands)

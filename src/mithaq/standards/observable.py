@@ -18,9 +18,10 @@ from urllib.parse import quote
 import idna
 
 ObservableType = Literal[
-    "ipv4", "ipv6", "cidr", "domain", "url", "md5", "sha1", "sha256", "sha512", "email", "ja3", "ja4"
+    "ipv4", "ipv6", "cidr", "domain", "url", "md5", "sha1", "sha256", "sha512", "email", "ja3", "ja4", "text"
 ]
-TYPES: Final[tuple[ObservableType, ...]] = get_args(ObservableType)
+TYPES: Final[tuple[ObservableType, ...]] = tuple(kind for kind in get_args(ObservableType) if kind != "text")
+"""Those that a value alone can be: `text` is a part of a longer text, and says something only in a pattern's field."""
 
 MAX_VALUE_CHARS: Final = 8192
 """Longer values are not observables; a browser's own limit for a URL is below it."""
@@ -36,6 +37,7 @@ _ASCII_DOMAIN: Final = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _HEX: Final = re.compile(r"[0-9a-f]+")
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}")
+_IPV6_CHARS: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}")
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]{0,31}")
 _FORBIDDEN_IN_URL: Final = re.compile(r"[\x00-\x20\x7f<>\"]")
 _FORBIDDEN_IN_EMAIL: Final = re.compile(r"[\x00-\x20\x7f<>\"(),;:\\\[\]]")
@@ -197,8 +199,11 @@ def _address_or_network(text: str) -> Observable | None:
 
 def _ipv6(text: str) -> Observable | None:
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    bare = bare.partition("%")[0]
+    if not _IPV6_CHARS.fullmatch(bare):  # a time of day has colons too, and most texts with one are no address
+        return None
     try:
-        address = ipaddress.IPv6Address(bare.partition("%")[0])
+        address = ipaddress.IPv6Address(bare)
     except ValueError:
         return None
     mapped = address.ipv4_mapped

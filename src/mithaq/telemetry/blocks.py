@@ -7,7 +7,7 @@ from typing import Final
 
 from mithaq.telemetry.errors import BadLine
 from mithaq.telemetry.model import BrokenLine, Event, Source
-from mithaq.telemetry.parsers.line import LineParser
+from mithaq.telemetry.parsers.line import Decoded, LineParser
 
 Span = tuple[int, int]
 """Where a line lies in its block: its first byte and the one behind its last, without the line feed."""
@@ -68,6 +68,17 @@ class Block:
             if event is not None:
                 yield event
 
+    def decoded_at(self, spans: Sequence[Span]) -> Iterator[tuple[Span, Decoded]]:
+        """Yield what these lines say, which stand in order; a broken one, a header or an empty one says nothing."""
+        parser = self._parser()
+        for start, end in _in_order(self._headers(), spans):
+            try:
+                decoded = parser.decode(self.text[start:end], self.received_at)
+            except BadLine:
+                continue
+            if decoded is not None:
+                yield (start, end), decoded
+
     def _parser(self) -> LineParser:
         return LineParser(self.source, state=self.header, file_name=self.file_name)
 
@@ -79,8 +90,9 @@ class Block:
             end = len(self.text) if end < 0 else end
             if self.text[start:end].lstrip(b"\0").startswith(_HEADER):
                 yield start, end
-            next_header, next_zero = self.text.find(b"\n#", start), self.text.find(b"\n\0", start)
-            following = [place for place in (next_header, next_zero) if place >= 0]
+            # One byte is found several times as fast as two, and most blocks have neither of these at all.
+            places = [self.text.find(each, start) for each in (b"\n#", b"\n\0") if self.text.find(each[1:], start) >= 0]
+            following = [place for place in places if place >= 0]
             if not following:
                 return
             start = min(following) + 1

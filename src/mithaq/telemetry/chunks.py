@@ -66,7 +66,7 @@ def _lines(
     marked = 0
     if is_spool and block.startswith(PLACE):
         marked = block.find(b"\n") + 1 or len(block)
-        mark = block[len(PLACE) : marked].strip()
+        mark = block[len(PLACE) : marked].strip().partition(b" ")[0]
         place = int(mark or b"0") - position.offset - marked  # a crash may have cut it, and what it was for
         position = replace(position, base=place)
     following = block.find(b"\n" + PLACE, max(0, marked - 1)) + 1 if is_spool else 0
@@ -81,10 +81,10 @@ def _blanked(
     content: Content, position: Position, text: bytes, offset: int, limits: TelemetryLimits
 ) -> tuple[bytes, list[BrokenLine]]:
     """Refuse what is too long, the rest of a line whose beginning was, and what is unreadable: blanks keep places."""
-    lines = text.split(b"\n")
     may_be_told = not isinstance(content, Plain) and TOLD in text
-    if not position.skipping and not may_be_told and max(map(len, lines)) <= limits.max_line_bytes:
+    if not position.skipping and not may_be_told and not _has_longer(text, limits.max_line_bytes):
         return text, []
+    lines = text.split(b"\n")
     broken = []
     for place, line in enumerate(lines):
         length = len(line)
@@ -98,6 +98,17 @@ def _blanked(
             lines[place] = b" " * length
         offset += length + 1
     return b"\n".join(lines), broken
+
+
+def _has_longer(text: bytes, most: int) -> bool:
+    """Tell whether a line is longer than this; only the ends of a few lines are looked at."""
+    start = 0
+    while len(text) - start > most:
+        end = text.rfind(b"\n", start, start + most + 1)
+        if end < 0:
+            return True
+        start = end + 1
+    return False
 
 
 def _line_count(text: bytes) -> int:

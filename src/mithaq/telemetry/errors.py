@@ -45,7 +45,19 @@ class PushUnreadable(PushRefused):
     code = "telemetry-push-unreadable"
 
 
+class PcapUnreadable(Error):
+    """A packet capture that is not read: nothing here can, or what can has failed on it."""
+
+    code = "pcap-unreadable"
+
+
 class LakeBroken(Error):
     """A file of the lake that cannot be read."""
 
     code = "telemetry-lake-broken"
+
+
+class BadQuestion(Error):
+    """A question to the lake that cannot be answered as it is put."""
+
+    code = "bad-telemetry-question"

@@ -1,4 +1,4 @@
-"""From where the lines of a source come over the network: a syslog listener, or a NATS JetStream consumer.
+"""From where the lines of a source come: a syslog listener, a NATS JetStream consumer, or files that are scanned.
 
 A feed is kept beside its source as JSON. It names files of credentials and keys and never holds them.
 """
@@ -46,7 +46,17 @@ class NatsFeed(msgspec.Struct, frozen=True, tag="nats", tag_field="type", forbid
     ca: str = ""
 
 
-Feed = SyslogFeed | NatsFeed
+class FilesFeed(msgspec.Struct, frozen=True, tag="files", tag_field="type", forbid_unknown_fields=True):
+    """Scan the files of a folder, and write a line about each.
+
+    `log`: Zeek's `files.log`, which says from which connection an extracted file came.
+    """
+
+    folder: str
+    log: str = ""
+
+
+Feed = SyslogFeed | NatsFeed | FilesFeed
 
 
 def written(feed: Feed | None) -> str:
@@ -79,7 +89,9 @@ def checked(feed: Feed, name: str) -> Feed:
     if fresh is None:
         raise BadSource("the source has no feed", subject=name)
     files: tuple[str, ...]
-    if isinstance(fresh, NatsFeed):
+    if isinstance(fresh, FilesFeed):
+        files = (fresh.folder, fresh.log)
+    elif isinstance(fresh, NatsFeed):
         files = (fresh.credentials, fresh.ca)
         if not fresh.servers:
             raise BadSource("name at least one NATS server", subject=name)

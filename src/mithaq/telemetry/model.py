@@ -1,7 +1,8 @@
 """The words of telemetry: a source, a line that became an event, a line that could not."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -52,7 +53,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of telemetry, with everything in it that an indicator could name."""
+    """One line of telemetry, with everything in it that an indicator could name.
+
+    `header`: the header lines without which a row of columns cannot be read again; empty for other lines.
+    `record`: the line as a record of its sensor's own fields; empty for an event that was read from the lake.
+    """
 
     event_id: str
     at: datetime
@@ -61,6 +66,8 @@ class Event:
     lane: Lane
     observables: tuple[tuple[str, Observable], ...]
     raw: bytes
+    header: bytes = b""
+    record: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,3 +30,12 @@ class TelemetryLimits:
     syslog_sender_bytes_s: int = 32 << 20
     evtx_memory_bytes: int = 2 << 30
     evtx_cpu_s: int = 600
+    max_pcap_bytes: int = 4 << 30
+    pcap_memory_bytes: int = 4 << 30
+    pcap_cpu_s: int = 1200
+    pcap_wall_s: int = 1800
+    pcap_log_bytes: int = 4 << 30
+    """Of one log that is written of a PCAP."""
+
+    pcap_files: int = 10_000
+    """Files that are taken out of one PCAP."""

@@ -15,7 +15,8 @@ from mithaq.telemetry.settings import TelemetryLimits
 _LOCK = ".lock"
 _SUFFIX = ".ndjson"
 PLACE = b"\0place "
-"""What a line of the spool begins with that says the place of the line after it; no pushed line may."""
+"""What a line of the spool begins with that says the place of the line after it, and how many bytes were written there
+at once; no pushed line may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,20 @@ class Spool:
                 raise PushRefused("the disk is full", subject=source)
             if sum(map(_size, segments)) + len(body) > limits.max_spool_bytes:
                 raise PushRefused("the spool is full: its lines are not read fast enough", subject=source)
-            numbered = [] if place is None else [b"%b%d" % (PLACE, place)]
-            _write(_segment(folder, segments, limits), b"\n".join((*numbered, *lines)) + b"\n", source)
+            whole = b"\n".join(lines) + b"\n"
+            mark = b"" if place is None else b"%b%d %d\n" % (PLACE, place, len(whole))
+            _write(_segment(folder, segments, limits), mark + whole, source)
         return len(lines)
 
 
 def spool_folder(data: Path, source: str) -> Path:
     """Return the folder in which the pushed lines of a source wait."""
     return data / "spool" / source
+
+
+def newest_segment(folder: Path) -> Path | None:
+    """Return the file of a spool that was last written to, which no reader removes."""
+    return max(folder.glob(f"*{_SUFFIX}"), default=None)
 
 
 def _checked(source: str, body: bytes, limits: TelemetryLimits) -> list[bytes]:

@@ -38,6 +38,9 @@ sources = Table(
     Column("events", BigInteger, nullable=False, server_default="0"),
     Column("broken", BigInteger, nullable=False, server_default="0"),
     Column("last_read_at", Timestamp),
+    # None: kept for good.
+    Column("retain_days", Integer),
+    Column("constituent", Text, nullable=False, server_default=""),
 )
 positions = Table(
     "telemetry_positions",
@@ -93,14 +96,19 @@ segments = Table(
     Column("opened_at", Timestamp, nullable=False),
     Column("closed_at", Timestamp),
     Column("path", Text, nullable=False, server_default=""),
-    # Empty for what an earlier program wrote in another form: it is kept, and not read.
+    # Empty for what an earlier program wrote, an hour of several sources: it is rewritten, each source's for itself.
     Column("source", Text, nullable=False, server_default=""),
+    # The version of the layout of a sealed one.
+    Column("format", Integer, nullable=False, server_default="1"),
+    # Why it cannot be read, or not all of it; it is left out of hunts.
+    Column("trouble", Text, nullable=False, server_default=""),
     UniqueConstraint("segment", "state"),
 )
 OPEN, CLOSED, SEALED = "open", "closed", "sealed"
 _FINISHED_KEPT = 32
 _FIRST_TIME, _LAST_TIME = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _FILES_KEPT = 50_000
+_PART = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +141,8 @@ class Position:
 class Segment:
     """A source's piece of the lake: `open` grows, `closed` waits to become Parquet, `sealed` is Parquet at `path`.
 
-    `events`: until it is sealed its lines, some of which may be broken or none.
+    `events`: until it is sealed its lines, some of which may be broken or none. `format` is the version of the layout
+    of a sealed one. `trouble` says why it cannot be read, or not all of it.
     """
 
     segment: int
@@ -144,10 +153,12 @@ class Segment:
     opened_at: datetime
     closed_at: datetime | None = None
     path: str = ""
+    format: int = 1
+    trouble: str = ""
 
-    def sealed_at(self, path: str, events: int) -> "Segment":
-        """Return the row of this segment once it is Parquet."""
-        return replace(self, state=SEALED, path=path, events=events)
+    def sealed_at(self, path: str, events: int, layout: int, trouble: str = "") -> "Segment":
+        """Return the row of this segment once it is Parquet in a version of the layout."""
+        return replace(self, state=SEALED, path=path, events=events, format=layout, trouble=trouble)
 
     def merged_at(self, path: str, parts: Sequence["Segment"]) -> "Segment":
         """Return the row that stands for these segments once they are one."""
@@ -165,9 +176,11 @@ class SourceStatus:
     events: int
     broken: int
     last_read_at: datetime | None
+    retain_days: int | None = None
+    constituent: str = ""
 
 
-def add_source(tx: Transaction, source: Source) -> bool:
+def add_source(tx: Transaction, source: Source, *, retain_days: int | None = None, constituent: str = "") -> bool:
     """Keep a new source; tell whether its name was free."""
     if get_source(tx.connection, source.name) is not None:
         return False
@@ -178,6 +191,8 @@ def add_source(tx: Transaction, source: Source) -> bool:
         "lane": str(source.lane),
         "feed": source.feed,
         "added_at": tx.at,
+        "retain_days": retain_days,
+        "constituent": constituent,
     }
     insert_ignore(tx, sources, [row])
     return True
@@ -316,10 +331,25 @@ def save_segment(tx: Transaction, segment: Segment) -> None:
 
 
 def forget_segments(tx: Transaction, numbers: Sequence[int]) -> None:
-    """Remove segments that were merged into another one."""
-    tx.execute(segments.delete().where(segments.c.segment.in_(numbers)))
+    """Remove the rows of segments that were merged into another one, or whose time is over."""
+    for start in range(0, len(numbers), _PART):
+        tx.execute(segments.delete().where(segments.c.segment.in_(numbers[start : start + _PART])))
 
 
 def _status(row: Any) -> SourceStatus:
     source = Source(row.name, row.path, Format(row.format), Lane(row.lane), row.feed)
-    return SourceStatus(source, row.added_at, row.lines, row.events, row.broken, row.last_read_at)
+    return SourceStatus(
+        source,
+        row.added_at,
+        row.lines,
+        row.events,
+        row.broken,
+        row.last_read_at,
+        row.retain_days,
+        row.constituent,
+    )
+
+
+def retain(tx: Transaction, source: str, days: int | None) -> bool:
+    """Keep what a source gives for so long; tell whether there is such a source."""
+    return tx.execute(sources.update().where(sources.c.name == source).values(retain_days=days)).rowcount == 1

@@ -13,6 +13,9 @@ from mithaq.telemetry.parsers.paths import value_at
 
 Names = Mapping[str, tuple[str, ...]]
 
+_MAX_SHAPES: Final = 1024
+_MAX_SHAPE_CHARS: Final = 4096
+
 ECS_NAMES: Final = (
     *("destination.domain", "destination.ip", "destination.port", "dns.question.name", "dns.question.type"),
     *("dns.resolved_ip", "email.from.address", "email.subject", "email.to.address", "event.code"),
@@ -192,16 +195,38 @@ def ecs_fields(kind: str, record: Mapping[str, object]) -> dict[str, str]:
     {'dns.question.name': 'evil.example', 'source.ip': '10.0.0.1'}
     """
     sensor = kind.partition(".")[0]
+    shape = tuple(record)
     found: dict[str, str] = {}
-    for name, paths in _BY_SENSOR.get(sensor, {}).items():
+    for name, paths in _PLANS.get((sensor, shape)) or _planned(sensor, shape):
         for path in paths:
-            text = _text(value_at(record, path))
+            text = _text(record[path] if path in record else value_at(record, path))
             if text:
                 found[name] = text
                 break
     if sensor == "windows":
         _add_hashes(found, record)
-    return dict(sorted(found.items()))
+        return dict(sorted(found.items()))
+    return found
+
+
+_Plan = tuple[tuple[str, tuple[str, ...]], ...]
+_PLANS: Final[dict[tuple[str, tuple[str, ...]], _Plan]] = {}
+"""For records with the same fields: by name, in which places it may be."""
+
+
+def _planned(sensor: str, shape: tuple[str, ...]) -> _Plan:
+    """Make the plan of a shape, and keep it if it is of a size that sensors write."""
+    there = frozenset(shape)
+    plan = tuple(
+        (name, places)
+        for name, paths in sorted(_BY_SENSOR.get(sensor, {}).items())
+        if (places := tuple(path for path in paths if path in there or path.partition(".")[0] in there))
+    )
+    if sum(map(len, shape)) <= _MAX_SHAPE_CHARS:
+        if len(_PLANS) >= _MAX_SHAPES:
+            _PLANS.clear()
+        _PLANS[sensor, shape] = plan
+    return plan
 
 
 def _add_hashes(found: dict[str, str], record: Mapping[str, object]) -> None:

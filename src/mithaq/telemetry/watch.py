@@ -19,7 +19,8 @@ _STOP_CHECK_MS: Final = 500
 class Watch:
     """Watch the folders of the sources; `fileno()` becomes readable when something in them changed."""
 
-    def __init__(self, folders: Iterable[Path]) -> None:
+    def __init__(self, folders: Iterable[Path], *, recursive: bool = False) -> None:
+        self._recursive = recursive
         self._readable, self._writable = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -52,7 +53,7 @@ class Watch:
         changes = watch(
             *folders,
             watch_filter=None,
-            recursive=False,
+            recursive=self._recursive,
             step=_STEP_MS,
             debounce=_DEBOUNCE_MS,
             rust_timeout=_STOP_CHECK_MS,

@@ -26,6 +26,7 @@ from mithaq.web import (
     drafting,
     duties,
     exchange,
+    hunting,
     importing,
     intelligence,
     lookup,
@@ -38,9 +39,11 @@ from mithaq.web import (
     releases,
     remarks,
     reports,
+    sensors,
     sign_in,
     sources,
     telemetry,
+    triage,
 )
 from mithaq.web.doors import enter, routes
 from mithaq.web.rendering import STATIC
@@ -54,7 +57,9 @@ DOORS = (
     *remarks.DOORS,
     *intelligence.DOORS,
     *lookup.DOORS,
+    *triage.DOORS,
     *detection.DOORS,
+    *hunting.DOORS,
     *release_log.DOORS,
     *consents.DOORS,
     *exchange.DOORS,
@@ -68,6 +73,7 @@ DOORS = (
     *sign_in.DOORS,
     *sources.DOORS,
     *telemetry.DOORS,
+    *sensors.DOORS,
     *constituents.DOORS,
     *pushing.DOORS,
     *people.DOORS,

@@ -44,10 +44,12 @@ def hit(visit: Visit) -> Response:
         "hit.html",
         hit=explained.hit,
         object=explained.seen,
+        techniques=explained.techniques,
         event=event,
         titles=names,
         people=people,
         reason_chars=MAX_REASON_CHARS,
+        shown_event_bytes=_SHOWN_EVENT_BYTES,
     )
 
 
@@ -90,7 +92,7 @@ def _decided(visit: Visit, action: str, decide: Callable[[str], str]) -> Respons
 
 
 DOORS = (
-    Door("/detection", hits, Verb.DETECTION_READ),
+    Door("/detection/hits", hits, Verb.DETECTION_READ),
     Door("/detection/{hit_id}", hit, Verb.DETECTION_READ),
     Door("/detection/{hit_id}/confirm", confirm, Verb.DETECTION_CONFIRM, "POST"),
     Door("/detection/{hit_id}/dismiss", dismiss, Verb.DETECTION_CONFIRM, "POST"),

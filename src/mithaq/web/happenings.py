@@ -82,7 +82,13 @@ TELLINGS: Mapping[str, Telling] = {
         msgid("Sighting"), "bad", msgid("Hit confirmed:"), Verb.DETECTION_READ, "/detection/"
     ),
     "detection.hit.dismissed": Telling(msgid("Hit"), "", msgid("Hit dismissed:"), Verb.DETECTION_READ, "/detection/"),
+    "detection.breaker.stopped": Telling(
+        msgid("Stopped"), "warn", msgid("It hit too often:"), Verb.DETECTION_READ, "/intelligence/"
+    ),
     "response.blocklist": Telling(msgid("Blocklist"), "info", msgid("Blocklist built"), Verb.BLOCKLIST_READ),
+    "response.sensor.version": Telling(
+        msgid("Sensor"), "info", msgid("A new version for the sensor"), Verb.BLOCKLIST_READ, "/sensors/"
+    ),
     "agreements.changed": Telling(
         msgid("Agreement"), "info", msgid("Agreement signed or changed"), Verb.AGREEMENT_READ, "/agreements/"
     ),
@@ -162,7 +168,7 @@ def _subject_name(node: Node, connection: Connection, entry: Entry) -> str:
 
 def _seen(node: Node, connection: Connection, hit_id: str) -> str:
     try:
-        return node.detection.explain(connection, hit_id).hit.sight.seen.value
+        return node.detection.explain(connection, hit_id).hit.sight.shown
     except UnknownHit:
         return ""
 

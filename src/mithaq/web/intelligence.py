@@ -6,6 +6,7 @@ from typing import Any, get_args
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from mithaq.detection.hits.looking import looking
 from mithaq.detection.settings import MAX_REASON_CHARS
 from mithaq.exchange import ledger
 from mithaq.exchange.gatekeeping import digest_of
@@ -16,6 +17,7 @@ from mithaq.intelligence.proposals import of_object
 from mithaq.intelligence.related import related
 from mithaq.intelligence.remarks import MAX_REMARK_CHARS, PROPOSABLE, instructions_back
 from mithaq.intelligence.settings import MAX_SHARING
+from mithaq.intelligence.watching import looked_at
 from mithaq.kernel.lane import ACTUAL, TEST, Lane
 from mithaq.nations.people.model import Verb
 from mithaq.standards.stix.comment import Agreement
@@ -59,6 +61,7 @@ def read(visit: Visit) -> Response:
         found = related(connection, versions[0])
         proposals = of_object(connection, node.holdings, view.said)
         hits = node.detection.hits(connection, lane, limit=_SHOWN_HITS, indicator_id=stix_id).hits
+        sought = looking(connection, versions, node.warning_lists, visit.at) if visit.may(Verb.DETECTION_READ) else None
     return visit.page(
         "object.html",
         object=versions[0],
@@ -80,9 +83,11 @@ def read(visit: Visit) -> Response:
         shown_differences=_SHOWN_DIFFERENCES,
         shown_related=_SHOWN_RELATED,
         shown_each=_SHOWN_EACH,
+        looking=sought,
         hits=hits if visit.may(Verb.DETECTION_READ) else (),
         body=_readable(versions[0].body),
         digest=digest_of(versions[0]),
+        looked=looked_at(versions[0].stix),
         persons={person.id: person.name for person in node.people.persons()},
         shown_observables=_SHOWN_OBSERVABLES,
         shown_explanation=MAX_REASON_CHARS,

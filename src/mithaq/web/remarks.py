@@ -4,6 +4,7 @@ from typing import cast, get_args
 
 from starlette.responses import Response
 
+from mithaq.exchange.revising import revise
 from mithaq.intelligence.comments import said_of
 from mithaq.intelligence.errors import BadProposal, NotHeld
 from mithaq.intelligence.model import NewObject, StoredObject
@@ -68,6 +69,23 @@ def propose(visit: Visit) -> Response:
     return _done(visit, stored, proposal_on(stored, proposed, _text(visit), _terms(visit, stored)))
 
 
+def revised(visit: Visit) -> Response:
+    """Give an own indicator another confidence, or revoke it; the new version is to go to all who got the old one."""
+    node, stix_id, lane = visit.site.node, visit.request.path_params["stix_id"], _lane(visit)
+    node.people.demand(visit.person, Verb.INTELLIGENCE_WRITE, stix_id[:120], visit.at)
+    confidence = None if visit.field("change") == "revoke" else _percent(visit.field("confidence"))
+    revise(node.channel, stix_id, lane, visit.at, visit.person.id, confidence=confidence)
+    with node.db.write(visit.at) as tx:
+        audit(tx, actor=visit.person.id, action="intelligence.revise", subject=stix_id)
+    return visit.go(f"/intelligence/{stix_id}" + (f"?lane={lane}" if lane != ACTUAL else ""))
+
+
+def _percent(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 3 and int(text) <= 100):
+        raise BadProposal("a confidence is a number from 0 to 100")
+    return int(text)
+
+
 def _held(visit: Visit) -> StoredObject:
     node, stix_id = visit.site.node, visit.request.path_params["stix_id"]
     with node.db.read() as connection:
@@ -108,6 +126,7 @@ def _done(visit: Visit, stored: StoredObject, new: list[NewObject]) -> Response:
 DOORS = (
     Door("/intelligence/proposals", proposals, Verb.INTELLIGENCE_READ),
     Door("/intelligence/proposals/{note_id}", decide, Verb.RELEASE_DECIDE, "POST"),
+    Door("/intelligence/{stix_id}/revise", revised, Verb.RELEASE_DECIDE, "POST"),
     Door("/intelligence/{stix_id}/note", note, Verb.INTELLIGENCE_WRITE, "POST"),
     Door("/intelligence/{stix_id}/opinion", opinion, Verb.INTELLIGENCE_WRITE, "POST"),
     Door("/intelligence/{stix_id}/propose", propose, Verb.INTELLIGENCE_WRITE, "POST"),

@@ -11,9 +11,19 @@ _NEEDS_SOMEBODY = frozenset({Condition.UNREADABLE, Condition.SILENT, Condition.C
 
 def sources(visit: Visit) -> Response:
     """List the sources, those that need somebody first."""
-    readings = visit.site.node.telemetry.readings(visit.at)
+    node = visit.site.node
+    readings = node.telemetry.readings(visit.at)
+    with node.db.read() as connection:
+        missing = node.detection.missing_fields(connection)
     ordered = sorted(readings, key=lambda each: (each.condition not in _NEEDS_SOMEBODY, each.status.source.name))
-    return visit.page("telemetry.html", readings=ordered)
+    return visit.page(
+        "telemetry.html",
+        readings=ordered,
+        missing=missing,
+        holdings=node.telemetry.holdings(),
+        troubled=node.telemetry.troubled(),
+        retained={each.status.source.name: each.status.retain_days for each in readings},
+    )
 
 
 DOORS = (Door("/telemetry", sources, Verb.DETECTION_READ),)

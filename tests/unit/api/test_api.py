@@ -15,7 +15,7 @@ from mithaq.api.app import MAX_JSON_BYTES, create_api
 from mithaq.api.cursors import BadCursor, Cursors
 from mithaq.api.events import _event
 from mithaq.api.telemetry import MAX_PUSH_BYTES
-from mithaq.detection.record import record_hits
+from mithaq.detection.hits.record import record_hits
 from mithaq.kernel import journal
 from mithaq.kernel.lane import ACTUAL
 from mithaq.nations.people.model import Verb

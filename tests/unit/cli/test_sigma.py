@@ -59,3 +59,23 @@ def test_rules_are_tried_on_lines_with_the_number_of_each_and_where_first(xa: De
     assert row["first"] == ["events.json:2", "events.json:3", "events.json:5"]
     assert "7 events, 1 of them broken" in said.err
     assert xa("sigma", "test", str(tmp_path / "rule.yml"), str(tmp_path / "none.json")).code == 1
+
+
+def test_what_the_detector_follows_and_finds_is_listed(xa: Desk, tmp_path: Path) -> None:
+    rule = selection("a|endswith: mimi.exe", product="zeek", source="    service: dns\n") + b"level: high\n"
+    (tmp_path / "rule.yml").write_bytes(rule + b"tags: [attack.t1003]\n")
+    (tmp_path / "bad.yml").write_bytes(selection("a|re: '(?=x)'", 2))
+    assert xa("sigma", "add", "--tlp", "green", str(tmp_path / "rule.yml"), str(tmp_path / "bad.yml")).code == 0
+    assert xa("telemetry", "source", "add", "sensor").code == 0
+    line = {"_path": "dns", "ts": 1.5, "a": "x\\mimi.exe"}
+    (tmp_path / "events.json").write_text(json.dumps(line))
+    assert xa("telemetry", "push", "sensor", str(tmp_path / "events.json")).code == 0
+    assert xa("hunt", "run").code == 0
+    followed, refused = sorted(xa("--json", "sigma", "list").rows, key=lambda row: row["title"])
+    assert (followed["title"], followed["level"], followed["kinds"]) == ("Rule 1", "high", ["zeek.dns"])
+    assert "cannot be bounded" in refused["problem"]
+    assert [row["title"] for row in xa("--json", "sigma", "list", "--refused").rows] == ["Rule 2"]
+    (hit,) = xa("--json", "hit", "list").rows
+    assert (hit["seen"], hit["techniques"], hit["matched"]) == ("Rule 1", ["T1003"], None)
+    assert hit["rule"]["answers"] == [{"field": "a", "value": "x\\mimi.exe"}]
+    assert xa.one("hunt", "status")["hunts"] == 0

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from mithaq.detection import store
 from mithaq.detection.detector import Detector
-from mithaq.detection.hunter import Hunter
-from mithaq.detection.hunts import LaunchHunter
+from mithaq.detection.hunts.hunter import Hunter
+from mithaq.detection.hunts.unsealed import LaunchHunter
 from mithaq.detection.model import Hit
 from mithaq.detection.settings import DetectionLimits
 from mithaq.intelligence.model import NewObject, Provenance, StoreReport
@@ -41,6 +41,7 @@ def indicator(
     until: datetime | None = None,
     revoked: bool = False,
     partner: bool = True,
+    pattern_type: str = "stix",
 ) -> NewObject:
     """Return an indicator as exchange (or, with `partner=False`, an analyst) would store it."""
     fields = {
@@ -50,7 +51,7 @@ def indicator(
         "created": rfc3339(at),
         "modified": rfc3339(at),
         "pattern": pattern,
-        "pattern_type": "stix",
+        "pattern_type": pattern_type,
         "valid_from": rfc3339(at - timedelta(days=1)),
         "object_marking_refs": [Tlp.GREEN.marking_id],
     }
@@ -105,7 +106,7 @@ class Bench:
 
     def hunt(self) -> int:
         """Run the hunter here and now; return how many hits it found."""
-        return Hunter(self.db, self.holdings, self.data, LIMITS).run(FixedClock(self.at))
+        return Hunter(self.db, self.holdings, self.data, self.detection_limits).run(FixedClock(self.at))
 
     def source(self, name: str = "zeek", lane: Lane = ACTUAL) -> None:
         """Add a source that is pushed to."""
@@ -136,8 +137,9 @@ class Bench:
             self.detector.learn(self.at)
             busy = self.detector.read(self.at)
             self.detector.hunts.step(self.at)
-            if not busy and not self.detector.hunts.is_busy():
+            if not busy and not self.detector.is_busy():
                 return
+            self.detector.rules_settled(60)
 
     def hits(self, lane: Lane | None = None) -> Sequence[Hit]:
         """Return all hits, oldest first."""

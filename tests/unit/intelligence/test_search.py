@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
@@ -143,3 +144,8 @@ def test_an_unknown_filter_is_a_plain_word() -> None:
 )
 def test_spellings_of_one_word_are_the_same_word(left: str, right: str) -> None:
     assert words_of(left) == words_of(right)
+
+
+def test_words_of_ascii_are_its_letters_and_digits_whatever_stands_between_them() -> None:
+    text = "".join(f"Ab{between}9z" for between in map(chr, range(128)))
+    assert words_of(text) == re.findall(r"[a-z0-9]+", text.lower())

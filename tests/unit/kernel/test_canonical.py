@@ -126,6 +126,11 @@ _scraps = st.lists(_pieces, max_size=12).map(lambda pieces: "".join(pieces).enco
 @example(b'"\xed\xa0\x80"')
 @example(b"-0")
 @example(b"9007199254740992")
+@example(b'{"a":[1000000000000000,-999999999999999,18446744073709551616]}')
+@example(b'{"a":1,"a" :2}')
+@example(b'{"a":":","a"\n:2}')
+@example(b'{"a\\":1,"b":":c :"}')
+@example(b'{"a":{"b":"\\":"},"c":[1.5]}')
 @example(b"[" * 65 + b"]" * 65)
 @example(b"[" * 64 + b"]" * 64)
 def test_every_bytes_are_read_or_refused_as_the_obvious_reader_does(data: bytes) -> None:

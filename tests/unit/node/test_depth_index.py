@@ -49,6 +49,8 @@ def stix_id(kind: str, number: int) -> str:
 def test_the_index_of_older_objects_is_the_one_they_would_have_today(db_url: str) -> None:
     migrate(db_url, REVISION)
     database = Database.open(db_url)
+    with database.engine.execution_options(mithaq_write=True).begin() as connection:
+        connection.execute(text("ALTER TABLE objects ADD COLUMN pattern_type TEXT"))  # a later revision's
     holdings = Holdings(database)
     about = stix_id("malware", 1)
     given = Provenance("import", NationId("XA"), None, None, None, None, Tlp.GREEN, None, {}, AT)

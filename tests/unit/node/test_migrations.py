@@ -47,13 +47,19 @@ def shape(url: str) -> dict[str, Any]:
             "primary key": found.get_pk_constraint(name),
             "foreign keys": sorted(found.get_foreign_keys(name), key=str),
             "unique": sorted(found.get_unique_constraints(name), key=str),
-            "indexes": sorted(found.get_indexes(name), key=str),
+            "indexes": sorted(map(index, found.get_indexes(name)), key=str),
         }
         for name in found.get_table_names()
         if name != "alembic_version"
     }
     database.close()
     return tables
+
+
+def index(reflected: Any) -> dict[str, Any]:
+    """An index with the text of its condition, which SQLAlchemy gives as an object."""
+    options = {key: str(value) for key, value in (reflected.get("dialect_options") or {}).items()}
+    return {**reflected, "dialect_options": options}
 
 
 def test_a_database_of_a_newer_program_is_refused_and_left_alone(db_url: str) -> None:

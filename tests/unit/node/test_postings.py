@@ -54,7 +54,8 @@ def test_the_index_of_older_objects_is_the_one_they_would_have_today(db_url: str
     migrate(db_url, REVISION)
     database = Database.open(db_url)
     with database.engine.execution_options(mithaq_write=True).begin() as connection:
-        connection.execute(text("ALTER TABLE object_provenance ADD COLUMN admiralty TEXT"))  # a later revision's
+        connection.execute(text("ALTER TABLE object_provenance ADD COLUMN admiralty TEXT"))  # later revisions'
+        connection.execute(text("ALTER TABLE objects ADD COLUMN pattern_type TEXT"))
     holdings = Holdings(database)
     new = objects(AT)
     with database.write(AT) as tx:

@@ -32,6 +32,7 @@ SHA512 = "c" * 128
         (f"[file:hashes.SHA256 = '{SHA256}']", [f"sha256:{SHA256}"]),
         (f"[file:hashes.'SHA-512' = '{SHA512}']", [f"sha512:{SHA512}"]),
         (f"[artifact:hashes.MD5 = '{MD5}']", [f"md5:{MD5}"]),
+        (f"[x509-certificate:hashes.'SHA-1' = '{SHA1}']", [f"sha1:{SHA1}"]),
         (f"[network-traffic:extensions.'tls-ext'.ja3 = '{MD5}']", [f"ja3:{MD5}"]),
         (f"[x-tls:'ja3-fingerprint-md5' = '{MD5}']", [f"ja3:{MD5}"]),
         (
@@ -95,7 +96,7 @@ def test_a_pattern_that_one_observable_fulfils_gives_that_observable(pattern: st
         ("[file:name = 'x.exe']", "pattern-no-observable"),
         ("[domain-name:value = 'localhost']", "pattern-no-observable"),
         ("[ipv4-addr:value ISSUBSET '0.0.0.0/0']", "pattern-no-observable"),
-        (f"[x509-certificate:hashes.MD5 = '{MD5}']", "pattern-no-observable"),
+        (f"[x-thing:hashes.MD5 = '{MD5}']", "pattern-no-observable"),
         ("", "pattern-unreadable"),
         ("[", "pattern-unreadable"),
         ("[domain-name:value = 'a.example'", "pattern-unreadable"),

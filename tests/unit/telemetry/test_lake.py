@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from mithaq.kernel.lane import ACTUAL, TEST, Lane
 from mithaq.standards.observable import names_above
 from mithaq.telemetry.errors import LakeBroken
+from mithaq.telemetry.lake.files import remove, sweep
 from mithaq.telemetry.lake.hunting import Wanted, hunt
 from mithaq.telemetry.lake.index import IndexBuilder, SealedIndex, Sought, index_path
 from mithaq.telemetry.lake.layout import sealed_stem
 from mithaq.telemetry.lake.open_segment import OpenSegment, WriterLock, read_segment, segment_path
-from mithaq.telemetry.lake.sealing import merge, remove, seal, sweep
+from mithaq.telemetry.lake.sealing import merge, seal
 from mithaq.telemetry.model import Event
 from tests.conftest import AT
 from tests.unit.telemetry.blocks import block

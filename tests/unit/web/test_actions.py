@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 
 from mithaq.agreements.model import Official, Passkey, Signatories
 from mithaq.agreements.statement import Draft
+from mithaq.detection.hits.record import record_hits
 from mithaq.detection.model import Dismissal, HitState
-from mithaq.detection.record import record_hits
 from mithaq.detection.service import Detection
 from mithaq.exchange import ledger
 from mithaq.intelligence.model import ReleaseInstruction
@@ -209,7 +209,7 @@ def test_a_hit_is_confirmed_once_and_becomes_a_sighting(
     with node.db.write(at) as tx:
         record_hits(tx, [hit])
     client = signed_in(Role.DUTY_OFFICER)
-    assert hit.hit_id in client.get("/detection").text
+    assert hit.hit_id in client.get("/detection/hits").text
     post(client, f"/detection/{hit.hit_id}/confirm")
     with node.db.read() as connection:
         found = node.detection.explain(connection, hit.hit_id).hit

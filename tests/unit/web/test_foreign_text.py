@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 from starlette.testclient import TestClient
 
-from mithaq.detection.record import record_hits
+from mithaq.detection.hits.record import record_hits
 from mithaq.nations.people.model import Role
 from mithaq.node.composition import Node
 from mithaq.web.app import DOORS

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from starlette.testclient import TestClient
 
-from mithaq.detection.record import record_hits
+from mithaq.detection.hits.record import record_hits
 from mithaq.kernel import journal
 from mithaq.nations.people.model import Actor, Role, Verb
 from mithaq.nations.people.rules import verbs_of

@@ -16,7 +16,7 @@ from typing import Any
 
 from mithaq.cli.demo.nodes import DemoFailed
 from mithaq.cli.demo.story import DUTY_OFFICER, RESOLVER, Score, Stage, Story, Tell
-from mithaq.detection.model import Hit
+from mithaq.detection.model import Hit, Sight
 from mithaq.intelligence.imports.bundle import import_bundle
 from mithaq.intelligence.imports.misp import import_misp
 from mithaq.intelligence.model import ImportReport, ImportTerms
@@ -162,7 +162,7 @@ class RealStory(Story):
             numbers[line].add(number)
         found: dict[str, set[int]] = {value: set() for value in self.material.truth()}
         for hit in _hits(stage):
-            if hit.source == "apt29" and hit.sight.matched.value in found:
+            if hit.source == "apt29" and isinstance(hit.sight, Sight) and hit.sight.matched.value in found:
                 found[hit.sight.matched.value] |= numbers[hit.raw]
         return found
 

@@ -63,9 +63,7 @@ class Stage:
         """Tell whether this nation blocks a value now or has an operational hit of it."""
         with self.node.db.read() as connection:
             hits = self.node.detection.hits(connection, limit=_ALL_HITS).hits
-        return value in self.blocklist().decode() or any(
-            value in (hit.sight.seen.value, hit.sight.matched.value) for hit in hits
-        )
+        return value in self.blocklist().decode() or any(value in hit.sight.values for hit in hits)
 
     def blocklist(self, list_format: ListFormat = ListFormat.PLAIN) -> bytes:
         """Return what the resolver of this nation is to block now."""

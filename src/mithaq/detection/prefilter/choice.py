@@ -6,18 +6,18 @@ from typing import Literal
 
 from mithaq.detection.prefilter.compiled import CompiledPrefilter, is_compiled
 from mithaq.detection.prefilter.model import Prefilter
-from mithaq.detection.prefilter.portable import PortablePrefilter
 
 _log = logging.getLogger(__name__)
 
 
 def prefilter(form: Literal["best", "portable"] = "best") -> Prefilter:
     """Return an empty set in the best form that this installation has, or in the portable one."""
-    if form == "portable":
-        return PortablePrefilter()
-    if is_compiled():
-        return CompiledPrefilter()
-    warn()
+    if form == "best":
+        if is_compiled():
+            return CompiledPrefilter()
+        warn()
+    from mithaq.detection.prefilter.portable import PortablePrefilter  # needs NumPy
+
     return PortablePrefilter()
 
 

@@ -26,11 +26,15 @@ _COMPARE: Final[dict[str, Callable[[int, int], bool]]] = {
 
 
 class Seen(NamedTuple):
-    """A rule that an event made true: the key of what it was put with, its id and its name."""
+    """A rule that an event made true: the key of what it was put with, its id and its name.
+
+    `events`: of a correlation, how many made it true, this one included.
+    """
 
     key: str
     rule: str
     name: str = ""
+    events: int = 1
 
 
 class _Kept(NamedTuple):
@@ -73,6 +77,10 @@ class Correlations:
             self._by_id[reference.lower()].pop(place, None)
             self._by_name[key, reference].pop(place, None)
 
+    def adopt(self, other: Correlations) -> None:
+        """Go on with what the other has seen, for each correlation that both follow."""
+        self._followed.update({place: each for place, each in other._followed.items() if place in self._followed})
+
     def __bool__(self) -> bool:
         return bool(self._followed)
 
@@ -96,12 +104,9 @@ class Correlations:
             *self._by_id.get(seen.rule, ()),
             *(self._by_name.get((seen.key, seen.name), ()) if seen.name else ()),
         ])  # fmt: skip
-        asked = [self._followed[place] for place in listening]
-        return [
-            Seen(each.key, each.correlation.id, each.correlation.name)
-            for each in asked
-            if each.hears(seen) and each.observe(seen, fields, at)
-        ]
+        asked = [each for each in map(self._followed.get, listening) if each is not None]
+        told = [(each, each.observe(seen, fields, at)) for each in asked if each.hears(seen)]
+        return [Seen(each.key, each.correlation.id, each.correlation.name, events) for each, events in told if events]
 
 
 class _Followed:
@@ -120,24 +125,24 @@ class _Followed:
         """Tell whether a rule of that id is meant: of those that came with this correlation, only these."""
         return seen.key == self.key or seen.rule not in self._own
 
-    def observe(self, seen: Seen, fields: Fields, at: float) -> bool:
-        """Take one event; tell whether the condition has become true with it."""
+    def observe(self, seen: Seen, fields: Fields, at: float) -> int:
+        """Take one event; return of how many events the condition has become true with it, 0 where it has not."""
         self._newest = max(self._newest, at)
         if at <= self._newest - 2 * self.correlation.timespan_s:
-            return False
+            return 0
         reference = self._reference(seen)
         group = self._group(reference, fields)
         value = self._value(fields)
         if group is None or value is None:
-            return False
+            return 0
         self._number += 1
         bisect.insort(group.events, _Kept(at, self._number, reference, value))
         self._held += 1
         self._forget(group)
-        if at < group.quiet_until or not self._true_around(group, at):
-            return False
-        group.quiet_until = at + self.correlation.timespan_s
-        return True
+        events = 0 if at < group.quiet_until else self._true_around(group, at)
+        if events:
+            group.quiet_until = at + self.correlation.timespan_s
+        return events
 
     def _reference(self, seen: Seen) -> str:
         rules = self.correlation.rules
@@ -177,8 +182,8 @@ class _Followed:
         ):
             self._held -= len(self._groups.popitem(last=False)[1].events)
 
-    def _true_around(self, group: _Group, at: float) -> bool:
-        """Tell whether a window that ends with an event, and holds this one, makes the condition true."""
+    def _true_around(self, group: _Group, at: float) -> int:
+        """Return how many events are in a window that ends with one, holds this one, and makes the condition true."""
         span, events = self.correlation.timespan_s, group.events
         begin = bisect.bisect_left(events, at, key=lambda each: each.at)
         for end in range(begin, len(events)):
@@ -189,8 +194,8 @@ class _Followed:
                 continue
             first = bisect.bisect_right(events, last - span, key=lambda each: each.at)
             if self._true(events[first : end + 1]):
-                return True
-        return False
+                return end + 1 - first
+        return 0
 
     def _true(self, window: Sequence[_Kept]) -> bool:
         correlation = self.correlation

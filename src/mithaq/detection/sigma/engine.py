@@ -17,15 +17,19 @@ from mithaq.detection.sigma.errors import TooManyRules
 from mithaq.detection.sigma.fields import Sources
 from mithaq.detection.sigma.model import Unit
 from mithaq.detection.sigma.reading import UnitReader
-from mithaq.detection.sigma.tier import Databases, Entry, Tier
+from mithaq.detection.sigma.tier import Asking, Databases, Entry, Tier
 from mithaq.standards.sigma import BadRule
 
 
 class Matched(NamedTuple):
-    """A rule that an event makes true: the key under which it was put, and the rule's own id."""
+    """A rule that an event makes true: the key under which it was put, and the rule's own id.
+
+    `events`: of a correlation, how many made it true, this one included.
+    """
 
     key: str
     rule: str
+    events: int = 1
 
 
 @dataclass(slots=True)
@@ -103,6 +107,37 @@ class SigmaEngine:
             self._settle()
         return unit
 
+    def put_all(self, rules: Iterable[tuple[str, bytes]]) -> list[tuple[str, BadRule]]:
+        """Add or replace many rules (key and text) as one index; return those that cannot be followed.
+
+        Raises:
+            TooManyRules: more than an engine holds; nothing has changed.
+        """
+        read: dict[str, Kept] = {}
+        refused: list[tuple[str, BadRule]] = []
+        for key, text in rules:
+            try:
+                read[key] = Kept(key, digest_of(text), self._reader.read(text, key))
+            except BadRule as error:
+                refused.append((key, error))
+        with self._changing:
+            _check_number(len(self._put.keys() | read.keys()))
+            self._add(list(read.values()))
+            self._settle()
+        return refused
+
+    def unit(self, key: str) -> Unit | None:
+        """Return what stands under a key."""
+        put = self._put.get(key)
+        return put.kept.unit if put is not None else None
+
+    def adopt(self, other: SigmaEngine) -> None:
+        """Let correlations go on with what those of another engine, under the same keys, have seen.
+
+        The thread that matches calls this.
+        """
+        self._correlations.adopt(other._correlations)
+
     def drop(self, key: str) -> bool:
         """Remove what stands under a key, at once; False where nothing does."""
         with self._changing:
@@ -120,8 +155,14 @@ class SigmaEngine:
         told = [Matched(entry.key, entry.detection.id) for entry in found if not entry.silent]
         if at is not None and self._correlations:
             seen = dict.fromkeys(Seen(entry.key, entry.detection.id, entry.detection.name) for entry in found)
-            told += [Matched(each.key, each.rule) for each in self._correlations.observe(list(seen), fields, at)]
+            fired = self._correlations.observe(list(seen), fields, at)
+            told += [Matched(each.key, each.rule, each.events) for each in fired]
         return list(dict.fromkeys(told))
+
+    def reasons(self, key: str, fields: Fields, raw: bytes, sources: Sources) -> tuple[Asking, ...]:
+        """Return which fields of an event, with which values, make true what stands under a key; for a match alone."""
+        found = [reason for tier in self._tiers for reason in tier.reasons(key, fields, raw, sources)]
+        return tuple(dict.fromkeys(found))
 
     def for_the_past(self) -> SigmaEngine:
         """Return an engine with the same rules whose correlations have seen nothing: history is told in its own order.

@@ -122,6 +122,21 @@ def leaves(condition: Condition) -> Iterator[Leaf | SameAs]:
                 waiting.extend(reversed(node.of))
 
 
+def affirmed(condition: Condition) -> Iterator[Leaf | SameAs]:
+    """Yield the leaves that count for a condition and not against it, from left to right."""
+    waiting = [(condition, True)]
+    while waiting:
+        node, counts_for = waiting.pop()
+        match node:
+            case Leaf() | SameAs():
+                if counts_for:
+                    yield node
+            case Not():
+                waiting.append((node.of, not counts_for))
+            case All() | Any():
+                waiting.extend((each, counts_for) for each in reversed(node.of))
+
+
 def fields_of(detection: Detection) -> tuple[str, ...]:
     """Return the fields that a rule asks, each once; a keyword asks none."""
     named = [predicate.field for predicate in detection.predicates if predicate.field not in (LINE, JSON_LINE)]

@@ -52,6 +52,8 @@ MAX_VALUE_CHARS: Final = 512
 MAX_CHAIN: Final = 4
 """Correlations of correlations."""
 
+MAX_SHOWN_CHARS: Final = 500
+"""Of a value that is told with a match."""
 MAX_FIELDS: Final = 2_000
 MAX_EVENT_DEPTH: Final = 16
 MAX_LIST_ITEMS: Final = 1_000

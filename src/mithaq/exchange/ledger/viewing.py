@@ -14,6 +14,7 @@ from mithaq.intelligence.decay import Score, score_of
 from mithaq.intelligence.merging import Merged, merged
 from mithaq.intelligence.model import StoredObject
 from mithaq.intelligence.related import Alike, alike
+from mithaq.intelligence.watching import looked_at
 from mithaq.kernel.clock import rfc3339
 
 
@@ -74,6 +75,7 @@ def version_as_json(item: StoredObject) -> dict[str, Any]:
         "stands": item.stands,
         "pap": item.pap.label if item.pap is not None else None,
         "observables": [str(observable) for observable in item.stix.observables],
+        "looked_for": _looked_for(item),
         "provenance": [merging.word_as_json(word) for word in item.provenance],
         "release": [
             {"agreement": asked.agreement_id, "to": asked.recipients, "purpose": asked.purpose}
@@ -94,3 +96,8 @@ def said_as_json(each: Said) -> dict[str, Any]:
         "count": comment.count,
         "said": rfc3339(each.stored.stix.modified or each.stored.stored_at),
     }
+
+
+def _looked_for(item: StoredObject) -> dict[str, Any] | None:
+    looked = looked_at(item.stix)
+    return None if looked is None else {"how": looked.how, "left_out": [each.as_json() for each in looked.left_out]}

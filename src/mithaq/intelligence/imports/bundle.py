@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from mithaq.intelligence.errors import ConfinedFailed, TooMuch
-from mithaq.intelligence.imports.confined.bundle_pieces import Broken, Unreadable
+from mithaq.intelligence.imports.confined.bundle_pieces import BETWEEN_TOKENS, Broken, Unreadable
 from mithaq.intelligence.imports.confined.bundle_reader import read_ahead
 from mithaq.intelligence.imports.tally import Tally, reason_of
 from mithaq.intelligence.model import ImportReport, ImportTerms, Indexed
@@ -77,7 +77,7 @@ def _objects(tally: Tally, source: stix.Readable, lane: Lane, door: Door) -> Ite
         if isinstance(told, Unreadable):
             tally.refuse(told.name, told.reason)
         else:
-            tally.take(told.body, told.stix, Indexed(frozenset(told.tokens), tuple(told.named)))
+            tally.take(told.body, told.stix, Indexed(told.tokens.split(BETWEEN_TOKENS), told.named))
 
 
 class _Begun:

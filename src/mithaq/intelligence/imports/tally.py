@@ -10,6 +10,7 @@ from mithaq.intelligence.model import ImportReport, ImportTerms, Indexed, NewObj
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import CHUNK_OBJECTS
 from mithaq.intelligence.warninglists import WarningLists
+from mithaq.intelligence.watching import looked_at
 from mithaq.kernel.errors import Error
 from mithaq.kernel.reason import Reason
 from mithaq.standards import stix
@@ -96,11 +97,11 @@ class Tally:
         """Warn of indicators that would fire on benign values, or cannot fire at all."""
         if parsed.type != "indicator":
             return
-        if not parsed.observables and parsed.pattern_type in {"", "stix"}:
-            reason = stix.matchable(parsed.pattern)
+        looked = looked_at(parsed)
+        if looked is not None and looked.how == "not":
             self._unmatchable_count += 1
-            if isinstance(reason, Reason) and len(self._unmatchable) < MAX_LISTED:
-                self._unmatchable.append((parsed.id, reason))
+            if len(self._unmatchable) < MAX_LISTED:
+                self._unmatchable += [(parsed.id, reason) for reason in looked.left_out[:1]]
         for observable in parsed.observables if self._warning_lists else ():
             lists = self._warning_lists.warned(observable) if self._warning_lists else ()
             if lists:

@@ -116,7 +116,7 @@ class Tables:
                 return self._meant_for("email", self._of_domain(value.rpartition("@")[2]))
             case "md5" | "sha1" | "sha256" | "sha512":
                 return self._meant_for(observable.type, self._filed("e", value))
-            case "ja3" | "ja4":
+            case "ja3" | "ja4" | "text":
                 return set()
             case _:
                 assert_never(observable.type)

@@ -9,6 +9,12 @@ MAX_ACCOUNT_DAYS: Final = 366
 DOORS: Final = ("taxii", "misp", "plain", "rpz", "suricata", "stix")
 """Through which door a program comes: two protocols, three kinds of blocklist, and a download."""
 
+SENSOR_DOOR: Final = "sensor"
+"""The door of bundles: an account for it is made with its sensor, and opens nothing else."""
+
+OWN: Final = "own-sensors"
+"""As which constituent this CERT's own sensors have their accounts; it is written down with the first of them."""
+
 QUIET: Final = timedelta(hours=1)
 """After so long without a request, the next one is written down as a sign-in."""
 

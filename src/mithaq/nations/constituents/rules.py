@@ -18,7 +18,7 @@ _STEP: Final = timedelta(minutes=1)
 
 def usable(constituent_id: str, names: Mapping[str, str], sectors: Collection[str], contact: str) -> Reason | None:
     """Say why a constituent cannot be written down like this, or None where it can."""
-    if len(constituent_id) not in _ID_CHARACTERS or not _ID.fullmatch(constituent_id):
+    if not is_short_name(constituent_id):
         return Reason(
             "bad-constituent",
             "an id has 3 to 63 small letters, digits and single hyphens, and begins with a letter",
@@ -32,6 +32,11 @@ def usable(constituent_id: str, names: Mapping[str, str], sectors: Collection[st
     if not all(_SECTOR.fullmatch(sector) for sector in sectors):
         return Reason("bad-constituent", "a sector is written as in agreements, in small letters and hyphens")
     return None
+
+
+def is_short_name(text: str) -> bool:
+    """Tell whether a text may be an id that people write and that stands in addresses."""
+    return len(text) in _ID_CHARACTERS and _ID.fullmatch(text) is not None
 
 
 def refusal(account: Account, constituent: Constituent, user: str | None, door: str, at: datetime) -> Reason | None:

@@ -9,7 +9,7 @@ from mithaq.kernel.database import Database
 from mithaq.kernel.ids import new_id
 from mithaq.nations.constituents import store
 from mithaq.nations.constituents.errors import BadConstituent, UnknownConstituent
-from mithaq.nations.constituents.model import DOORS, Account, Constituent
+from mithaq.nations.constituents.model import DOORS, SENSOR_DOOR, Account, Constituent
 from mithaq.nations.constituents.rules import (
     is_refusal_noted,
     is_sign_in,
@@ -126,8 +126,8 @@ class Constituents:
         """
         if reason := usable_name(name):
             raise raised(BadConstituent, reason, name[:80])
-        if door is not None and door not in DOORS:
-            raise BadConstituent("there is no such door", subject=door[:80])
+        if door not in (None, SENSOR_DOOR, *DOORS):
+            raise BadConstituent("there is no such door", subject=str(door)[:80])
         if misp_version is not None and not is_version(misp_version):
             raise BadConstituent("a version of MISP is three numbers, such as 2.5.34", subject=misp_version[:40])
         account = Account(

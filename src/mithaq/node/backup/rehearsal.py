@@ -103,6 +103,6 @@ def _check_lake(restored: Restored, connection: Connection) -> tuple[int, int]:
         events += found
     sealed = list_segments(connection, (SEALED,))
     for segment in sealed:
-        if not all(path.is_file() for path in sealed_files(restored.root, segment)):
+        if not segment.trouble and not all(path.is_file() for path in sealed_files(restored.root, segment)):
             raise BadBackup("the lake misses the segment %(segment)s", segment=segment.segment)
     return events + sum(segment.events for segment in sealed), len(sealed)

@@ -135,7 +135,8 @@ def _hold_lake(root: Path, connection: Connection) -> list[Kept]:
     held = []
     for segment in list_segments(connection, (OPEN, CLOSED, SEALED)):
         if segment.state == SEALED:
-            held += [_hold(root, LAKE, path, None) for path in sealed_files(root, segment)]
+            files = sealed_files(root, segment)  # of one that is known to be damaged, what is there
+            held += [_hold(root, LAKE, path, None) for path in files if not segment.trouble or path.exists()]
         elif segment.bytes:
             held.append(_hold(root, LAKE, segment_path(root, segment.segment), segment.bytes))
         else:

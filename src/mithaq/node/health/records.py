@@ -1,12 +1,14 @@
 """What the database says: its revision, readers that lag, partners, agreements."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
 from mithaq.agreements.model import Agreement, State
 from mithaq.detection.readers import News
+from mithaq.detection.rulebook.missing_fields import MissingField
+from mithaq.detection.yara.readers import News as FileNews
 from mithaq.exchange import ledger
 from mithaq.exchange.duties.readers import Bookkeeping
 from mithaq.exchange.ledger import Channel, ChannelState
@@ -32,6 +34,7 @@ from mithaq.node.health.settings import (
 )
 from mithaq.node.language import msgid
 from mithaq.node.migrations import known_revisions, newest_revision, revision_of
+from mithaq.response.sensors.readers import reader as erasing
 from mithaq.telemetry.service import Reading
 
 Params = dict[str, str | int]
@@ -78,8 +81,14 @@ def readers(node: Node, connection: Connection, at: datetime) -> Iterator[Findin
     """No reader leaves news lying that it should act on."""
     shelving = Shelving(node.db, node.nation, node.clock.now)
     abroad = PartnerShelving(node.channel, node.clock.now)
-    followed = (Planning(node.channel).reader(), News().reader, Bookkeeping(node.channel).reader(), shelving.reader())
-    for reader in (*followed, abroad.reader(), Membership(node.channel).reader):
+    followed = (
+        Planning(node.channel).reader(),
+        News().reader,
+        FileNews().reader,
+        Bookkeeping(node.channel).reader(),
+        shelving.reader(),
+    )
+    for reader in (*followed, abroad.reader(), Membership(node.channel).reader, erasing()):
         count, since = _unread(connection, reader)
         waiting = at - since if since else timedelta()
         params: Params = {"reader": reader.name, "count": count, "seconds": int(waiting.total_seconds())}
@@ -230,11 +239,23 @@ def agreements(known: Iterable[Agreement], at: datetime) -> Iterator[Finding]:
 def sources(node: Node, at: datetime) -> Iterator[Finding]:
     """Every source of telemetry can be read and does as usual."""
     readings = node.telemetry.readings(at)
+    with node.db.read() as connection:
+        missing = node.detection.missing_fields(connection)
     for reading in readings:
         yield from _source_of_telemetry(reading)
+        yield from _fields_for_rules(reading.status.source.name, missing.get(reading.status.source.name, ()))
     if not readings:
         remedy = msgid("add one: mithaq telemetry source add")
         yield Finding(Level.WARNING, Reason("telemetry", "no source of telemetry: nothing can be detected", {}, remedy))
+
+
+def _fields_for_rules(source: str, missing: Sequence[MissingField]) -> Iterator[Finding]:
+    if missing:
+        named = ", ".join(f"{each.kind}: {each.field}" for each in missing[:_FIELDS_NAMED])
+        params: Params = {"source": source, "count": len(missing), "fields": named[:300]}
+        sentence = msgid("Sigma rules ask fields that %(source)s does not have: %(count)s (%(fields)s)")
+        remedy = msgid("let its sensor log these fields, or see for which rules: mithaq telemetry status --json")
+        yield Finding(Level.WARNING, Reason("telemetry-rules", sentence, params, remedy))
 
 
 def _source_of_telemetry(reading: Reading) -> Iterator[Finding]:

@@ -12,7 +12,18 @@ from mithaq.kernel.reason import Reason
 from mithaq.node.composition import Node, compose
 from mithaq.node.data_folder import DataFolder
 from mithaq.node.founding import own_card
-from mithaq.node.health import fetching, keys, membership, obligations, place, records, running
+from mithaq.node.health import (
+    fetching,
+    files,
+    hitting,
+    keys,
+    membership,
+    obligations,
+    place,
+    records,
+    running,
+    sensing,
+)
 from mithaq.node.health.model import Finding, Level, of_error
 from mithaq.node.language import msgid
 from mithaq.node.settings import BadSettings, read_settings
@@ -66,7 +77,10 @@ def _of_records(node: Node, at: datetime, *, is_running: bool) -> Iterator[Findi
         yield from records.agreements(node.agreements.all(connection), at)
         yield from obligations.duties(node, connection, at)
         yield from fetching.sources(connection, at)
+        yield from sensing.sensors(connection, at)
+        yield from hitting.breakers(connection)
     yield from records.sources(node, at)
+    yield from files.files(node)
 
 
 def _of_keys(node: Node, connection: Connection, at: datetime) -> Iterator[Finding]:

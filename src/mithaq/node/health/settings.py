@@ -17,6 +17,9 @@ LOG_UNREAD = timedelta(days=1)
 LOG_WATCHED = timedelta(days=2)
 """A log that has not been asked for so long is not watched any more: the agreement is over, or the nation left it."""
 
+SENSOR_WARNING = timedelta(days=1)
+SENSOR_WRONG = timedelta(days=7)
+TOKEN_WARNING = timedelta(days=14)
 SOURCE_FAILURES_WRONG = 5
 SOURCE_LATE = timedelta(hours=1)
 DISK_WARNING_BYTES = 2 * 1024**3

@@ -1,4 +1,4 @@
-"""The doors of the feeds: one ASGI application under `/feeds/`, each request `<collection>/<form>`.
+"""The doors of the feeds: one ASGI application under `/feeds/`, asked for `<collection>/<form>` or `<sensor>/sensor`.
 
 Programs that fetch lists read a status and a text: what goes wrong is one English line.
 """
@@ -17,12 +17,15 @@ from mithaq.exchange.visitors import TooMany, Visitors, packed, takes_gzip
 from mithaq.kernel.clock import Clock
 from mithaq.kernel.database import DatabaseFailed
 from mithaq.kernel.errors import Error
-from mithaq.nations.constituents.model import Account
+from mithaq.nations.constituents.model import SENSOR_DOOR, Account
 from mithaq.nations.constituents.service import Constituents
+from mithaq.nations.errors import SignerUnreachable
 from mithaq.response.feeds.errors import UnknownFeed
 from mithaq.response.feeds.model import FORMS, Feed
 from mithaq.response.feeds.service import Feeds
 from mithaq.response.feeds.settings import MAX_OPEN_REQUESTS, MAX_QUERY_CHARACTERS, THREADS
+from mithaq.response.sensors.bundle import MEDIA_TYPE
+from mithaq.response.sensors.errors import BundleOutdated, UnknownSensor
 
 _log = logging.getLogger(__name__)
 _CHALLENGE: Final = {"www-authenticate": 'Basic realm="feeds", charset="UTF-8", Bearer realm="feeds"'}
@@ -31,7 +34,13 @@ _HEADERS: Final = {
     "vary": "authorization, accept-encoding",
     "x-content-type-options": "nosniff",
 }
-_STATUS: Final[Mapping[type[Error], int]] = {UnknownFeed: 404, DatabaseFailed: 503}
+_STATUS: Final[Mapping[type[Error], int]] = {
+    UnknownFeed: 404,
+    UnknownSensor: 404,
+    BundleOutdated: 410,
+    DatabaseFailed: 503,
+    SignerUnreachable: 503,
+}
 _FAULT: Final = "the server met an error it did not expect"
 _PLACE_PARTS: Final = 2
 
@@ -42,7 +51,8 @@ class FeedDoors:
     def __init__(self, feeds: Feeds, constituents: Constituents, clock: Clock) -> None:
         self._feeds = feeds
         self._visitors = {
-            form: Visitors(constituents, clock, form, threads=THREADS, max_open=MAX_OPEN_REQUESTS) for form in FORMS
+            form: Visitors(constituents, clock, form, threads=THREADS, max_open=MAX_OPEN_REQUESTS)
+            for form in (*FORMS, SENSOR_DOOR)
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,8 +83,11 @@ class FeedDoors:
             return _line(414, "the query is too long")
         account = known[1]
         with visitors.opened(account.id):
-            kind = request.query_params.get("type", "")
-            feed = await visitors.in_thread(self._feeds.fetch, account, alias, form, kind)
+            query = request.query_params
+            if form == SENSOR_DOOR:
+                feed = await visitors.in_thread(self._feeds.bundle, account, alias, query.get("version", ""))
+            else:
+                feed = await visitors.in_thread(self._feeds.fetch, account, alias, form, query.get("type", ""))
             if isinstance(feed.content, bytes):
                 return await visitors.in_thread(_whole, request, feed, feed.content)
         return self._streamed(request, visitors, account, feed, feed.content)
@@ -110,7 +123,7 @@ def _whole(request: Request, feed: Feed, content: bytes) -> Response:
     headers = _of(feed) | {"etag": etag}
     if etag in [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]:
         return Response(b"", 304, headers)
-    body = packed(content, request)
+    body = packed(content, request) if feed.media_type != MEDIA_TYPE else None
     if body is None:
         return Response(content, 200, headers, feed.media_type)
     return Response(body, 200, headers | {"content-encoding": "gzip"}, feed.media_type)

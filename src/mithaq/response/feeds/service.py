@@ -17,8 +17,11 @@ from mithaq.response.feeds.errors import UnknownFeed
 from mithaq.response.feeds.model import BUNDLE, FORMS, KINDS, Feed
 from mithaq.response.feeds.settings import PAGE_OBJECTS
 from mithaq.response.model import ListFormat
+from mithaq.response.sensors.bundle import MEDIA_TYPE
+from mithaq.response.sensors.service import Sensors
 from mithaq.response.service import BLOCKING, Blocklists
 
+_MAX_DIGITS: Final = 9
 _TEXT: Final = "text/plain; charset=utf-8"
 _SUFFIX: Final = {ListFormat.PLAIN: "txt", ListFormat.RPZ: "zone", ListFormat.SURICATA: "rules"}
 
@@ -26,10 +29,13 @@ _SUFFIX: Final = {ListFormat.PLAIN: "txt", ListFormat.RPZ: "zone", ListFormat.SU
 class Feeds:
     """The feeds of constituents; each is judged whole at the instant it is fetched."""
 
-    def __init__(self, db: Database, own: NationId, blocklists: Blocklists, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, db: Database, own: NationId, blocklists: Blocklists, sensors: Sensors, now: Callable[[], datetime]
+    ) -> None:
         self._db = db
         self._own = own
         self._blocklists = blocklists
+        self._sensors = sensors
         self._now = now
 
     def fetch(self, account: Account, alias: str, form: str, kind: str) -> Feed:
@@ -47,6 +53,18 @@ class Feeds:
         content = self._list(shelf, list_format, kind, account.id)
         name = f"{alias}-{kind}" if kind else alias
         return Feed(_TEXT, f"{name}.{_SUFFIX[list_format]}", content)
+
+    def bundle(self, account: Account, sensor: str, version: str) -> Feed:
+        """Return a sensor's bundle, the newest or (`version`, a number) one that is kept.
+
+        Raises:
+            UnknownSensor: the account is not this sensor's, or the version is not kept.
+            BundleOutdated: the version holds something that may not be given any more.
+        """
+        if version and (not version.isdecimal() or len(version) > _MAX_DIGITS):
+            raise UnknownFeed("there is no such feed here")
+        made = self._sensors.fetch(account, sensor, int(version) if version else None, self._now())
+        return Feed(MEDIA_TYPE, f"{sensor}-{made.number}.tar.gz", made.archive)
 
     def _shelf(self, account: Account, alias: str) -> Shelf:
         with self._db.read() as connection:

@@ -13,6 +13,7 @@ from mithaq.standards.stix.objects import (
     parse_fields,
 )
 from mithaq.standards.stix.pattern import ReadPattern, matchable, read_pattern
+from mithaq.standards.stix.plan import Plan, plan_of
 
 __all__ = [
     "MAX_DEPTH",
@@ -20,6 +21,7 @@ __all__ = [
     "BadBundle",
     "BadObject",
     "Piece",
+    "Plan",
     "ReadPattern",
     "Readable",
     "Refused",
@@ -31,6 +33,7 @@ __all__ = [
     "nesting_exceeds",
     "parse",
     "parse_fields",
+    "plan_of",
     "read_pattern",
     "split_bundle",
 ]

@@ -28,15 +28,18 @@ _SPACE: Final = re.compile(rb"[ \t\r\n]*+")
 _SCALAR: Final = re.compile(rb"[^\s,\[\]{}\"]*+")
 
 
-def _shallow() -> re.Pattern[bytes]:
-    """Return what takes one whole value in brackets of a few levels: nearly every object, in one step."""
+def _shallow() -> bytes:
+    """Return what takes the inside of one value in brackets of a few levels: nearly every object, in one step."""
     level = filler = rb'(?>[^][{}"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+'
     for _ in range(_SHALLOW_LEVELS - 1):
         level = rb"%b(?:[{[]%b[]}]%b)*+" % (filler, level, filler)
-    return re.compile(rb"[{[]%b[]}]" % level, re.DOTALL)
+    return level
 
 
-_SHALLOW: Final = _shallow()
+_SHALLOW: Final = re.compile(rb"[{[]%b[]}]" % _shallow(), re.DOTALL)
+_NEXT: Final = re.compile(rb"[ \t\r\n]*+,[ \t\r\n]*+(\{%b[]}])" % _shallow(), re.DOTALL)
+"""The comma and the object after it, where both are wholly there."""
+
 _ID: Final = re.compile(rb'"id"[ \t\r\n]*+:[ \t\r\n]*+"([!#-\[\]-~]{1,200})"')
 
 
@@ -168,6 +171,7 @@ class _Scanner:
         self._space()
         while self._peek() != b"]":
             yield self._element()
+            yield from self._plain_elements()
             self._space()
             if self._peek() == b"]":
                 break
@@ -176,6 +180,17 @@ class _Scanner:
             if self._peek() == b"]":
                 raise self._broken("a value expected")
         self._take(b"]")
+
+    def _plain_elements(self) -> Iterator[Piece]:
+        """Read on while what follows is wholly there, an object, and within the limits."""
+        if self._max_depth < _SHALLOW_LEVELS:
+            return
+        while (found := _NEXT.match(self._data, self._at)) is not None:
+            start, end = found.span(1)
+            if end - start > self._max_object_bytes:
+                return
+            index, self._index, self._at = self._index, self._index + 1, end
+            yield Piece(index, self._data[start:end])
 
     def _element(self) -> Piece | Refused:
         is_object = self._peek() == b"{"

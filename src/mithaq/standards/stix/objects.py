@@ -16,6 +16,7 @@ from mithaq.standards.errors import BadObject
 from mithaq.standards.observable import Observable, canonical_observable
 from mithaq.standards.stix.bundle import likely_id, nesting_exceeds
 from mithaq.standards.stix.pattern import hash_kind, read_pattern
+from mithaq.standards.stix.plan import Plan, plan_of
 
 MAX_OBJECT_BYTES: Final = 8 * 1024 * 1024
 MAX_DEPTH: Final = 64
@@ -64,7 +65,8 @@ class StixObject:
     """Hold the fields of an object that this node reads; everything else stays in the bytes.
 
     `observables`: for an indicator, those of which any one makes its pattern true; for a cyber-observable object,
-    what it is. `mentions`: every observable the object names, for search. `attack_ids`: what it is in ATT&CK (T1059),
+    what it is. `anchors`: where a pattern says more than single observables can, what lines that may satisfy it are
+    found by. `mentions`: every observable the object names, for search. `attack_ids`: what it is in ATT&CK (T1059),
     or what of ATT&CK its labels name.
     """
 
@@ -86,6 +88,7 @@ class StixObject:
     object_marking_refs: tuple[str, ...] = ()
     created_by_ref: str | None = None
     observables: tuple[Observable, ...] = ()
+    anchors: tuple[Observable, ...] = ()
     mentions: tuple[Observable, ...] = ()
     refs: tuple[str, ...] = ()
     attack_ids: tuple[str, ...] = ()
@@ -137,7 +140,7 @@ def parse_fields(fields: Mapping[str, Any]) -> StixObject:
     reader = _Fields(fields)
     object_type, object_id = reader.identity()
     pattern, pattern_type = reader.text("pattern"), reader.text("pattern_type")
-    sufficient, mentions = _observables(reader, object_type, pattern, pattern_type)
+    sufficient, anchors, mentions = _observables(reader, object_type, pattern, pattern_type)
     valid_from, valid_until = reader.instant("valid_from"), reader.instant("valid_until")
     if valid_from and valid_until and valid_until <= valid_from:
         raise reader.bad("valid_until is not after valid_from")
@@ -160,6 +163,7 @@ def parse_fields(fields: Mapping[str, Any]) -> StixObject:
         object_marking_refs=reader.texts("object_marking_refs"),
         created_by_ref=reader.text("created_by_ref") or None,
         observables=sufficient,
+        anchors=anchors,
         mentions=mentions,
         refs=reader.refs(),
         attack_ids=reader.attack_ids(),
@@ -272,7 +276,7 @@ def _storable(text: str) -> str:
     return _UNSTORABLE.sub("\ufffd", text)
 
 
-_Found = tuple[tuple[Observable, ...], tuple[Observable, ...]]
+_Found = tuple[tuple[Observable, ...], tuple[Observable, ...], tuple[Observable, ...]]
 
 
 def _observables(reader: _Fields, object_type: str, pattern: str, pattern_type: str) -> _Found:
@@ -280,11 +284,12 @@ def _observables(reader: _Fields, object_type: str, pattern: str, pattern_type: 
         if not pattern:
             raise reader.bad("an indicator without a pattern")
         if pattern_type not in {"", "stix"}:
-            return (), ()
+            return (), (), ()
         read = read_pattern(pattern)
-        return read.sufficient, read.mentioned
+        plan = None if read.reason is None else plan_of(pattern)
+        return read.sufficient, plan.anchors if isinstance(plan, Plan) else (), read.mentioned
     found = tuple(dict.fromkeys(_own_observables(reader.fields, object_type)))
-    return found, found
+    return found, (), found
 
 
 def _own_observables(fields: Mapping[str, Any], object_type: str) -> list[Observable]:

@@ -28,6 +28,7 @@ _VALUE_KINDS: Final = {
     "url": "url",
     "email-addr": "email",
 }
+_HASHED: Final = frozenset({"file", "artifact", "x509-certificate"})
 _HASH_KINDS: Final = {
     "md5": "md5", "sha1": "sha1", "sha256": "sha256", "sha512": "sha512",
 }  # fmt: skip
@@ -128,7 +129,7 @@ def _without_type_guards(tests: Conjunction) -> Conjunction:
 
 def _are_hashes_of_one_file(tests: Conjunction) -> bool:
     """Tell whether all tests are different hashes of one file: then each hash alone identifies it."""
-    kinds = [_hash_kind(test) for test in tests]
+    kinds = [hash_kind_of(test) for test in tests]
     same_file = len({test.key for test in tests}) == 1
     return (
         same_file
@@ -138,10 +139,32 @@ def _are_hashes_of_one_file(tests: Conjunction) -> bool:
     )
 
 
-def _hash_kind(test: Comparison) -> str | None:
-    if test.object_type not in {"file", "artifact"} or len(test.path) != 2 or test.path[0] != "hashes":
+def hash_kind_of(test: Comparison) -> str | None:
+    """Return the observable type of the hash that a test compares, or None; a certificate's is that of its DER form."""
+    if test.object_type not in _HASHED or len(test.path) != 2 or test.path[0] != "hashes":
         return None
     return hash_kind(test.path[1])
+
+
+def fingerprint_kind(test: Comparison) -> str | None:
+    """Return the observable type of the TLS fingerprint that a test compares, or None."""
+    return _JA_KINDS.get(test.path[-1].lower()) if test.path else None
+
+
+def value_kind(test: Comparison) -> str | None:
+    """Return what the values of an object's `value`, or of what a message or a connection refers to, are, or None.
+
+    A connection refers to an address or a name: then it is `ipv4` here.
+    """
+    path = test.path
+    if path == ("value",):
+        return _VALUE_KINDS.get(test.object_type)
+    if len(path) == 2 and path[1] == "value":
+        if test.object_type == "email-message" and path[0] in _EMAIL_REFS:
+            return "email"
+        if test.object_type == "network-traffic" and path[0] in _TRAFFIC_REFS:
+            return "ipv4"
+    return None
 
 
 def hash_kind(algorithm: str) -> str | None:
@@ -159,20 +182,11 @@ def _observables(test: Comparison) -> tuple[Observable, ...]:
 
 def observable_of(test: Comparison, value: str) -> Observable | None:
     """Return the observable that one value of a test is, or None."""
-    path = test.path
-    if path == ("value",) and test.object_type in _VALUE_KINDS:
-        return canonical_observable(_VALUE_KINDS[test.object_type], value)
-    if len(path) == 2 and path[1] == "value":
-        if test.object_type == "email-message" and path[0] in _EMAIL_REFS:
-            return canonical_observable("email", value)
-        if test.object_type == "network-traffic" and path[0] in _TRAFFIC_REFS:
-            found = recognise(value)
-            return found if found is not None and found.type in {"ipv4", "ipv6", "cidr", "domain"} else None
-    file_hash = _hash_kind(test)
-    if file_hash is not None:
-        return canonical_observable(file_hash, value)
-    fingerprint = _JA_KINDS.get(path[-1].lower()) if path else None
-    return None if fingerprint is None else canonical_observable(fingerprint, value)
+    if test.object_type == "network-traffic" and test.path[0] in _TRAFFIC_REFS and test.path[1:] == ("value",):
+        found = recognise(value)
+        return found if found is not None and found.type in {"ipv4", "ipv6", "cidr", "domain"} else None
+    kind = value_kind(test) or hash_kind_of(test) or fingerprint_kind(test)
+    return None if kind is None else canonical_observable(kind, value)
 
 
 def _path_text(test: Comparison) -> str:

@@ -34,7 +34,7 @@ class Sought:
     def of(lane: Lane, observable: Observable) -> "Sought":
         """Return the question whether this observable is there, or an address of the network that it is."""
         if observable.type != "cidr":
-            wanted = _fingerprint(lane, observable.type, observable.value)
+            wanted = _fingerprint(lane.value, observable.type, observable.value)
             return Sought(0, wanted, wanted)
         network = ipaddress.ip_network(observable.value)
         return Sought(network.version, int(network[0]), int(network[-1]))
@@ -49,10 +49,15 @@ class IndexBuilder:
 
     def add(self, lane: Lane, kind: str, value: str) -> None:
         """Take in one value."""
+        self.add_text(lane.value, kind, value)
+
+    def add_text(self, lane: str, kind: str, value: str) -> None:
+        """Take in one value, with the lane as it is written."""
         self._values.add(_fingerprint(lane, kind, value))
-        if kind in {"ipv4", "ipv6"}:
-            address = ipaddress.ip_address(value)
-            self._addresses[address.version].add(int(address))
+        if kind == "ipv4":
+            self._addresses[4].add(int.from_bytes(bytes(map(int, value.split("."))), "big"))
+        elif kind == "ipv6":
+            self._addresses[6].add(int(ipaddress.IPv6Address(value)))
 
     def write(self, path: Path) -> None:
         """Write the index durably: header, fingerprints, IPv4, upper halves of IPv6."""
@@ -70,8 +75,11 @@ class SealedIndex:
 
     def __init__(self, data: Path, stem: str) -> None:
         path = index_path(data, stem)
-        with path.open("rb") as file:
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            with path.open("rb") as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:  # not there, or empty
+            raise LakeBroken("the index of a segment cannot be read", subject=path.name, private=str(error)) from error
         words = memoryview(self._map).cast("Q") if len(self._map) % 8 == 0 else memoryview(array("Q"))
         counts = [int(count) for count in words[1:_HEADER_WORDS]]
         if self._map[: len(_MAGIC)] != _MAGIC or len(words) != _HEADER_WORDS + sum(counts):
@@ -97,7 +105,7 @@ def index_path(data: Path, stem: str) -> Path:
     return data / f"{stem}.index"
 
 
-def _fingerprint(lane: Lane, kind: str, value: str) -> int:
+def _fingerprint(lane: str, kind: str, value: str) -> int:
     text = f"{lane}\0{kind}\0{value}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
 

@@ -6,6 +6,7 @@ that length, so every line is in the lake exactly once.
 
 import errno
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from datetime import timedelta
@@ -20,6 +21,7 @@ from mithaq.telemetry.blocks import Block
 from mithaq.telemetry.errors import LakeBroken
 from mithaq.telemetry.model import Format, Source
 
+_log = logging.getLogger(__name__)
 _LENGTH_BYTES: Final = 4
 _MAX_FRAME_BYTES: Final = 64 << 20
 _SUFFIX: Final = ".lines"
@@ -110,6 +112,14 @@ def read_segment(path: Path, committed_bytes: int) -> Iterator[Block]:
                 raise LakeBroken("the segment is damaged", subject=path.name)
             yield _block(frame, path)
             left -= _LENGTH_BYTES + size
+
+
+def readable_blocks(path: Path, committed_bytes: int) -> Iterator[Block]:
+    """Yield the committed blocks of a segment as far as it can be read; sealing tells the rest."""
+    try:
+        yield from read_segment(path, committed_bytes)
+    except (LakeBroken, FileNotFoundError) as error:
+        _log.error("%s: %s", path.name, error)
 
 
 class WriterLock:

@@ -1,8 +1,6 @@
 """Turn a closed segment into Parquet, and many small ones into one, in the hunter's process: Arrow is heavy."""
 
-import ipaddress
-from array import array
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +10,18 @@ import pyarrow.parquet as pq
 from mithaq.kernel.durable import UNFINISHED, publish
 from mithaq.kernel.lane import Lane
 from mithaq.standards.observable import names_above
+from mithaq.telemetry.lake.columns import Cell, cells_of
+from mithaq.telemetry.lake.files import files_of
 from mithaq.telemetry.lake.index import IndexBuilder, index_path
-from mithaq.telemetry.lake.layout import EVENTS, VALUES, files_of, hexadecimal
+from mithaq.telemetry.lake.layout import EVENTS, ORDERED, VALUES, in_order
 from mithaq.telemetry.model import Event
 
 _BATCH_EVENTS: Final = 20_000
+_EVENTS_A_GROUP: Final = 2_000
+"""A hunt reads the groups of rows that have what it found: small ones, so that it reads little besides."""
 _VALUES_A_BATCH: Final = 50_000
+_ADDRESSES: Final = frozenset({"ipv4", "ipv6"})
+_EVENT_COLUMNS: Final = tuple((field.name, field.type) for field in EVENTS)
 _Sight = tuple[str, str, str, str]
 """Lane, type, value and field."""
 
@@ -28,9 +32,9 @@ def seal(data: Path, stem: str, number: int, events: Iterable[Event]) -> int:
     events_file, _ = files_of(data, stem)
     values = _Values()
     count = 0
-    with pq.ParquetWriter(_part(events_file), EVENTS, compression="zstd") as writer:
+    with _writer(events_file) as writer:
         for batch in _batches(events, _BATCH_EVENTS):
-            writer.write_table(_event_table(batch, number, count))
+            writer.write_table(event_table(batch, number, count), row_group_size=_EVENTS_A_GROUP)
             values.add(batch, count)
             count += len(batch)
     _finish(data, stem, number, values)
@@ -47,37 +51,23 @@ def merge(data: Path, stems: Sequence[str], number: int) -> str:
     events_file, _ = files_of(data, stem)
     values = _Values()
     count = 0
-    with pq.ParquetWriter(_part(events_file), EVENTS, compression="zstd") as writer:
+    with _writer(events_file) as writer:
         for each in stems:
             old_events, old_values = files_of(data, each)
             values.add_sealed(old_values, count)
             for batch in pq.ParquetFile(old_events).iter_batches(_BATCH_EVENTS):
                 table = _renumbered(pa.Table.from_batches([batch]), number, count)
-                writer.write_table(table)
+                writer.write_table(table, row_group_size=_EVENTS_A_GROUP)
                 count += table.num_rows
     _finish(data, stem, number, values)
     return stem
-
-
-def remove(data: Path, stem: str) -> None:
-    """Delete the files of a segment."""
-    for path in (*files_of(data, stem), index_path(data, stem)):
-        path.unlink(missing_ok=True)
-
-
-def sweep(data: Path, known: Collection[str]) -> None:
-    """Delete the files that no segment names: what a crash left of an unfinished sealing or merging."""
-    for path in (data / "lake").glob("hour=*/source=*/*"):
-        stem = f"{path.parent.relative_to(data)}/{path.name.partition('.')[0]}"
-        if stem not in known or path.suffix == UNFINISHED:
-            path.unlink(missing_ok=True)
 
 
 class _Values:
     """Everything that the events of a segment hold, each once, with the rows that have it."""
 
     def __init__(self) -> None:
-        self._rows: dict[_Sight, array[int]] = {}
+        self._rows: dict[_Sight, list[int]] = {}
 
     def add(self, events: Sequence[Event], first_row: int) -> None:
         """Take in events that stand one after the other."""
@@ -88,8 +78,9 @@ class _Values:
                 sight = (lane, seen.type, seen.value, field)
                 known = rows.get(sight)
                 if known is None:
-                    known = rows[sight] = array("i")
-                known.append(row)
+                    rows[sight] = [row]
+                else:
+                    known.append(row)
 
     def add_sealed(self, file: Path, first_row: int) -> None:
         """Take in the values of a sealed segment whose first event becomes this row."""
@@ -98,7 +89,7 @@ class _Values:
             for row in batch.to_pylist():
                 if row["value"] == row["seen"]:
                     sight = (row["lane"], row["type"], row["value"], row["field"])
-                    self._rows.setdefault(sight, array("i")).extend(first_row + each for each in row["rows"])
+                    self._rows.setdefault(sight, []).extend(first_row + each for each in row["rows"])
 
     def write(self, path: Path, number: int) -> IndexBuilder:
         """Write the values, sorted so that an engine can skip what cannot hold a wanted one; return their index."""
@@ -109,6 +100,7 @@ class _Values:
             path,
             VALUES,
             compression="zstd",
+            write_page_checksum=True,
             use_dictionary=["lane", "type", "field", "seen"],
             column_encoding={"rows.list.element": "DELTA_BINARY_PACKED"},
         ) as writer:
@@ -128,17 +120,24 @@ class _Values:
                     yield kind, value, lane, field, seen
 
     def _table(self, named: Sequence[tuple[str, str, str, str, str]], number: int) -> pa.Table:
-        columns: dict[str, list[object]] = {name: [] for name in VALUES.names if name != "rows"}
-        offsets, rows = array("i", [0]), array("i")
-        for kind, value, lane, field, seen in named:
-            address = hexadecimal(ipaddress.ip_address(value)) if kind in {"ipv4", "ipv6"} else None
-            for name, item in zip(columns, (number, lane, kind, value, address, field, seen), strict=True):
-                columns[name].append(item)
-            rows.extend(self._rows[lane, kind, seen, field])
-            offsets.append(len(rows))
-        arrays = [pa.array(items, VALUES.field(name).type) for name, items in columns.items()]
-        lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(rows, pa.int32()))
-        return pa.Table.from_arrays([*arrays, lists], schema=VALUES)
+        kinds, values, lanes, fields, sights = map(list, zip(*named, strict=True))
+        addresses = [in_order(value) if kind in _ADDRESSES else None for kind, value in zip(kinds, values, strict=True)]
+        rows = [self._rows[lane, kind, seen, field] for kind, _, lane, field, seen in named]
+        columns = {
+            "segment": [number] * len(named),
+            "lane": lanes,
+            "type": kinds,
+            "value": values,
+            "address": addresses,
+            "field": fields,
+            "seen": sights,
+            "rows": rows,
+        }
+        return pa.table(columns, schema=VALUES)
+
+
+def _writer(events_file: Path) -> pq.ParquetWriter:
+    return pq.ParquetWriter(_part(events_file), EVENTS, compression="zstd", write_page_checksum=True)
 
 
 def _finish(data: Path, stem: str, number: int, values: _Values) -> None:
@@ -160,18 +159,38 @@ def _batches(events: Iterable[Event], size: int) -> Iterator[list[Event]]:
         yield batch
 
 
-def _event_table(events: Sequence[Event], number: int, first_row: int) -> pa.Table:
-    rows = {
+def event_table(events: Sequence[Event], number: int, first_row: int) -> pa.Table:
+    """Return events that stand one after the other as rows of a segment."""
+    rows: dict[str, object] = {
         "segment": [number] * len(events),
-        "row": range(first_row, first_row + len(events)),
+        "row": list(range(first_row, first_row + len(events))),
         "event_id": [event.event_id for event in events],
         "at": [event.at for event in events],
         "source": [event.source for event in events],
         "kind": [event.kind for event in events],
         "lane": [event.lane.value for event in events],
         "raw": [event.raw for event in events],
+        "header": [event.header or None for event in events],
+        **_cells(events),
     }
-    return pa.table(rows, schema=EVENTS)
+    missing = pa.nulls(len(events))
+    arrays = [pa.array(rows[name], kind) if name in rows else missing.cast(kind) for name, kind in _EVENT_COLUMNS]
+    return pa.Table.from_arrays(arrays, schema=EVENTS)
+
+
+def _cells(events: Sequence[Event]) -> dict[str, list[Cell | None]]:
+    """Return the columns of the vocabulary that any of these events fills."""
+    columns: dict[str, list[Cell | None]] = {}
+    for row, event in enumerate(events):
+        for name, cell in cells_of(event.kind, event.record).items():
+            column = columns.get(name)
+            if column is None:
+                column = columns[name] = [None] * len(events)
+            column[row] = cell
+    for name, ordered in ORDERED.items():
+        if name in columns:
+            columns[ordered] = [None if cell is None else in_order(str(cell)) for cell in columns[name]]
+    return columns
 
 
 def _renumbered(table: pa.Table, number: int, first_row: int) -> pa.Table:

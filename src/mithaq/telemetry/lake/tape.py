@@ -1,6 +1,7 @@
 """The writing end of the lake, held by one process: a growing segment a source, and what the sealed ones may hold."""
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,10 +9,13 @@ from pathlib import Path
 from mithaq.kernel.database import Database, Transaction
 from mithaq.telemetry import store
 from mithaq.telemetry.blocks import Block
+from mithaq.telemetry.errors import LakeBroken
 from mithaq.telemetry.lake.index import SealedIndex, Sought
-from mithaq.telemetry.lake.open_segment import OpenSegment, WriterLock, read_segment, segment_path
+from mithaq.telemetry.lake.open_segment import OpenSegment, WriterLock, readable_blocks, segment_path
 from mithaq.telemetry.settings import TelemetryLimits
 from mithaq.telemetry.store import CLOSED, OPEN, SEALED, Segment
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -31,14 +35,11 @@ class Tape:
         self._growing: dict[str, _Growing] = {}
         self._closed: list[Segment] = []
         self._indexes: dict[str, SealedIndex] = {}
+        self._unindexed = False
         self._last = 0
 
     def start(self) -> bool:
-        """Take up the open segments, cut back to what was committed; False where another process has them.
-
-        Raises:
-            LakeBroken: an index is damaged.
-        """
+        """Take up the open segments, cut back to what was committed; False where another process has them."""
         if not self._lock.acquire():
             return False
         with self._db.read() as connection:
@@ -67,9 +68,16 @@ class Tape:
         growing.file.committed(grown.bytes)
         growing.segment = grown
 
-    def turn(self, at: datetime) -> bool:
-        """Close what is large or old enough to become Parquet, so that the hunter may seal it; say whether any was."""
-        due = [each for each in self._growing.values() if self._is_due(each.segment, at)]
+    def turn(self, at: datetime, *, least_bytes: int | None = None, sources: Collection[str] = ()) -> bool:
+        """Close what is large or old enough to become Parquet, so that the hunter may seal it; say whether any was.
+
+        With `least_bytes` this is what is as large as that; of the named `sources` everything is closed.
+        """
+        due = [
+            each
+            for each in self._growing.values()
+            if self._is_due(each.segment, at, least_bytes) or each.segment.source in sources
+        ]
         if not due:
             return False
         closed = [replace(each.segment, state=CLOSED, closed_at=at) for each in due]
@@ -88,31 +96,38 @@ class Tape:
         return sum(segment.bytes for segment in self._unsealed())
 
     def unsealed(self) -> Iterator[Block]:
-        """Yield every block that is not Parquet yet, newest segment first."""
+        """Yield every block that is not Parquet yet and can be read, newest segment first."""
         for segment in sorted(self._unsealed(), key=lambda each: each.segment, reverse=True):
-            yield from read_segment(segment_path(self._data, segment.segment), segment.bytes)
+            yield from readable_blocks(segment_path(self._data, segment.segment), segment.bytes)
+
+    def has_unreadable_index(self) -> bool:
+        """Tell whether a sealed segment has no index that can be read."""
+        return self._unindexed
 
     def has_closed(self) -> bool:
         """Tell whether a segment waits to be sealed."""
         return bool(self._closed)
 
+    def has_sealed(self) -> bool:
+        """Tell whether there are sealed segments."""
+        return self._unindexed or bool(self._indexes)
+
     def may_hold(self, sought: Iterable[Sought]) -> bool:
-        """Tell whether any sealed segment may have one of these."""
-        return any(index.may_hold(each) for each in sought for index in self._indexes.values())
+        """Tell whether any sealed segment may have one of these; of one whose index cannot be read that is so."""
+        return self._unindexed or any(index.may_hold(each) for each in sought for index in self._indexes.values())
 
     def refresh(self) -> None:
-        """Take over what the hunter has sealed or merged.
-
-        Raises:
-            LakeBroken: an index is damaged.
-        """
+        """Take over what the hunter has sealed, merged, mended or deleted."""
         with self._db.read() as connection:
             sealed = store.list_segments(connection, (SEALED,))
             self._closed = store.list_segments(connection, (CLOSED,))
-        known = self._indexes
-        self._indexes = {
-            segment.path: known.get(segment.path) or SealedIndex(self._data, segment.path) for segment in sealed
-        }
+        known, self._indexes, self._unindexed = self._indexes, {}, False
+        for segment in sealed:
+            try:
+                self._indexes[segment.path] = known.get(segment.path) or SealedIndex(self._data, segment.path)
+            except LakeBroken as error:  # the hunter makes it anew
+                _log.warning("%s: %s", segment.path, error)
+                self._unindexed = True
 
     def close(self) -> None:
         """Close the open segments' files and let another process have them."""
@@ -124,9 +139,10 @@ class Tape:
     def _unsealed(self) -> list[Segment]:
         return [*self._closed, *(each.segment for each in self._growing.values())]
 
-    def _is_due(self, segment: Segment, at: datetime) -> bool:
+    def _is_due(self, segment: Segment, at: datetime, least_bytes: int | None) -> bool:
         old = at - segment.opened_at >= timedelta(seconds=self._limits.segment_age_s)
-        return segment.bytes > 0 and (old or segment.bytes >= self._limits.segment_bytes)
+        large = self._limits.segment_bytes if least_bytes is None else least_bytes
+        return segment.bytes > 0 and (old or segment.bytes >= large)
 
     def _begin(self, source: str, at: datetime) -> _Growing:
         self._last += 1

@@ -7,8 +7,9 @@ fields hold several values in one text: Sysmon's `Hashes` and `QueryResults`, co
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Final
 
@@ -17,6 +18,9 @@ from mithaq.standards.observable import MAX_VALUE_CHARS, Observable, canonical_o
 Found = tuple[tuple[str, Observable], ...]
 
 _MAX_CACHED_CHARS: Final = 255
+_MAX_CACHED: Final = 8192
+_MAX_SHAPES: Final = 1024
+_MAX_SHAPE_CHARS: Final = 4096
 _MAX_OBSERVABLES: Final = 2_000
 """Far above any real event; one hostile line must not fill the lake's index."""
 
@@ -49,6 +53,7 @@ _URL_PATHS: Final = ("uri", "url", "path", "cs_uri", "cs-uri", "cs_uri_stem", "c
 
 
 _URL_PATHS_SET: Final = frozenset(_URL_PATHS)
+_DIGITS: Final = frozenset("0123456789[")
 _HOLDERS: Final = (str, dict, list, tuple)
 """What of a decoded line may hold text."""
 
@@ -72,19 +77,62 @@ def observables_of(record: Mapping[str, object]) -> Found:
     >>> observables_of({"query": "A.Evil.Example.", "answers": ["192.0.2.7"]})[0]
     ('query', Observable(type='domain', value='a.evil.example'))
     """
-    found: dict[tuple[str, Observable], None] = {}
-    for field, text in _leaves(record):
-        short = len(text) <= _MAX_CACHED_CHARS and len(field) <= _MAX_CACHED_CHARS
-        for observable in _cached(field, text) if short else _typed(field, text):
-            found[field, observable] = None
+    # By its texts and not as an observable, whose hash is computed in Python.
+    found: dict[tuple[str, str, str], tuple[str, Observable]] = {}
+    shape = tuple(record)
+    plan = _PLANS.get(shape) or _planned(shape)
+    if plan.is_composed:
+        for field, text in _composed_urls("", record):
+            _add(found, field, _in_field(field, text))
+    for field, meaning in plan.fields:
+        value = record[field]
+        if type(value) is str:
+            seen = meaning.known.get(value)
+            if seen is None:
+                if meaning is _ANYTHING and _is_plain(value):
+                    continue
+                seen = meaning.read(value)
+            if seen:
+                _add(found, field, seen)
+        elif value and isinstance(value, _HOLDERS):
+            for name, text in _leaves_below(field, value):
+                _add(found, name, _in_field(name, text))
+                if len(found) > _MAX_OBSERVABLES:
+                    break
         if len(found) > _MAX_OBSERVABLES:
             break
-    return tuple(found)
+    return tuple(found.values())
 
 
-def _leaves(record: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """Walk nested objects and lists without recursion; add the URLs that are split over fields."""
-    stack: list[tuple[str, object]] = [("", record)]
+def _add(found: dict[tuple[str, str, str], tuple[str, Observable]], field: str, every: tuple[Observable, ...]) -> None:
+    for seen in every:
+        found[field, seen.type, seen.value] = (field, seen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What records with the same fields have in common: which of these may hold something."""
+
+    fields: tuple[tuple[str, "_Meaning"], ...]
+    is_composed: bool
+
+
+_PLANS: Final[dict[tuple[str, ...], _Plan]] = {}
+
+
+def _planned(shape: tuple[str, ...]) -> _Plan:
+    """Make the plan of a shape, and keep it if it is of a size that sensors write."""
+    fields = tuple((field, _meant(field)) for field in shape)
+    plan = _Plan(fields, not _URL_PATHS_SET.isdisjoint(shape))
+    if sum(map(len, shape)) <= _MAX_SHAPE_CHARS:
+        if len(_PLANS) >= _MAX_SHAPES:
+            _PLANS.clear()
+        _PLANS[shape] = plan
+    return plan
+
+
+def _leaves_below(name: str, inner: object) -> Iterator[tuple[str, str]]:
+    stack: list[tuple[str, object]] = [(name, inner)]
     while stack:
         field, value = stack.pop()
         if isinstance(value, str):
@@ -131,11 +179,55 @@ def _port(record: Mapping[str, object]) -> int:
     return 0
 
 
-def _typed(field: str, text: str) -> tuple[Observable, ...]:
-    holds, kind = _meaning(field) if len(field) <= _MAX_CACHED_CHARS else (_Holds.ANYTHING, "")
+class _Meaning:
+    """What a field's name says: what it holds, for a hash which one; and what was read there lately.
+
+    A few values make most of any log, whichever of the fields of one meaning they stand in.
+    """
+
+    __slots__ = ("holds", "kind", "known")
+
+    def __init__(self, holds: "_Holds", kind: str) -> None:
+        self.holds = holds
+        self.kind = kind
+        self.known: dict[str, tuple[Observable, ...]] = {}
+
+    def read(self, text: str) -> tuple[Observable, ...]:
+        """Return what a text in such a field names."""
+        found = _typed(self.holds, self.kind, text)
+        if len(text) <= _MAX_CACHED_CHARS:
+            if len(self.known) >= _MAX_CACHED:
+                self.known.clear()
+            self.known[text] = found
+        return found
+
+
+_ANYTHING: Final = _Meaning(_Holds.ANYTHING, "")
+
+
+def _meant(field: str) -> _Meaning:
+    return _of_name(field) if len(field) <= _MAX_CACHED_CHARS else _ANYTHING
+
+
+def _in_field(field: str, text: str) -> tuple[Observable, ...]:
+    meaning = _meant(field)
+    found = meaning.known.get(text)
+    if found is not None:
+        return found
+    return () if meaning is _ANYTHING and _is_plain(text) else meaning.read(text)
+
+
+def _is_plain(text: str) -> bool:
+    """Tell of most texts in a field that may hold anything that they are neither address, URL nor e-mail address."""
+    if "@" in text or "://" in text:
+        return False
+    if ":" not in text and (text[:1] not in _DIGITS or "." not in text):
+        return True
+    return "/" in text or not text
+
+
+def _typed(holds: _Holds, kind: str, text: str) -> tuple[Observable, ...]:
     if holds is _Holds.NOTHING or not text:
-        return ()
-    if holds is _Holds.ANYTHING and "." not in text and ":" not in text and "@" not in text:
         return ()
     if holds in _SEVERAL:
         return tuple(islice(_SEVERAL[holds](text[:_MAX_TEXT_CHARS]), _MAX_IN_TEXT))
@@ -145,6 +237,16 @@ def _typed(field: str, text: str) -> tuple[Observable, ...]:
 
 
 @lru_cache(maxsize=4096)
+def _of_name(field: str) -> _Meaning:
+    return _of(*_meaning(field))
+
+
+@cache
+def _of(holds: _Holds, kind: str) -> _Meaning:
+    """Return one meaning; there are a dozen."""
+    return _ANYTHING if holds is _Holds.ANYTHING else _Meaning(holds, kind)
+
+
 def _meaning(field: str) -> tuple[_Holds, str]:
     """Read a field's name once: what it holds, and for a hash which one."""
     tokens = [token for token in _TOKENS.split(field.lower()) if token]
@@ -176,12 +278,6 @@ def _meaning(field: str) -> tuple[_Holds, str]:
     if joined.endswith(_NO_FIELDS):
         return _Holds.NOTHING, ""
     return (_Holds.NAME, "") if "grouped" in tokens else (_Holds.ANYTHING, "")
-
-
-@lru_cache(maxsize=32768)
-def _cached(field: str, text: str) -> tuple[Observable, ...]:
-    """Remember the canonical form: a few values make most of any log."""
-    return _typed(field, text)
 
 
 def _read(holds: _Holds, kind: str, text: str) -> Iterator[Observable]:

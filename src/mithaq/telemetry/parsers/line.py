@@ -82,6 +82,8 @@ class LineParser:
             lane=self._source.lane,
             observables=observables_of(decoded.record),
             raw=line,
+            header=b"" if line[:1] == b"{" else self.state,
+            record=decoded.record,
         )
 
     def decode(self, line: bytes, received_at: datetime) -> Decoded | None:

@@ -2,14 +2,14 @@
 
 The consumer is durable and shared: every node and every receiver that names it gets a part of the stream, and what
 one did not acknowledge goes to another. A line's place comes from the message's sequence in the stream, so a message
-that is delivered twice gives the same events again and no new ones.
+that is delivered twice gives the same events again and no new ones; nor is it kept twice (`taken`).
 """
 
 import asyncio
 import logging
 import ssl
-from collections import OrderedDict
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,13 +24,13 @@ from nats.js.errors import NotFoundError
 from mithaq.telemetry.errors import PushRefused, PushTooLarge
 from mithaq.telemetry.feeds import NatsFeed
 from mithaq.telemetry.receiving.basket import Told
+from mithaq.telemetry.receiving.taken import Taken
 
 _log = logging.getLogger(__name__)
 _BATCH: Final = 64
 _FETCH_S: Final = 5.0
 _RETRY_S: Final = 1.0
 _ACK_WAIT_S: Final = 30.0
-_REMEMBERED: Final = 100_000
 _MAX_CREDENTIALS_CHARS: Final = 64 * 1024
 OFFSET_BITS: Final = 26
 """A message is smaller than 64 MiB (NATS: `max_payload`); its sequence stands above its lines' offsets."""
@@ -41,10 +41,12 @@ Append = Callable[[bytes, int], int]
 class JetStreamReader:
     """One reader of a durable consumer."""
 
-    def __init__(self, feed: NatsFeed, append: Append) -> None:
+    def __init__(self, feed: NatsFeed, append: Append, folder: Path) -> None:
+        """Keep what is read with `append`, and in the spool's folder which messages that were."""
         self._feed = feed
         self._append = append
-        self._done: OrderedDict[int, None] = OrderedDict()
+        self._folder = folder
+        self._taken: Taken | None = None
         self.told = Told({})
         self.trouble = ""
 
@@ -80,7 +82,8 @@ class JetStreamReader:
 
     async def _pull(self, client: Client) -> None:
         context = client.jetstream()
-        await self._declare(context)
+        made_at = await self._declare(context)
+        self._taken = await asyncio.to_thread(Taken, self._folder, f"{self._feed.stream} {made_at}", OFFSET_BITS)
         consumer = await context.pull_subscribe_bind(consumer=self._feed.consumer, stream=self._feed.stream)
         while not client.is_closed:
             try:
@@ -92,10 +95,13 @@ class JetStreamReader:
             for message in messages:
                 await self._keep(message)
 
-    async def _declare(self, context: JetStreamContext) -> None:
-        """Make the durable consumer where nobody has made it yet; an existing one stays as it is."""
+    async def _declare(self, context: JetStreamContext) -> datetime:
+        """Make the durable consumer where nobody has made it yet; an existing one stays as it is.
+
+        Returns when the stream was made; where this node may not know that, when the consumer was.
+        """
         try:
-            await context.consumer_info(self._feed.stream, self._feed.consumer)
+            consumer = await context.consumer_info(self._feed.stream, self._feed.consumer)
         except NotFoundError:
             wanted = ConsumerConfig(
                 durable_name=self._feed.consumer,
@@ -104,12 +110,19 @@ class JetStreamReader:
                 deliver_policy=DeliverPolicy.ALL,
                 filter_subject=self._feed.subject or None,
             )
-            await context.add_consumer(self._feed.stream, wanted)
+            consumer = await context.add_consumer(self._feed.stream, wanted)
+        try:
+            stream_made_at = (await context.stream_info(self._feed.stream)).created
+        except (NatsError, TimeoutError):
+            stream_made_at = None
+        made_at: datetime = stream_made_at or consumer.created
+        return made_at
 
     async def _keep(self, message: Msg) -> None:
         """Put a message into the spool, then acknowledge it; a full disk makes it wait here, and be sent again."""
         sequence = message.metadata.sequence.stream
-        while sequence not in self._done:
+        taken = self._taken
+        while taken is not None and sequence not in taken:
             try:
                 await asyncio.to_thread(self._append, message.data, sequence << OFFSET_BITS)
             except PushTooLarge as error:
@@ -119,9 +132,7 @@ class JetStreamReader:
                 await message.in_progress()
                 await asyncio.sleep(_RETRY_S)
                 continue
-            self._done[sequence] = None
-            if len(self._done) > _REMEMBERED:
-                self._done.popitem(last=False)
+            taken.add(sequence)
         await message.ack()
 
 

@@ -19,7 +19,7 @@ from mithaq.kernel.errors import Error
 from mithaq.kernel.wake import WakeListener
 from mithaq.telemetry import store
 from mithaq.telemetry.errors import BadSource
-from mithaq.telemetry.feeds import Feed, NatsFeed, feed_of
+from mithaq.telemetry.feeds import FilesFeed, NatsFeed, SyslogFeed, feed_of
 from mithaq.telemetry.looking import look
 from mithaq.telemetry.model import BrokenLine, Source
 from mithaq.telemetry.receiving.basket import Basket, Told
@@ -27,7 +27,7 @@ from mithaq.telemetry.receiving.jetstream import JetStreamReader
 from mithaq.telemetry.receiving.syslog import SyslogListener
 from mithaq.telemetry.service import SOURCES_CHANGED
 from mithaq.telemetry.settings import TelemetryLimits
-from mithaq.telemetry.spool import Spool
+from mithaq.telemetry.spool import Spool, spool_folder
 
 _log = logging.getLogger(__name__)
 _CHECK_S: Final = 1.0
@@ -37,7 +37,7 @@ _LOOK_S: Final = 15.0
 
 @dataclass(slots=True)
 class _Running:
-    feed: Feed
+    feed: SyslogFeed | NatsFeed
     task: asyncio.Task[None]
     part: "Basket | JetStreamReader"
 
@@ -91,8 +91,8 @@ class Receiver:
         for name in list(self._running):
             await self._end(name)
 
-    def _feeds(self) -> list[tuple[Source, Feed]]:
-        found = []
+    def _feeds(self) -> list[tuple[Source, SyslogFeed | NatsFeed]]:
+        found: list[tuple[Source, SyslogFeed | NatsFeed]] = []
         with self._db.read() as connection:
             for status in store.list_sources(connection):
                 try:
@@ -100,13 +100,14 @@ class Receiver:
                 except BadSource as error:
                     _log.error("%s: %s", status.source.name, error)
                     continue
-                if feed is not None:
+                if feed is not None and not isinstance(feed, FilesFeed):
                     found.append((status.source, feed))
         return found
 
-    def _begin(self, source: Source, feed: Feed) -> None:
+    def _begin(self, source: Source, feed: SyslogFeed | NatsFeed) -> None:
         if isinstance(feed, NatsFeed):
-            reader = JetStreamReader(feed, lambda body, place: self._append_at(source.name, body, place))
+            folder = spool_folder(self._spool.data, source.name)
+            reader = JetStreamReader(feed, lambda body, place: self._append_at(source.name, body, place), folder)
             self._running[source.name] = _Running(feed, asyncio.create_task(reader.run()), reader)
             return
         basket = Basket(partial(self._append, source.name))

@@ -53,6 +53,14 @@ function walk(step) {
   next.querySelector("a").focus();
 }
 
+// What a key does is said by the element that it stands for: in the chosen row, or, where there are no rows, on the page.
+function press(code) {
+  const row = document.querySelector("[data-rows] .here");
+  const found = row?.querySelector(`[data-key="${code}"]`) ?? document.querySelector(`[data-key="${code}"]:not([data-rows] *)`);
+  found?.click();
+  return Boolean(found);
+}
+
 const typing = () => /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? "");
 
 addEventListener("keydown", (event) => {
@@ -66,10 +74,14 @@ addEventListener("keydown", (event) => {
     Slash: () => (event.shiftKey ? document.getElementById("keys-link")?.click() : document.getElementById("q")?.focus()),
     KeyJ: () => walk(1),
     KeyK: () => walk(-1),
+    ArrowDown: document.querySelector("[data-rows] .here") && (() => walk(1)),
+    ArrowUp: document.querySelector("[data-rows] .here") && (() => walk(-1)),
   }[event.code];
   if (act) {
     event.preventDefault();
     act();
+  } else if (!event.shiftKey && /^Key[A-Z]$/.test(event.code) && press(event.code)) {
+    event.preventDefault();
   }
 });
 

@@ -21,7 +21,7 @@ def fired(engine: SigmaEngine, *events: tuple[float, dict[str, object]]) -> list
     told = []
     for seconds, fields in events:
         found = engine.match(fields, b"", ZEEK, START + timedelta(seconds=seconds))
-        if Matched(rule_id(99), rule_id(99)) in found:
+        if rule_id(99) in {each.rule for each in found}:
             told.append(seconds)
     return told
 

@@ -8,17 +8,25 @@ import msgspec
 import pytest
 
 from mithaq.agreements.terms import Feedback, Transform
+from mithaq.detection.hits.triage import Triage
 from mithaq.detection.model import Dismissal
 from mithaq.detection.service import Detection
 from mithaq.exchange import ledger
 from mithaq.exchange import store as exchange
 from mithaq.exchange.duties import store
 from mithaq.exchange.ledger.became import said_of
+from mithaq.exchange.revising import revise
 from mithaq.intelligence.comments import OPINION
 from mithaq.intelligence.comments import disputes as disputes_of
+from mithaq.intelligence.errors import NotHeld
 from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction
+from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel import journal
 from mithaq.kernel.lane import ACTUAL
+from mithaq.release.model import Recipient
+from mithaq.response.model import Refusal
+from mithaq.response.service import Blocklists
+from mithaq.response.settings import BlocklistSettings
 from mithaq.standards import stix
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
@@ -246,3 +254,62 @@ def test_a_dispute_is_found_behind_any_number_of_opinions_that_agree(three: list
     with a.db.read() as connection:
         assert [each.stored.stix.id for each in disputes_of(connection, ACTUAL, 1)] == disputing[1:]
         assert [each.stored.stix.id for each in disputes_of(connection, ACTUAL, 2)] == disputing[::-1]
+
+
+def test_what_the_originator_makes_of_it_goes_to_all_who_got_it_and_their_detectors_follow(
+    three: list[Country], treaty: Treaty, tmp_path: Path, at: datetime
+) -> None:
+    a, b, c = three
+    object_id = a.add(1, at, to=ReleaseInstruction(treaty.agreement_id, (XB, XC), "defence"))
+    benches = [watching(each, a, tmp_path, at) for each in (b, c)]
+    assert [sees(bench, at) for bench in benches] == [1, 1]
+    triage = Triage(b.db, b.context.holdings, XB)
+    with b.db.read() as connection:
+        (group,) = triage.page(connection).groups
+    triage.dismiss(group.row, "person--analyst", at, why=Dismissal.FALSE_POSITIVE, reason=WHY)
+    assert (deliver(b, a, at + HOUR), deliver(b, c, at + HOUR)) == (["admitted"], []), "it is the originator's to weigh"
+    with a.db.read() as connection:
+        assert [each.by for each in disputes_of(connection, ACTUAL)] == [(XB,)]
+
+    lowered = revise(a.context, object_id, ACTUAL, at + 2 * HOUR, "person--analyst", confidence=10)
+    assert lowered.recipients == (XB, XC)
+    for each, bench in zip((b, c), benches, strict=True):
+        assert deliver(a, each, at + 2 * HOUR) == ["admitted"]
+        assert each.held(object_id)[0].stix.confidence == 10
+        assert sees(bench, at + 3 * HOUR) == 2, "it is less sure, and stands"
+
+    revise(a.context, object_id, ACTUAL, at + 4 * HOUR, "person--analyst")
+    for each, bench in zip((b, c), benches, strict=True):
+        assert deliver(a, each, at + 4 * HOUR) == ["admitted"]
+        assert each.held(object_id)[0].stix.revoked
+        assert sees(bench, at + 5 * HOUR) == 2, "nothing more is found"
+        assert against_blocking(each, tmp_path, at + 5 * HOUR) == {"revoked"}
+        bench.detector.close()
+    with pytest.raises(NotHeld):
+        revise(a.context, object_id, ACTUAL, at + 6 * HOUR, "person--analyst")
+    with pytest.raises(NotHeld):
+        revise(b.context, object_id, ACTUAL, at + 6 * HOUR, "person--analyst", confidence=1)
+
+
+def watching(country: Country, giver: Country, folder: Path, at: datetime) -> Bench:
+    """A country's running detector, once it has what the other gives."""
+    assert deliver(giver, country, at) == ["admitted"]
+    bench = Bench(country.db, folder / f"lake-{country.nation}", at)
+    bench.source()
+    bench.start()
+    return bench
+
+
+def sees(bench: Bench, at: datetime) -> int:
+    """Let the indicator's address come by at an instant; return how many hits there are now."""
+    bench.at = at
+    bench.push({"ts": at.timestamp(), "uid": "C", "id.resp_h": "198.51.0.1"})
+    bench.settle()
+    return len(bench.hits())
+
+
+def against_blocking(country: Country, folder: Path, at: datetime) -> set[str]:
+    """Every reason for which the country's blocklists leave the address out."""
+    lists = Blocklists(country.db, country.context.holdings, country.nation, WarningLists(folder), BlocklistSettings())
+    told = lists.why("198.51.0.1", Recipient("sensor", "resolver"), at)
+    return {reason.code for each in told if isinstance(each, Refusal) for reason in each.reasons} & {"revoked"}

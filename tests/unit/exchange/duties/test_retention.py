@@ -12,8 +12,8 @@ from sqlalchemy import select, text
 
 from mithaq.agreements.terms import Onward
 from mithaq.detection import store as detection
+from mithaq.detection.hits.record import record_hits
 from mithaq.detection.model import Hit, Origin, Sight
-from mithaq.detection.record import record_hits
 from mithaq.exchange import ledger
 from mithaq.exchange import store as exchange
 from mithaq.exchange.duties import retention, store

@@ -31,6 +31,7 @@ from mithaq.node.health.model import Finding, Level, is_healthy
 from mithaq.node.health.service import examine
 from mithaq.node.language import translator
 from mithaq.node.settings import Settings, write_settings
+from mithaq.response.sensors.model import SensorKind
 from mithaq.telemetry import store as telemetry_store
 from mithaq.telemetry.health import Looked
 from mithaq.telemetry.model import Format
@@ -241,6 +242,8 @@ def test_a_reader_is_judged_by_how_long_its_news_waited(node: Node, at: datetime
         "exchange.taxii": level,
         "exchange.taxii.partners": level,
         "detection.matcher": level,
+        "detection.files": level,
+        "response.sensors": Level.FINE,
         "exchange.duties": level,
         "exchange.membership": level,  # the founding told of this nation's key statement
     }
@@ -384,3 +387,15 @@ def test_a_source_that_is_silent_or_has_changed_is_named(node: Node, at: datetim
         "telemetry-silent": "nothing has come from dns for 21 minutes; more than 10 is not usual for it",
         "telemetry-fields": "dns has changed; fields that do not come any more: 1 (dns: client)",
     }
+
+
+def test_a_sensor_that_does_not_fetch_and_a_token_that_ends_are_named(node: Node, at: datetime) -> None:
+    node.sensors.add("border-1", SensorKind.ZEEK, None, timedelta(days=20), at)
+    assert [each.level for each in of(node, at, "sensor")] == [Level.FINE]
+    assert of(node, at, "sensor-token") == []
+    assert [each.level for each in of(node, at + timedelta(days=2), "sensor")] == [Level.WARNING]
+    assert [each.level for each in of(node, at + timedelta(days=8), "sensor")] == [Level.WRONG]
+    assert one(of(node, at + timedelta(days=8), "sensor-token"), "sensor-token").level is Level.WARNING
+    assert one(of(node, at + timedelta(days=21), "sensor-token"), "sensor-token").level is Level.WRONG
+    node.sensors.revoke("border-1", at)
+    assert of(node, at + timedelta(days=30), "sensor") == []

@@ -128,25 +128,28 @@ static int examine(const Set *set, Scratch *scratch, const u8 *line, size_t n) {
 
 /* ---- what is looked for ------------------------------------------------------------------------------------------ */
 
+/* Set `count` bits, a power of two and `first` a multiple of it, by whole words: a scan may be reading them. */
+static void set_bits(_Atomic u64 *map, u32 first, u32 count) {
+    u64 bits = count < 64 ? (((u64)1 << count) - 1) << first % 64 : ~(u64)0;
+    for (u32 word = first / 64; word <= (first + count - 1) / 64; word++)
+        atomic_store_explicit(&map[word], atomic_load_explicit(&map[word], memory_order_relaxed) | bits, memory_order_relaxed);
+}
+
 static int put_network4(Set *set, u32 address, unsigned length) {
-    u8 *nets = atomic_load(&set->nets4);
+    enum { NETS4_WORDS = 1 << 18 };
+    _Atomic u64 *nets = atomic_load(&set->nets4);
     if (!nets) {
-        if (!(nets = calloc(1, (size_t)1 << 21))) {
+        if (!(nets = calloc(NETS4_WORDS, sizeof *nets))) {
             set->full = 1;
             return 0;
         }
-        set->bytes += (size_t)1 << 21;
+        set->bytes += NETS4_WORDS * sizeof *nets;
         atomic_store(&set->nets4, nets);
     }
     if (!put(set, network4_key(set, address, length), HIT)) return 0;
     atomic_fetch_or(&set->lens4, (u64)1 << length);
-    u32 wide = length < 16 ? (u32)1 << (16 - length) : 1;
-    for (u32 i = address >> 16; i < (address >> 16) + wide; i++) set->wide4[i / 8] |= (u8)(1 << i % 8);
-    u32 first = address >> 8, count = length < 24 ? (u32)1 << (24 - length) : 1;
-    if (count >= 8) /* the first is a multiple of the count: whole bytes */
-        memset(nets + first / 8, 0xFF, count / 8);
-    else
-        for (u32 i = first; i < first + count; i++) nets[i / 8] |= (u8)(1 << i % 8);
+    set_bits(set->wide4, address >> 16, length < 16 ? (u32)1 << (16 - length) : 1);
+    set_bits(nets, address >> 8, length < 24 ? (u32)1 << (24 - length) : 1);
     return 1;
 }
 

@@ -151,10 +151,14 @@ static void answer_all(Scan *s) {
     s->asked = 0;
 }
 
+static inline int has_bit(_Atomic u64 *map, u32 bit) {
+    return atomic_load_explicit(&map[bit / 64], memory_order_relaxed) >> bit % 64 & 1;
+}
+
 static inline void address4(Scan *s, u32 address, size_t start, size_t end) {
     ask(s, address4_key(s->set, address), start, end, 1);
-    const u8 *nets = atomic_load_explicit(&((Set *)s->set)->nets4, memory_order_acquire);
-    if (nets && s->set->wide4[address >> 19] >> (address >> 16 & 7) & 1 && nets[address >> 11] >> (address >> 8 & 7) & 1)
+    _Atomic u64 *nets = atomic_load_explicit(&((Set *)s->set)->nets4, memory_order_acquire);
+    if (nets && has_bit(((Set *)s->set)->wide4, address >> 16) && has_bit(nets, address >> 8))
         for (u64 lens = atomic_load(&((Set *)s->set)->lens4); lens; lens &= lens - 1)
             ask(s, network4_key(s->set, address, (unsigned)__builtin_ctzll(lens)), start, end, 0);
 }

@@ -45,8 +45,8 @@ typedef struct {
     u64 keys;
     size_t bytes;
     int full; /* there was no memory */
-    u8 wide4[1 << 13];         /* 2^16 bits: the /16 networks of IPv4 that a network of the set touches */
-    _Atomic(u8 *) nets4;       /* 2^24 bits: the /24 networks of IPv4 that a network of the set touches */
+    _Atomic u64 wide4[1 << 10]; /* 2^16 bits: the /16 networks of IPv4 that a network of the set touches */
+    _Atomic(_Atomic u64 *) nets4; /* 2^24 bits: the /24 networks of IPv4 that a network of the set touches */
     atomic_uint_fast64_t lens4; /* bit n: there is a network of IPv4 with prefix length n (1..31) */
     atomic_uint_fast64_t lens6[2]; /* likewise for IPv6 (1..127) */
     atomic_uchar words[129];    /* the lengths of hashes and fingerprints in the set */

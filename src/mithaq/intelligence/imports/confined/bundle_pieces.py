@@ -11,11 +11,14 @@ from mithaq.standards.stix import StixObject
 
 
 class Readied(msgspec.Struct, tag=0, array_like=True, gc=False):
-    """One object that can be read: its bytes, what is in them, and what it is found by."""
+    """One object that can be read: its bytes, what is in them, and what it is found by.
+
+    `tokens` are joined by `BETWEEN_TOKENS`, which stands in none: one text passes sooner than some forty.
+    """
 
     body: bytes
     stix: StixObject
-    tokens: list[str]
+    tokens: str
     named: list[tuple[str, str, bool]]
 
 
@@ -32,6 +35,7 @@ class Broken(msgspec.Struct, tag=2, array_like=True, gc=False):
     reason: Reason
 
 
+BETWEEN_TOKENS: Final = "\n"
 Told = Readied | Unreadable | Broken
 BATCH_OBJECTS: Final = 200
 BATCH_BYTES: Final = 1 << 20

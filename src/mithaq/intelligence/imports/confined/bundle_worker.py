@@ -11,6 +11,7 @@ import sys
 from mithaq.intelligence.imports.confined.bundle_pieces import (
     BATCH_BYTES,
     BATCH_OBJECTS,
+    BETWEEN_TOKENS,
     ENCODER,
     LENGTH_BYTES,
     Broken,
@@ -52,7 +53,8 @@ def _told(piece: stix.Piece | stix.Refused, lane: Lane) -> Told:
         parsed = stix.parse_fields(stix.fields_of(piece.body))
     except stix.BadObject as error:
         return Unreadable(error.subject or f"#{piece.index}", Reason(error.code, error.message, dict(error.params)))
-    return Readied(piece.body, parsed, list(fixed_tokens(parsed, lane)), list(named_observables(parsed)))
+    tokens = BETWEEN_TOKENS.join(fixed_tokens(parsed, lane))
+    return Readied(piece.body, parsed, tokens, list(named_observables(parsed)))
 
 
 def _write(batch: list[Told]) -> None:

@@ -1,0 +1,1 @@
+"""What was seen before: hunts over the lines that are kept, and the process that answers them and keeps the lake."""

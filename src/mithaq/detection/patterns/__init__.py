@@ -1,0 +1,1 @@
+"""STIX patterns that say more than single observables can."""

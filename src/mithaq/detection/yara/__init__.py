@@ -1,0 +1,1 @@
+"""YARA rules asked of files, by YARA-X, in processes with limits."""

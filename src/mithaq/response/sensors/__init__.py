@@ -1,0 +1,1 @@
+"""What sensors of this nation look for: content in their own formats, in signed, numbered bundles."""
