@@ -17,7 +17,7 @@ import msgspec
 from mithaq.detection.sigma.model import Unit
 from mithaq.kernel.durable import replace_whole
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 _NAME: Final = "rules.sigma"
 _LIBRARIES: Final = ("hyperscan", "google-re2", "pysigma", "pysigma-pipeline-sysmon", "pysigma-pipeline-windows")
 _DIGEST_BYTES: Final = 32

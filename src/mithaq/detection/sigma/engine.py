@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mithaq.detection.sigma import cache, settings
+from mithaq.detection.sigma.answers import Asking
 from mithaq.detection.sigma.cache import Kept, digest_of
-from mithaq.detection.sigma.conditions import Fields
 from mithaq.detection.sigma.correlating import Correlations, Seen
 from mithaq.detection.sigma.errors import TooManyRules
-from mithaq.detection.sigma.fields import Sources
+from mithaq.detection.sigma.fields import Fields, Sources
 from mithaq.detection.sigma.model import Unit
+from mithaq.detection.sigma.numbering import Entry
 from mithaq.detection.sigma.reading import UnitReader
-from mithaq.detection.sigma.tier import Asking, Databases, Entry, Tier
+from mithaq.detection.sigma.tier import Databases, Tier
 from mithaq.standards.sigma import BadRule
 
 
