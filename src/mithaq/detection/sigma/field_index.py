@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import hyperscan
 
@@ -52,8 +52,6 @@ class FieldIndex:
             self._databases, slow = [_loaded(each) for each in databases], []
         self._tests += [(number, _re2_test(_as_re2(predicate))) for number, predicate in slow]
         self.may_be_kept = not slow
-        self._found: list[int] = []
-        self._handler = self._take
 
     def serialised(self) -> list[bytes]:
         """Return the databases, to be kept."""
@@ -69,14 +67,32 @@ class FieldIndex:
             return list(dict.fromkeys([*self._always, *items]))
         text = text_of(value)
         if text is not None:
-            return self._of_text(text)
+            return self.of_text(text)
         return [] if value is None else list(self._always)
+
+    def of_text(self, text: str) -> list[int]:
+        """Return which predicates a single value makes true."""
+        found = list(self._always)
+        found += self._exact.get(text.lower(), ())
+        found += self._cased.get(text, ())
+        if text:
+            data = text.encode("utf-8", "replace")
+            for database in self._databases:
+                database.scan(data, match_event_handler=_take, context=found)
+            found += [number for number, test in self._tests if test(text)]
+            if self._networks:
+                found += self._containing(text)
+        else:
+            found += [number for number, each in self._empty if patterns.re2_of(each.value).search("") is not None]
+        return found
 
     def scan(self, line: bytes) -> list[int]:
         """Return which predicates a raw line makes true."""
         if not line.isascii():
             line = line.decode("utf-8", "replace").encode()
-        found = self._scanned(line)
+        found: list[int] = []
+        for database in self._databases:
+            database.scan(line, match_event_handler=_take, context=found)
         if self._tests:
             text = line.decode()
             found += [number for number, test in self._tests if test(text)]
@@ -104,29 +120,6 @@ class FieldIndex:
             case "like" | "like-cased" | "re":
                 pass
 
-    def _of_text(self, text: str) -> list[int]:
-        found = list(self._always)
-        found += self._exact.get(text.lower(), ())
-        found += self._cased.get(text, ())
-        if text:
-            found += self._scanned(text.encode("utf-8", "replace"))
-            found += [number for number, test in self._tests if test(text)]
-            if self._networks:
-                found += self._containing(text)
-        else:
-            found += [number for number, each in self._empty if patterns.re2_of(each.value).search("") is not None]
-        return found
-
-    def _scanned(self, data: bytes) -> list[int]:
-        self._found = []
-        for database in self._databases:
-            database.scan(data, match_event_handler=self._handler)
-        return self._found
-
-    def _take(self, number: int, start: int, end: int, flags: int, context: object) -> None:
-        del start, end, flags, context
-        self._found.append(number)
-
     def _containing(self, text: str) -> list[int]:
         try:
             address = ipaddress.ip_address(text.strip())
@@ -140,6 +133,11 @@ class FieldIndex:
             if each == version:
                 found += networks.get(value >> bits << bits, ())
         return found
+
+
+def _take(number: int, start: int, end: int, flags: int, found: Any) -> None:
+    del start, end, flags
+    found.append(number)
 
 
 def _compile(predicates: Sequence[Numbered]) -> tuple[list[hyperscan.Database], list[Numbered]]:

@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 
 from mithaq.detection.sigma import settings
-from mithaq.detection.sigma.field_index import FieldIndex
 from mithaq.detection.sigma.fields import canonical_name
+from mithaq.detection.sigma.memory import Column, Verdict
 from mithaq.detection.sigma.model import JSON_LINE, LINE, Predicate
 from mithaq.standards.sigma import LogSource
 
@@ -49,13 +49,18 @@ def is_json(line: bytes) -> bool:
     return line[:1] == b"{" or line.lstrip()[:1] == b"{"
 
 
-def scan(indexes: Sequence[FieldIndex], line: bytes) -> list[list[int]]:
-    """Return for each of these indexes what a line makes true; no escape hides a keyword."""
-    found = [index.scan(line) for index in indexes]
-    if found and HIDES in found[0]:
+def verdicts(columns: Sequence[Column], line: bytes) -> tuple[Verdict, ...]:
+    """Return what a line makes true in these columns; most lines hold no keyword. No escape hides one."""
+    for column in columns:
+        if column.index.scan(line):
+            break
+    else:
+        return ()
+    found = [column.index.scan(line) for column in columns]
+    if HIDES in found[0]:
         without = _plain(line)
-        return [index.scan(without) for index in indexes]
-    return found
+        found = [column.index.scan(without) for column in columns]
+    return tuple(filter(None, map(Column.verdict, columns, found)))
 
 
 def _plain(line: bytes) -> bytes:

@@ -76,14 +76,17 @@ class Column(dict[object, Verdict | None]):
             return self.verdict(self.index.numbers(value))
         if text is not value:
             return self[text]
-        verdict = self.verdict(self.index.numbers(text))
+        verdict = self.verdict(self.index.of_text(text))
         if len(text) <= settings.MAX_REMEMBERED_CHARS:
             self._memory.make_room(len(text))
             self[text] = verdict
         return verdict
 
     def of(self, value: object) -> Verdict | None:
-        """Return the verdict on a value of any kind, also of one that cannot be a key."""
+        """Return the verdict on a value of any kind, also of one that cannot be a key; of a list, any item will do."""
+        if isinstance(value, list):
+            items = map(self.of, value[: settings.MAX_LIST_ITEMS])
+            return self.verdict(self.index.numbers([]) + [number for each in items if each for number in each.true])
         return self[value] if value.__class__ is str else self.__missing__(value)
 
     def verdict(self, numbers: Collection[int]) -> Verdict | None:

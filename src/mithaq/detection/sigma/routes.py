@@ -63,11 +63,9 @@ class Route:
             found = tuple(filter(None, map(getitem, plan.columns, values)))
         except TypeError:  # a list or a mapping among the values
             found = tuple(filter(None, map(Column.of, plan.columns, values)))
-        columns = self.lines[lines.is_json(raw)] if raw else ()
-        if not columns:
-            return found
-        read = lines.scan([column.index for column in columns], raw)
-        return found + tuple(filter(None, map(Column.verdict, columns, read)))
+        if raw and (columns := self.lines[lines.is_json(raw)]):
+            found += lines.verdicts(columns, raw)
+        return found
 
     def _plan(self, shape: tuple[str, ...]) -> _Plan:
         asked = [(name, self.columns[each]) for name in shape if (each := canonical_name(name)) in self.columns]
