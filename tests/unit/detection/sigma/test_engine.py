@@ -11,6 +11,7 @@ from mithaq.detection.sigma import cache, settings
 from mithaq.detection.sigma.engine import Matched, SigmaEngine
 from mithaq.detection.sigma.errors import TooManyRules
 from mithaq.detection.sigma.fields import flatten
+from mithaq.detection.sigma.reading import UnitReader
 from mithaq.detection.sigma.tier import Tier
 from mithaq.standards.sigma import BadRule, LogSource
 from tests.unit.detection.sigma.rules import rule, rule_id, selection
@@ -81,6 +82,27 @@ def test_what_was_compiled_is_loaded_and_what_changed_since_is_compiled(tmp_path
     asked = ["x0y", "x1y", "x2y", "x3y", "changed", "new"]
     assert [found(second, {"a": value}) for value in asked] == [["0"], [], [], ["3"], ["2"], ["6"]]
     assert second.beside == 4
+
+
+def test_on_another_processor_rules_are_compiled_and_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [("1", selection("a|contains: foo")), ("2", selection("a: bar", 2))]
+    first = SigmaEngine(tmp_path)
+    first.load(texts)
+    assert first.beside == 2
+    (index,) = first._tiers
+    first.merge()
+    assert (first._tiers, first.beside) == ((index,), 0)
+    monkeypatch.setattr(cache, "_processor", lambda: "another")
+    second = SigmaEngine(tmp_path)
+    monkeypatch.setattr(UnitReader, "read", None)
+    assert second.load(texts) == []
+    assert found(second, {"a": "xfoox"}) == ["1"]
+    assert second.beside == 2
+    second.merge()
+    assert (snapshot := cache.read(tmp_path)) is not None
+    assert snapshot.databases is not None
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: data[:50] + b"x" + data[51:], lambda _: b""])
