@@ -38,7 +38,6 @@ def hit(visit: Visit) -> Response:
     with node.db.read() as connection:
         explained = node.detection.explain(connection, visit.request.path_params["hit_id"])
         names = titles(visit, connection)
-    people = {person.id: person.name for person in node.people.persons()}
     event = explained.hit.raw[:_SHOWN_EVENT_BYTES].decode("utf-8", "replace")
     return visit.page(
         "hit.html",
@@ -47,7 +46,7 @@ def hit(visit: Visit) -> Response:
         techniques=explained.techniques,
         event=event,
         titles=names,
-        people=people,
+        people=node.people.names(),
         reason_chars=MAX_REASON_CHARS,
         shown_event_bytes=_SHOWN_EVENT_BYTES,
     )
