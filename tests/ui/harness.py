@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from io import BytesIO
 from pathlib import Path
 
 import uvicorn
@@ -23,6 +24,7 @@ from mithaq.exchange.sources import store as sources
 from mithaq.exchange.sources.model import Unfit
 from mithaq.exchange.taxii.partners.shelving import PartnerShelving
 from mithaq.intelligence.imports.inbox import Inbox, InboxSettings
+from mithaq.intelligence.imports.yara import import_yara
 from mithaq.intelligence.model import ImportTerms, ReleaseInstruction
 from mithaq.kernel import journal
 from mithaq.kernel.clock import SystemClock, rfc3339
@@ -40,6 +42,7 @@ from mithaq.web.app import create_app
 from tests.contradicting import contradict
 from tests.country import Country, alliance, deliver
 from tests.pages import link_of, node_of
+from tests.scanned import scan_all
 from tests.sight import hit_of
 from tests.trusting import Troubled
 from tests.world import XA, XB, XC, Treaty
@@ -201,6 +204,17 @@ def hunt_in_the_lake(node: Node) -> None:
         questions.add_rows(tx, ANSWER, rows)
 
 
+def have_files_scanned(node: Node) -> None:
+    """A file whose name is hostile and that a rule is true of, and one that waits."""
+    at = node.clock.now()
+    rule = b'rule Crane { strings: $a = "quiet crane" condition: $a }'
+    terms = ImportTerms(node.nation, ACTUAL, tlp=Tlp.GREEN)
+    import_yara(node.holdings, [("crane.yar", rule)], terms=terms, at=at, check=lambda _: None)
+    node.files.upload(BytesIO(b"the quiet crane").read, name=HOSTILE, by="person--1", at=at)
+    scan_all(node, at + timedelta(minutes=2))
+    node.files.upload(BytesIO(b"later").read, name="later", by="person--1", at=at)
+
+
 def give_sensors(node: Node) -> None:
     """A sensor that has pulled nothing yet, and one of a constituent that has."""
     at = node.clock.now()
@@ -224,6 +238,7 @@ def serve(folder: Path, port: int = 0) -> Iterator[Served]:
     give_programs(node)
     hunt_in_the_lake(node)
     give_sensors(node)
+    have_files_scanned(node)
     listener = socket.socket()
     listener.bind(("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(create_app(node), log_level="warning", ws="none"))

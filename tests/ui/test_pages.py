@@ -28,6 +28,7 @@ PAGES = [
     "/telemetry",
     "/hunts",
     f"/hunts/answers/{ANSWER}",
+    "/files",
     "/sensors",
     "/sensors/grid-resolver",
     "/exchange",
