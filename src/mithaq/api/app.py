@@ -18,6 +18,7 @@ from mithaq.api import (
     release,
     taxii,
     telemetry,
+    triage,
 )
 from mithaq.api.cursors import Cursors
 from mithaq.api.problems import explain, too_large
@@ -43,6 +44,7 @@ def create_api(node: Node, feed: Feed | None = None) -> FastAPI:
     api.include_router(intelligence.router(node, Cursors(node.folder.cache / "cursor.key")))
     api.include_router(objects.router(node))
     api.include_router(detection.router(node, feed))
+    api.include_router(triage.router(node))
     api.include_router(files.router(node))
     api.include_router(telemetry.router(node))
     api.include_router(release.router(node))
