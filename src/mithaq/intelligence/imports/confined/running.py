@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 import subprocess
@@ -87,6 +88,13 @@ class _Nursery:
                 self._ask(message, [file.fileno(), output.fileno(), theirs.fileno()])
             yield lines, line
 
+    def close(self) -> None:
+        """Let the process end, with whatever it reads."""
+        with self._asking:
+            if self._requests is not None:
+                self._requests.close()
+                self._requests = None
+
     def _ask(self, message: bytes, descriptors: list[int]) -> None:
         with self._asking:
             if self._requests is not None:
@@ -122,3 +130,9 @@ class _Nurseries(defaultdict[str, _Nursery]):
 
 
 _NURSERIES: Final = _Nurseries()
+
+
+@atexit.register
+def _close() -> None:
+    for each in _NURSERIES.values():
+        each.close()
