@@ -24,7 +24,7 @@ from mithaq.standards.sigma import LogSource
 Verdicts = tuple[Verdict, ...]
 _Columns = tuple[Column, ...]
 _KindKey = tuple[LogSource, tuple[frozenset[int], ...]]
-_Answers = tuple[int, ...]
+_CHANNEL, _NUMBER = GATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,10 @@ class Route:
     def _plan(self, shape: tuple[str, ...]) -> _Plan:
         asked = [(name, self.columns[each]) for name in shape if (each := canonical_name(name)) in self.columns]
         plan = _Plan(_picking([name for name, _ in asked]), tuple(column for _, column in asked))
-        self.memory.make_room(sum(map(len, shape)))
-        self.shapes[shape] = plan
+        chars = sum(map(len, shape))
+        if chars <= settings.MAX_SHAPE_CHARS:
+            self.memory.make_room(chars)
+            self.shapes[shape] = plan
         return plan
 
 
@@ -112,7 +114,7 @@ class Routes:
 
     def of(self, fields: Fields, sources: Sources) -> Route:
         """Return the route of an event."""
-        channel, number = fields.get("Channel"), fields.get("EventID")
+        channel, number = fields.get(_CHANNEL), fields.get(_NUMBER)
         if channel.__class__ is not str or (number.__class__ is not int and number.__class__ is not str):
             return self._find(fields, sources)
         return self._known.get((sources, channel, number)) or self._learn(fields, sources, f"{channel} {number}")
@@ -121,7 +123,7 @@ class Routes:
         route = self._find(fields, sources)
         if len(named) <= settings.MAX_REMEMBERED_CHARS:
             self._memory.make_room(len(named))
-            self._known[sources, fields["Channel"], fields["EventID"]] = route
+            self._known[sources, fields[_CHANNEL], fields[_NUMBER]] = route
         return route
 
     def _find(self, fields: Fields, sources: Sources) -> Route:

@@ -29,6 +29,8 @@ MAX_REMEMBERED_TEXT: Final = 16_000_000
 """Characters of all of these."""
 MAX_REMEMBERED_CHARS: Final = 1_024
 """A longer value is seldom seen twice and is not remembered."""
+MAX_SHAPE_CHARS: Final = 16_384
+"""Of the names of an event's fields; the names of an event with more are looked at each time."""
 MAX_REMEMBERED_ROUTES: Final = 2_000
 MAX_JSON_ESCAPES_BYTES: Final = 1 << 20
 """A longer line with `\\u` escapes is searched for keywords as it is written."""
