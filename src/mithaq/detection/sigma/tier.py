@@ -37,7 +37,8 @@ class Tier:
     def match(self, fields: Fields, raw: bytes, sources: Sources) -> list[Entry]:
         """Return the entries that an event makes true, in their order.
 
-        Cost: 5 to 10 microseconds for a Windows event and all rules of SigmaHQ.
+        Cost: 10 to 15 microseconds for a Windows event like others before and all rules of SigmaHQ; a keyword's search
+        of the line is a third of it.
         """
         route = self._routes.of(fields, sources)
         if not route.rules:
