@@ -7,7 +7,7 @@ from functools import cached_property
 from publicsuffixlist import PublicSuffixList
 from sqlalchemy import Connection
 
-from mithaq.exchange.gatekeeping import item_of
+from mithaq.exchange.items import item_of
 from mithaq.exchange.store import Vetoes
 from mithaq.exchange.taxii.reading import Served
 from mithaq.intelligence.model import StoredObject
