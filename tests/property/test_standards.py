@@ -118,6 +118,7 @@ def test_a_glance_sees_what_a_whole_reading_sees(members: dict[str, object], pla
         body = body.replace("_ref", "\\u005fref")
     seen, whole = stix.glance(body.encode()), stix.parse(body.encode())
     assert seen == tuple(getattr(whole, name) for name in seen._fields)
+    assert stix.valid_from(body.encode()) == whole.valid_from
 
 
 _NETWORKS = st.builds(

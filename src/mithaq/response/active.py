@@ -19,7 +19,7 @@ from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL
 from mithaq.release.model import Item
 from mithaq.standards.observable import Observable
-from mithaq.standards.stix import StixObject, glance, parse
+from mithaq.standards.stix import StixObject, parse, valid_from
 
 _PAGE: Final = 1_000
 _HASHED: Final = "sha256:"
@@ -71,7 +71,7 @@ def active_pages(connection: Connection, own: NationId, at: datetime) -> Iterato
         after = rows[-1].row
         named = _named(connection, rows)
         yield [
-            Naming(item, False, glance(bytes(row.body)).valid_from, row.valid_until, named[row.row])
+            Naming(item, False, valid_from(bytes(row.body)), row.valid_until, named[row.row])
             for row, item in zip(rows, columns.items(connection, own, rows), strict=True)
         ]
 

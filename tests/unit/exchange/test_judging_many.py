@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -37,6 +37,8 @@ STRICT = msgspec.structs.replace(
 LABELS = ("PAP:GREEN", "PAP:RED", "sector:energy", "content:classified", "severity:high")
 WORDS = ("own", "partner", "other", "publisher", "constituent")
 NUMBERS = st.integers(0, 4)
+QUICKLY = (Phase.explicit, Phase.reuse, Phase.generate)
+"""A nation is founded for each example, and there are few objects in it: nothing is shrunk."""
 
 THINGS = st.fixed_dictionaries(
     {
@@ -106,7 +108,7 @@ def live(country: Country, things: list[dict[str, Any]], at: datetime, agreement
                     country.context.holdings.withdraw(tx, name, lane, XA, "wrong")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, phases=QUICKLY, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lives=st.lists(THINGS, min_size=1, max_size=6), strict=st.booleans())
 def test_many_objects_meet_what_each_meets_alone(
     tmp_path_factory: Any, at: datetime, lives: list[dict[str, Any]], strict: bool

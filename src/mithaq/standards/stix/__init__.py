@@ -3,7 +3,7 @@
 from mithaq.standards.errors import BadBundle, BadObject
 from mithaq.standards.stix.bundle import Piece, Readable, Refused, nesting_exceeds, split_bundle
 from mithaq.standards.stix.fields import is_uuid
-from mithaq.standards.stix.glance import Glance, glance
+from mithaq.standards.stix.glance import Glance, glance, valid_from
 from mithaq.standards.stix.meaning import meaning_of
 from mithaq.standards.stix.objects import (
     MAX_DEPTH,
@@ -39,4 +39,5 @@ __all__ = [
     "plan_of",
     "read_pattern",
     "split_bundle",
+    "valid_from",
 ]

@@ -24,7 +24,6 @@ class Glance(NamedTuple):
     sectors: tuple[str, ...]
     object_marking_refs: tuple[str, ...]
     refs: tuple[str, ...]
-    valid_from: datetime | None
 
 
 class _Members(msgspec.Struct, gc=False):
@@ -32,34 +31,51 @@ class _Members(msgspec.Struct, gc=False):
     labels: list[str] | None = None
     sectors: list[str] | None = None
     object_marking_refs: list[str] | None = None
-    valid_from: str | None = None
 
 
 _read: Final = msgspec.json.Decoder(_Members).decode
 _read_all: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
+class _Beginning(msgspec.Struct, gc=False):
+    valid_from: str | None = None
+
+
+_read_beginning: Final = msgspec.json.Decoder(_Beginning).decode
+
+
+def valid_from(body: bytes) -> datetime | None:
+    """Return from when on an object that is held counts, as `parse` reads it: nothing else is looked at.
+
+    Raises:
+        BadObject: it is none after all.
+    """
+    try:
+        said = _read_beginning(body).valid_from
+        return from_rfc3339(said) if said else None
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return Fields(fields_of(body)).instant("valid_from")
+
+
 def glance(body: bytes) -> Glance:
     """Look at the bytes of an object that is held.
 
-    Cost: about a twentieth of `parse` for an indicator that refers to nothing.
+    Cost: about a tenth of `parse` for an indicator that refers to nothing.
 
     Raises:
         BadObject: it is none after all.
     """
     try:
         seen = _read(body)
-        valid_from = from_rfc3339(seen.valid_from) if seen.valid_from else None
         refs = Fields(_read_all(body)).refs() if _may_refer(body) else ()
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return _whole(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return _glance(Fields(fields_of(body)))
     return Glance(
         seen.id,
         _texts(seen.labels),
         _texts(seen.sectors),
         _texts(seen.object_marking_refs),
         refs,
-        valid_from,
     )
 
 
@@ -73,13 +89,11 @@ def _texts(found: list[str] | None) -> tuple[str, ...]:
     return tuple(map(storable, found)) if found else ()
 
 
-def _whole(body: bytes) -> Glance:
-    reader = Fields(fields_of(body))
+def _glance(reader: Fields) -> Glance:
     return Glance(
         reader.identity()[1],
         reader.texts("labels"),
         reader.texts("sectors"),
         reader.texts("object_marking_refs"),
         reader.refs(),
-        reader.instant("valid_from"),
     )
