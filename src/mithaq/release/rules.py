@@ -47,15 +47,17 @@ def decide_many(
     verdicts: dict[Told, Verdict] = {}
     decided: list[Released[Item] | Withheld] = []
     first: Request | None = None
+    before: tuple[Told, Verdict] | None = None
     for request in requests:
         first = first or request
         if request.agreement is not first.agreement:
             raise TypeError("requests under different agreements are not judged together")
         told = told_of(request)
-        verdict = verdicts.get(told)
-        if verdict is None:
-            verdict = verdicts[told] = judge(request, at, agreed)
-        decided.append(_decided(request, verdict))
+        if before is None or told != before[0]:  # neighbours are mostly alike, and quicker compared than looked up
+            known = verdicts.get(told)
+            before = (told, judge(request, at, agreed) if known is None else known)
+            verdicts[told] = before[1]
+        decided.append(_decided(request, before[1]))
     return decided
 
 
