@@ -7,7 +7,7 @@ pattern is read.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -16,7 +16,7 @@ from mithaq.standards.stix.fields import Fields, storable
 from mithaq.standards.stix.objects import fields_of
 
 
-class Glance(NamedTuple):
+class Glance(msgspec.Struct, frozen=True, gc=False):
     """A few fields of an object; each is what `parse` makes of the same bytes."""
 
     id: str

@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Connection, bindparam, select
 
 from mithaq.exchange import columns
@@ -54,7 +55,7 @@ _RELEASES: Final = select(
 _ROWS: Final = select(*COLUMNS).where(objects.c.row.in_(bindparam("rows", expanding=True)))
 
 
-class Decision(NamedTuple):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What may be served, or all that stands against it; `until`: when the nation must have deleted it."""
 
     released: Released[Item] | None
