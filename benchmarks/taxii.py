@@ -141,7 +141,7 @@ class Node:
 
 def _serve(url: str, folder: str, descriptor: int) -> None:
     db = Database.open(url, run_dir=Path(folder))
-    context = _context(db)
+    context = context_of(db)
     resources = Resources(context, Posting(db, context.holdings, OWN), title="XA", contact="")
     doors = TaxiiDoors(resources, Constituents(db), PartnerAccounts(context), SystemClock(), Path(folder))
     app = Starlette(routes=[Mount("/taxii2", doors)])
@@ -149,7 +149,7 @@ def _serve(url: str, folder: str, descriptor: int) -> None:
     uvicorn.Server(config).run()
 
 
-def _context(db: Database) -> Context:
+def context_of(db: Database) -> Context:
     """Return what the exchange stands on, at a nation without partners."""
     keys = Keys.generate()
     signer, partners = LocalSigner(keys, OWN), Partners(db, OWN)

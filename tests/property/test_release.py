@@ -13,14 +13,14 @@ from mithaq.exchange.receiving.admission import Admission
 from mithaq.exchange.release_document import ReleasedObject, ReleaseDocument
 from mithaq.intelligence.model import NewObject
 from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import ACTUAL
 from mithaq.nations.model import Card, Partner, Standing
 from mithaq.nations.rules import read_card
 from mithaq.release.clauses import LOCAL_CLAUSES, NATION_CLAUSES
 from mithaq.release.evaluate import compile_clauses
-from mithaq.release.expression import facts_in
-from mithaq.release.facts import NO_AGREEMENT, facts_of
+from mithaq.release.facts import NO_AGREEMENT, Told, agreement_facts, facts_of, told_of
 from mithaq.release.model import Carried, Item, Recipient, Released, Request
-from mithaq.release.rules import carried_terms, decide, decide_inside, judge
+from mithaq.release.rules import carried_terms, decide, decide_many, judge
 from mithaq.standards.pap import Pap, pap_of
 from mithaq.standards.tlp import Tlp, tlp_of
 from tests import strategies as some
@@ -202,33 +202,58 @@ def test_what_one_side_releases_the_other_admits_and_what_the_agreement_forbids_
 
 
 @given(
+    some.requests(),
     st.lists(some.requests(), max_size=6),
     some.instants,
-    st.sampled_from(["constituent", "sensor"]),
+    st.sampled_from(["nation", "constituent", "sensor"]),
     st.integers(0, 5),
-    st.integers(0, 1),
+    st.data(),
 )
-def test_requests_inside_the_nation_decided_together_are_decided_as_each_alone(
-    requests: list[Request], at: datetime, kind: Literal["constituent", "sensor"], action: int, refs: int
+def test_requests_decided_together_are_decided_as_each_alone_with_the_same_reasons(
+    first: Request,
+    requests: list[Request],
+    at: datetime,
+    kind: Literal["nation", "constituent", "sensor"],
+    action: int,
+    data: st.DataObject,
 ) -> None:
-    inside = [
-        changed(each, recipient=Recipient(kind, "grid"), agreement=None, action=action, withheld_refs=refs)
+    """The recipient, its agreement and the instant are one for all; what else is asked is anything."""
+    one = Recipient(kind, "grid") if kind != "nation" else Recipient("nation", some.NATIONS[1])
+    agreement = first.agreement if kind == "nation" else None
+    asked = [
+        changed(
+            each,
+            recipient=one,
+            agreement=agreement,
+            action=action,
+            withheld_refs=data.draw(st.integers(0, 1)),
+            approvals=data.draw(st.integers(0, 2)),
+            consented=data.draw(st.booleans()),
+            exposes=data.draw(st.frozensets(st.sampled_from(["free-text", "victim-identity"]))),
+        )
         for each in requests
     ]
-    twice = [*inside, *reversed(inside), *[changed(each, recipient=Recipient(kind, "bank")) for each in inside]]
-    assert decide_inside(twice, at) == [decide(each, at, NO_AGREEMENT) for each in twice]
-    for each in requests:
-        with pytest.raises(TypeError):
-            decide_inside([changed(each, recipient=Recipient("nation", "XB"))], at)
+    renamed = [changed(each, item=changed(each.item, id="indicator--2", digest="f" * 64)) for each in asked]
+    asked = [*asked, *reversed(renamed), *asked]
+    agreed = agreement_facts(agreement, first.holder, one) if kind == "nation" else NO_AGREEMENT
+    assert decide_many(asked, at, agreed) == [decide(each, at, agreed) for each in asked]
 
 
-def test_what_is_decided_together_is_told_apart_by_every_fact_that_a_clause_looks_at() -> None:
-    """Each fact comes from what `_told_apart` returns, from the instant, or is the same for everybody."""
-    of_item = {"labelled", "tlp", "pap", "lane_kind", "originator", "withdrawn"}
-    of_terms = {"local_ceiling", "local_allowed", "permitted_action", "carried_purposes", "carried_tlp", "delete_after"}
-    of_request = {"holder", "recipient", "purpose", "action", "vetoed", "withheld_refs", "at"}
-    constants = {"pap_green", "pap_amber", "action_none", "action_internal", "lane_actual", "zero"}
-    looked_at = {name for clause in LOCAL_CLAUSES for name in facts_in(clause.condition)}
-    assert looked_at == of_item | of_terms | of_request | constants
-    shown = {name for clause in LOCAL_CLAUSES for name in clause.shown}
-    assert shown <= looked_at
+def test_requests_under_different_agreements_are_not_decided_together(at: datetime) -> None:
+    agreement = world.Treaty(at).agreement
+    item = Item("indicator--1", "1", "indicator", "0" * 64, Tlp.GREEN, Pap.GREEN, ACTUAL, world.XA)
+    one = Request(item, world.XA, Recipient("nation", world.XB), True, agreement, "defence")
+    with pytest.raises(TypeError):
+        decide_many([one, changed(one, agreement=None)], at)
+
+
+@given(some.requests(), some.instants)
+def test_no_clause_looks_at_what_tells_no_two_requests_apart(request: Request, at: datetime) -> None:
+    other = changed(request, item=changed(request.item, id="note--1", version="7", digest="f" * 64))
+    assert told_of(other) == told_of(request)
+    assert facts_of(other, at) == facts_of(request, at)
+
+
+def test_what_is_decided_together_is_told_apart_by_everything_else_that_is_asked() -> None:
+    asked = {*Request.__struct_fields__, *Item.__struct_fields__} - {"item", "agreement"}
+    assert asked - {"id", "version", "digest"} == set(Told.__struct_fields__)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import ipaddress
+import json
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +14,7 @@ from mithaq.intelligence.indicators import pattern_of
 from mithaq.intelligence.words import fold
 from mithaq.kernel.reason import Reason
 from mithaq.standards import stix
+from mithaq.standards.addresses import range_of
 from mithaq.standards.defang import extract
 from mithaq.standards.observable import TYPES, Observable, canonical_observable
 from tests.strategies import bundles, observables, stix_bodies
@@ -86,3 +90,54 @@ def test_a_value_is_found_in_a_sentence(observable: Observable) -> None:
 @given(st.text(max_size=100))
 def test_folding_twice_changes_nothing(text: str) -> None:
     assert fold(fold(text)) == fold(text)
+
+
+_TEXTS = st.none() | st.lists(
+    st.sampled_from(["PAP:GREEN", "sector:energy", "a\x00b", "\u0637", "_refs", "x_ref"]), max_size=3
+)
+_REF = st.sampled_from(["malware--00000000-0000-4000-8000-000000000001", "campaign--no", "_ref"])
+_MEMBERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "labels": _TEXTS,
+        "sectors": _TEXTS,
+        "object_marking_refs": _TEXTS,
+        "created_by_ref": _REF,
+        "x_seen_ref": _REF,
+        "object_refs": st.lists(_REF, max_size=3),
+        "description": st.sampled_from(["x_ref", 'a "b_refs" c', "\u0637", "\\u005fref"]),
+        "valid_from": st.sampled_from(["", "2026-11-23T11:00:00Z", "2026-11-23T13:00:00.123456789+02:00"]),
+    },
+)
+
+
+@given(_MEMBERS, st.booleans(), st.booleans())
+def test_a_glance_sees_what_a_whole_reading_sees(members: dict[str, object], plain: bool, escaped: bool) -> None:
+    fixed = {"type": "note", "id": "note--00000000-0000-4000-8000-000000000007"}
+    body = json.dumps(fixed | members, ensure_ascii=plain)
+    if escaped:
+        body = body.replace("_ref", "\\u005fref")
+    seen, whole = stix.glance(body.encode()), stix.parse(body.encode())
+    assert {name: getattr(whole, name) for name in seen.__struct_fields__} == msgspec.structs.asdict(seen)
+    assert stix.valid_from(body.encode()) == whole.valid_from
+
+
+_NETWORKS = st.builds(
+    lambda address, prefix: ipaddress.ip_network((address, prefix), strict=False),
+    st.ip_addresses(v=4, network="10.0.0.0/12"),
+    st.integers(12, 32),
+) | st.builds(
+    lambda address, prefix: ipaddress.ip_network((address, prefix), strict=False),
+    st.ip_addresses(v=6, network="2001:db8::/40"),
+    st.integers(40, 128),
+)
+
+
+@given(_NETWORKS, _NETWORKS)
+def test_ranges_touch_where_networks_overlap(
+    one: ipaddress.IPv4Network | ipaddress.IPv6Network, other: ipaddress.IPv4Network | ipaddress.IPv6Network
+) -> None:
+    is_same = one.version == other.version and int(one[0]) <= int(other[-1]) and int(other[0]) <= int(one[-1])
+    assert range_of(str(one)).touches(range_of(str(other))) == is_same
+    assert range_of(str(one)).prefix == one.prefixlen
+    assert range_of(str(one[0])) == (one.version, int(one[0]), int(one[0]))

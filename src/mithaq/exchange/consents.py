@@ -21,7 +21,7 @@ from mithaq.exchange.consent import (
 )
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import BadLetter, NotReleasable
-from mithaq.exchange.gatekeeping import digest_of, item_of, version_of
+from mithaq.exchange.items import digest_of, item_of, version_of
 from mithaq.exchange.letters import Taker, queue
 from mithaq.exchange.planning import keep_withheld
 from mithaq.exchange.settings import MAX_OPEN_CONSENTS_PER_PARTNER

@@ -1,12 +1,10 @@
 """Put a question to the gate: gather the facts about one held object and one recipient."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from copy import copy
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar, get_args
+from typing import NamedTuple, get_args
 
-import msgspec
 from sqlalchemy import Connection, select
 
 from mithaq.agreements.model import AGREEMENT_TYPE, Agreement, Document, State
@@ -15,30 +13,40 @@ from mithaq.agreements.service import Agreements
 from mithaq.agreements.vocabulary import Sector
 from mithaq.exchange import approvals, store
 from mithaq.exchange.consent import Passage
+from mithaq.exchange.items import Subject, subject_of
+from mithaq.exchange.references import References
 from mithaq.exchange.settings import PROTOCOL_VERSION
 from mithaq.intelligence.indicators import identity_id
 from mithaq.intelligence.model import Provenance, StoredObject
 from mithaq.intelligence.service import Holdings
-from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.signing import Envelope
 from mithaq.nations.model import Partner
 from mithaq.nations.service import Partners
 from mithaq.release.exposure import Policy, exposed, policy_of
 from mithaq.release.facts import AgreementFacts, agreement_facts
-from mithaq.release.model import Carried, Item, Recipient, Released, Request, Verdict, Withheld
-from mithaq.release.rules import decide, judge
-from mithaq.release.scope import scope_of
-from mithaq.standards.tlp import Tlp, tlp_of
+from mithaq.release.model import FIELD_CLASSES, Item, Recipient, Released, Request, Verdict, Withheld
+from mithaq.release.rules import decide_many, judge
 
 _MAX_CLOSURE = 200
 _MOMENT = timedelta(seconds=1)
 _SECTORS = frozenset(get_args(Sector))
-_NOT_OURS = frozenset({"constituent", "publisher"})
-"""Words that are not this nation's: a constituent's leaves under its terms, a publisher's has none, and stays."""
 
 NAMED_BY_TERMS = frozenset({"source-identity"})
 """What a foreign object shows by its very terms: they name the originator."""
+
+
+class _Asked(NamedTuple):
+    """What is the same for all objects that are asked about at once."""
+
+    recipient: Recipient
+    nation: NationId
+    partner: Partner | None
+    agreement_id: str
+    agreement: Agreement | None
+    agreed: AgreementFacts | None
+    purpose: str
+    references: References
 
 
 class Gatekeeper:
@@ -55,13 +63,12 @@ class Gatekeeper:
     ) -> None:
         self._connection = connection
         self._own = own
-        self._identity = identity_id(own)
         self._holdings = holdings
         self._at = at
         self._partners = {partner.nation: partner for partner in partners.all(connection)}
         self._agreements = _newest(agreements.all(connection), at)
         self._agreed: dict[tuple[str, str], AgreementFacts] = {}
-        self._item: tuple[StoredObject, Item] | None = None
+        self._subject: tuple[StoredObject, Subject] | None = None
         self._policies: dict[str, Policy] = {}
         self._exposed: dict[tuple[str, int], frozenset[str]] = {}
         self._vetoes = store.Vetoes(connection)
@@ -96,58 +103,69 @@ class Gatekeeper:
 
     def item(self, stored: StoredObject) -> Item:
         """Return a held object as the gate sees it; asked for many recipients in turn, it is put together once."""
-        if self._item is None or self._item[0] is not stored:
-            self._item = (stored, item_of(stored, self._own))
-        return self._item[1]
+        return self._subject_of(stored).item
 
     def decide(
         self, stored: StoredObject, recipient: NationId, agreement_id: str, purpose: str
     ) -> Released[Item] | Withheld:
         """Judge one object for one nation and hand out what may leave."""
-        request = self._request(stored, recipient, agreement_id, purpose, {stored.stix.id})
-        return decide(request, self._at, self._facts(request))
+        return self.decide_many([self._subject_of(stored)], recipient, agreement_id, purpose)[0]
+
+    def decide_many(
+        self, subjects: Sequence[Subject], recipient: NationId, agreement_id: str, purpose: str
+    ) -> list[Released[Item] | Withheld]:
+        """Judge many objects for one nation, each as `decide` does, in their order.
+
+        Cost: a few statements for all that they refer to; see `release.rules.decide_many`.
+        """
+        asked = self._asked(recipient, agreement_id, purpose)
+        asked.references.read_ahead(subjects)
+        requests = (self._request(each, asked, {each.item.id}) for each in subjects)
+        return decide_many(requests, self._at, asked.agreed)
 
     def judge(self, stored: StoredObject, recipient: NationId, agreement_id: str, purpose: str) -> Verdict:
         """Say why an object may or may not go to a nation."""
-        request = self._request(stored, recipient, agreement_id, purpose, {stored.stix.id})
-        return judge(request, self._at, self._facts(request))
+        asked = self._asked(recipient, agreement_id, purpose)
+        return self._judge(self._subject_of(stored), asked, {stored.stix.id})
 
     def approved_by(self, stored: StoredObject, recipient: NationId, agreement_id: str) -> frozenset[str]:
         """Return who approved, or instructed, that exactly this version goes to a nation under an agreement."""
-        approved = self._approvals.get((stored.stix.id, str(stored.lane), agreement_id), {})
+        return self._approved_by(self._subject_of(stored), recipient, agreement_id)
+
+    def _approved_by(self, subject: Subject, recipient: NationId, agreement_id: str) -> frozenset[str]:
         instructed = {
             asked.by
-            for asked in stored.instructions
+            for asked in subject.instructions
             if asked.by
             and asked.agreement_id == agreement_id
             and (asked.recipients is None or recipient in asked.recipients)
         }
-        return frozenset(instructed | approved.get(digest_of(stored), set())) if approved else frozenset(instructed)
+        item = subject.item
+        approved = self._approvals.get((item.id, str(item.lane), agreement_id)) if self._approvals else None
+        return frozenset(instructed | approved.get(item.digest, set())) if approved else frozenset(instructed)
 
     def consent(self, stored: StoredObject, recipient: NationId, agreement_id: str, originator: NationId) -> bytes:
         """Return an originator's signed consent to pass exactly this version on, empty where there is none."""
-        passage = Passage(
-            stored.stix.id, str(stored.lane), digest_of(stored), originator, self._own, recipient, agreement_id
-        )
+        return self._consent(self.item(stored), recipient, agreement_id, originator)
+
+    def _consent(self, item: Item, recipient: NationId, agreement_id: str, originator: NationId) -> bytes:
+        passage = Passage(item.id, str(item.lane), item.digest, originator, self._own, recipient, agreement_id)
         return self._consents.get(passage, b"") if self._consents else b""
 
-    def _is_consented(self, stored: StoredObject, recipient: NationId, agreement_id: str) -> bool:
+    def _is_consented(self, item: Item, recipient: NationId, agreement_id: str) -> bool:
         """Tell whether every originator who asks for it has consented."""
         asking = {
             terms.originator
-            for terms in item_of(stored, self._own).carried
+            for terms in item.carried
             if terms.onward == "originator-consent" and recipient not in terms.onward_parties
         } if self._consents else set()  # fmt: skip
-        return bool(asking) and all(self.consent(stored, recipient, agreement_id, each) for each in asking)
+        return bool(asking) and all(self._consent(item, recipient, agreement_id, each) for each in asking)
 
     def knows(self, object_id: str, recipient: NationId, provenance: Sequence[Provenance] = ()) -> bool:
         """Tell whether a nation has an object already, because it sent it or was sent it."""
         if any(each.source == "partner" and each.nation == recipient for each in provenance):
             return True
-        had = select(store.sent_objects.c.sequence).where(
-            store.sent_objects.c.object_id == object_id, store.sent_objects.c.recipient == recipient
-        )
-        return self._connection.execute(had.limit(1)).first() is not None
+        return References(self._connection, self._own, recipient).was_sent(object_id)
 
     def policy(self, agreement_id: str) -> Policy:
         """Return what an agreement protects and how, with the names that are known here."""
@@ -163,66 +181,77 @@ class Gatekeeper:
 
     def exposes(self, stored: StoredObject, agreement_id: str) -> frozenset[str]:
         """Return which classes of fields an object shows, as an agreement protects them."""
-        key = (agreement_id, stored.row)
+        return self._exposes(stored.row, stored.body, agreement_id)
+
+    def _exposes(self, row: int, body: bytes, agreement_id: str) -> frozenset[str]:
+        key = (agreement_id, row)
         if key not in self._exposed:
-            self._exposed[key] = exposed(stored.body, self.policy(agreement_id))
+            self._exposed[key] = exposed(body, self.policy(agreement_id))
         return self._exposed[key]
 
-    def _request(
-        self, stored: StoredObject, recipient: NationId, agreement_id: str, purpose: str, seen: set[str]
-    ) -> Request:
-        partner = self._partners.get(recipient)
-        request = Request(
-            item=self.item(stored),
+    def _subject_of(self, stored: StoredObject) -> Subject:
+        if self._subject is None or self._subject[0] is not stored:
+            self._subject = (stored, subject_of(stored, self._own))
+        return self._subject[1]
+
+    def _asked(self, recipient: NationId, agreement_id: str, purpose: str) -> _Asked:
+        agreement = self._agreements.get(agreement_id)
+        agreed = self._agreed.get((agreement_id, recipient))
+        if agreed is None and agreement is not None:
+            agreed = agreement_facts(agreement, self._own, Recipient("nation", recipient))
+            self._agreed[agreement_id, recipient] = agreed
+        return _Asked(
+            Recipient("nation", recipient),
+            recipient,
+            self._partners.get(recipient),
+            agreement_id,
+            agreement,
+            agreed,
+            purpose,
+            References(self._connection, self._own, recipient),
+        )
+
+    def _judge(self, subject: Subject, asked: _Asked, seen: set[str]) -> Verdict:
+        return judge(self._request(subject, asked, seen), self._at, asked.agreed)
+
+    def _request(self, subject: Subject, asked: _Asked, seen: set[str]) -> Request:
+        item, partner = subject.item, asked.partner
+        return Request(
+            item=item,
             holder=self._own,
-            recipient=Recipient("nation", recipient),
+            recipient=asked.recipient,
             recipient_trusted=partner is not None and partner.is_trusted,
-            agreement=self._agreements.get(agreement_id),
-            purpose=purpose,
-            withheld_refs=self._withheld_refs(stored, recipient, agreement_id, purpose, seen),
-            vetoed=self._vetoes.holds(stored.stix.id, recipient),
+            agreement=asked.agreement,
+            purpose=asked.purpose,
+            withheld_refs=self._withheld_refs(subject, asked, seen) if subject.refs else 0,
+            vetoed=self._vetoes.holds(item.id, asked.nation),
             status_at=partner.status_at if partner else None,
-            consented=self._is_consented(stored, recipient, agreement_id),
-            approvals=len(self.approved_by(stored, recipient, agreement_id)),
+            consented=self._is_consented(item, asked.nation, asked.agreement_id),
+            approvals=len(self._approved_by(subject, asked.nation, asked.agreement_id)),
+            exposes=self._shown(subject, asked),
             protocol=PROTOCOL_VERSION,
         )
-        agreed = self._facts(request)
-        if agreed is None or not agreed.protected:
-            return request
-        shown = self.exposes(stored, agreement_id)
-        return msgspec.structs.replace(request, exposes=shown | NAMED_BY_TERMS if request.item.carried else shown)
 
-    def _facts(self, request: Request) -> AgreementFacts | None:
-        if request.agreement is None:
-            return None
-        direction = (request.agreement.document.id, request.recipient.id)
-        known = self._agreed.get(direction)
-        if known is None:
-            known = self._agreed[direction] = agreement_facts(request.agreement, self._own, request.recipient)
-        return known
+    def _shown(self, subject: Subject, asked: _Asked) -> frozenset[str]:
+        """Return what an object shows; where its agreement protects nothing, nobody looks."""
+        if asked.agreed is None or not asked.agreed.protected:
+            return FIELD_CLASSES
+        shown = self._exposes(subject.row, subject.body, asked.agreement_id)
+        return shown | NAMED_BY_TERMS if subject.item.carried else shown
 
-    def _withheld_refs(
-        self, stored: StoredObject, recipient: NationId, agreement_id: str, purpose: str, seen: set[str]
-    ) -> int:
+    def _withheld_refs(self, subject: Subject, asked: _Asked, seen: set[str]) -> int:
         """Count references to objects held here that the recipient may not know of."""
         count = 0
-        for reference in stored.stix.refs:
-            if reference in seen or reference.startswith("marking-definition--") or reference == self._identity:
+        for reference in asked.references.of(subject):
+            if reference in seen:
                 continue
             if len(seen) > _MAX_CLOSURE:
                 return count + 1
             seen.add(reference)
-            versions = self._holdings.get(self._connection, reference, stored.lane)
-            if not versions or _is_published(versions) or self.knows(reference, recipient, versions[0].provenance):
-                continue
-            request = self._request(versions[0], recipient, agreement_id, purpose, seen)
-            count += not judge(request, self._at, self._facts(request)).allowed
+            found = asked.references.unknown(reference, subject.item.lane)
+            if found is not None:
+                count += not self._judge(found, asked, seen).allowed
         return count
-
-
-def _is_published(versions: Sequence[StoredObject]) -> bool:
-    """Tell whether a publisher's word stands for an object, so that anybody may know of it."""
-    return any(w.source == "publisher" and w.standing == "stands" for each in versions for w in each.provenance)
 
 
 def _given(connection: Connection, own: NationId, at: datetime) -> dict[Passage, bytes]:
@@ -250,99 +279,3 @@ def policy_for(document: Document, sender: NationId) -> Policy:
     """Return what is done to what a nation gives under an agreement; it is known by its names and its identity."""
     names = {name for party in document.parties if party.nation == sender for name in party.names.values()}
     return policy_of(document.terms, {"source-identity": frozenset({identity_id(sender), *names})})
-
-
-def item_of(stored: StoredObject, own: NationId) -> Item:
-    """Return a held object as the gate sees it.
-
-    Where this nation itself stands behind the object, it is the originator. Else the standing word of every partner
-    counts, and terms that cannot be read are terms that allow nothing. A version for which nobody stands any more
-    stays whose it was, under the terms that it came with. What only a constituent said is the constituent's, until a
-    person instructs its release and so makes it this nation's word. What only a publisher said goes to nobody: who
-    wants it reads it where it is published.
-    """
-    is_instructed = any(asked.by for asked in stored.instructions)
-    originator, carried = whose(stored.provenance, own, is_instructed=is_instructed)
-    unlabelled = tlp_of(stored.stix.object_marking_refs) is None and stored.tlp is Tlp.RED
-    return Item(
-        id=stored.stix.id,
-        version=version_of(stored),
-        kind=stored.stix.type,
-        digest=digest_of(stored),
-        tlp=None if unlabelled else stored.tlp,
-        pap=stored.pap,
-        lane=stored.lane,
-        originator=originator,
-        carried=carried,
-        is_withdrawn=not stored.stands,
-        scope=scope_of(stored.stix),
-    )
-
-
-class SaidBy(Protocol):
-    """What of a word says whose an object is."""
-
-    @property
-    def source(self) -> str:
-        """Return `own`, `import`, `partner`, `constituent` or `publisher`."""
-        ...
-
-    @property
-    def nation(self) -> NationId:
-        """Return who said it."""
-        ...
-
-    @property
-    def standing(self) -> str:
-        """Return whether it still holds."""
-        ...
-
-    @property
-    def carried(self) -> Any:
-        """Return the terms that came with it."""
-        ...
-
-
-S = TypeVar("S", bound=SaidBy)
-
-
-def whose(
-    words: Sequence[S],
-    own: NationId,
-    *,
-    is_instructed: bool,
-    read: Callable[[S], Carried] = lambda word: Carried.of_json(dict(word.carried)),
-) -> tuple[NationId, tuple[Carried, ...]]:
-    """Return the originator of a version with these words, and the terms under which it came; see `item_of`."""
-    counting = _counting(words)
-    foreign = [each for each in counting if each.source == "partner"]
-    given = [each for each in counting if each.source in _NOT_OURS]
-    if len(foreign) + len(given) < len(counting) or not counting or (is_instructed and not foreign):
-        return own, ()
-    return _carried(foreign or given, read)
-
-
-def _counting(words: Sequence[S]) -> Sequence[S]:
-    """Return the words that say whose a version is: those that stand, else superseded ones, else partners' first."""
-    for standing in ("stands", "superseded"):
-        if found := [each for each in words if each.standing == standing]:
-            return found
-    return [each for each in words if each.source == "partner"] or words
-
-
-def version_of(stored: StoredObject) -> str:
-    """Return the text that names a version of an object: `modified`, or its digest where it has none."""
-    return rfc3339(stored.stix.modified) if stored.stix.modified else digest_of(stored)[:16]
-
-
-def digest_of(stored: StoredObject) -> str:
-    """Return the SHA-256 of an object's original bytes."""
-    return hashlib.sha256(stored.body).hexdigest()
-
-
-def _carried(foreign: Sequence[S], read: Callable[[S], Carried]) -> tuple[NationId, tuple[Carried, ...]]:
-    try:
-        terms = tuple(map(read, foreign))
-    except (KeyError, TypeError, ValueError):
-        return foreign[0].nation, ()
-    return terms[0].originator, terms

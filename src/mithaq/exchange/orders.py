@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select, update
 from mithaq.exchange import approvals, store
 from mithaq.exchange.context import Context
 from mithaq.exchange.errors import NotReleasable
-from mithaq.exchange.gatekeeping import digest_of
+from mithaq.exchange.items import digest_of
 from mithaq.exchange.log.record import record_of_release
 from mithaq.exchange.membership.service import Membership
 from mithaq.exchange.protecting import versions_of

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, bindparam, delete, select
 
 from mithaq.exchange import store
 from mithaq.exchange.context import Context
-from mithaq.exchange.gatekeeping import Gatekeeper, version_of
+from mithaq.exchange.gatekeeping import Gatekeeper
+from mithaq.exchange.items import version_of
 from mithaq.intelligence.model import ReleaseInstruction, StoredObject
 from mithaq.kernel.database import Transaction, insert_ignore, upsert
 from mithaq.kernel.ids import NationId

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Connection, select
 
 from mithaq.exchange import store
-from mithaq.exchange.gatekeeping import Gatekeeper, item_of
+from mithaq.exchange.gatekeeping import Gatekeeper
+from mithaq.exchange.items import item_of
 from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction, StoredObject
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel.database import Transaction, insert_ignore

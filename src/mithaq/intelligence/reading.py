@@ -126,13 +126,20 @@ def load(connection: Connection, query: Select[Any], named: Mapping[str, Any] | 
     rows = connection.execute(query, named).all()
     numbers = [row.row for row in rows]
     words: dict[int, list[Provenance]] = defaultdict(list)
-    given: dict[int, list[ReleaseInstruction]] = defaultdict(list)
     if numbers:
         for word in connection.execute(_WORDS, {"rows": numbers}):
             words[word.object].append(_provenance(word))
-        for row in connection.execute(_GIVEN, {"rows": numbers}):
-            given[row.object].append(instruction_of(row))
+    given = instructions_of(connection, numbers)
     return [_stored(row, words[row.row], given[row.row]) for row in rows]
+
+
+def instructions_of(connection: Connection, rows: Sequence[int]) -> defaultdict[int, list[ReleaseInstruction]]:
+    """Return what releasers asked for about each of these rows, oldest first; nothing for most."""
+    given: defaultdict[int, list[ReleaseInstruction]] = defaultdict(list)
+    if rows:
+        for row in connection.execute(_GIVEN, {"rows": list(rows)}):
+            given[row.object].append(instruction_of(row))
+    return given
 
 
 def instruction_of(row: Any) -> ReleaseInstruction:

@@ -9,7 +9,7 @@ import msgspec
 from mithaq.agreements.effective import ABOVE_RED, ACTIONS, WIDEST_ACTION, effective_terms
 from mithaq.agreements.model import Agreement
 from mithaq.kernel.ids import NationId
-from mithaq.release.model import Carried, Recipient, Request
+from mithaq.release.model import Carried, Recipient, Request, Scope
 from mithaq.standards.pap import Pap
 from mithaq.standards.severity import Severity
 from mithaq.standards.tlp import Tlp
@@ -164,6 +164,64 @@ def _stored_in(agreement: Agreement, nation: NationId) -> frozenset[str]:
         if party.nation == nation:
             return frozenset(party.stored_in or (nation,))
     return _NOTHING
+
+
+class Told(msgspec.Struct, frozen=True, gc=False):
+    """All that the clauses read of a request, beside the instant and what its agreement says for its direction.
+
+    Requests under one agreement with equal `Told` meet one verdict at one instant, with the same reasons, whatever else
+    they say: no clause looks at an id, a version, a digest or a byte of the object.
+    """
+
+    holder: NationId
+    recipient: Recipient
+    recipient_trusted: bool
+    status_at: datetime | None
+    protocol: int
+    purpose: str
+    action: int
+    kind: str
+    tlp: Tlp | None
+    pap: Pap | None
+    lane: str
+    scope: Scope
+    exposes: frozenset[str]
+    approvals: int
+    consented: bool
+    originator: NationId
+    carried: tuple[Carried, ...]
+    named_recipients: frozenset[NationId]
+    is_withdrawn: bool
+    withheld_refs: int
+    vetoed: bool
+
+
+def told_of(request: Request) -> Told:
+    """Return what the clauses read of a request."""
+    item = request.item
+    return Told(
+        request.holder,
+        request.recipient,
+        request.recipient_trusted,
+        request.status_at,
+        request.protocol,
+        request.purpose,
+        request.action,
+        item.kind,
+        item.tlp,
+        item.pap,
+        item.lane.value,
+        item.scope,
+        request.exposes,
+        request.approvals,
+        request.consented,
+        item.originator,
+        item.carried,
+        item.named_recipients,
+        item.is_withdrawn,
+        request.withheld_refs,
+        request.vetoed,
+    )
 
 
 def facts_of(request: Request, at: datetime, agreed: AgreementFacts | None = None) -> Facts:

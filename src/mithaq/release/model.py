@@ -34,8 +34,7 @@ class Recipient(msgspec.Struct, frozen=True, gc=False):
         return f"{self.kind}:{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """The originator's terms as they travel with an object, inside the signature.
 
     `hops`: how many nations gave it on so far, the originator among them. `constituents_tlp`: up to which label it may
@@ -103,8 +102,7 @@ class Carried:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """What an object is about, as far as it says so; `content`: the classes of content that its labels claim."""
 
     sectors: frozenset[str] = frozenset()

@@ -9,7 +9,7 @@ from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.release.clauses import LOCAL_CLAUSES, NATION_CLAUSES
 from mithaq.release.evaluate import compile_clauses
-from mithaq.release.facts import NO_AGREEMENT, AgreementFacts, facts_of
+from mithaq.release.facts import AgreementFacts, Told, facts_of, told_of
 from mithaq.release.model import _GATE, Carried, Item, Recipient, Released, Request, Retraction, Verdict, Withheld
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
@@ -32,46 +32,33 @@ def decide(request: Request, at: datetime, agreed: AgreementFacts | None = None)
     return _decided(request, judge(request, at, agreed))
 
 
-def decide_inside(requests: Iterable[Request], at: datetime) -> list[Released[Item] | Withheld]:
-    """Judge many requests inside the nation, each as `decide` does; those that no clause tells apart are judged once.
+def decide_many(
+    requests: Iterable[Request], at: datetime, agreed: AgreementFacts | None = None
+) -> list[Released[Item] | Withheld]:
+    """Judge many requests under one agreement, or under none, each as `decide` does.
+
+    Those that no clause tells apart are judged once. Nothing is kept for another instant, or for the next call.
 
     Cost: one evaluation of the clauses for all that are alike, and a hash and a digest for each.
-    """
-    verdicts: dict[tuple[object, ...], Verdict] = {}
-    decided = []
-    for request in requests:
-        key = _told_apart(request)
-        verdict = verdicts.get(key)
-        if verdict is None:
-            verdict = verdicts[key] = judge(request, at, NO_AGREEMENT)
-        decided.append(_decided(request, verdict))
-    return decided
-
-
-def _told_apart(request: Request) -> tuple[object, ...]:
-    """Return all that the clauses inside the nation look at, beside the instant: equal where no clause tells two apart.
 
     Raises:
-        TypeError: the request is between nations.
+        TypeError: the requests name different agreements.
     """
-    item, recipient = request.item, request.recipient
-    if recipient.kind == "nation":
-        raise TypeError("a request between nations is judged by itself")
-    return (
-        recipient.kind,
-        recipient.id,
-        request.holder,
-        request.purpose,
-        request.action,
-        request.vetoed,
-        request.withheld_refs,
-        item.tlp,
-        item.pap,
-        item.lane.value,
-        item.originator,
-        item.carried,
-        item.is_withdrawn,
-    )
+    verdicts: dict[Told, Verdict] = {}
+    decided: list[Released[Item] | Withheld] = []
+    first: Request | None = None
+    before: tuple[Told, Verdict] | None = None
+    for request in requests:
+        first = first or request
+        if request.agreement is not first.agreement:
+            raise TypeError("requests under different agreements are not judged together")
+        told = told_of(request)
+        if before is None or told != before[0]:  # neighbours are mostly alike, and quicker compared than looked up
+            known = verdicts.get(told)
+            before = (told, judge(request, at, agreed) if known is None else known)
+            verdicts[told] = before[1]
+        decided.append(_decided(request, before[1]))
+    return decided
 
 
 def _decided(request: Request, verdict: Verdict) -> Released[Item] | Withheld:

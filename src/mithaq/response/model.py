@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+import msgspec
+
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.reason import Reason
 from mithaq.release.model import Item, Released, Withheld
@@ -18,8 +20,7 @@ class ListFormat(StrEnum):
     SURICATA = "suricata"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True, gc=False):
     """One observable of one held object, with everything the rules ask about it.
 
     `decision` is the gate's word about the object and the recipient; `warned` the warning lists it stands on.
@@ -48,8 +49,7 @@ class NeverBlock:
     added_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class BlockEntry:
+class BlockEntry(msgspec.Struct, frozen=True, gc=False):
     """A value to block until it expires; it exists only for what the gate released to the list's recipient."""
 
     observable: Observable
@@ -62,8 +62,7 @@ class BlockEntry:
         return self.released.value.id
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True, gc=False):
     """A value that is not blocked, with all reasons."""
 
     observable: Observable

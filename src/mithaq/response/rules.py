@@ -4,54 +4,42 @@ A value is blocked only when nothing speaks against it. The gate has judged whet
 here it is judged whether blocking it could harm the nation.
 """
 
-import ipaddress
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
 from datetime import datetime
 
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.reason import Reason
 from mithaq.release.model import Withheld
 from mithaq.response.model import BlockEntry, Candidate, NeverBlock, Refusal
+from mithaq.response.places import Kept, Place, place_of
 from mithaq.response.settings import BlocklistSettings
-from mithaq.response.special import (
-    Network,
-    is_below,
-    is_documentation,
-    is_documentation_name,
-    is_special_name,
-    overlap,
-    special_use,
-)
+from mithaq.response.special import is_special_name, special_use
+from mithaq.standards.addresses import Range
 from mithaq.standards.observable import Observable
 
 BLOCKABLE = frozenset({"ipv4", "ipv6", "cidr", "domain", "url", "ja3", "ja4"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a value is on the network: an address range, a name, or (a fingerprint) nowhere.
+class Safeguards:
+    """What is kept free of every list: the never-block list, and what the settings say; made once for many values."""
 
-    `is_zone`: blocking the name blocks everything below it.
-    """
+    def __init__(self, never: Sequence[NeverBlock], settings: BlocklistSettings) -> None:
+        self.settings = settings
+        self._never = never
+        self._never_kept = Kept(place_of(entry.observable) for entry in never)
+        self._national_kept = Kept(Place(name=domain) for domain in settings.national_domains)
 
-    network: Network | None = None
-    name: str = ""
-    is_zone: bool = False
+    def national(self, place: Place) -> Iterator[str]:
+        """Yield the national domains of which blocking a place would block a part."""
+        return (self.settings.national_domains[number] for number in self._national_kept.touched(place))
 
-    @property
-    def is_documentation(self) -> bool:
-        return (self.network is not None and is_documentation(self.network)) or (
-            bool(self.name) and is_documentation_name(self.name)
-        )
+    def never(self, place: Place) -> Iterator[NeverBlock]:
+        """Yield the entries of the never-block list of which blocking a place would block a part."""
+        return (self._never[number] for number in self._never_kept.touched(place))
 
 
 def reasons_against(
-    candidate: Candidate,
-    never: Sequence[NeverBlock],
-    settings: BlocklistSettings,
-    at: datetime,
-    types: Set[str] = BLOCKABLE,
+    candidate: Candidate, guards: Safeguards, at: datetime, types: Set[str] = BLOCKABLE
 ) -> tuple[Reason, ...]:
     """Return everything that speaks against a value at this instant; empty when it may be blocked, or looked for.
 
@@ -61,10 +49,10 @@ def reasons_against(
     reasons = (
         *(candidate.decision.reasons if isinstance(candidate.decision, Withheld) else ()),
         *_against_object(candidate, at, types),
-        *_against_place(candidate.observable, place, settings),
-        *_against_lists(candidate, place, never, settings),
+        *_against_place(candidate.observable, place, guards.settings),
+        *_against_lists(candidate, place, guards),
     )
-    return tuple({(reason.code, str(reason.params)): reason for reason in reasons}.values())
+    return tuple({(reason.code, str(reason.params)): reason for reason in reasons}.values()) if reasons else ()
 
 
 def sort_out(
@@ -78,10 +66,11 @@ def sort_out(
 
     A value that several objects name is blocked if one of them may be, until the last of those expires.
     """
+    guards = Safeguards(never, settings)
     entries: dict[Observable, BlockEntry] = {}
     refused: list[Refusal] = []
     for candidate in sorted(candidates, key=lambda each: (each.observable, each.object_id)):
-        reasons = reasons_against(candidate, never, settings, at, types)
+        reasons = reasons_against(candidate, guards, at, types)
         if reasons or candidate.valid_until is None or isinstance(candidate.decision, Withheld):
             refused.append(Refusal(candidate.observable, candidate.object_id, reasons))
             continue
@@ -89,44 +78,7 @@ def sort_out(
         if known is None or known.expires_at < candidate.valid_until:
             entry = BlockEntry(candidate.observable, candidate.decision, candidate.valid_until)
             entries[candidate.observable] = entry
-    return tuple(entries[each] for each in sorted(entries)), tuple(refused)
-
-
-def place_of(observable: Observable) -> _Place:
-    """Return where a value is: for a URL and an e-mail address, where its host is."""
-    match observable.type:
-        case "ipv4" | "ipv6" | "cidr":
-            return _Place(network=ipaddress.ip_network(observable.value))
-        case "domain":
-            return _Place(name=observable.value, is_zone=True)
-        case "email":
-            return _Place(name=observable.value.rpartition("@")[2])
-        case "url":
-            return _place_of_host(url_parts(observable.value)[1])
-        case _:
-            return _Place()
-
-
-def url_parts(url: str) -> tuple[str, str, str, str]:
-    """Cut a canonical URL into scheme, host, port (or nothing) and the rest from the path on.
-
-    >>> url_parts("http://evil.example:8080/a?b")
-    ('http', 'evil.example', '8080', '/a?b')
-    """
-    scheme, _, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    host_port = authority.rpartition("@")[2]
-    if host_port.startswith("["):
-        host, _, port = host_port[1:].partition("]")
-        return scheme, host, port.removeprefix(":"), slash + path
-    host, _, port = host_port.partition(":")
-    return scheme, host, port, slash + path
-
-
-def _place_of_host(host: str) -> _Place:
-    if ":" in host or host.rpartition(".")[2].isdecimal():
-        return _Place(network=ipaddress.ip_network(host))
-    return _Place(name=host)
+    return tuple(entries.values()), tuple(refused)
 
 
 def _against_object(candidate: Candidate, at: datetime, types: Set[str]) -> Iterator[Reason]:
@@ -150,26 +102,26 @@ def _against_object(candidate: Candidate, at: datetime, types: Set[str]) -> Iter
         yield Reason("not-yet-valid", "it is valid from %(from)s on", {"from": rfc3339(candidate.valid_from)})
 
 
-def _against_place(observable: Observable, place: _Place, settings: BlocklistSettings) -> Iterator[Reason]:
+def _against_place(observable: Observable, place: Place, settings: BlocklistSettings) -> Iterator[Reason]:
     if place.network is not None:
         use = special_use(place.network)
         if use:
             yield Reason("special-address", "its addresses are not public: %(use)s", {"use": use})
     if place.name and is_special_name(place.name):
         yield Reason("special-name", "its name is not in the public DNS")
-    if place.is_documentation and not settings.permit_documentation_ranges:
+    if not settings.permit_documentation_ranges and place.is_documentation:
         yield Reason(
             "documentation",
             "it is reserved for documentation and exists nowhere",
             remedy="for a rehearsal, permit documentation ranges in the settings",
         )
-    if observable.type == "cidr":
-        yield from _against_width(ipaddress.ip_network(observable.value), settings)
+    if observable.type == "cidr" and place.network is not None:
+        yield from _against_width(place.network, settings)
 
 
-def _against_width(network: Network, settings: BlocklistSettings) -> Iterator[Reason]:
+def _against_width(network: Range, settings: BlocklistSettings) -> Iterator[Reason]:
     least = settings.min_ipv4_prefix if network.version == 4 else settings.min_ipv6_prefix
-    if network.prefixlen < least:
+    if network.prefix < least:
         yield Reason(
             "too-wide",
             "a network wider than /%(least)s could cut off many who are innocent",
@@ -178,37 +130,21 @@ def _against_width(network: Network, settings: BlocklistSettings) -> Iterator[Re
         )
 
 
-def _against_lists(
-    candidate: Candidate, place: _Place, never: Sequence[NeverBlock], settings: BlocklistSettings
-) -> Iterator[Reason]:
-    for domain in settings.national_domains:
-        if place.name and _names_touch(place, domain):
-            yield Reason("national-domain", "it would block the national domain %(domain)s", {"domain": domain})
-    for entry in never:
-        if _touches(place, entry.observable):
-            yield Reason(
-                "never-block",
-                "it would block %(value)s, which is on the never-block list: %(note)s",
-                {"value": entry.observable.value, "note": entry.note},
-                "a releaser may take the entry off the list",
-            )
+def _against_lists(candidate: Candidate, place: Place, guards: Safeguards) -> Iterator[Reason]:
+    for domain in guards.national(place):
+        yield Reason("national-domain", "it would block the national domain %(domain)s", {"domain": domain})
+    for entry in guards.never(place):
+        yield Reason(
+            "never-block",
+            "it would block %(value)s, which is on the never-block list: %(note)s",
+            {"value": entry.observable.value, "note": entry.note},
+            "a releaser may take the entry off the list",
+        )
     if candidate.is_public_suffix:
         yield Reason("public-suffix", "it is a public suffix, below which strangers have their domains")
-    if candidate.warned and not (place.is_documentation and settings.permit_documentation_ranges):
+    if candidate.warned and not (guards.settings.permit_documentation_ranges and place.is_documentation):
         yield Reason(
             "warning-list",
             "it stands on warning lists of benign values: %(lists)s",
             {"lists": ", ".join(candidate.warned)},
         )
-
-
-def _touches(place: _Place, kept: Observable) -> bool:
-    """Tell whether blocking a place would block any part of what is kept free."""
-    other = place_of(kept)
-    if place.network is not None and other.network is not None:
-        return overlap(place.network, other.network)
-    return bool(place.name and other.name) and _names_touch(place, other.name)
-
-
-def _names_touch(blocked: _Place, kept: str) -> bool:
-    return is_below(blocked.name, kept) or (blocked.is_zone and is_below(kept, blocked.name))

@@ -5,35 +5,31 @@ from datetime import datetime
 from functools import cached_property
 
 from publicsuffixlist import PublicSuffixList
-from sqlalchemy import Connection
 
-from mithaq.exchange.gatekeeping import item_of
-from mithaq.exchange.store import Vetoes
+from mithaq.exchange.inside import Inside
+from mithaq.exchange.items import item_of
 from mithaq.exchange.taxii.reading import Served
-from mithaq.intelligence.model import StoredObject
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel.database import Database, Transaction
 from mithaq.kernel.ids import NationId
-from mithaq.kernel.lane import ACTUAL, Lane
-from mithaq.release.facts import NO_AGREEMENT
-from mithaq.release.model import PERMITTED_ACTIONS, Item, Recipient, Released, Request, Withheld
-from mithaq.release.rules import decide
+from mithaq.kernel.lane import ACTUAL
+from mithaq.release.model import PERMITTED_ACTIONS, Item, Recipient, Released, Withheld
 from mithaq.response import store
+from mithaq.response.active import Naming, active_pages, naming_of
 from mithaq.response.errors import NotBlockable, UnknownNeverBlock
 from mithaq.response.formats import plain, rpz, suricata
 from mithaq.response.model import BlockEntry, Blocklist, Candidate, ListFormat, NeverBlock, Refusal
 from mithaq.response.rules import BLOCKABLE, sort_out
 from mithaq.response.settings import BlocklistSettings
 from mithaq.standards.observable import Observable, canonical_observable, recognise
-from mithaq.standards.stix import StixObject, parse
+from mithaq.standards.stix import parse
 
 PUBLISHED = "response.blocklist"
 NEVER_CHANGED = "response.never-block.changed"
 _PURPOSE = "defence"
 BLOCKING = PERMITTED_ACTIONS.index("externally-visible-indirect-actions")
 """What a blocklist does with an object, in the words of IEP 2.0: a blocked adversary can notice it."""
-_PAGE = 1_000
 
 
 class Blocklists:
@@ -61,11 +57,14 @@ class Blocklists:
         `action`: what the recipient will do with it, a rank of IEP 2.0; `types`: of which types its list holds values.
         """
         with self._db.read() as connection:
-            never, vetoes = store.list_never(connection), Vetoes(connection)
+            never, gate = store.list_never(connection), Inside(connection, self._nation, at)
             candidates = [
                 candidate
-                for stored in self._active(connection, at)
-                for candidate in self._candidates(stored, recipient, vetoes, at, action)
+                for page in active_pages(connection, self._nation, at)
+                for each, decision in zip(
+                    page, gate.decide([each.item for each in page], recipient, _PURPOSE, action), strict=True
+                )
+                for candidate in self._candidates(each, decision)
             ]
         entries, refused = sort_out(candidates, never, self._settings, at, types)
         return Blocklist(str(recipient), at, entries, refused, never)
@@ -80,7 +79,7 @@ class Blocklists:
         candidates = (
             candidate
             for each in served
-            for candidate in self._candidates_of(parse(each.body), ACTUAL, each.released, stands=True)
+            for candidate in self._candidates(naming_of(each.released.value, parse(each.body)), each.released)
         )
         entries, refused = sort_out(candidates, never, self._settings, at)
         return Blocklist(recipient, at, entries, refused, never)
@@ -108,13 +107,16 @@ class Blocklists:
         """
         observable = _blockable(value)
         with self._db.read() as connection:
-            never, vetoes = store.list_never(connection), Vetoes(connection)
+            never, gate = store.list_never(connection), Inside(connection, self._nation, at)
             rows = self._holdings.known(connection, [observable], ACTUAL).get(observable, [])
             found = self._holdings.rows(connection, rows)
+        items = [item_of(stored, self._nation) for stored in found]
         candidates = [
             candidate
-            for stored in found
-            for candidate in self._candidates(stored, recipient, vetoes, at)
+            for stored, item, decision in zip(
+                found, items, gate.decide(items, recipient, _PURPOSE, BLOCKING), strict=True
+            )
+            for candidate in self._candidates(naming_of(item, stored.stix), decision)
             if candidate.observable == observable
         ]
         entries, refused = sort_out(candidates, never, self._settings, at)
@@ -169,42 +171,18 @@ class Blocklists:
                     first_sid=settings.suricata_first_sid,
                 )
 
-    def _active(self, connection: Connection, at: datetime) -> Iterator[StoredObject]:
-        """Yield what is active; a protected version is for a partner, and here its original counts."""
-        page = self._holdings.active_indicators(connection, at, 0, _PAGE)
-        while page:
-            yield from (stored for stored in page if stored.lane.is_operational and stored.made_for is None)
-            page = self._holdings.active_indicators(connection, at, page[-1].row, _PAGE)
-
-    def _candidates(
-        self, stored: StoredObject, recipient: Recipient, vetoes: Vetoes, at: datetime, action: int = BLOCKING
-    ) -> Iterator[Candidate]:
-        request = Request(
-            item_of(stored, self._nation),
-            self._nation,
-            recipient,
-            True,
-            None,
-            _PURPOSE,
-            vetoed=vetoes.holds(stored.stix.id, str(recipient)),
-            action=action,
-        )
-        decision = decide(request, at, NO_AGREEMENT)
-        yield from self._candidates_of(stored.stix, stored.lane, decision, stands=stored.stands)
-
-    def _candidates_of(
-        self, stix: StixObject, lane: Lane, decision: Released[Item] | Withheld, *, stands: bool
-    ) -> Iterator[Candidate]:
-        for observable in stix.observables:
+    def _candidates(self, naming: Naming, decision: Released[Item] | Withheld) -> Iterator[Candidate]:
+        item = naming.item
+        for observable in naming.observables:
             yield Candidate(
-                object_id=stix.id,
-                kind=stix.type,
+                object_id=item.id,
+                kind=item.kind,
                 observable=observable,
-                lane=lane,
-                stands=stands,
-                revoked=stix.revoked,
-                valid_from=stix.valid_from,
-                valid_until=stix.valid_until,
+                lane=item.lane,
+                stands=not item.is_withdrawn,
+                revoked=naming.revoked,
+                valid_from=naming.valid_from,
+                valid_until=naming.valid_until,
                 decision=decision,
                 warned=self._warning_lists.warned(observable),
                 is_public_suffix=observable.type == "domain" and self._suffixes.is_public(observable.value),

@@ -4,10 +4,10 @@ Source: IANA special-purpose address registries (RFC 6890), multicast (RFC 5771,
 (RFC 6761).
 """
 
-import ipaddress
+from collections.abc import Set
 from typing import Final
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from mithaq.standards.addresses import Named, Range
 
 _SPECIAL: Final = (
     ("0.0.0.0/8", "this network"),
@@ -35,48 +35,57 @@ _SPECIAL: Final = (
     ("ff00::/8", "multicast"),
 )
 _DOCUMENTATION: Final = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20")
-_SPECIAL_NAMES: Final = ("arpa", "alt", "home.arpa", "internal", "invalid", "local", "localhost", "onion", "test")
-_DOCUMENTATION_NAMES: Final = ("example", "example.com", "example.net", "example.org")
+_SPECIAL_NAMES: Final = frozenset(
+    {"arpa", "alt", "home.arpa", "internal", "invalid", "local", "localhost", "onion", "test"}
+)
+_DOCUMENTATION_NAMES: Final = frozenset({"example", "example.com", "example.net", "example.org"})
 
-_SPECIAL_NETWORKS: Final = tuple((ipaddress.ip_network(text), name) for text, name in _SPECIAL)
-_DOCUMENTATION_NETWORKS: Final = tuple(ipaddress.ip_network(text) for text in _DOCUMENTATION)
+_SPECIAL_NETWORKS: Final = Named(_SPECIAL)
+_DOCUMENTATION_NETWORKS: Final = Named((text, text) for text in _DOCUMENTATION)
 
 
-def special_use(network: Network) -> str:
+def special_use(network: Range) -> str:
     """Return what special use an address or network overlaps with, or an empty text.
 
-    >>> special_use(ipaddress.ip_network("10.1.2.3"))
+    >>> from mithaq.standards.addresses import range_of
+    >>> special_use(range_of("10.1.2.3"))
     'private use'
     """
-    return next((name for special, name in _SPECIAL_NETWORKS if overlap(special, network)), "")
+    return _SPECIAL_NETWORKS.first_touched(network)
 
 
-def is_documentation(network: Network) -> bool:
+def is_documentation(network: Range) -> bool:
     """Tell whether an address or network overlaps with a range reserved for documentation."""
-    return any(overlap(each, network) for each in _DOCUMENTATION_NETWORKS)
+    return bool(_DOCUMENTATION_NETWORKS.first_touched(network))
 
 
 def is_special_name(name: str) -> bool:
     """Tell whether a name lies in a domain that is not in the public DNS."""
-    return any(is_below(name, each) for each in _SPECIAL_NAMES)
+    return is_below_any(name, _SPECIAL_NAMES)
 
 
 def is_documentation_name(name: str) -> bool:
     """Tell whether a name lies in a domain reserved for documentation."""
-    return any(is_below(name, each) for each in _DOCUMENTATION_NAMES)
+    return is_below_any(name, _DOCUMENTATION_NAMES)
 
 
-def is_below(name: str, domain: str) -> bool:
-    """Tell whether a name is a domain or lies below it.
+def is_below_any(name: str, domains: Set[str]) -> bool:
+    """Tell whether a name is one of some domains, or lies below one.
 
-    >>> is_below("notevil.example", "evil.example")
+    >>> is_below_any("notevil.example", {"evil.example"})
     False
     """
-    return name == domain or name.endswith("." + domain)
+    return any(each in domains for each in zones_of(name))
 
 
-def overlap(one: Network, other: Network) -> bool:
-    """Tell whether two networks share an address."""
-    if isinstance(one, ipaddress.IPv4Network):
-        return isinstance(other, ipaddress.IPv4Network) and one.overlaps(other)
-    return isinstance(other, ipaddress.IPv6Network) and one.overlaps(other)
+def zones_of(name: str) -> list[str]:
+    """Return a name and every domain above it.
+
+    >>> zones_of("www.evil.example")
+    ['www.evil.example', 'evil.example', 'example']
+    """
+    found = [name]
+    while (dot := name.find(".")) >= 0:
+        name = name[dot + 1 :]
+        found.append(name)
+    return found

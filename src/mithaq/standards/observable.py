@@ -11,11 +11,11 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, Literal, get_args
 from urllib.parse import quote
 
 import idna
+import msgspec
 
 ObservableType = Literal[
     "ipv4", "ipv6", "cidr", "domain", "url", "md5", "sha1", "sha256", "sha512", "email", "ja3", "ja4", "text"
@@ -46,8 +46,7 @@ _JA4: Final = re.compile(r"[tqd](?:[0-9]{2}|[sd][0-9])[di][0-9]{4}[0-9a-z]{2}_[0
 _URL_SAFE: Final = "".join(chr(c) for c in range(0x21, 0x7F))
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Observable:
+class Observable(msgspec.Struct, frozen=True, order=True, gc=False):
     """Name one thing a sensor can see, in canonical form.
 
     Build one with `canonical_observable`; two equal observables are the same thing.

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from mithaq.detection.hits.looking import looking
 from mithaq.detection.settings import MAX_REASON_CHARS
 from mithaq.exchange import ledger
-from mithaq.exchange.gatekeeping import digest_of
+from mithaq.exchange.items import digest_of
 from mithaq.exchange.ledger.viewing import view_of
 from mithaq.intelligence.errors import NotHeld
 from mithaq.intelligence.model import StoredObject

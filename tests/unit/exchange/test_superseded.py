@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mithaq.exchange.consents import Consents
-from mithaq.exchange.gatekeeping import item_of
+from mithaq.exchange.items import item_of
 from mithaq.exchange.orders import Orders
 from mithaq.intelligence.model import ReleaseInstruction, StoredObject
 from mithaq.kernel.lane import ACTUAL

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from mithaq.exchange import store
 from mithaq.exchange.errors import NotReleasable
-from mithaq.exchange.gatekeeping import digest_of
+from mithaq.exchange.items import digest_of
 from mithaq.exchange.orders import Orders, Why
 from mithaq.intelligence.errors import NotHeld
 from mithaq.intelligence.model import ReleaseInstruction

@@ -1,5 +1,4 @@
 import ipaddress
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,11 +8,13 @@ from hypothesis import strategies as st
 from mithaq.kernel.lane import ACTUAL, TEST
 from mithaq.kernel.reason import Reason
 from mithaq.response.model import Candidate, NeverBlock
-from mithaq.response.rules import reasons_against, sort_out, url_parts
+from mithaq.response.places import url_parts
+from mithaq.response.rules import Safeguards, reasons_against, sort_out
 from mithaq.response.settings import BlocklistSettings
 from tests.conftest import AT
 from tests.unit.response.decided import released, withheld
 from tests.unit.telemetry.events import seen
+from tests.world import changed
 
 PUBLIC = BlocklistSettings(national_domains=("gov.xa",))
 REHEARSAL = BlocklistSettings(permit_documentation_ranges=True)
@@ -36,7 +37,7 @@ def candidate(value: str = "domain:evil.com", object_id: str = "indicator--1") -
 
 def codes(each: Candidate, *never: str, settings: BlocklistSettings = PUBLIC) -> set[str]:
     kept = [NeverBlock(seen(value), "ours", "person--1", AT) for value in never]
-    return {reason.code for reason in reasons_against(each, kept, settings, AT)}
+    return {reason.code for reason in reasons_against(each, Safeguards(kept, settings), AT)}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_an_indicator_against_which_nothing_speaks_is_blocked(value: str) -> Non
     ],
 )
 def test_each_rule_refuses_by_itself(change: dict[str, object], code: str) -> None:
-    assert codes(replace(candidate(), **change)) == {code}  # type: ignore[arg-type]
+    assert codes(changed(candidate(), **change)) == {code}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_what_would_harm_the_nation_or_nobody_is_never_blocked(value: str, code:
 
 def test_documentation_ranges_are_blocked_only_where_a_rehearsal_permits_them() -> None:
     for value in ("ipv4:192.0.2.7", "domain:evil.example", "url:http://evil.example/a", "cidr:203.0.113.0/24"):
-        listed = replace(candidate(value), warned=("RFC 5737",))
+        listed = changed(candidate(value), warned=("RFC 5737",))
         assert codes(listed, settings=REHEARSAL) == set()
         assert codes(listed, value if "cidr" not in value else "ipv4:203.0.113.9", settings=REHEARSAL) == {
             "never-block"
@@ -142,10 +143,10 @@ def test_all_reasons_are_told_at_once_and_each_only_once() -> None:
         Reason("pap-action", "no"),
         Reason("lane-operational", "objects of exercises and tests are never blocked"),
     )
-    each = replace(
+    each = changed(
         candidate("ipv4:192.168.0.4"), valid_until=None, lane=TEST, decision=withheld(*gate), warned=("RFC 1918",)
     )
-    reasons = reasons_against(each, [], PUBLIC, AT)
+    reasons = reasons_against(each, Safeguards([], PUBLIC), AT)
     assert sorted(reason.code for reason in reasons) == sorted(
         ["pap-action", "lane-operational", "no-expiry", "special-address", "warning-list"]
     )
@@ -154,8 +155,8 @@ def test_all_reasons_are_told_at_once_and_each_only_once() -> None:
 
 def test_a_value_named_twice_is_blocked_once_until_the_last_expiry() -> None:
     first, second = candidate(object_id="indicator--1"), candidate(object_id="indicator--2")
-    later = replace(second, valid_until=SOON + timedelta(days=1))
-    refused = replace(candidate(object_id="indicator--3"), valid_until=None)
+    later = changed(second, valid_until=SOON + timedelta(days=1))
+    refused = changed(candidate(object_id="indicator--3"), valid_until=None)
     entries, refusals = sort_out([later, refused, first], [], PUBLIC, AT)
     assert [(entry.object_id, entry.expires_at) for entry in entries] == [("indicator--2", later.valid_until)]
     assert [each.object_id for each in refusals] == ["indicator--3"]

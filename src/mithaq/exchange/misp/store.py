@@ -21,8 +21,8 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from mithaq.exchange.columns import COLUMNS
 from mithaq.exchange.misp.model import Day
-from mithaq.exchange.taxii.judging import COLUMNS
 from mithaq.exchange.taxii.store import gone, places, refs, shelved
 from mithaq.intelligence.foreign import IS_NEWEST
 from mithaq.intelligence.tables import comments, misp_event_objects, misp_events, objects, provenance

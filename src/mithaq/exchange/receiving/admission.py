@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -105,7 +104,9 @@ class Admission:
             pap=max(terms.pap, pap_of(parsed.labels) or terms.pap),
             lane=document.lane,
             originator=terms.originator,
-            carried=() if terms.originator == document.sender else (replace(terms, hops=terms.hops - 1),),
+            carried=()
+            if terms.originator == document.sender
+            else (msgspec.structs.replace(terms, hops=terms.hops - 1),),
             named_recipients=frozenset({document.recipient}),
             scope=scope_of(parsed),
         )

@@ -1,77 +1,29 @@
 """Ask the gate about held objects for one constituent, many at a time, each time anew.
 
-What the gate looks at inside the nation stands in columns: nothing is parsed here. Tests hold that this is the item
-which `gatekeeping.item_of` makes, and that no clause inside the nation looks at what is left out (the scope).
+What the gate looks at inside the nation stands in columns: nothing is parsed here. Tests hold that no clause inside the
+nation looks at what is left out (the scope).
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from datetime import datetime
+from typing import Any, Final
 
-import msgspec
-from sqlalchemy import BigInteger, Connection, Text, bindparam, exists, select, type_coerce
+from sqlalchemy import Connection, bindparam, select
 
-from mithaq.exchange.gatekeeping import whose
-from mithaq.exchange.store import Vetoes
+from mithaq.exchange import columns
+from mithaq.exchange.columns import COLUMNS
+from mithaq.exchange.inside import Inside
 from mithaq.exchange.taxii.model import Shelf
 from mithaq.intelligence.indicators import identity_id
 from mithaq.intelligence.knowledge import published
-from mithaq.intelligence.model import Standing
-from mithaq.intelligence.tables import instructions, objects, provenance
-from mithaq.kernel.database import EPOCH
+from mithaq.intelligence.tables import objects
 from mithaq.kernel.ids import NationId
-from mithaq.kernel.lane import ACTUAL, Lane
-from mithaq.release.model import Carried, Item, Released, Request
-from mithaq.release.rules import decide_inside, judge
+from mithaq.kernel.lane import ACTUAL
+from mithaq.release.model import Item, Released, Request
+from mithaq.release.rules import judge
 from mithaq.standards.pap import Pap
-from mithaq.standards.stix import parse
-from mithaq.standards.tlp import Tlp, tlp_of
-
-COLUMNS: Final = (
-    objects.c.row,
-    objects.c.stix_id,
-    objects.c.type,
-    objects.c.lane,
-    type_coerce(objects.c.modified, BigInteger).label("modified"),
-    objects.c.tlp,
-    objects.c.pap,
-    objects.c.stands,
-    objects.c.digest,
-    objects.c.body,
-    exists(
-        select(provenance.c.row).where(
-            provenance.c.object == objects.c.row,
-            provenance.c.standing == "stands",
-            provenance.c.source.in_(("own", "import")),
-        )
-    ).label("is_ours"),
-)
-"""What a query must yield for `Judge.items`; instants as microseconds since 1970, most of which nobody reads.
-
-`is_ours`: this nation stands behind it, whatever others say; their words need not be read.
-"""
-
-_TLPS: Final = {int(tlp): tlp for tlp in Tlp}
-_PAPS: Final = {int(pap): pap for pap in Pap}
-_RED: Final = Tlp.RED
-_MICROSECOND: Final = timedelta(microseconds=1)
-_NAIVE_EPOCH: Final = EPOCH.replace(tzinfo=None)
-_WORDS: Final = (
-    select(
-        provenance.c.object,
-        provenance.c.source,
-        provenance.c.nation,
-        provenance.c.standing,
-        type_coerce(provenance.c.carried, Text).label("carried"),
-    )
-    .where(provenance.c.object.in_(bindparam("rows", expanding=True)))
-    .order_by(provenance.c.row)
-)
-_INSTRUCTED: Final = select(instructions.c.object).where(
-    instructions.c.object.in_(bindparam("rows", expanding=True)), instructions.c.given_by.is_not(None)
-)
-
+from mithaq.standards.stix import glance
+from mithaq.standards.tlp import Tlp
 
 _OF_IDS: Final = select(*COLUMNS).where(
     objects.c.stix_id.in_(bindparam("ids", expanding=True)), objects.c.lane == str(ACTUAL)
@@ -79,15 +31,6 @@ _OF_IDS: Final = select(*COLUMNS).where(
 _AT_ONCE: Final = 500
 _MAX_CLOSURE: Final = 20_000
 """Objects looked at, one referring to the next, before everything referred to counts as hidden."""
-
-
-class Word(NamedTuple):
-    """One word for an object, as far as it says whose the object is."""
-
-    source: str
-    nation: NationId
-    standing: Standing
-    carried: str
 
 
 class Judge:
@@ -98,34 +41,15 @@ class Judge:
         self._own = own
         self._at = at
         self._identity = identity_id(own)
-        self._vetoes = Vetoes(connection)
+        self._gate = Inside(connection, own, at)
 
     def items(self, rows: Sequence[Any]) -> list[Item]:
         """Return the rows of `COLUMNS` as the gate sees them, in their order."""
-        if not rows:
-            return []
-        theirs = [row.row for row in rows if not row.is_ours]
-        words = self._words(theirs) if theirs else {}
-        ours: tuple[NationId, tuple[Carried, ...]] = (self._own, ())
-        return [_item(row, ours if row.is_ours else words[row.row]) for row in rows]
-
-    def _words(self, numbers: Sequence[int]) -> dict[int, tuple[NationId, tuple[Carried, ...]]]:
-        """Return whose these rows are, and the terms under which they came."""
-        words: dict[int, list[Word]] = {number: [] for number in numbers}
-        posted = []
-        for number, source, nation, standing, carried in self._connection.execute(_WORDS, {"rows": list(numbers)}):
-            words[number].append(Word(source, nation, standing, carried))
-            if source == "constituent":
-                posted.append(number)
-        instructed = set(self._connection.scalars(_INSTRUCTED, {"rows": posted})) if posted else set()
-        return {
-            number: whose(said, self._own, is_instructed=number in instructed, read=_terms)
-            for number, said in words.items()
-        }
+        return columns.items(self._connection, self._own, rows)
 
     def released(self, rows: Sequence[Any], shelf: Shelf) -> list[Released[Item] | None]:
         """Decide about rows of a page of this shelf, in their order; None is withheld."""
-        refs = [parse(row.body).refs if row.refers else () for row in rows]
+        refs = [glance(row.body).refs if row.refers else () for row in rows]
         return self.decide(self.items(rows), refs, shelf)
 
     def decide(
@@ -150,30 +74,15 @@ class Judge:
 
     def vetoed(self, shelf: Shelf) -> frozenset[str]:
         """Return the ids of all objects that a veto keeps from this constituent."""
-        return self._vetoes.against(str(shelf.recipient))
+        return self._gate.vetoes.against(str(shelf.recipient))
 
     def hidden(self, ids: Collection[str], shelf: Shelf) -> frozenset[str]:
         """Return which of these ids are held here and may not be known to the constituent."""
         return self._hidden(ids, shelf)
 
     def _decide(self, items: Sequence[Item], withheld_refs: Sequence[int], shelf: Shelf) -> list[Released[Item] | None]:
-        recipient, purpose, action = shelf.recipient, shelf.collection.purpose, shelf.collection.action
-        named = str(recipient)
-        requests = [
-            Request(
-                item,
-                self._own,
-                recipient,
-                True,
-                None,
-                purpose,
-                withheld_refs=count,
-                vetoed=self._vetoes.holds(item.id, named),
-                action=action,
-            )
-            for item, count in zip(items, withheld_refs, strict=True)
-        ]
-        decided = decide_inside(requests, self._at)
+        purpose, action = shelf.collection.purpose, shelf.collection.action
+        decided = self._gate.decide(items, shelf.recipient, purpose, action, withheld_refs)
         return [each if isinstance(each, Released) else None for each in decided]
 
     def _hidden(self, wanted: Collection[str], shelf: Shelf) -> frozenset[str]:
@@ -194,7 +103,7 @@ class Judge:
             for row, released in zip(rows, self._decide(self.items(rows), [0] * len(rows), shelf), strict=True):
                 known = versions.setdefault(row.stix_id, [])
                 if released is not None:
-                    refs = [ref for ref in parse(bytes(row.body)).refs if self._matters(ref)]
+                    refs = [ref for ref in glance(bytes(row.body)).refs if self._matters(ref)]
                     known.append(refs)
                     found.update(refs)
             news = found - versions.keys() - news
@@ -213,21 +122,6 @@ class Judge:
         ]
 
 
-def _terms(word: Word) -> Carried:
-    return _read_terms(word.carried)
-
-
-@lru_cache(maxsize=4096)
-def _read_terms(text: str) -> Carried:
-    """Return the terms of a word; those of one release are the same text, and are read once."""
-    return Carried.of_json(msgspec.json.decode(text))
-
-
-@lru_cache(maxsize=64)
-def _lane(text: str) -> Lane:
-    return Lane.parse(text)
-
-
 def _unknown(versions: Mapping[str, Sequence[Collection[str]]]) -> set[str]:
     """Return the objects of which no version may be known, given what each released version refers to."""
     hidden = {object_id for object_id, released in versions.items() if not released}
@@ -240,27 +134,3 @@ def _unknown(versions: Mapping[str, Sequence[Collection[str]]]) -> set[str]:
         if not more:
             return hidden
         hidden |= more
-
-
-def _item(row: Any, said: tuple[NationId, tuple[Carried, ...]]) -> Item:
-    _, stix_id, kind, lane, modified, tlp_rank, pap_rank, stands, raw_digest, body, _ = row[: len(COLUMNS)]
-    tlp: Tlp | None = _TLPS[tlp_rank]
-    if tlp is _RED and tlp_of(parse(bytes(body)).object_marking_refs) is None:
-        tlp = None
-    digest = raw_digest.hex()
-    return Item(
-        stix_id,
-        digest[:16] if modified is None else _version(modified),
-        kind,
-        digest,
-        tlp,
-        None if pap_rank is None else _PAPS[pap_rank],
-        _lane(lane),
-        *said,
-        is_withdrawn=not stands,
-    )
-
-
-def _version(modified_us: int) -> str:
-    """Write `modified` as `rfc3339` does."""
-    return (_NAIVE_EPOCH + modified_us * _MICROSECOND).isoformat(timespec="milliseconds") + "Z"

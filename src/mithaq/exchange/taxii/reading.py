@@ -19,7 +19,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from mithaq.exchange.taxii.judging import COLUMNS
+from mithaq.exchange.columns import COLUMNS
 from mithaq.exchange.taxii.model import SPEC_VERSION, Asked
 from mithaq.exchange.taxii.settings import MAX_PAGE_BYTES, MAX_PAGE_OBJECTS
 from mithaq.exchange.taxii.store import shelved

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Integer, bindparam, select
 
+from mithaq.exchange.columns import COLUMNS
 from mithaq.exchange.taxii import store
-from mithaq.exchange.taxii.judging import COLUMNS, Judge
+from mithaq.exchange.taxii.judging import Judge
 from mithaq.exchange.taxii.model import PREFIX, Shelf
 from mithaq.exchange.taxii.placing import Placed
 from mithaq.exchange.taxii.service import CHANGED

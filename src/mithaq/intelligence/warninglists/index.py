@@ -15,6 +15,7 @@ import msgspec
 
 from mithaq.intelligence.errors import WarningListsFailed
 from mithaq.intelligence.warninglists.compiled import Header, compiled_in, name_digest
+from mithaq.standards.addresses import Range, range_of
 from mithaq.standards.observable import Observable
 
 _COMPILE_WALL_S: Final = 300
@@ -107,7 +108,7 @@ class Tables:
         value = observable.value
         match observable.type:
             case "ipv4" | "ipv6" | "cidr":
-                return self._of_addresses(value)
+                return self._of_range(range_of(value))
             case "domain":
                 return self._meant_for("domain", self._of_domain(value))
             case "url":
@@ -144,10 +145,12 @@ class Tables:
 
     def _of_addresses(self, text: str) -> set[int]:
         network = ipaddress.ip_network(text, strict=False)
-        first, last = int(network.network_address), int(network.broadcast_address)
-        if network.version == 4:
-            return self._between(self._ipv4_starts, self._ipv4_combinations, first, last)
-        return self._between(self._ipv6_starts, self.header.ipv6_combinations, first, last)
+        return self._of_range(Range(network.version, int(network.network_address), int(network.broadcast_address)))
+
+    def _of_range(self, asked: Range) -> set[int]:
+        if asked.version == 4:
+            return self._between(self._ipv4_starts, self._ipv4_combinations, asked.first, asked.last)
+        return self._between(self._ipv6_starts, self.header.ipv6_combinations, asked.first, asked.last)
 
     def _between(self, starts: Sequence[int], combinations: Sequence[int], first: int, last: int) -> set[int]:
         low, high = bisect_right(starts, first) - 1, bisect_right(starts, last)

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 
 from mithaq.response.model import BlockEntry
-from mithaq.response.special import Network
+from mithaq.standards.addresses import Network
 
 KINDS = {"address": ("ipv4", "ipv6", "cidr"), "domain": ("domain",), "url": ("url",)}
 

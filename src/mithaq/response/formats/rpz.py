@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from mithaq.response.model import BlockEntry, NeverBlock
-from mithaq.response.special import Network
+from mithaq.standards.addresses import Network
 from mithaq.standards.observable import Observable
 
 _NXDOMAIN: Final = "CNAME ."

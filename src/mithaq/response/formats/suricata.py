@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from mithaq.response.model import BlockEntry
-from mithaq.response.rules import url_parts
+from mithaq.response.places import url_parts
 
 _SIDS: Final = 1 << 28
 _PLAIN: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~/?=&%+,@!$'()*#[]")

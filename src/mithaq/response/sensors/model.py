@@ -58,7 +58,7 @@ class Sensor:
         return Recipient("sensor", self.name) if self.owner is None else Recipient("constituent", self.owner)
 
 
-class Line(msgspec.Struct, frozen=True, order=True):
+class Line(msgspec.Struct, frozen=True, order=True, gc=False):
     """One value that a bundle looks for, and who says so.
 
     `modified` and `expires` are RFC 3339. `nation` and `agreement` are empty where the recipient is not told them.
@@ -78,7 +78,7 @@ Why = Literal["new", "renewed", "restated", "expired", "withdrawn", "not-permitt
 """Why a value is in a list of changes; `docs/sensors.md` says what each means."""
 
 
-class Change(msgspec.Struct, frozen=True, order=True):
+class Change(msgspec.Struct, frozen=True, order=True, gc=False):
     """One difference between a version and the one before; `why` is a code."""
 
     what: What
@@ -106,3 +106,12 @@ class Version:
     lines: tuple[Line, ...]
     changes: tuple[Change, ...]
     erased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """One kept version as it is handed out."""
+
+    number: int
+    archive: bytes
+    erased: bool

@@ -1,7 +1,7 @@
 """The use cases of sensor content: name a sensor, make its bundle when its content has changed, hand it out."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,7 +26,7 @@ from mithaq.response.model import Blocklist
 from mithaq.response.sensors import bundle, store
 from mithaq.response.sensors.contents import Writer, files
 from mithaq.response.sensors.errors import BadSensor, BundleOutdated, UnknownSensor
-from mithaq.response.sensors.model import DETECTING, LOOKED_FOR, Line, Sensor, SensorKind, Version
+from mithaq.response.sensors.model import DETECTING, LOOKED_FOR, Archive, Line, Sensor, SensorKind, Version
 from mithaq.response.sensors.rules import changes, lines_of, may_go_again
 from mithaq.response.sensors.settings import PULL_NOTED_EVERY
 from mithaq.response.sensors.sids import Numbered
@@ -50,13 +50,11 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """The content of a sensor's bundle at an instant; `newest`: the version before, None for none."""
+    """The content of a sensor's bundle at an instant; `digest` is that of the files it makes."""
 
     sensor: Sensor
-    newest: Version | None
     built: Blocklist
     lines: tuple[Line, ...]
-    given: tuple[Numbered, ...]
     digest: str
 
 
@@ -80,6 +78,8 @@ class Sensors:
         self._agreements = agreements
         self._signer = signer
         self._names = names
+        self._written: dict[str, tuple[bytes, str]] = {}
+        """Of each sensor, what was written out last: the digest of what it was made of, and of what came of it."""
 
     def add(
         self,
@@ -173,7 +173,7 @@ class Sensors:
             seen = [_Seen(each, journal.last_seq(connection)) for each in store.all_of(connection)]
         return sum(self._refresh(each, at, build) for each in seen if each.sensor.revoked_at is None)
 
-    def fetch(self, account: Account, name: str, number: int | None, at: datetime) -> Version:
+    def fetch(self, account: Account, name: str, number: int | None, at: datetime) -> Archive:
         """Return a sensor's bundle as it is judged at this instant, or an older version of which all may still go.
 
         Raises:
@@ -187,12 +187,11 @@ class Sensors:
         self._refresh(_Seen(sensor, seq), at, lambda each: self._build(each, at))
         with self._db.read() as connection:
             sensor = self._get(connection, name)
-            newest = store.version(connection, name, sensor.version)
-            asked = newest if number is None else store.version(connection, name, number)
-        if asked is None or newest is None:
-            raise UnknownSensor("this version is not kept")
-        if asked.erased or not may_go_again(asked.lines, newest.lines):
-            raise BundleOutdated("this version holds what may not be given any more; take the newest")
+            asked = store.archive(connection, name, sensor.version if number is None else number)
+            if asked is None:
+                raise UnknownSensor("this version is not kept")
+            if asked.erased or not _may_go_again(connection, sensor, asked.number):
+                raise BundleOutdated("this version holds what may not be given any more; take the newest")
         self._note_pull(sensor, asked.number, at)
         return asked
 
@@ -234,9 +233,12 @@ class Sensors:
         name = seen.sensor.name
         for _ in range(_TRIES):
             draft = self._draft(seen.sensor, build)
-            if draft.newest is not None and draft.newest.digest == draft.digest:
-                return False
-            made, numbers = self._made(draft, at)
+            with self._db.read() as connection:
+                if store.digest(connection, name, seen.sensor.version) == draft.digest:
+                    return False
+                newest = store.version(connection, name, seen.sensor.version)
+                given = store.numbers(connection, name)
+            made, numbers = self._made(draft, newest, given, at)
             with self._db.write(at) as tx:
                 present = _Seen(self._get(tx.connection, name), journal.last_seq(tx.connection))
                 if present.sensor.revoked_at is not None:
@@ -244,31 +246,43 @@ class Sensors:
                 erased = journal.entries(tx.connection, seen.seq, limit=1, kinds=_ERASED)
                 if present.sensor.version == seen.sensor.version and not erased:
                     store.add_version(tx, made)
-                    store.note_numbers(tx, name, [each for each in numbers if each not in draft.given])
+                    store.note_numbers(tx, name, numbers)
                     tx.append(SENSOR_VERSION, subject=name, lane=ACTUAL, actor="node", detail=_counts(made))
                     return True
             seen, build = present, lambda each: self._build(each, at)
         return False
 
     def _draft(self, sensor: Sensor, build: Build) -> _Draft:
-        with self._db.read() as connection:
-            newest = store.version(connection, sensor.name, sensor.version)
-            given = tuple(store.numbers(connection, sensor.name))
         built = build(sensor)
         with self._db.read() as connection:
-            lines = lines_of(
-                built.entries, sensor.kind, _Telling(connection, self._agreements, sensor, self._writer).told
-            )
-        content, _ = files(self._writer, sensor.kind, lines, built, given, serial=0)
-        signed_by = self._signer.verify_key.key_id
-        digest = hashlib.sha256(signed_by.encode() + bundle.sums(content)).hexdigest()
-        return _Draft(sensor, newest, built, lines, given, digest)
+            told = _Telling(connection, self._agreements, sensor, self._writer).told
+            lines = lines_of(built.entries, sensor.kind, told)
+        return _Draft(sensor, built, lines, self._digest(sensor, lines, built))
 
-    def _made(self, draft: _Draft, at: datetime) -> tuple[Version, list[Numbered]]:
+    def _digest(self, sensor: Sensor, lines: Sequence[Line], built: Blocklist) -> str:
+        """Return the digest of what a bundle would hold, written out only where it was not for the same lines before.
+
+        Beside the lines it follows from the never-block list, from the key that signs, and from the numbers of rules,
+        which change with the version alone.
+        """
+        signed_by = self._signer.verify_key.key_id
+        made_of = hashlib.sha256(msgspec.json.encode([signed_by, sensor.version, lines, list(map(repr, built.never))]))
+        known, digest = self._written.get(sensor.name, (b"", ""))
+        if known != made_of.digest():
+            with self._db.read() as connection:
+                given = store.numbers(connection, sensor.name)
+            content, _ = files(self._writer, sensor.kind, lines, built, given, serial=0)
+            digest = hashlib.sha256(signed_by.encode() + bundle.sums(content)).hexdigest()
+            self._written[sensor.name] = (made_of.digest(), digest)
+        return digest
+
+    def _made(
+        self, draft: _Draft, newest: Version | None, given: Sequence[Numbered], at: datetime
+    ) -> tuple[Version, list[Numbered]]:
+        """Return the next version, and the numbers of its rules that are new or changed."""
         sensor, number = draft.sensor, draft.sensor.version + 1
-        before = draft.newest.lines if draft.newest else ()
-        changed = changes(before, draft.lines, draft.built.refused, at)
-        content, numbers = files(self._writer, sensor.kind, draft.lines, draft.built, draft.given, serial=number)
+        changed = changes(newest.lines if newest else (), draft.lines, draft.built.refused, at)
+        content, numbers = files(self._writer, sensor.kind, draft.lines, draft.built, given, serial=number)
         said: dict[str, Any] = {
             "nation": self._writer.nation,
             "sensor": sensor.name,
@@ -281,7 +295,9 @@ class Sensors:
             "changes": msgspec.to_builtins(changed),
         }
         archive = bundle.packed(bundle.with_manifest(content, said), self._signer, at)
-        return Version(sensor.name, number, at, draft.digest, len(draft.lines), archive, draft.lines, changed), numbers
+        made = Version(sensor.name, number, at, draft.digest, len(draft.lines), archive, draft.lines, changed)
+        known = set(given)
+        return made, [each for each in numbers if each not in known]
 
     def _note_pull(self, sensor: Sensor, number: int, at: datetime) -> None:
         """Write down that a version was fetched; of an unchanged one, to a minute."""
@@ -289,6 +305,14 @@ class Sensors:
         if not is_known or sensor.pulled_version != number:
             with self._db.write(at) as tx:
                 store.change(tx, sensor.name, pulled_at=at, pulled_version=number)
+
+
+def _may_go_again(connection: Connection, sensor: Sensor, number: int) -> bool:
+    """Tell whether a sensor may still have all of a kept version: the newest was judged just now."""
+    if number == sensor.version:
+        return True
+    asked, newest = (store.version(connection, sensor.name, each) for each in (number, sensor.version))
+    return asked is not None and newest is not None and may_go_again(asked.lines, newest.lines)
 
 
 class _Telling:

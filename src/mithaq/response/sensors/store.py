@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from mithaq.kernel.database import Timestamp, Transaction, metadata, upsert
 from mithaq.kernel.lane import Lane
-from mithaq.response.sensors.model import Change, Line, Sensor, SensorKind, Version
+from mithaq.response.sensors.model import Archive, Change, Line, Sensor, SensorKind, Version
 from mithaq.response.sensors.settings import KEPT_VERSIONS
 from mithaq.response.sensors.sids import Numbered
 
@@ -66,6 +66,8 @@ sids = Table(
 )
 _BY_NAME = select(sensors).where(sensors.c.name == bindparam("name"))
 _VERSION = select(versions).where(versions.c.sensor == bindparam("sensor"), versions.c.number == bindparam("number"))
+_DIGEST = _VERSION.with_only_columns(versions.c.digest)
+_ARCHIVE = _VERSION.with_only_columns(versions.c.number, versions.c.archive, versions.c.erased)
 _LATER = select(versions).where(versions.c.sensor == bindparam("sensor")).order_by(versions.c.number.desc())
 _SIDS = select(sids).where(sids.c.sensor == bindparam("sensor"))
 _lines = msgspec.json.Decoder(tuple[Line, ...])
@@ -107,6 +109,17 @@ def version(connection: Connection, sensor: str, number: int) -> Version | None:
     """Return one kept version."""
     row = connection.execute(_VERSION, {"sensor": sensor, "number": number}).first()
     return _version(row) if row else None
+
+
+def digest(connection: Connection, sensor: str, number: int) -> str | None:
+    """Return the digest of one kept version's content."""
+    return connection.scalar(_DIGEST, {"sensor": sensor, "number": number})
+
+
+def archive(connection: Connection, sensor: str, number: int) -> Archive | None:
+    """Return one kept version as it is handed out: what is in it is not read."""
+    row = connection.execute(_ARCHIVE, {"sensor": sensor, "number": number}).first()
+    return Archive(row.number, bytes(row.archive), bool(row.erased)) if row else None
 
 
 def kept(connection: Connection, sensor: str) -> list[Version]:

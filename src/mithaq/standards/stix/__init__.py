@@ -2,13 +2,14 @@
 
 from mithaq.standards.errors import BadBundle, BadObject
 from mithaq.standards.stix.bundle import Piece, Readable, Refused, nesting_exceeds, split_bundle
+from mithaq.standards.stix.fields import is_uuid
+from mithaq.standards.stix.glance import Glance, glance, valid_from
 from mithaq.standards.stix.meaning import meaning_of
 from mithaq.standards.stix.objects import (
     MAX_DEPTH,
     MAX_OBJECT_BYTES,
     StixObject,
     fields_of,
-    is_uuid,
     parse,
     parse_fields,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "MAX_OBJECT_BYTES",
     "BadBundle",
     "BadObject",
+    "Glance",
     "Piece",
     "Plan",
     "ReadPattern",
@@ -27,6 +29,7 @@ __all__ = [
     "Refused",
     "StixObject",
     "fields_of",
+    "glance",
     "is_uuid",
     "matchable",
     "meaning_of",
@@ -36,4 +39,5 @@ __all__ = [
     "plan_of",
     "read_pattern",
     "split_bundle",
+    "valid_from",
 ]

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any, Final, Literal, cast, get_args
 
 from mithaq.kernel.clock import from_rfc3339
-from mithaq.standards.stix.objects import fields_of, is_id
+from mithaq.standards.stix.fields import is_id
+from mithaq.standards.stix.objects import fields_of
 
 Agreement = Literal["strongly-disagree", "disagree", "neutral", "agree", "strongly-agree"]
 """The fixed scale of opinions (STIX 2.1, `opinion-enum`)."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +9,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from mithaq.kernel import canonical
-from mithaq.kernel.clock import from_rfc3339
 from mithaq.standards.errors import BadObject
 from mithaq.standards.observable import Observable, canonical_observable
 from mithaq.standards.stix.bundle import likely_id, nesting_exceeds
+from mithaq.standards.stix.fields import Fields, json_name
 from mithaq.standards.stix.pattern import hash_kind, read_pattern
 from mithaq.standards.stix.plan import Plan, plan_of
 
@@ -24,17 +22,6 @@ _REMEMBERED_BYTES: Final = 4096
 _REMEMBERED_OBJECTS: Final = 6000
 _NO_DEPTH_CHECK: Final = MAX_OBJECT_BYTES  # counted before, in one pass
 
-# STIX 2.1 §2.9 and §11.1: type names are lower-case letters, digits and hyphens; tolerant of underscores.
-_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,249}")
-_ID: Final = re.compile(
-    r"([a-z0-9][a-z0-9_-]{0,249})--[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
-)
-_REF_ENDS: Final = ("_ref", "_refs")
-_COMMON_REFS: Final = frozenset({"created_by_ref", "object_marking_refs"})
-_ATTACK_ID: Final = re.compile(r"[A-Z]{1,3}[0-9]{4}(?:\.[0-9]{3})?")
-# How MISP's galaxy and Sigma's tags name a technique among an object's labels.
-_ATTACK_LABEL: Final = re.compile(r'(?:misp-galaxy:mitre-.{0,200} - |attack\.)([TtSsGgMm][0-9]{4}(?:\.[0-9]{3})?)"?')
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _VALUE_TYPES: Final = {
     "ipv4-addr": "ipv4",
     "ipv6-addr": "ipv6",
@@ -126,7 +113,7 @@ def fields_of(body: bytes) -> dict[str, Any]:
     except canonical.BadJson as error:
         raise BadObject(error.message, subject=likely_id(body), private=error.private, **error.params) from error
     if not isinstance(fields, dict):
-        found = _json_name(fields)
+        found = json_name(fields)
         raise BadObject("a STIX object is a JSON object, not %(found)s", subject=likely_id(body), found=found)
     return fields
 
@@ -137,7 +124,7 @@ def parse_fields(fields: Mapping[str, Any]) -> StixObject:
     Raises:
         BadObject: no id or type, they disagree, or a field of the standard has a wrong kind of value.
     """
-    reader = _Fields(fields)
+    reader = Fields(fields)
     object_type, object_id = reader.identity()
     pattern, pattern_type = reader.text("pattern"), reader.text("pattern_type")
     sufficient, anchors, mentions = _observables(reader, object_type, pattern, pattern_type)
@@ -170,116 +157,10 @@ def parse_fields(fields: Mapping[str, Any]) -> StixObject:
     )
 
 
-def is_id(text: str) -> bool:
-    """Tell whether a text has the form of an object's id (STIX 2.1 §2.9)."""
-    return _ID.fullmatch(text) is not None
-
-
-def is_uuid(text: str) -> bool:
-    """Tell whether a text has the form of a UUID (RFC 9562)."""
-    return _ID.fullmatch(f"uuid--{text}") is not None
-
-
-class _Fields:
-    """Read typed values out of an object's members, naming the object in every complaint."""
-
-    def __init__(self, fields: Mapping[str, Any]) -> None:
-        self.fields = fields
-        found = fields.get("id")
-        self._subject = found[:200] if isinstance(found, str) else ""
-
-    def bad(self, message: str, **params: str | int) -> BadObject:
-        return BadObject(message, subject=self._subject, private="", **params)
-
-    def identity(self) -> tuple[str, str]:
-        object_type, object_id = self.fields.get("type"), self.fields.get("id")
-        if not isinstance(object_id, str) or not object_id:
-            raise self.bad("a STIX object without an id")
-        if not isinstance(object_type, str) or not object_type:
-            raise self.bad("a STIX object without a type")
-        match = _ID.fullmatch(object_id)
-        if match is None or match.group(1) != object_type:
-            if not _TYPE.fullmatch(object_type):
-                raise self.bad("%(type)s is not a STIX type name", type=object_type[:80])
-            raise self.bad("the id is not %(type)s--<uuid>", type=object_type)
-        return object_type, object_id
-
-    def text(self, key: str) -> str:
-        value = self.fields.get(key)
-        if value is None:
-            return ""
-        if not isinstance(value, str):
-            raise self.bad("%(key)s must be text, not %(found)s", key=key, found=_json_name(value))
-        return _storable(value)
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self.fields.get(key)
-        if value is None:
-            return ()
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self.bad("%(key)s must be a list of texts", key=key)
-        return tuple(map(_storable, value))
-
-    def flag(self, key: str) -> bool:
-        value = self.fields.get(key, False)
-        if not isinstance(value, bool):
-            raise self.bad("%(key)s must be true or false", key=key)
-        return value
-
-    def percentage(self, key: str) -> int | None:
-        value = self.fields.get(key)
-        if value is None:
-            return None
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 100:
-            raise self.bad("%(key)s must be a whole number from 0 to 100", key=key)
-        return value
-
-    def instant(self, key: str) -> datetime | None:
-        value = self.text(key)
-        if not value:
-            return None
-        try:
-            return from_rfc3339(value)
-        except (ValueError, OverflowError):
-            raise self.bad("%(key)s is not a timestamp: %(value)s", key=key, value=value[:40]) from None
-
-    def attack_ids(self) -> tuple[str, ...]:
-        references = self.fields.get("external_references")
-        found: dict[str, None] = {}
-        for each in references if isinstance(references, list) else ():
-            if isinstance(each, dict) and str(each.get("source_name")).startswith("mitre-"):
-                named = each.get("external_id")
-                if isinstance(named, str) and _ATTACK_ID.fullmatch(named):
-                    found[named] = None
-        for label in self.texts("labels"):
-            match = _ATTACK_LABEL.fullmatch(label)
-            if match is not None:
-                found[match.group(1).upper()] = None
-        return tuple(found)
-
-    def refs(self) -> tuple[str, ...]:
-        found: dict[str, None] = {}
-        for key, value in self.fields.items():
-            if not key.endswith(_REF_ENDS) or key in _COMMON_REFS:
-                continue
-            if isinstance(value, str) and key.endswith("_ref"):
-                found[value] = None
-            elif isinstance(value, list) and key.endswith("_refs"):
-                found.update((item, None) for item in value if isinstance(item, str))
-        return tuple(ref for ref in found if is_id(ref))
-
-
-def _storable(text: str) -> str:
-    """Return a text without what no database can keep."""
-    if text.isascii() and "\x00" not in text:
-        return text
-    return _UNSTORABLE.sub("\ufffd", text)
-
-
 _Found = tuple[tuple[Observable, ...], tuple[Observable, ...], tuple[Observable, ...]]
 
 
-def _observables(reader: _Fields, object_type: str, pattern: str, pattern_type: str) -> _Found:
+def _observables(reader: Fields, object_type: str, pattern: str, pattern_type: str) -> _Found:
     if object_type == "indicator":
         if not pattern:
             raise reader.bad("an indicator without a pattern")
@@ -303,7 +184,3 @@ def _own_observables(fields: Mapping[str, Any], object_type: str) -> list[Observ
         candidates += [(hash_kind(algorithm) or "", value) for algorithm, value in fields["hashes"].items()]
     found = [canonical_observable(kind, value) for kind, value in candidates if isinstance(value, str)]
     return [item for item in found if item is not None]
-
-
-def _json_name(value: Any) -> str:
-    return json.dumps(type(value).__name__) if value is not None else "null"

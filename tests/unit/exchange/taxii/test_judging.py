@@ -6,8 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from mithaq.exchange.gatekeeping import item_of
-from mithaq.exchange.taxii.judging import COLUMNS, Judge
+from mithaq.exchange.columns import COLUMNS
+from mithaq.exchange.items import item_of
+from mithaq.exchange.taxii.judging import Judge
 from mithaq.intelligence.tables import objects
 from mithaq.kernel.lane import ACTUAL, TEST
 from mithaq.release.clauses import LOCAL_CLAUSES

@@ -1,19 +1,23 @@
 """Ask the gate, for one nation and under one agreement, about what that nation was released, each time anew."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Connection, bindparam, select
 
+from mithaq.exchange import columns
+from mithaq.exchange.columns import COLUMNS
 from mithaq.exchange.context import Context
+from mithaq.exchange.items import Subject
 from mithaq.exchange.kept_reasons import LEFT_OUT
 from mithaq.exchange.settings import PROTOCOL_VERSION
 from mithaq.exchange.store import sent, sent_objects
 from mithaq.exchange.taxii.partners.model import Given, PartnerShelf
 from mithaq.exchange.taxii.partners.rules import against, against_all, ending
-from mithaq.intelligence.model import StoredObject
+from mithaq.intelligence.tables import objects
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL
 from mithaq.kernel.reason import Reason
@@ -22,34 +26,36 @@ from mithaq.release.rules import carried_terms, judge
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 
+_NOTHING: Final[frozenset[str]] = frozenset()
 _TAKEN: Final = frozenset({"admitted", "partly-admitted"})
 _AT_ONCE: Final = 500
 _GIVEN: Final = (
-    select(
-        sent_objects.c.object_row,
-        sent_objects.c.object_id,
-        sent.c.sequence,
-        sent.c.agreement_version,
-        sent.c.purpose,
-        sent.c.lane,
-        sent.c.sent_at,
-        sent.c.outcome,
-        sent.c.refused,
-    )
-    .join(sent, (sent.c.recipient == sent_objects.c.recipient) & (sent.c.sequence == sent_objects.c.sequence))
+    select(sent_objects.c.object_row, sent_objects.c.sequence)
     .where(
         sent_objects.c.object_id.in_(bindparam("ids", expanding=True)),
         sent_objects.c.recipient == bindparam("nation"),
-        sent.c.agreement_id == bindparam("agreement_id"),
-        sent.c.action == "release",
         sent_objects.c.object_row.is_not(None),
     )
-    .order_by(sent.c.sequence)
+    .order_by(sent_objects.c.sequence)
 )
+_RELEASES: Final = select(
+    sent.c.sequence,
+    sent.c.agreement_version,
+    sent.c.purpose,
+    sent.c.lane,
+    sent.c.sent_at,
+    sent.c.outcome,
+    sent.c.refused,
+).where(
+    sent.c.recipient == bindparam("nation"),
+    sent.c.sequence.in_(bindparam("sequences", expanding=True)),
+    sent.c.agreement_id == bindparam("agreement_id"),
+    sent.c.action == "release",
+)
+_ROWS: Final = select(*COLUMNS).where(objects.c.row.in_(bindparam("rows", expanding=True)))
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What may be served, or all that stands against it; `until`: when the nation must have deleted it."""
 
     released: Released[Item] | None
@@ -65,29 +71,26 @@ class PartnerJudge:
         self._connection = connection
         self._at = at
         self._gate = context.gatekeeper(connection, at)
-        self._carried: dict[tuple[object, ...], Carried | None] = {}
+        self._alike: dict[tuple[object, ...], tuple[tuple[Reason, ...], datetime]] = {}
 
     def released(self, rows: Sequence[Any], shelf: PartnerShelf) -> list[Released[Item] | None]:
         """Decide about rows of a page of this shelf, in their order; None is withheld."""
-        decided = self.decide({row.row: row.stix_id for row in rows}, shelf)
+        decided = self._decide(rows, shelf)
         return [each.released if (each := decided.get(row.row)) else None for row in rows]
 
-    def decide(self, ids: Mapping[int, str], shelf: PartnerShelf) -> dict[int, Decision]:
+    def decide(self, numbers: Sequence[int], shelf: PartnerShelf) -> dict[int, Decision]:
         """Decide about held objects, by row; what was not released to the nation under the agreement is left out.
 
         Where a version went more than once, the newest release that may be served counts, else the newest.
         """
-        everything = self.against_all(shelf.nation, shelf.agreement_id)
-        held = {stored.row: stored for stored in self._context.holdings.rows(self._connection, list(ids))}
-        decided: dict[int, Decision] = {}
-        for row in self._given(sorted(set(ids.values())), shelf):
-            stored = held.get(row.object_row)
-            if stored is not None:
-                decision = self._decide(stored, row, shelf, everything)
-                before = decided.get(stored.row)
-                if decision.released or before is None or not before.released:
-                    decided[stored.row] = decision
-        return decided
+        return self._decide(
+            [
+                row
+                for start in range(0, len(numbers), _AT_ONCE)
+                for row in self._connection.execute(_ROWS, {"rows": list(numbers[start : start + _AT_ONCE])})
+            ],
+            shelf,
+        )
 
     def against_all(self, nation: NationId, agreement_id: str) -> tuple[Reason, ...]:
         """Return what stands against every object alike: of the gate, and of what TAXII cannot say."""
@@ -110,49 +113,86 @@ class PartnerJudge:
         )
         return ending(judge(request, self._at).reasons)
 
-    def _decide(self, stored: StoredObject, row: Any, shelf: PartnerShelf, everything: tuple[Reason, ...]) -> Decision:
-        decision = self._gate.decide(stored, shelf.nation, shelf.agreement_id, row.purpose)
-        given = self._given_as(stored, row, shelf)
-        reasons = (*everything, *against(given, shelf.nation, self._at))
-        if isinstance(decision, Withheld):
-            known = {reason.code for reason in reasons}
-            reasons += tuple(reason for reason in decision.reasons if reason.code not in known)
-        released = decision if isinstance(decision, Released) and not reasons else None
-        return Decision(released, reasons, given.delete_after)
+    def _decide(self, rows: Sequence[Any], shelf: PartnerShelf) -> dict[int, Decision]:
+        subjects = {each.row: each for each in columns.subjects(self._connection, self._context.own, rows)}
+        given = self._given(subjects, shelf)
+        asked: dict[str, dict[int, Subject]] = defaultdict(dict)
+        for number, release in given:
+            asked[release.purpose][number] = subjects[number]
+        said = {purpose: self._asked(list(of.values()), purpose, shelf) for purpose, of in asked.items()}
+        everything = self.against_all(shelf.nation, shelf.agreement_id)
+        decided: dict[int, Decision] = {}
+        for number, release in given:
+            unsaid, until = self._unsaid(subjects[number].item, release, shelf)
+            decision = _decision(said[release.purpose][number], everything + unsaid, until)
+            before = decided.get(number)
+            if decision.released or before is None or not before.released:
+                decided[number] = decision
+        return decided
 
-    def _given_as(self, stored: StoredObject, row: Any, shelf: PartnerShelf) -> Given:
-        """Return one release of an object, with the terms under which it went."""
-        terms = self._terms(self._gate.item(stored), row, shelf)
-        refused = {each["object"] for each in row.refused or ()}
-        is_refused = row.outcome not in _TAKEN or not refused.isdisjoint({stored.stix.id, LEFT_OUT})
-        return Given(
-            sequence=row.sequence,
-            lane=row.lane,
-            outcome=row.outcome,
-            is_refused=is_refused,
-            tlp=terms.tlp if terms else Tlp.RED,
-            delete_after=terms.delete_after if terms else row.sent_at,
-        )
+    def _asked(
+        self, subjects: Sequence[Subject], purpose: str, shelf: PartnerShelf
+    ) -> dict[int, Released[Item] | Withheld]:
+        decided = self._gate.decide_many(subjects, shelf.nation, shelf.agreement_id, purpose)
+        return {subject.row: each for subject, each in zip(subjects, decided, strict=True)}
 
-    def _terms(self, item: Item, row: Any, shelf: PartnerShelf) -> Carried | None:
-        """Return the terms under which an object went; those of one release are mostly alike, and made once."""
-        alike = (row.agreement_version, row.sent_at, item.originator, item.tlp, item.pap, item.carried)
-        if alike not in self._carried:
-            agreement = self._context.agreements.find(self._connection, shelf.agreement_id, row.agreement_version)
-            own, nation = self._context.own, shelf.nation
-            self._carried[alike] = carried_terms(item, agreement, own, nation, row.sent_at) if agreement else None
-        return self._carried[alike]
-
-    def _given(self, ids: Sequence[str], shelf: PartnerShelf) -> list[Any]:
-        return [
-            row
+    def _given(self, subjects: Mapping[int, Subject], shelf: PartnerShelf) -> list[tuple[int, Any]]:
+        """Return in which releases these rows went to the nation under the agreement, in the order of the releases."""
+        ids = sorted({each.item.id for each in subjects.values()})
+        inside = [
+            (number, sequence)
             for start in range(0, len(ids), _AT_ONCE)
-            for row in self._connection.execute(
-                _GIVEN,
-                {
-                    "ids": ids[start : start + _AT_ONCE],
-                    "nation": shelf.nation,
-                    "agreement_id": shelf.agreement_id,
-                },
+            for number, sequence in self._connection.execute(
+                _GIVEN, {"ids": ids[start : start + _AT_ONCE], "nation": shelf.nation}
             )
+            if number in subjects
         ]
+        releases = self._releases(sorted({sequence for _, sequence in inside}), shelf)
+        return [(number, releases[sequence]) for number, sequence in inside if sequence in releases]
+
+    def _releases(self, sequences: Sequence[int], shelf: PartnerShelf) -> dict[int, Any]:
+        named = {"nation": shelf.nation, "agreement_id": shelf.agreement_id}
+        return {
+            row.sequence: row
+            for start in range(0, len(sequences), _AT_ONCE)
+            for row in self._connection.execute(_RELEASES, named | {"sequences": sequences[start : start + _AT_ONCE]})
+        }
+
+    def _unsaid(self, item: Item, release: Any, shelf: PartnerShelf) -> tuple[tuple[Reason, ...], datetime]:
+        """Return what stands against an object of one release beside the gate, and when it must have been deleted.
+
+        Objects of one release are mostly alike, and looked at once.
+        """
+        refused = {each["object"] for each in release.refused} if release.refused else _NOTHING
+        is_refused = item.id in refused or LEFT_OUT in refused
+        alike = (shelf.id, release.sequence, is_refused, item.originator, item.tlp, item.pap, item.carried)
+        known = self._alike.get(alike)
+        if known is None:
+            terms = self._terms(item, release, shelf)
+            given = Given(
+                sequence=release.sequence,
+                lane=release.lane,
+                outcome=release.outcome,
+                is_refused=is_refused or release.outcome not in _TAKEN,
+                tlp=terms.tlp if terms else Tlp.RED,
+                delete_after=terms.delete_after if terms else release.sent_at,
+            )
+            reasons = tuple(against(given, shelf.nation, self._at))
+            known = self._alike[alike] = (reasons, given.delete_after)
+        return known
+
+    def _terms(self, item: Item, release: Any, shelf: PartnerShelf) -> Carried | None:
+        """Return the terms under which an object went."""
+        agreement = self._context.agreements.find(self._connection, shelf.agreement_id, release.agreement_version)
+        if agreement is None:
+            return None
+        return carried_terms(item, agreement, self._context.own, shelf.nation, release.sent_at)
+
+
+def _decision(said: Released[Item] | Withheld, reasons: tuple[Reason, ...], until: datetime) -> Decision:
+    """Return a decision with what the gate says, and what else stands against it."""
+    if isinstance(said, Withheld):
+        known = {reason.code for reason in reasons}
+        more = tuple(reason for reason in said.reasons if reason.code not in known)
+        return Decision(None, reasons + more, until)
+    return Decision(None if reasons else said, reasons, until)

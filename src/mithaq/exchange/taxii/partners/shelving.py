@@ -4,9 +4,9 @@ A reader of the journal that only notes which releases to judge anew, and a step
 and parsed before the transaction that changes a shelf. What is called for again meanwhile is judged once more.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -29,7 +29,7 @@ _OBJECTS: Final = frozenset({"intelligence.withdrawn", "intelligence.erased"})
 _NATION: Final = frozenset({"nations.standing", "nations.removed", "nations.statement"})
 _RELEASES_AT_ONCE: Final = 20
 _INSIDE: Final = (
-    select(sent_objects.c.object_row, sent_objects.c.object_id, sent_objects.c.sequence)
+    select(sent_objects.c.object_row)
     .where(
         sent_objects.c.recipient == bindparam("nation"),
         sent_objects.c.sequence.in_(bindparam("sequences", expanding=True)),
@@ -76,15 +76,15 @@ class PartnerShelving:
             shelf = store.shelf(connection, due[0].shelf)
             if shelf is None:
                 return False
-            ids = _inside(connection, shelf, [row.sequence for row in due])
-            decided = PartnerJudge(self._context, connection, at).decide(ids, shelf)
-            until = {row: decided[row].until for row in ids if row in decided and decided[row].released}
+            inside = _inside(connection, shelf, [row.sequence for row in due])
+            decided = PartnerJudge(self._context, connection, at).decide(inside, shelf)
+            until = {row: decided[row].until for row in inside if row in decided and decided[row].released}
             held = {stored.row: stored for stored in self._context.holdings.rows(connection, list(until))}
         try:
             with self._db.write(at) as tx:
                 if not store.settle(tx, due):
                     raise _CalledForAgain
-                self._settle(tx, shelf, ids, [(held[row], until[row]) for row in until])
+                self._settle(tx, shelf, inside, [(held[row], until[row]) for row in until])
         except _CalledForAgain:
             pass
         return True
@@ -93,7 +93,7 @@ class PartnerShelving:
         self,
         tx: Transaction,
         shelf: PartnerShelf,
-        judged: Mapping[int, str],
+        judged: Sequence[int],
         may: Sequence[tuple[StoredObject, datetime]],
     ) -> None:
         there = store.on_shelves.there(tx.connection, shelf.id, judged)
@@ -151,7 +151,6 @@ def _note(tx: Transaction, entry: Entry) -> None:
             pass
 
 
-def _inside(connection: Connection, shelf: PartnerShelf, sequences: Sequence[int]) -> dict[int, str]:
-    """Return the objects of some releases by row, each where it first went."""
-    found: Any = connection.execute(_INSIDE, {"nation": shelf.nation, "sequences": sequences})
-    return {row.object_row: row.object_id for row in found}
+def _inside(connection: Connection, shelf: PartnerShelf, sequences: Sequence[int]) -> list[int]:
+    """Return the rows of the objects of some releases, each where it first went."""
+    return list(dict.fromkeys(connection.scalars(_INSIDE, {"nation": shelf.nation, "sequences": sequences})))

@@ -74,7 +74,7 @@ def withheld(connection: Connection, judge: PartnerJudge, shelf: PartnerShelf) -
         .limit(NEWEST)
     )
     rows = {row.object_row: row for row in reversed(connection.execute(query).all())}
-    decided = judge.decide({row.object_row: row.object_id for row in rows.values()}, shelf)
+    decided = judge.decide(list(rows), shelf)
     return [
         Kept(row.object_id, row.version, row.lane, row.sequence, row.sent_at, decision.reasons)
         for row in reversed(rows.values())

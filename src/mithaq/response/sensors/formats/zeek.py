@@ -6,7 +6,7 @@ Source: docs.zeek.org, Intelligence Framework (`Intel::Type`) and the ASCII inpu
 from collections.abc import Sequence
 from typing import Final
 
-from mithaq.response.rules import url_parts
+from mithaq.response.places import url_parts
 from mithaq.response.sensors.model import Line
 
 FILE: Final = "zeek/mithaq.intel"
