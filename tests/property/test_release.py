@@ -20,7 +20,7 @@ from mithaq.release.evaluate import compile_clauses
 from mithaq.release.expression import facts_in
 from mithaq.release.facts import NO_AGREEMENT, facts_of
 from mithaq.release.model import Carried, Item, Recipient, Released, Request
-from mithaq.release.rules import carried_terms, decide, decide_inside, judge
+from mithaq.release.rules import Gate, carried_terms, decide, decide_inside, judge
 from mithaq.standards.pap import Pap, pap_of
 from mithaq.standards.tlp import Tlp, tlp_of
 from tests import strategies as some
@@ -220,6 +220,23 @@ def test_requests_inside_the_nation_decided_together_are_decided_as_each_alone(
     for each in requests:
         with pytest.raises(TypeError):
             decide_inside([changed(each, recipient=Recipient("nation", "XB"))], at)
+
+
+@given(st.lists(some.requests(), min_size=1, max_size=4), st.data(), some.instants)
+def test_a_gate_asked_one_request_after_the_other_decides_each_as_if_it_were_the_only_one(
+    requests: list[Request], data: st.DataObject, at: datetime
+) -> None:
+    first, *others = requests
+    alike = [changed(first, item=changed(first.item, id=str(n), version=str(n), digest=str(n))) for n in range(2)]
+    fields = [("item", name) for name in Item.__struct_fields__] + [("", name) for name in Request.__struct_fields__]
+    nearly = []
+    for other in others:  # of another request, one field alone
+        whose, name = data.draw(st.sampled_from(fields))
+        taken = {name: getattr(other.item if whose else other, name)}
+        nearly += [changed(first, item=changed(first.item, **taken)) if whose else changed(first, **taken), first]
+    gate = Gate(at)
+    for each in [first, *alike, *nearly, *others]:
+        assert gate.decide(each) == decide(each, at)
 
 
 def test_what_is_decided_together_is_told_apart_by_every_fact_that_a_clause_looks_at() -> None:

@@ -27,7 +27,7 @@ from mithaq.nations.service import Partners
 from mithaq.release.exposure import Policy, exposed, policy_of
 from mithaq.release.facts import AgreementFacts, agreement_facts
 from mithaq.release.model import Carried, Item, Recipient, Released, Request, Verdict, Withheld
-from mithaq.release.rules import decide, judge
+from mithaq.release.rules import Gate
 from mithaq.release.scope import scope_of
 from mithaq.standards.tlp import Tlp, tlp_of
 
@@ -61,6 +61,7 @@ class Gatekeeper:
         self._partners = {partner.nation: partner for partner in partners.all(connection)}
         self._agreements = _newest(agreements.all(connection), at)
         self._agreed: dict[tuple[str, str], AgreementFacts] = {}
+        self._gate = Gate(at)
         self._item: tuple[StoredObject, Item] | None = None
         self._policies: dict[str, Policy] = {}
         self._exposed: dict[tuple[str, int], frozenset[str]] = {}
@@ -105,12 +106,12 @@ class Gatekeeper:
     ) -> Released[Item] | Withheld:
         """Judge one object for one nation and hand out what may leave."""
         request = self._request(stored, recipient, agreement_id, purpose, {stored.stix.id})
-        return decide(request, self._at, self._facts(request))
+        return self._gate.decide(request, self._facts(request))
 
     def judge(self, stored: StoredObject, recipient: NationId, agreement_id: str, purpose: str) -> Verdict:
         """Say why an object may or may not go to a nation."""
         request = self._request(stored, recipient, agreement_id, purpose, {stored.stix.id})
-        return judge(request, self._at, self._facts(request))
+        return self._gate.judge(request, self._facts(request))
 
     def approved_by(self, stored: StoredObject, recipient: NationId, agreement_id: str) -> frozenset[str]:
         """Return who approved, or instructed, that exactly this version goes to a nation under an agreement."""
@@ -216,7 +217,7 @@ class Gatekeeper:
             if not versions or _is_published(versions) or self.knows(reference, recipient, versions[0].provenance):
                 continue
             request = self._request(versions[0], recipient, agreement_id, purpose, seen)
-            count += not judge(request, self._at, self._facts(request)).allowed
+            count += not self._gate.judge(request, self._facts(request)).allowed
         return count
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from mithaq.agreements.effective import effective_terms, later, lower
 from mithaq.agreements.model import Agreement
@@ -16,6 +17,8 @@ from mithaq.standards.tlp import Tlp
 
 _JUDGE_NATION = compile_clauses(NATION_CLAUSES)
 _JUDGE_LOCAL = compile_clauses(LOCAL_CLAUSES)
+_of_request = attrgetter(*[name for name in Request.__struct_fields__ if name != "item"])
+_of_item = attrgetter(*[name for name in Item.__struct_fields__ if name not in {"id", "version", "digest"}])
 
 
 def judge(request: Request, at: datetime, agreed: AgreementFacts | None = None) -> Verdict:
@@ -30,6 +33,32 @@ def judge(request: Request, at: datetime, agreed: AgreementFacts | None = None) 
 def decide(request: Request, at: datetime, agreed: AgreementFacts | None = None) -> Released[Item] | Withheld:
     """Judge, and hand out what may leave."""
     return _decided(request, judge(request, at, agreed))
+
+
+class Gate:
+    """The gate at one instant, asked one request after the other.
+
+    One that differs from the request before in nothing but which object and version it names has the same verdict, and
+    is not judged anew: no clause looks at these.
+
+    Cost: about 1 µs for a verdict that stands already.
+    """
+
+    def __init__(self, at: datetime) -> None:
+        self._at = at
+        self._asked: tuple[object, ...] | None = None
+        self._verdict = Verdict(())
+
+    def judge(self, request: Request, agreed: AgreementFacts | None = None) -> Verdict:
+        """Answer as `judge` does."""
+        asked = (agreed, *_of_request(request), *_of_item(request.item))
+        if asked != self._asked:  # of what is the same values, which most are, this compares no more than identities
+            self._verdict, self._asked = judge(request, self._at, agreed), asked
+        return self._verdict
+
+    def decide(self, request: Request, agreed: AgreementFacts | None = None) -> Released[Item] | Withheld:
+        """Answer as `decide` does."""
+        return _decided(request, self.judge(request, agreed))
 
 
 def decide_inside(requests: Iterable[Request], at: datetime) -> list[Released[Item] | Withheld]:
