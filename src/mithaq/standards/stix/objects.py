@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
+
+import msgspec
 
 from mithaq.kernel import canonical
 from mithaq.kernel.clock import from_rfc3339
@@ -29,7 +30,6 @@ _TYPE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,249}")
 _ID: Final = re.compile(
     r"([a-z0-9][a-z0-9_-]{0,249})--[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 )
-_REF_ENDS: Final = ("_ref", "_refs")
 _COMMON_REFS: Final = frozenset({"created_by_ref", "object_marking_refs"})
 _ATTACK_ID: Final = re.compile(r"[A-Z]{1,3}[0-9]{4}(?:\.[0-9]{3})?")
 # How MISP's galaxy and Sigma's tags name a technique among an object's labels.
@@ -60,8 +60,7 @@ _MISP_TYPES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class StixObject:
+class StixObject(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Hold the fields of an object that this node reads; everything else stays in the bytes.
 
     `observables`: for an indicator, those of which any one makes its pattern true; for a cyber-observable object,
@@ -260,7 +259,7 @@ class _Fields:
     def refs(self) -> tuple[str, ...]:
         found: dict[str, None] = {}
         for key, value in self.fields.items():
-            if not key.endswith(_REF_ENDS) or key in _COMMON_REFS:
+            if "_ref" not in key or key in _COMMON_REFS:  # most: to look for a text costs less than to call a method
                 continue
             if isinstance(value, str) and key.endswith("_ref"):
                 found[value] = None
