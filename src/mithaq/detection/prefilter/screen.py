@@ -117,9 +117,8 @@ class Screen:
             texts.append((starts[wanted], ends[wanted]))
         if self._has_email and b"@" in chunk.piece:
             texts.append(chunk.emails)
-        starts, ends = map(
-            np.concatenate, zip(*texts, strict=True)
-        )  # asked together: a question costs more than a text
+        # Asked together: a question costs more than a text.
+        starts, ends = map(np.concatenate, zip(*texts, strict=True))
         found: Places = starts[self._bloom.find(keys_of(chunk.piece, starts, ends))]
         return found
 
