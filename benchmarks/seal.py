@@ -30,7 +30,7 @@ from mithaq.kernel.signing import Envelope, VerifyKey, verify
 from mithaq.nations.signer import LocalSigner
 from mithaq.release.facts import agreement_facts
 from mithaq.release.model import Item, Recipient, Released, Request
-from mithaq.release.rules import decide
+from mithaq.release.rules import decide_many
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 
@@ -52,12 +52,14 @@ class Sender:
 
     def release_to(self, nation: NationId) -> bytes:
         """Judge, sign and seal all objects for one nation and return the frame."""
+        recipient = Recipient("nation", nation)
+        agreed = agreement_facts(self.agreement, OWN, recipient)
+        requests = (
+            Request(item, OWN, recipient, True, self.agreement, "defence", status_at=AT, protocol=1)
+            for item, _ in self.objects
+        )
         released = []
-        recipient, agreed = Recipient("nation", nation), None
-        for item, body in self.objects:
-            request = Request(item, OWN, recipient, True, self.agreement, "defence", status_at=AT, protocol=1)
-            agreed = agreed or agreement_facts(self.agreement, OWN, recipient)
-            decision = decide(request, AT, agreed)
+        for (item, body), decision in zip(self.objects, decide_many(requests, AT, agreed), strict=True):
             if not isinstance(decision, Released):
                 raise AssertionError(f"{item.id} is withheld from {nation}")
             released.append((body, decision, b""))
@@ -125,7 +127,7 @@ def _agreement() -> Agreement:
 def measure(size: Size, options: argparse.Namespace) -> Result:
     """Release to 57 nations and sign 57 times bare, in turns; then open."""
     del options
-    runs = size.of(3, 11, 41)
+    runs = size.of(3, 31, 101)
     own, first = Keys.generate(), Keys.generate()
     seal_keys = {nation: Keys.generate().opening[0].seal_key for nation in OTHERS}
     sender = Sender(LocalSigner(own, OWN), _agreement(), _objects(), seal_keys | {OTHERS[0]: first.opening[0].seal_key})

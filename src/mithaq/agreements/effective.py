@@ -7,7 +7,7 @@ idempotent, and nothing passes the result that does not pass both sides.
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Final, TypeVar, get_args
 
 from mithaq.agreements.model import Document
@@ -89,8 +89,9 @@ class Effective:
         return tuple(each.name for each in fields(self) if getattr(met, each.name) != getattr(self, each.name))
 
 
+@lru_cache(maxsize=4096)
 def effective_terms(document: Document, sender: NationId, recipient: NationId) -> Effective:
-    """Return what holds for what `sender` gives to `recipient`."""
+    """Return what holds for what `sender` gives to `recipient`; put together once for each direction."""
     agreed = agreed_terms(document)
     narrower = [
         narrowed(agreed, reservation.narrows)

@@ -110,6 +110,9 @@ class Document(Part, frozen=True):
     legal_text: LegalText | None = None
     reservations: Annotated[tuple[Reservation, ...], msgspec.Meta(max_length=200)] = ()
 
+    def __hash__(self) -> int:
+        return hash((self.id, self.version))
+
 
 class State(StrEnum):
     """Where an agreement stands in its life."""

@@ -123,6 +123,12 @@ class Gatekeeper:
         requests = (self._request(each, asked, {each.item.id}) for each in subjects)
         return decide_many(requests, self._at, asked.agreed)
 
+    def decide_each(
+        self, stored: Sequence[StoredObject], recipient: NationId, agreement_id: str, purpose: str
+    ) -> list[Released[Item] | Withheld]:
+        """Judge many objects that were read whole."""
+        return self.decide_many([self._subject_of(each) for each in stored], recipient, agreement_id, purpose)
+
     def judge(self, stored: StoredObject, recipient: NationId, agreement_id: str, purpose: str) -> Verdict:
         """Say why an object may or may not go to a nation."""
         asked = self._asked(recipient, agreement_id, purpose)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+import msgspec
+
 from mithaq.agreements.model import Agreement, Reference
 from mithaq.exchange.errors import BadRelease
 from mithaq.exchange.settings import MAX_FRAME_BYTES, MAX_NUMBER, MAX_OBJECTS_PER_RELEASE
@@ -21,11 +23,11 @@ from mithaq.release.rules import carried_terms
 RELEASE_TYPE = "application/vnd.mithaq.release+json"
 FORMAT = 1
 _MAX_NAME_CHARS = 300
+_write = msgspec.json.Encoder(order="sorted").encode
 Action = Literal["release", "withdraw", "void"]
 
 
-@dataclass(frozen=True, slots=True)
-class ReleasedObject:
+class ReleasedObject(msgspec.Struct, frozen=True, gc=False):
     """One object in a release: its original bytes, the terms it carries and the digest of the decision.
 
     `consent`: the originator's signed consent that it is passed on, where its terms ask for one.
@@ -35,6 +37,15 @@ class ReleasedObject:
     terms: Carried
     decision: str
     consent: bytes = b""
+
+
+class _Written(msgspec.Struct, gc=False):
+    """A released object as it is written; `terms`: the place of its terms in the document."""
+
+    body: str
+    terms: int
+    decision: str
+    consent: str | msgspec.UnsetType
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +68,12 @@ class ReleaseDocument:
     withdrawn: tuple[str, ...] = ()
 
     def encode(self) -> bytes:
-        """Return the canonical bytes that are signed."""
-        terms: list[Carried] = []
-        places: dict[Carried, int] = {}
-        objects = []
-        last: Carried | None = None
-        place = 0
-        for each in self.objects:
-            if each.terms is not last:  # most objects of a release share one value, which need not be compared
-                last, place = each.terms, places.setdefault(each.terms, len(terms))
-                if place == len(terms):
-                    terms.append(each.terms)
-            value = {"body": each.body.decode(), "terms": place, "decision": each.decision}
-            objects.append(value | ({"consent": each.consent.decode()} if each.consent else {}))
-        return canonical.dumps(
+        """Return the canonical bytes that are signed.
+
+        All values are texts and safe whole numbers under keys of ASCII: written in order, they are canonical.
+        """
+        terms, objects = self._written()
+        return _write(
             {
                 "format_version": FORMAT,
                 "id": self.id,
@@ -84,9 +87,22 @@ class ReleaseDocument:
                 "purpose": self.purpose,
                 "terms": [each.as_json() for each in terms],
                 "objects": objects,
-                "withdrawn": list(self.withdrawn),
+                "withdrawn": self.withdrawn,
             }
         )
+
+    def _written(self) -> tuple[list[Carried], list[_Written]]:
+        """Return each of the terms once, and the objects as they name them by place."""
+        places: dict[Carried, int] = {}
+        objects = []
+        last: Carried | None = None
+        place = 0
+        for each in self.objects:
+            if each.terms is not last:  # most objects of a release share one value, which need not be compared
+                last, place = each.terms, places.setdefault(each.terms, len(places))
+            consent = each.consent.decode() if each.consent else msgspec.UNSET
+            objects.append(_Written(each.body.decode(), place, each.decision, consent))
+        return list(places), objects
 
 
 def objects_under(

@@ -164,12 +164,19 @@ def grouped(entries: Sequence[tuple[int, Tokens]]) -> list[tuple[int, bytes, int
     """Return the postings (segment, token, part, rows) of rows that make a part of their own."""
     first = entries[0][0]
     segment = segment_of(first)
-    places: dict[str, list[int]] = defaultdict(list)
+    listed: dict[str, bytes] = {}
+    so_far = listed.get
     for row, tokens in entries:
-        place = row - first
+        place = _ONE[row - first]
         for token in tokens:  # the innermost loop of every import
-            places[token].append(place)
-    return [(segment, token.encode(), first, encode(places[token])) for token in sorted(places)]
+            listed[token] = so_far(token, b"") + place
+    return [(segment, token.encode(), first, _shortest(listed[token])) for token in sorted(listed)]
+
+
+def _shortest(listed: bytes) -> bytes:
+    """Return listed places as they are stored."""
+    count = len(listed) // 2
+    return listed if count <= _SPARSE_ROWS else encode(struct.unpack(f"<{count}H", listed))
 
 
 def _bits(home: Home, entries: Iterable[tuple[int, Tokens]]) -> dict[str, int]:

@@ -52,6 +52,9 @@ metadata = MetaData(
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _JOURNAL_LOCK = 0x6D697468
 _BUSY_TIMEOUT_MS = 10_000
+_CACHE_KIB = 16 * 1024
+"""Of pages a connection to SQLite: the thousand objects of an import's transaction fit, and are written once."""
+
 NOTIFY_CHANNEL = "mithaq_journal"
 STATEMENT_S = 120.0
 """So long may one statement take on PostgreSQL, waiting for another's lock included, before it is ended."""
@@ -273,6 +276,7 @@ def _sqlite_engine(url: str) -> Engine:
             "synchronous=FULL",
             "foreign_keys=ON",
             f"busy_timeout={_BUSY_TIMEOUT_MS}",
+            f"cache_size=-{_CACHE_KIB}",
             "secure_delete=ON",  # what an agreement tells to delete is overwritten with zeros
         ):
             connection.execute(f"PRAGMA {pragma}").close()

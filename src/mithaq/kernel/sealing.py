@@ -120,8 +120,10 @@ def _public(key: SealKey) -> MLKEM768X25519PublicKey:
 
 def seal(plaintext: bytes, recipient: SealKey, info: bytes) -> bytes:
     """Encrypt to one recipient; `info` binds the context and must be repeated to open."""
-    body = len(plaintext).to_bytes(_LENGTH_BYTES, "big") + plaintext
-    return _SUITE.encrypt(body.ljust(padded_length(len(body)), b"\0"), _public(recipient), info=info)
+    size = _LENGTH_BYTES + len(plaintext)
+    padding = bytes(padded_length(size) - size)
+    body = b"".join((len(plaintext).to_bytes(_LENGTH_BYTES, "big"), plaintext, padding))
+    return _SUITE.encrypt(body, _public(recipient), info=info)
 
 
 def open_with(key: OpenKey, sealed: bytes, info: bytes) -> bytes:

@@ -170,11 +170,10 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
         Over the texts below, each ended by a zero byte, which none of them can hold.
         """
-        cited = (reference.id, str(reference.version), reference.hash) if reference else ("", "", "")
-        failing = [reason.code for reason in self.reasons]
-        whom = f"{recipient.kind}:{recipient.id}"
-        texts = ("mithaq-decision-1", item.id, item.version, item.digest, whom, *cited, *failing, "")
-        return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+        decided = f"mithaq-decision-1\0{item.id}\0{item.version}\0{item.digest}\0{recipient.kind}:{recipient.id}\0"
+        cited = f"{reference.id}\0{reference.version}\0{reference.hash}\0" if reference else "\0\0\0"
+        failing = "".join([f"{reason.code}\0" for reason in self.reasons])
+        return hashlib.sha256(f"{decided}{cited}{failing}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

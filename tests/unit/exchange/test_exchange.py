@@ -26,7 +26,7 @@ from mithaq.kernel.signing import BadSignature, read_envelope, sign_with
 from mithaq.nations.errors import UnknownPartner
 from mithaq.standards.tlp import Tlp
 from tests.country import Country, alliance, deliver, fetch, give_receipts, indicator
-from tests.world import DEFAULT_TERMS, XA, XB, XC, XD, Treaty, keys_of, signer_of
+from tests.world import DEFAULT_TERMS, XA, XB, XC, XD, Treaty, changed, keys_of, signer_of
 
 
 @pytest.fixture
@@ -287,7 +287,7 @@ def test_one_bad_object_is_quarantined_and_the_rest_of_the_release_is_admitted(
     (frame,) = fetch(a, b, at)
     document = read_release(read_envelope(frame.open(signer_of(XB))[0]).payload)
     (whole,) = document.objects
-    broken = [replace(whole, body=body) for body in (b'{"type":"indicator"}', b'{"id":1,"id":2}', b"<script>")]
+    broken = [changed(whole, body=body) for body in (b'{"type":"indicator"}', b'{"id":1,"id":2}', b"<script>")]
     taken = Receiving(b.context).take(XA, resigned(frame, objects=(*broken, whole)), at)
     assert taken == "partly-admitted"
     assert b.held(good)

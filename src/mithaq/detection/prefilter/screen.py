@@ -14,17 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from mithaq.detection.prefilter.bloom import MARGIN, Bloom, Numbers, Places, Truths, are_numbers, keys_of
+from mithaq.detection.prefilter.labels import Labels
 
 Span = tuple[int, int]
 _Bytes: TypeAlias = npt.NDArray[np.uint8]
 
-_CHUNK_BYTES: Final = 512 << 10
-"""So much is looked at together; a longer line is read without being screened."""
+_CHUNK_BYTES: Final = 1 << 20
+"""So much is looked at together, or a little more; a longer line is read without being screened."""
 _FEED, _DOT, _COLON, _QUOTE, _SLASH, _AT = b'\n.:"\\@'
 _FIRST: Final = np.zeros(1, np.intp)
+_NOWHERE: Final = np.zeros(0, np.intp)
 _BEFORE: Final = b"\n" * MARGIN
 _AFTER: Final = b"\n\n"
-_LONGEST_LABEL: Final = 255
+_LONGEST_WORD: Final = 255
 _LONGEST_NAME: Final = 255
 _LONGEST_IPV4: Final = len("255.255.255.255")
 _SHORTEST_HASH: Final = 32
@@ -42,8 +44,8 @@ class Screen:
     def __init__(self, is_wanted_run: Callable[[str], bool]) -> None:
         self._is_wanted_run = is_wanted_run
         self._bloom = Bloom()
-        self._lengths = np.zeros(_LONGEST_LABEL + 1, bool)
-        self._shortest = _LONGEST_LABEL + 1
+        self._lengths = np.zeros(_LONGEST_WORD + 1, bool)
+        self._shortest = _LONGEST_WORD + 1
         self._octets: set[int] = set()
         self._has_email = False
         self._clean_runs: set[bytes] = set()
@@ -81,7 +83,7 @@ class Screen:
         start = 0
         while start < len(text):
             end = text.rfind(b"\n", start, start + _CHUNK_BYTES) + 1
-            if len(text) - start <= _CHUNK_BYTES:
+            if len(text) - start <= _CHUNK_BYTES * 9 // 8:  # a small rest would cost as much as a chunk
                 end = len(text)
             if end:
                 for first, last in self._in_chunk(_BEFORE + text[start:end] + _AFTER):
@@ -94,35 +96,34 @@ class Screen:
     def _in_chunk(self, piece: bytes) -> list[Span]:
         clean = self._clean_runs
         chunk = _Chunk(piece)
-        places = [*self._places(chunk), *self._runs(chunk, clean)]
+        places = [self._places(chunk), self._runs(chunk, clean)]
         if not piece.isascii():
             places.append(_where(chunk.raw >= 128))
         if b"\\" in piece:
             hidden, blanks = chunk.escapes
             places.append(hidden)
             if len(blanks):
-                places += self._places(chunk.with_blanks(blanks))
+                places.append(self._places(chunk.with_blanks(blanks)))
         return chunk.lines(np.concatenate(places))
 
-    def _places(self, chunk: "_Chunk") -> Iterator[Places]:
-        """Yield where something stands that may be looked for."""
+    def _places(self, chunk: "_Chunk") -> Places:
+        """Return where something stands that may be looked for."""
         tokens = chunk.tokens
-        yield self._found(chunk, tokens.starts_of_names, tokens.ends_of_names)
-        yield self._found(chunk, tokens.addresses, tokens.ends_of_addresses)
-        for octets in self._octets:
-            yield self._found(chunk, tokens.addresses, tokens.ends_of_octets(octets))
-        lengths = chunk.ends - chunk.starts
-        labels = _where(lengths >= self._shortest)
-        labels = labels[self._lengths[np.minimum(lengths[labels], _LONGEST_LABEL)]]
-        yield self._found(chunk, chunk.starts[labels], chunk.ends[labels])
+        texts = [(tokens.starts_of_names, tokens.ends_of_names), (tokens.addresses, tokens.ends_of_addresses)]
+        texts += [(tokens.addresses, tokens.ends_of_octets(octets)) for octets in self._octets]
+        if self._shortest <= _LONGEST_WORD:
+            starts, ends = chunk.labels.of_length(self._shortest)
+            wanted = self._lengths[np.minimum(ends - starts, _LONGEST_WORD)]
+            texts.append((starts[wanted], ends[wanted]))
         if self._has_email and b"@" in chunk.piece:
-            yield self._found(chunk, *chunk.emails)
+            texts.append(chunk.emails)
+        # Asked together: a question costs more than a text.
+        starts, ends = map(np.concatenate, zip(*texts, strict=True))
+        found: Places = starts[self._bloom.find(keys_of(chunk.piece, starts, ends))]
+        return found
 
-    def _found(self, chunk: "_Chunk", starts: Places, ends: Places) -> Places:
-        return starts[self._bloom.find(keys_of(chunk.piece, starts, ends))] if len(starts) else starts
-
-    def _runs(self, chunk: "_Chunk", clean: set[bytes]) -> Iterator[Places]:
-        """Yield where an IPv6 address, or a hash that is written with colons, may be wanted."""
+    def _runs(self, chunk: "_Chunk", clean: set[bytes]) -> Places:
+        """Return where an IPv6 address, or a hash that is written with colons, may be wanted."""
         wanted = []
         last = -1
         for place in chunk.colons.tolist():
@@ -137,53 +138,51 @@ class Screen:
                 wanted.append(place)
             elif len(clean) < _MOST_CLEAN_RUNS:
                 clean.add(run)
-        yield np.array(wanted, np.intp)
+        return np.array(wanted, np.intp)
 
 
 class _Chunk:
-    """Whole lines, between margins, with their labels' starts and ends."""
+    """Whole lines, between margins."""
 
     def __init__(self, piece: bytes) -> None:
         self.piece = piece
         self.raw: _Bytes = np.frombuffer(piece, np.uint8)
-        is_label = _label_bytes(self.raw)
-        edges = _where(is_label[1:] != is_label[:-1]) + 1
-        self.starts: Places = edges[::2].copy()
-        self.ends: Places = edges[1::2].copy()
-
-    @cached_property
-    def _joined(self) -> tuple[Places, _Bytes]:
-        """Return the labels that one byte parts from the next, and that byte."""
-        labels = _where(self.starts[1:] - self.ends[:-1] == 1)
-        return labels, self.raw[self.ends[labels]]
+        self.labels = Labels(self.raw)
 
     @cached_property
     def tokens(self) -> "_Tokens":
         """Return the tokens of more than one label that are not keys of JSON."""
-        labels, joints = self._joined
-        return _Tokens(self, labels[joints == _DOT])
+        return _Tokens(self, *self._joints(_where(self.raw == _DOT)))
+
+    def _joints(self, places: Places) -> tuple[Places, Places, Places]:
+        """Return those of these places that have a label on both sides, and where the two begin and end."""
+        if not len(places):
+            return places, places, places
+        ends = places + 1 + self.labels.after(places + 1)
+        starts = np.concatenate((_FIRST, places[:-1] + 1))
+        heads = np.concatenate((_FIRST, _where(places[1:] != ends[:-1]) + 1))  # of the others the label is known
+        starts[heads] = places[heads] - self.labels.before(places[heads])
+        inside = _where((starts < places) & (ends > places + 1))
+        return places[inside], starts[inside], ends[inside]
 
     @property
     def colons(self) -> Places:
         """Return a colon of every run that may be an IPv6 address or a hash, in order."""
-        colons = _where(self.raw == _COLON)
-        before = self.raw[colons - 1]
-        double = colons[before == _COLON]
-        colons = colons[before != _QUOTE]
+        colons = _where((self.raw[1:] == _COLON) & (self.raw[:-1] != _QUOTE)) + 1  # most follow a key of JSON
+        double = colons[self.raw[colons - 1] == _COLON]
         reach = 5 * (_IPV6_COLONS - 1)
         many = colons[: 1 - _IPV6_COLONS][colons[_IPV6_COLONS - 1 :] - colons[: 1 - _IPV6_COLONS] <= reach]
-        labels, joints = self._joined
-        joined = labels[joints == _COLON]
-        first, last = _groups(joined)
-        long = self.ends[joined[last] + 1] - self.starts[joined[first]] > _SHORTEST_HASH
-        return np.sort(np.concatenate((double, many, self.ends[joined[first[long]]])))
+        joints, starts, ends = self._joints(colons)
+        first, last = _groups(joints, ends)
+        long = ends[last] - starts[first] > _SHORTEST_HASH
+        return np.sort(np.concatenate((double, many, joints[first[long]])))
 
     @property
     def escapes(self) -> tuple[Places, Places]:
         """Return the backslashes that hide a character, and the letters of those that stand for a blank."""
         slashes = _where(self.raw == _SLASH)
         after = self.raw[slashes + 1]
-        first, last = _groups(slashes)
+        first, last = _groups(slashes, slashes + 1)
         number = np.arange(len(slashes)) - np.repeat(first, last - first + 1)  # one that is itself escaped is odd
         is_json = ((after == ord("u")) | (after == ord("f"))) & (number % 2 == 0)
         is_blank = (after == ord("n")) | (after == ord("r")) | (after == ord("t"))
@@ -204,8 +203,7 @@ class _Chunk:
         signs, place = signs[place < len(names)], place[place < len(names)]
         has_name = names[place] == signs + 1
         signs, ends = signs[has_name], ends[place[has_name]]
-        before = np.searchsorted(self.ends, signs)
-        return np.where(self.ends[before] == signs, self.starts[before], signs), ends
+        return signs - self.labels.before(signs), ends
 
     def lines(self, places: Places) -> list[Span]:
         """Return the lines with these places, counted from the first margin."""
@@ -219,28 +217,28 @@ class _Chunk:
 class _Tokens:
     """The tokens of a chunk that may be names or addresses of IPv4."""
 
-    def __init__(self, chunk: _Chunk, dots: Places) -> None:
-        """Sort them; `dots` are the labels that a dot joins to the next."""
-        first, last = _groups(dots)
-        self._chunk = chunk
-        starts, ends = chunk.starts[dots[first]], chunk.ends[dots[last] + 1]
+    def __init__(self, chunk: _Chunk, dots: Places, starts: Places, ends: Places) -> None:
+        """Sort them; of each dot: where the labels beside it begin and end."""
+        first, last = _groups(dots, ends)
+        self._dots = dots
+        wholes, ends = starts[first], ends[last]
         is_key = (chunk.raw[ends] == _QUOTE) & (chunk.raw[ends + 1] == _COLON)
-        is_number = are_numbers(chunk.piece, chunk.starts[dots[last] + 1], ends)
-        has_four = is_number & (last - first == 2) & (ends - starts <= _LONGEST_IPV4)
-        self._first_dots = dots[first[has_four]]
-        self.addresses: Places = starts[has_four]
+        is_number = are_numbers(chunk.piece, dots[last] + 1, ends)
+        has_four = is_number & (last - first == 2) & (ends - wholes <= _LONGEST_IPV4)
+        self._first_dots = first[has_four]
+        self.addresses: Places = wholes[has_four]
         self.ends_of_addresses: Places = ends[has_four]
         is_name = ~(is_number | is_key)
-        counts = np.where(is_name, last - first + 1, 0)
-        self.starts_of_names: Places = chunk.starts[dots[np.repeat(is_name, last - first + 1)]]
-        self.ends_of_names: Places = np.repeat(ends, counts)
+        counts = last - first + 1
+        self.starts_of_names: Places = starts[np.repeat(is_name, counts)]
+        self.ends_of_names: Places = np.repeat(ends[is_name], counts[is_name])
         short = self.ends_of_names - self.starts_of_names <= _LONGEST_NAME
         if not short.all():
             self.starts_of_names, self.ends_of_names = self.starts_of_names[short], self.ends_of_names[short]
 
     def ends_of_octets(self, count: int) -> Places:
         """Return where the first octets of each address end."""
-        ends: Places = self._chunk.ends[self._first_dots + (count - 1)]
+        ends: Places = self._dots[self._first_dots + (count - 1)]
         return ends
 
 
@@ -249,23 +247,12 @@ def _where(condition: Truths) -> Places:
     return places
 
 
-def _label_bytes(raw: _Bytes) -> Truths:
-    scratch = raw | np.uint8(0x20)
-    scratch -= np.uint8(ord("a"))
-    found = scratch < 26
-    np.subtract(raw, np.uint8(ord("0")), out=scratch)
-    found |= scratch < 10
-    found |= raw == ord("-")
-    found |= raw == ord("_")
-    return found
-
-
-def _groups(numbers: Places) -> tuple[Places, Places]:
-    """Return the places of the first and the last of each run of numbers that follow each other."""
-    if not len(numbers):
-        return numbers, numbers
-    breaks = _where(numbers[1:] - numbers[:-1] != 1)
-    return np.concatenate((_FIRST, breaks + 1)), np.concatenate((breaks, [len(numbers) - 1]))
+def _groups(starts: Places, ends: Places) -> tuple[Places, Places]:
+    """Return the places of the first and the last of each row in which one begins where the one before ends."""
+    if not len(starts):
+        return _NOWHERE, _NOWHERE
+    breaks = _where(starts[1:] != ends[:-1])
+    return np.concatenate((_FIRST, breaks + 1)), np.concatenate((breaks, [len(starts) - 1]))
 
 
 def _run_around(piece: bytes, place: int) -> tuple[bytes, bytes]:

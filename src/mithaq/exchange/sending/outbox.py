@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, delete, select
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, delete, select
 from mithaq.agreements.model import Agreement
 from mithaq.exchange import store
 from mithaq.exchange.context import Context
+from mithaq.exchange.gatekeeping import Gatekeeper
 from mithaq.exchange.planning import keep_withheld
 from mithaq.exchange.sending.record import question, refusal
 from mithaq.exchange.settings import MAX_OBJECTS_PER_RELEASE, MAX_RELEASE_BODY_BYTES
@@ -50,10 +52,8 @@ class Outbox:
         refused: list[dict[str, Any]] = []
         spent: list[Any] = []
         size = 0
-        for row, stored in self._queued(connection, recipient):
-            decision = None
+        for row, stored, decision in self._decided(connection, gate, recipient):
             if row.action != "withdraw":
-                decision = gate.decide(stored, recipient, row.agreement_id, row.purpose) if stored else None
                 if stored is None or isinstance(decision, Withheld):
                     spent.append(row)
                     refused += [refusal(question(row), decision, at)] if isinstance(decision, Withheld) else []
@@ -76,16 +76,28 @@ class Outbox:
         }
         return Batch(rows, agreement, released, refused, consents)
 
-    def _queued(self, connection: Connection, recipient: NationId) -> Iterator[tuple[Any, StoredObject | None]]:
-        """Yield what waits for a partner with the objects it is about, oldest first."""
+    def _decided(
+        self, connection: Connection, gate: Gatekeeper, recipient: NationId
+    ) -> Iterator[tuple[Any, StoredObject | None, Released[Item] | Withheld | None]]:
+        """Yield what waits with its object and decision; what waits in a row under one label is judged together."""
+        for page, held in self._queued(connection, recipient):
+            for (action, agreement_id, purpose, _), alike in groupby(page, key=_label):
+                rows = list(alike)
+                asked = [held[row.object_row] for row in rows if action != "withdraw" and row.object_row in held]
+                decided = gate.decide_each(asked, recipient, agreement_id, purpose)
+                decision_of = {stored.row: decision for stored, decision in zip(asked, decided, strict=True)}
+                for row in rows:
+                    yield row, held.get(row.object_row), decision_of.get(row.object_row)
+
+    def _queued(
+        self, connection: Connection, recipient: NationId
+    ) -> Iterator[tuple[Sequence[Any], Mapping[int, StoredObject]]]:
+        """Yield pages of what waits for a partner, oldest first, with the objects they are about by row."""
         after = 0
         query = select(store.outbox).where(store.outbox.c.recipient == recipient).order_by(store.outbox.c.row)
         while rows := connection.execute(query.where(store.outbox.c.row > after).limit(MAX_OBJECTS_PER_RELEASE)).all():
-            held = {
-                each.row: each for each in self._context.holdings.rows(connection, [row.object_row for row in rows])
-            }
-            for row in rows:
-                yield row, held.get(row.object_row)
+            found = self._context.holdings.rows(connection, [row.object_row for row in rows])
+            yield rows, {each.row: each for each in found}
             after = rows[-1].row
 
     def retracted(self, batch: Batch, recipient: NationId) -> tuple[str, ...]:

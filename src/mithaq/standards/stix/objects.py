@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
+
+import msgspec
 
 from mithaq.kernel import canonical
 from mithaq.standards.errors import BadObject
@@ -47,8 +48,7 @@ _MISP_TYPES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class StixObject:
+class StixObject(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Hold the fields of an object that this node reads; everything else stays in the bytes.
 
     `observables`: for an indicator, those of which any one makes its pattern true; for a cyber-observable object,
