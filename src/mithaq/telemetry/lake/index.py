@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from socket import inet_aton
 from typing import Final
 
 from mithaq.kernel.durable import replace_whole
@@ -54,7 +53,7 @@ class IndexBuilder:
         """Take in one value."""
         self._values.add(_fingerprint(lane, kind, value))
         if kind == "ipv4":
-            self._addresses[4].add(int.from_bytes(inet_aton(value), "big"))
+            self._addresses[4].add(int.from_bytes(bytes(map(int, value.split("."))), "big"))
         elif kind == "ipv6":
             self._addresses[6].add(int(ipaddress.IPv6Address(value)))
 

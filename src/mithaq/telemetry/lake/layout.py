@@ -13,7 +13,6 @@ and the oldest of its segments no `header` either.
 
 import ipaddress
 from datetime import UTC, datetime
-from socket import inet_aton
 from typing import Final
 
 import pyarrow as pa
@@ -74,4 +73,4 @@ def in_order(address: str) -> str:
     """
     if ":" in address:
         return hexadecimal(ipaddress.IPv6Address(address))
-    return f"4:{inet_aton(address).hex()}"
+    return f"4:{bytes(map(int, address.split('.'))).hex()}"
