@@ -10,37 +10,46 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from io import BytesIO
 from pathlib import Path
 
 import uvicorn
 
 from mithaq.detection.hits.record import record_hits
+from mithaq.detection.questions import store as questions
+from mithaq.detection.questions.model import Answer, Row, State
 from mithaq.exchange.pushing import store as pushed
 from mithaq.exchange.pushing.model import Last, Went
 from mithaq.exchange.sources import store as sources
 from mithaq.exchange.sources.model import Unfit
 from mithaq.exchange.taxii.partners.shelving import PartnerShelving
 from mithaq.intelligence.imports.inbox import Inbox, InboxSettings
+from mithaq.intelligence.imports.yara import import_yara
 from mithaq.intelligence.model import ImportTerms, ReleaseInstruction
 from mithaq.kernel import journal
-from mithaq.kernel.clock import SystemClock
+from mithaq.kernel.clock import SystemClock, rfc3339
 from mithaq.kernel.lane import ACTUAL
 from mithaq.kernel.reason import Reason
 from mithaq.nations.people.model import Role
 from mithaq.node.composition import Node
+from mithaq.response.sensors.model import SensorKind
 from mithaq.standards.tlp import Tlp
 from mithaq.telemetry import store as telemetry
 from mithaq.telemetry.health import Looked
+from mithaq.telemetry.lake.question import Condition, Operator, Question
 from mithaq.telemetry.model import Format
 from mithaq.web.app import create_app
 from tests.contradicting import contradict
 from tests.country import Country, alliance, deliver
 from tests.pages import link_of, node_of
+from tests.scanned import scan_all
 from tests.sight import hit_of
 from tests.trusting import Troubled
 from tests.world import XA, XB, XC, Treaty
 
 HOSTILE = '"><img src=x onerror="document.title=1"><script>document.title=2</script>\u202egnp.exe'
+
+ANSWER = "answer--00000000-0000-4000-8000-000000000001"
 
 
 @dataclass
@@ -177,6 +186,45 @@ def give_programs(node: Node) -> None:
         pass
 
 
+def hunt_in_the_lake(node: Node) -> None:
+    """A saved hunt, and an answer that reached its limit and could not read everything."""
+    at = node.clock.now()
+    asked = Question(
+        values=("evil.example", "192.0.2.0/24"),
+        conditions=(Condition("process.command_line", Operator.CONTAINS, HOSTILE),),
+        sources=("dns",),
+        last_hours=48,
+    ).checked()
+    node.questions.save("من تكلّم مع خادم التحكم؟", asked, by="person--1", at=at, every_hours=24)
+    answer = Answer(ANSWER, "من تكلّم مع خادم التحكم؟", asked, "person--1", at, State.DONE, 3, 3, 2, 1, 900, "rows", at)
+    lines = (HOSTILE.encode(), b'{"query": "' + b"a" * 300 + b'.evil.example"}')
+    with node.db.write(at) as tx:
+        questions.add_answer(tx, answer)
+        rows = [Row(n, f"event--{n}", rfc3339(at), "dns", "zeek.dns", line) for n, line in enumerate(lines, 1)]
+        questions.add_rows(tx, ANSWER, rows)
+
+
+def have_files_scanned(node: Node) -> None:
+    """A file whose name is hostile and that a rule is true of, and one that waits."""
+    at = node.clock.now()
+    rule = b'rule Crane { strings: $a = "quiet crane" condition: $a }'
+    terms = ImportTerms(node.nation, ACTUAL, tlp=Tlp.GREEN)
+    import_yara(node.holdings, [("crane.yar", rule)], terms=terms, at=at, check=lambda _: None)
+    node.files.upload(BytesIO(b"the quiet crane").read, name=HOSTILE, by="person--1", at=at)
+    scan_all(node, at + timedelta(minutes=2))
+    node.files.upload(BytesIO(b"later").read, name="later", by="person--1", at=at)
+
+
+def give_sensors(node: Node) -> None:
+    """A sensor that has pulled nothing yet, and one of a constituent that has."""
+    at = node.clock.now()
+    node.sensors.add("border-1", SensorKind.ZEEK, None, timedelta(days=9), at)
+    node.sensors.add("grid-resolver", SensorKind.RESOLVER, "grid-operator", timedelta(days=9), at)
+    node.sensors.refresh_all(at)
+    account = next(each for each in node.constituents.accounts("grid-operator") if each.name == "grid-resolver")
+    node.sensors.fetch(account, "grid-resolver", None, at)
+
+
 @contextmanager
 def serve(folder: Path, port: int = 0) -> Iterator[Served]:
     """Serve the first nation's pages until the block ends."""
@@ -188,6 +236,9 @@ def serve(folder: Path, port: int = 0) -> Iterator[Served]:
     receive_reports(node)
     push_to_constituents(node)
     give_programs(node)
+    hunt_in_the_lake(node)
+    give_sensors(node)
+    have_files_scanned(node)
     listener = socket.socket()
     listener.bind(("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(create_app(node), log_level="warning", ws="none"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.ui.harness import HOSTILE, Served
+from tests.ui.harness import ANSWER, HOSTILE, Served
 
 Visit = Callable[..., Any]
 AXE = (Path(__file__).parent / "static" / "axe.min.js").read_text("utf-8")
@@ -26,6 +26,11 @@ PAGES = [
     "/detection/groups/1/confirm?up_to=9",
     "/detection/groups/1/false-positive?up_to=9",
     "/telemetry",
+    "/hunts",
+    f"/hunts/answers/{ANSWER}",
+    "/files",
+    "/sensors",
+    "/sensors/grid-resolver",
     "/exchange",
     "/exchange/XB",
     "/exchange/withheld",

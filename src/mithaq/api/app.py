@@ -10,6 +10,7 @@ from mithaq.api import (
     duties,
     events,
     feeds,
+    files,
     health,
     intelligence,
     misp,
@@ -17,6 +18,7 @@ from mithaq.api import (
     release,
     taxii,
     telemetry,
+    triage,
 )
 from mithaq.api.cursors import Cursors
 from mithaq.api.problems import explain, too_large
@@ -42,6 +44,8 @@ def create_api(node: Node, feed: Feed | None = None) -> FastAPI:
     api.include_router(intelligence.router(node, Cursors(node.folder.cache / "cursor.key")))
     api.include_router(objects.router(node))
     api.include_router(detection.router(node, feed))
+    api.include_router(triage.router(node))
+    api.include_router(files.router(node))
     api.include_router(telemetry.router(node))
     api.include_router(release.router(node))
     api.include_router(duties.router(node))
@@ -63,5 +67,7 @@ def machine_doors(node: Node) -> list[BaseRoute]:
 
 
 def _limit(scope: Scope) -> int:
-    """Return how many bytes a request may carry: telemetry comes in bulk, everything else is small."""
+    """Return how many bytes a request may carry: telemetry comes in bulk and files are what they are."""
+    if scope["path"].endswith("/files"):
+        return files.MAX_FILE_BYTES
     return telemetry.MAX_PUSH_BYTES if "/telemetry/" in scope["path"] else MAX_JSON_BYTES

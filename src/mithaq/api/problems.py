@@ -5,12 +5,14 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import Scope
 
 from mithaq.kernel.errors import Error
-from mithaq.node.language import msgid, negotiate, translator
+from mithaq.kernel.reason import Reason
+from mithaq.node.language import Translator, msgid, negotiate, translator
 
 MEDIA_TYPE = "application/problem+json"
 _STATUS = {
@@ -30,6 +32,24 @@ class NoToken(Error):
     """A request without a bearer token that is valid now."""
 
     code = "no-token"
+
+
+class ReasonTold(BaseModel):
+    """One reason for a refusal, and what would mend it."""
+
+    code: str
+    reason: str
+    remedy: str
+
+
+def reason_told(reason: Reason, words: Translator) -> ReasonTold:
+    """Say a reason in the reader's words."""
+    return ReasonTold(code=reason.code, reason=words.reason(reason), remedy=words.remedy(reason))
+
+
+def words_of(request: Request) -> Translator:
+    """Return the words of the language that a request asks for."""
+    return translator(negotiate(request.headers.get("accept-language", "")))
 
 
 def status_of(error: Error) -> int:
@@ -56,7 +76,7 @@ def explain(api: FastAPI) -> None:
 def _of_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, Error):
         raise error
-    words = translator(negotiate(request.headers.get("accept-language", "")))
+    words = words_of(request)
     more = {"subject": error.subject} if error.subject else {}
     return problem(status_of(error), error.code, words.error(error), **more)
 
@@ -64,7 +84,7 @@ def _of_error(request: Request, error: Exception) -> JSONResponse:
 def _of_validation(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
-    words = translator(negotiate(request.headers.get("accept-language", "")))
+    words = words_of(request)
     faults = [{"where": list(map(str, each["loc"])), "what": each["msg"]} for each in error.errors()[:50]]
     detail = words.gettext(msgid("the request is not of the documented form"))
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad-request", detail, errors=faults)

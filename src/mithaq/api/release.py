@@ -4,21 +4,12 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
 from mithaq.api.access import bearer
+from mithaq.api.problems import ReasonTold, reason_told, words_of
 from mithaq.intelligence.errors import NotHeld
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
-from mithaq.kernel.reason import Reason
 from mithaq.nations.people.model import Verb
 from mithaq.node.composition import Node
-from mithaq.node.language import Translator, negotiate, translator
-
-
-class ReasonTold(BaseModel):
-    """One clause that does not hold, and what would mend it."""
-
-    code: str
-    reason: str
-    remedy: str
 
 
 class Answer(BaseModel):
@@ -47,7 +38,7 @@ def router(node: Node) -> APIRouter:
     @routes.get("/why", dependencies=[Depends(bearer(node, Verb.RELEASE_READ))])
     def why(request: Request, object: str, partner: str, purpose: str = "defence", lane: str = "actual") -> WhyTold:  # noqa: A002 - the documented name
         """Say, for each agreement, whether the partner may have the object, with every failing clause."""
-        words = translator(negotiate(request.headers.get("accept-language", "")))
+        words = words_of(request)
         with node.db.read() as connection:
             versions = node.holdings.get(connection, object, Lane.parse(lane))
             if not versions:
@@ -63,7 +54,7 @@ def router(node: Node) -> APIRouter:
                 Answer(
                     agreement=each.agreement_id or None,
                     allowed=each.verdict.allowed,
-                    reasons=[_told(reason, words) for reason in each.verdict.reasons],
+                    reasons=[reason_told(reason, words) for reason in each.verdict.reasons],
                     approved_by=sorted(each.approved_by),
                 )
                 for each in answers
@@ -71,7 +62,3 @@ def router(node: Node) -> APIRouter:
         )
 
     return routes
-
-
-def _told(reason: Reason, words: Translator) -> ReasonTold:
-    return ReasonTold(code=reason.code, reason=words.reason(reason), remedy=words.remedy(reason))

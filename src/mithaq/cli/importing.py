@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import reduce, wraps
 from pathlib import Path
 from typing import Final, Literal
 
@@ -9,15 +11,59 @@ import click
 import msgspec
 
 from mithaq.cli.files import open_input, read_input
-from mithaq.cli.session import Session
+from mithaq.cli.options import ADMIRALTY, LANE, PAP, TLP, instruction_of, nations_of, release_options
+from mithaq.cli.session import EXIT_FAILED, Session
 from mithaq.intelligence.imports.csaf import import_csaf
 from mithaq.intelligence.imports.lists.mapping import MAX_MAPPING_BYTES, Mapping, read_mapping
 from mithaq.intelligence.imports.lists.objects import import_list
 from mithaq.intelligence.model import ImportReport, ImportTerms
+from mithaq.kernel.lane import Lane
 from mithaq.standards import csaf
+from mithaq.standards.admiralty import Admiralty
+from mithaq.standards.pap import Pap
+from mithaq.standards.tlp import Tlp
 
 FORMS: Final = ("stix", "misp", "csaf", "list", "csv", "text")
 _ALGORITHMS: Final[tuple[Literal["sha256", "sha512"], ...]] = ("sha256", "sha512")
+
+
+def rules_with_terms(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that imports rules its PATHS and options; it is called with `paths` and `terms`."""
+
+    @wraps(command)
+    def with_terms(
+        ctx: click.Context,
+        paths: tuple[str, ...],
+        tlp: Tlp,
+        pap: Pap | None,
+        admiralty: Admiralty | None,
+        agreement: str | None,
+        recipients: str | None,
+        purpose: str,
+        lane: Lane,
+    ) -> None:
+        session: Session = ctx.obj
+        terms = ImportTerms(
+            nation=session.node().nation,
+            lane=lane,
+            tlp=tlp,
+            pap=pap,
+            purpose=purpose if agreement else None,
+            instruction=instruction_of(agreement, nations_of(recipients), purpose, session.actor),
+            admiralty=admiralty,
+        )
+        command(ctx, paths, terms)
+
+    options = (
+        click.argument("paths", nargs=-1, required=True),
+        click.option("--tlp", type=TLP, required=True, help="The label of every rule, such as green or amber+strict."),
+        click.option("--pap", type=PAP, default=None, help="What recipients may do with them, for instance amber."),
+        click.option("--admiralty", type=ADMIRALTY, default=None, help="How you rate source and information: B2."),
+        release_options,
+        click.option("--lane", type=LANE, default="actual", show_default=True),
+        click.pass_context,
+    )
+    return reduce(lambda decorated, option: option(decorated), reversed(options), with_terms)
 
 
 def mapping_of(form: str, file: str | None, origin: str, valid_days: int) -> Mapping:
@@ -58,7 +104,14 @@ def import_file(session: Session, file: str, mapping: Mapping, terms: ImportTerm
         )
 
 
-def tell(session: Session, report: ImportReport) -> None:
+def finish(ctx: click.Context, report: ImportReport) -> None:
+    """Tell what an import did; the command fails where it could not be read whole, or nothing of it was accepted."""
+    _tell(ctx.obj, report)
+    if report.broken or (report.refused_count and not report.stored + report.duplicates):
+        ctx.exit(EXIT_FAILED)
+
+
+def _tell(session: Session, report: ImportReport) -> None:
     """Print the counts for people, everything for programs; name what was refused on standard error."""
     if not session.as_json:
         for name, reason in report.refused[:20]:

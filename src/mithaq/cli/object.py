@@ -9,14 +9,14 @@ from pathlib import Path
 import click
 
 from mithaq.cli.files import open_input, read_input
-from mithaq.cli.importing import FORMS, import_advisory, import_file, mapping_of, tell
+from mithaq.cli.importing import FORMS, finish, import_advisory, import_file, mapping_of
 from mithaq.cli.layout import Column, show_rows, word
 from mithaq.cli.lookup import lookup
 from mithaq.cli.misp import object_misp
 from mithaq.cli.options import ADMIRALTY, LANE, PAP, TLP, instruction_of, nations_of, release_options
 from mithaq.cli.protect import protect
 from mithaq.cli.remarks import COMMANDS as REMARKS
-from mithaq.cli.session import EXIT_FAILED, EXIT_NOT_FOUND, Session
+from mithaq.cli.session import EXIT_NOT_FOUND, Session
 from mithaq.cli.viewing import object_text, related_text
 from mithaq.exchange import revising
 from mithaq.exchange.ledger.viewing import said_as_json, summary_as_json, view_of
@@ -122,9 +122,7 @@ def import_(
         report = import_advisory(session, file, imported)
     else:
         report = _misp(session, file, imported) if form == "misp" else _bundle(session, file, imported)
-    tell(session, report)
-    if report.broken or (report.refused_count and not report.stored + report.duplicates):
-        ctx.exit(EXIT_FAILED)
+    finish(ctx, report)
 
 
 @object_.command()

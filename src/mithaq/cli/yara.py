@@ -10,18 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mithaq.cli.importing import tell
+from mithaq.cli.importing import finish, rules_with_terms
 from mithaq.cli.layout import Column, show_rows, word
-from mithaq.cli.options import ADMIRALTY, LANE, PAP, TLP, instruction_of, nations_of, release_options
+from mithaq.cli.options import LANE
 from mithaq.cli.rule_files import YARA, rule_files
 from mithaq.cli.session import EXIT_FAILED, Session
 from mithaq.intelligence.imports.yara import import_yara
 from mithaq.intelligence.model import ImportTerms
 from mithaq.kernel.lane import Lane
 from mithaq.node.language import msgid
-from mithaq.standards.admiralty import Admiralty
-from mithaq.standards.pap import Pap
-from mithaq.standards.tlp import Tlp
 from mithaq.standards.yara import BadYara, read_units
 
 if TYPE_CHECKING:
@@ -64,51 +61,23 @@ def yara() -> None:
 
 
 @yara.command()
-@click.argument("paths", nargs=-1, required=True)
-@click.option("--tlp", type=TLP, required=True, help="The label of every rule, for instance green or amber+strict.")
-@click.option("--pap", type=PAP, default=None, help="What recipients may do with them, for instance amber.")
-@click.option("--admiralty", type=ADMIRALTY, default=None, help="How you rate source and information, such as B2.")
-@release_options
-@click.option("--lane", type=LANE, default="actual", show_default=True)
-@click.pass_context
-def add(
-    ctx: click.Context,
-    paths: tuple[str, ...],
-    tlp: Tlp,
-    pap: Pap | None,
-    admiralty: Admiralty | None,
-    agreement: str | None,
-    recipients: str | None,
-    purpose: str,
-    lane: Lane,
-) -> None:
+@rules_with_terms
+def add(ctx: click.Context, paths: tuple[str, ...], terms: ImportTerms) -> None:
     """Import the rules in PATHS: files, folders, zip archives, or `-` for standard input.
 
     Each rule becomes an indicator, and rules that name each other one together; a newer text of a rule becomes its
     next version. A rule that cannot be followed is refused, and the others are imported.
     """
     session: Session = ctx.obj
-    node = session.node()
-    terms = ImportTerms(
-        nation=node.nation,
-        lane=lane,
-        tlp=tlp,
-        pap=pap,
-        purpose=purpose if agreement else None,
-        instruction=instruction_of(agreement, nations_of(recipients), purpose, session.actor),
-        admiralty=admiralty,
-    )
     with _compiler() as compiler:
         report = import_yara(
-            node.holdings,
+            session.node().holdings,
             rule_files(paths, YARA),
             terms=terms,
             at=session.now(),
             check=lambda unit: compiler.check(unit.text).problem,
         )
-    tell(session, report)
-    if report.refused_count and not report.stored + report.duplicates:
-        ctx.exit(EXIT_FAILED)
+    finish(ctx, report)
 
 
 @yara.command()

@@ -53,7 +53,6 @@ class Detector:
         self._news = News()
         self._watchlist = Watchlist(holdings)
         self._rules = Rulebook(holdings, data)
-        self._origins = Origins(holdings)
         self._origins = Origins(holdings, warning_lists)
         self._tape = Tape(db, data, self._telemetry_limits)
         self.hunts = Hunts(db, Origins(holdings, warning_lists), self._tape, self.limits, launch_hunter)
@@ -123,6 +122,10 @@ class Detector:
                 self._keep(intake, batch, at)
                 busy = True
         return busy
+
+    def prepare(self) -> None:
+        """Make ready for the first Sigma rule, beside this work; for a moment at which nothing else is to be done."""
+        self._rules.keeper.prepare()
 
     def is_busy(self) -> bool:
         """Tell whether a hunt goes on, or a rule is not in force yet."""

@@ -72,6 +72,7 @@ def _follow(detector: Detector, journal_news: WakeListener, clock: Clock, stop: 
                 stop.wait(detector.limits.recovery_check_s)
                 continue
             if not busy:
+                detector.prepare()
                 timeout_s = detector.hunts.wait_s(clock.now(), detector.limits.recovery_check_s)
                 _wait(journal_news, watch, timeout_s)
     finally:

@@ -41,6 +41,8 @@ MISP_CPU_S = 300
 MISP_MEMORY_BYTES = 3 * 1024 * MIB
 MISP_WALL_S = 600
 MISP_OUTPUT_BYTES = 512 * MIB
+NURSERY_IDLE_S = 120
+"""After which a process that waits for files to read, its libraries imported (80 MB for MISP's), ends."""
 
 AHEAD_FROM_BYTES = 8 * MIB
 """A bundle as large as this is read in a process of its own; a smaller one is done before that has started."""

@@ -6,17 +6,21 @@ number, so a slow reader costs no memory and loses nothing: what has left the sh
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import anyio.to_thread
+from sqlalchemy.exc import SQLAlchemyError
 
 from mithaq.kernel import journal
 from mithaq.kernel.database import Database
+from mithaq.kernel.errors import Error
 from mithaq.kernel.journal import Entry
 from mithaq.kernel.wake import WakeListener
 
+_log = logging.getLogger(__name__)
 TAIL_ENTRIES = 1_000
 PAGE_ENTRIES = 200
 RECOVERY_S = 5.0
@@ -74,14 +78,21 @@ class Feed:
 
     async def _listen(self) -> None:
         with WakeListener(self._run_dir, self._name) as listener:
+            while True:
+                try:
+                    await self._catch_up()
+                except (Error, SQLAlchemyError) as error:
+                    _log.warning("the journal cannot be read, and is tried again: %s", error)
+                await listener.wait_async(RECOVERY_S)
+
+    async def _catch_up(self) -> None:
+        if self._last < 0:
             self._last = await anyio.to_thread.run_sync(self._newest)
             self._tell()
-            while True:
-                await listener.wait_async(RECOVERY_S)
-                while batch := await anyio.to_thread.run_sync(self._read, self._last):
-                    self._tail.extend(batch)
-                    self._last = batch[-1].seq
-                    self._tell()
+        while batch := await anyio.to_thread.run_sync(self._read, self._last):
+            self._tail.extend(batch)
+            self._last = batch[-1].seq
+            self._tell()
 
     def _tell(self) -> None:
         grown, self._grown = self._grown, asyncio.Event()

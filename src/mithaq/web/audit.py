@@ -31,7 +31,7 @@ def audit(visit: Visit) -> Response:
     before = int(asked) if asked.isdecimal() and len(asked) < 19 else None
     with visit.site.node.db.read() as connection:
         entries = journal.newest(connection, before=before, limit=ROWS_A_PAGE, kinds=_KINDS)
-    names = _names(visit)
+    names = visit.site.node.people.names()
     rows = [
         Row(
             entry.at,
@@ -46,12 +46,6 @@ def audit(visit: Visit) -> Response:
     ]
     last = entries[-1].seq if len(entries) == ROWS_A_PAGE else None
     return visit.page("audit.html", rows=rows, before=last)
-
-
-def _names(visit: Visit) -> dict[str, str]:
-    people = visit.site.node.people
-    persons = {person.id: person.name for person in people.persons()}
-    return persons | {token.id: token.name for token in people.tokens()}
 
 
 DOORS = (Door("/audit", audit, Verb.AUDIT_READ),)

@@ -6,10 +6,9 @@ from starlette.responses import Response
 
 from mithaq.detection.model import Dismissal, HitState
 from mithaq.detection.settings import MAX_REASON_CHARS
-from mithaq.kernel.errors import Error
 from mithaq.kernel.lane import ACTUAL, Lane
-from mithaq.nations.people.audit import audit
-from mithaq.nations.people.model import Outcome, Verb
+from mithaq.nations.people.audit import audited
+from mithaq.nations.people.model import Verb
 from mithaq.web.doors import Door, Visit
 from mithaq.web.intelligence import titles
 from mithaq.web.settings import ROWS_A_PAGE
@@ -38,7 +37,6 @@ def hit(visit: Visit) -> Response:
     with node.db.read() as connection:
         explained = node.detection.explain(connection, visit.request.path_params["hit_id"])
         names = titles(visit, connection)
-    people = {person.id: person.name for person in node.people.persons()}
     event = explained.hit.raw[:_SHOWN_EVENT_BYTES].decode("utf-8", "replace")
     return visit.page(
         "hit.html",
@@ -47,7 +45,7 @@ def hit(visit: Visit) -> Response:
         techniques=explained.techniques,
         event=event,
         titles=names,
-        people=people,
+        people=node.people.names(),
         reason_chars=MAX_REASON_CHARS,
         shown_event_bytes=_SHOWN_EVENT_BYTES,
     )
@@ -73,21 +71,8 @@ def dismiss(visit: Visit) -> Response:
 
 def _decided(visit: Visit, action: str, decide: Callable[[str], str]) -> Response:
     node, hit_id = visit.site.node, visit.request.path_params["hit_id"]
-    try:
+    with audited(node.db, visit.at, actor=visit.person.id, action=action, subject=hit_id[:200]):
         decide(hit_id)
-    except Error as error:
-        with node.db.write(visit.at) as tx:
-            audit(
-                tx,
-                actor=visit.person.id,
-                action=action,
-                subject=hit_id[:200],
-                outcome=Outcome.FAILED,
-                reason=error.code,
-            )
-        raise
-    with node.db.write(visit.at) as tx:
-        audit(tx, actor=visit.person.id, action=action, subject=hit_id)
     return visit.go(f"/detection/{hit_id}")
 
 

@@ -19,7 +19,7 @@ from mithaq.telemetry.errors import BadQuestion
 from mithaq.telemetry.lake.question import FIELDS, Condition, Operator, Question, instant
 from mithaq.web.doors import Door, Visit
 
-_CONDITIONS: Final = 4
+_CONDITIONS: Final = 3
 _ROWS: Final = 50
 _ANSWERS: Final = 20
 _COLUMNS: Final = ("event_at", "source", "kind", "event", "line")
@@ -40,6 +40,7 @@ def hunts(visit: Visit) -> Response:
         operators=list(Operator),
         sources=sorted(each.status.source.name for each in readings),
         lanes=sorted({"actual", question.lane, *(str(each.status.source.lane) for each in readings)}),
+        people=node.people.names(),
         saved=node.questions.saved(),
         answers=node.questions.answers(limit=_ANSWERS),
     )

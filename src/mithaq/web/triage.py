@@ -9,10 +9,9 @@ from mithaq.detection.errors import UnknownGroup
 from mithaq.detection.hits import breaker
 from mithaq.detection.model import Dismissal, HitState
 from mithaq.detection.settings import MAX_REASON_CHARS
-from mithaq.kernel.errors import Error
 from mithaq.kernel.lane import ACTUAL, Lane
-from mithaq.nations.people.audit import audit
-from mithaq.nations.people.model import Outcome, Verb
+from mithaq.nations.people.audit import audit, audited
+from mithaq.nations.people.model import Verb
 from mithaq.node.ahead import ahead
 from mithaq.web.doors import Door, Visit
 from mithaq.web.intelligence import titles
@@ -127,21 +126,8 @@ def _group(visit: Visit, step: str) -> Response:
 
 def _decided(visit: Visit, action: str, decide: Callable[[int], object]) -> Response:
     node, number = visit.site.node, _asked(visit)
-    try:
+    with audited(node.db, visit.at, actor=visit.person.id, action=action, subject=str(number)):
         decide(number)
-    except Error as error:
-        with node.db.write(visit.at) as tx:
-            audit(
-                tx,
-                actor=visit.person.id,
-                action=action,
-                subject=str(number),
-                outcome=Outcome.FAILED,
-                reason=error.code,
-            )
-        raise
-    with node.db.write(visit.at) as tx:
-        audit(tx, actor=visit.person.id, action=action, subject=str(number))
     with node.db.read() as connection:
         lane = node.triage.story(connection, number).group.lane
     return visit.go("/detection?" + urlencode({"lane": str(lane), "done": number}))

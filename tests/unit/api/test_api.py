@@ -1,11 +1,13 @@
 """The API: scopes, problems, raw pages, cursors, pushes, long-polls."""
 
 import gzip
+import hashlib
 import json
 import threading
 import zlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 import zstandard
@@ -22,6 +24,7 @@ from mithaq.nations.people.model import Verb
 from mithaq.node.composition import Node
 from mithaq.telemetry.model import Format
 from tests.country import Country, indicator
+from tests.scanned import scan_all
 from tests.sight import hit_of
 
 Ask = Callable[..., TestClient]
@@ -38,6 +41,11 @@ DOORS = [
     ("GET", "/api/v1/knowledge", Verb.INTELLIGENCE_READ),
     ("GET", "/api/v1/hits", Verb.DETECTION_READ),
     ("POST", "/api/v1/telemetry/zeek", Verb.TELEMETRY_PUSH),
+    ("GET", "/api/v1/groups", Verb.DETECTION_READ),
+    ("POST", "/api/v1/groups/{number}/confirm", Verb.DETECTION_CONFIRM),
+    ("POST", "/api/v1/groups/{number}/dismiss", Verb.DETECTION_CONFIRM),
+    ("POST", "/api/v1/files", Verb.TELEMETRY_PUSH),
+    ("GET", "/api/v1/files", Verb.DETECTION_READ),
     ("GET", "/api/v1/why?object=a&partner=XB", Verb.RELEASE_READ),
     ("GET", "/api/v1/duties", Verb.AGREEMENT_READ),
     ("GET", "/metrics", Verb.NODE_READ),
@@ -370,3 +378,51 @@ def test_what_is_said_of_an_object_over_the_api_stays_here(
     unchanged = json.loads(writer.get(path).json()["versions"][0]["body"])
     refused = writer.post(f"{path}/proposals", json={"proposed": unchanged, "why": "x"})
     assert (refused.status_code, refused.json()["code"]) == (422, "bad-proposal")
+
+
+def test_a_file_that_a_program_brings_is_kept_apart_and_told(program: Ask, node: Node, tmp_path: Path) -> None:
+    client = program(Verb.TELEMETRY_PUSH, Verb.DETECTION_READ)
+    body = b"MZ" + b"x" * (2 << 20)
+    answer = client.post("/api/v1/files?name=invoice.exe", content=body)
+    digest = hashlib.sha256(body).hexdigest()
+    assert (answer.status_code, answer.json()) == (202, {"sha256": digest})
+    (kept,) = tmp_path.rglob(digest)
+    assert kept.read_bytes() == body
+    scan_all(node, node.clock.now() + timedelta(days=9))
+    (told,) = client.get("/api/v1/files").json()["files"]
+    assert (told["sha256"], told["state"], told["reason"]) == (digest, "scanned", None)
+
+
+def test_a_file_for_an_unknown_lane_is_refused(program: Ask) -> None:
+    answer = program(Verb.TELEMETRY_PUSH).post("/api/v1/files?lane=nowhere", content=b"x")
+    assert answer.status_code == 422
+
+
+def test_a_program_decides_about_a_group_as_a_person_does(
+    program: Ask, node: Node, countries: list[Country], at: datetime
+) -> None:
+    first = countries[0]
+    for number in (1, 2):
+        first.add(number, at)
+    with node.db.write(at) as tx:
+        record_hits(tx, [hit_of(first, 1, 1, at), hit_of(first, 2, 1, at), hit_of(first, 3, 2, at)])
+    client = program(Verb.DETECTION_READ, Verb.DETECTION_CONFIRM)
+    page = client.get("/api/v1/groups?state=new&limit=1").json()
+    page["groups"] += client.get("/api/v1/groups", params={"state": "new", "after": page["next"]}).json()["groups"]
+    numbers = {each["value"]: each["number"] for each in page["groups"]}
+    assert [(each["count"], each["waiting"]) for each in page["groups"] if each["value"] == "198.51.0.1"] == [(2, 2)]
+    confirmed = client.post(f"/api/v1/groups/{numbers['198.51.0.1']}/confirm", json={"up_to": page["up_to"]})
+    assert confirmed.json()["object"].startswith("sighting--")
+    decided = f"/api/v1/groups/{numbers['198.51.0.2']}/dismiss"
+    assert client.post(decided, json={"why": "false-positive"}).status_code == 422, "without a reason"
+    assert client.post(decided, json={"why": "benign"}).json() == {"object": None}
+    assert client.post(decided, json={"why": "benign"}).status_code == 422, "nothing of it waits"
+    assert client.get("/api/v1/groups?state=new").json()["groups"] == []
+    with node.db.read() as connection:
+        said = [entry.detail for entry in journal.entries(connection, 0, kinds=frozenset({"people.action"}))]
+    assert [each["outcome"] for each in said if each["action"].startswith("detection.")] == [
+        "done",
+        "failed",
+        "done",
+        "failed",
+    ]

@@ -26,25 +26,9 @@ from mithaq.telemetry.lake.question import Condition, Operator, Question
 from mithaq.telemetry.settings import TelemetryLimits
 from tests.unit.detection.sigma.rules import selection
 from tests.unit.detection.worlds import LIMITS, Bench, indicator
+from tests.unit.telemetry.events import CONN, DNS, SYSMON
 
 EXERCISE = "exercise--00000000-0000-4000-8000-000000000001"
-CONN: dict[str, Any] = {
-    "_path": "conn",
-    "id.orig_h": "10.0.0.1",
-    "id.orig_p": 50_000,
-    "id.resp_h": "198.51.100.7",
-    "id.resp_p": 443,
-}
-DNS: dict[str, Any] = {"_path": "dns", "id.orig_h": "10.0.0.2", "query": "A.Evil.Example", "answers": ["203.0.113.9"]}
-SYSMON: dict[str, Any] = {
-    "Channel": "Microsoft-Windows-Sysmon/Operational",
-    "EventID": 1,
-    "SourceName": "x",
-    "Hostname": "WS1",
-    "Image": "C:\\Windows\\System32\\cmd.exe",
-    "CommandLine": "cmd /c WhoAmI 100%_x",
-    "TargetUserName": "Aisha",
-}
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 

@@ -31,6 +31,19 @@ def test_the_detector_stays_small(module: str) -> None:
     assert result.stdout.strip() == "[]"
 
 
+def test_a_detector_with_a_moment_to_spare_is_ready_for_its_first_rule() -> None:
+    program = """
+import sys
+from mithaq.detection.rulebook.keeper import RuleKeeper
+keeper = RuleKeeper(None, None)
+assert "sigma" not in sys.modules
+keeper.prepare()
+assert keeper.wait(60)
+assert {"sigma", "hyperscan"} <= sys.modules.keys()
+"""
+    subprocess.run((sys.executable, "-c", program), check=True)
+
+
 def wait_for(db: Database, count: int, timeout_s: float = 20.0) -> list[bool]:
     ends = time.monotonic() + timeout_s
     while time.monotonic() < ends:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import random
+import signal
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
+from pathlib import Path
 
 import pytest
 from pypdf import PdfReader, PdfWriter
@@ -114,10 +119,34 @@ def test_what_only_begins_like_a_pdf_is_refused(body: bytes) -> None:
 
 
 def test_a_process_over_its_memory_time_or_output_is_ended() -> None:
-    body = pdf(["x" * 1000] * 50)
+    body = pdf(["x" * 1000] * 1000)
     for limits in (Limits(20 * MIB, 60, 60, MIB), Limits(1024 * MIB, 60, 0, MIB), Limits(1024 * MIB, 60, 60, 5)):
         with pytest.raises(ConfinedFailed):
-            run_confined("pdf_worker.py", body, limits)
+            run_confined("pdf_worker", body, limits)
+
+
+def test_many_files_at_once_have_a_process_each_and_one_that_is_ended_ends_alone() -> None:
+    with ThreadPoolExecutor(8) as threads:
+        ended = threads.submit(run_confined, "pdf_worker", pdf(["x" * 1000] * 1000), Limits(1024 * MIB, 60, 0, MIB))
+        read = list(threads.map(lambda number: read_document(pdf([f"page {number}"])).text.strip(), range(16)))
+    assert read == [f"page {number}" for number in range(16)]
+    with pytest.raises(ConfinedFailed):
+        ended.result()
+
+
+def test_a_nursery_that_was_killed_is_started_anew() -> None:
+    assert read_document(pdf(["before"])).text.strip() == "before"
+    for process in nurseries_of("pdf_worker"):
+        os.kill(process, signal.SIGKILL)
+    while nurseries_of("pdf_worker"):
+        time.sleep(0.01)
+    assert read_document(pdf(["after"])).text.strip() == "after"
+
+
+def nurseries_of(worker: str) -> list[int]:
+    """Return the processes that this process has started to read such files."""
+    children = [child for task in Path("/proc/self/task").glob("*/children") for child in task.read_text().split()]
+    return [int(child) for child in children if worker in Path(f"/proc/{child}/cmdline").read_text()]
 
 
 def test_a_report_over_its_size_is_not_opened() -> None:

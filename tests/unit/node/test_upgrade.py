@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, select
+from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, inspect, select
 
 from mithaq.kernel.database import Database
 from mithaq.node.migrations import known_revisions, migrate, newest_revision
@@ -117,10 +117,13 @@ def value(kind: object, number: int) -> Any:
 
 def everything(database: Database) -> dict[str, list[dict[str, Any]]]:
     with database.read() as connection:
+        keys = {
+            name: key["constrained_columns"] for (_, name), key in inspect(connection).get_multi_pk_constraint().items()
+        }
         return {
-            table.name: sorted(
-                (dict(found) for found in connection.execute(select(table)).mappings()),
-                key=lambda found: [repr(found[column.name]) for column in table.primary_key.columns],
+            name: sorted(
+                map(dict, connection.exec_driver_sql(f'SELECT * FROM "{name}"').mappings()),
+                key=lambda found: [repr(found[column]) for column in keys[name]],
             )
-            for table in tables(database)
+            for name in keys
         }

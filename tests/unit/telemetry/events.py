@@ -1,13 +1,32 @@
-"""Events for tests of detection, and lines for tests of the lake."""
+"""Events for tests of detection, lines for tests of the lake, and lines as sensors write them."""
 
 import hashlib
 from collections import defaultdict
 from datetime import datetime
+from typing import Any
 
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.standards.observable import Observable, canonical_observable
 from mithaq.telemetry.blocks import Parsed
 from mithaq.telemetry.model import Event, Format, Source
+
+CONN: dict[str, Any] = {
+    "_path": "conn",
+    "id.orig_h": "10.0.0.1",
+    "id.orig_p": 50_000,
+    "id.resp_h": "198.51.100.7",
+    "id.resp_p": 443,
+}
+DNS: dict[str, Any] = {"_path": "dns", "id.orig_h": "10.0.0.2", "query": "A.Evil.Example", "answers": ["203.0.113.9"]}
+SYSMON: dict[str, Any] = {
+    "Channel": "Microsoft-Windows-Sysmon/Operational",
+    "EventID": 1,
+    "SourceName": "x",
+    "Hostname": "WS1",
+    "Image": "C:\\Windows\\System32\\cmd.exe",
+    "CommandLine": "cmd /c WhoAmI 100%_x",
+    "TargetUserName": "Aisha",
+}
 
 
 def seen(text: str) -> Observable:

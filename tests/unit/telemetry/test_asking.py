@@ -12,26 +12,9 @@ from mithaq.telemetry.lake.question import Condition, Operator, Question, operat
 from mithaq.telemetry.lake.reading import AnswerLimit, rows_for, span
 from mithaq.telemetry.lake.sealing import seal
 from tests.unit.telemetry.blocks import block
+from tests.unit.telemetry.events import CONN, DNS, SYSMON
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-CONN: dict[str, Any] = {
-    "_path": "conn",
-    "id.orig_h": "10.0.0.1",
-    "id.orig_p": 50_000,
-    "id.resp_h": "198.51.100.7",
-    "id.resp_p": 443,
-}
-DNS: dict[str, Any] = {"_path": "dns", "id.orig_h": "10.0.0.2", "query": "A.Evil.Example", "answers": ["203.0.113.9"]}
-SYSMON: dict[str, Any] = {
-    "Channel": "Microsoft-Windows-Sysmon/Operational",
-    "EventID": 1,
-    "SourceName": "x",
-    "Hostname": "WS1",
-    "Image": "C:\\Windows\\System32\\cmd.exe",
-    "CommandLine": "cmd /c WhoAmI 100%_x",
-    "TargetUserName": "Aisha",
-    "@timestamp": NOON.isoformat(),
-}
 LINES: list[dict[str, Any]] = [CONN, {**CONN, "id.orig_h": "10.9.0.1", "id.resp_p": 80}, DNS]
 
 
@@ -43,7 +26,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("s", {"ts": (NOON + timedelta(hours=hour)).timestamp(), "uid": f"C{hour}", **each})
         for hour, each in enumerate(LINES)
     ]
-    lines = [(source, json.dumps(record).encode()) for source, record in [*records, ("w", SYSMON)]]
+    every = [*records, ("w", {**SYSMON, "@timestamp": NOON.isoformat()})]
+    lines = [(source, json.dumps(record).encode()) for source, record in every]
     parts = [block(line, NOON, source=source, place=place).parsed() for place, (source, line) in enumerate(lines)]
     assert seal(data, "lake/one", 1, parts) == 4
     return data

@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 
 import anyio
 import pytest
+from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
 from mithaq.detection.hits.record import record_hits
 from mithaq.kernel import journal
+from mithaq.kernel.journal import Entry
 from mithaq.nations.people.model import Actor, Role, Verb
 from mithaq.nations.people.rules import verbs_of
 from mithaq.node.composition import Node
@@ -95,6 +97,28 @@ async def test_a_slow_follower_reads_what_left_the_shared_tail_from_the_database
             while not seen or seen[-1] < last:
                 seen += [entry.seq for entry in await anext(slow)]
     assert seen == list(range(1, last + 1))
+
+
+@pytest.mark.anyio
+async def test_a_database_that_fails_for_a_moment_silences_no_follower(
+    node: Node, countries: list[Country], at: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = Feed(node.db, node.run_dir)
+    with anyio.fail_after(10):
+        async with aclosing(feed.follow(None, heartbeat_s=0.05)) as news:
+            await anext(news)
+            with monkeypatch.context() as failing:
+                failing.setattr(feed, "_read", _refusing)
+                await anyio.to_thread.run_sync(countries[0].add, 1, at)
+                assert [await anext(news) for _ in range(4)] == [[]] * 4
+            await anyio.to_thread.run_sync(countries[0].add, 2, at)
+            kinds: list[str] = []
+            while kinds.count("intelligence.stored") < 2:
+                kinds += [entry.kind for entry in await anext(news)]
+
+
+def _refusing(after: int) -> list[Entry]:
+    raise OperationalError("SELECT", {}, ConnectionRefusedError("the server is starting"))
 
 
 @pytest.mark.anyio

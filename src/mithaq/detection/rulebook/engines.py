@@ -12,7 +12,7 @@ from mithaq.detection.sigma.engine import Matched, SigmaEngine
 from mithaq.detection.sigma.errors import TooManyRules
 from mithaq.detection.sigma.kinds import Asked, kinds_of
 from mithaq.detection.sigma.model import fields_of
-from mithaq.detection.sigma.tier import GATES
+from mithaq.detection.sigma.numbering import GATES
 from mithaq.kernel.reason import Reason
 from mithaq.standards.sigma import LogSource, SigmaRule, read_rules
 

@@ -28,7 +28,7 @@ MERGE_FROM: Final = 100
 
 
 class RuleKeeper:
-    """Apply changes to engines one after the other; the thread begins with the first of them.
+    """Apply changes to engines one after the other; the thread begins with the first of them, or when told to.
 
     `engine_of` gives a lane's engine; `news` is called from the thread when there is something to take.
     """
@@ -42,9 +42,16 @@ class RuleKeeper:
         self._done: list[Outcome] = []
         self._working = False
         self._making = False
+        self._importing = False
         self._stopping = False
         self._failure: Exception | None = None
         self._thread: threading.Thread | None = None
+
+    def prepare(self) -> None:
+        """Import the engine before the first rule comes: half a second of a core, and 13 MB."""
+        if self._thread is None:
+            with self._changed:
+                self._begin()
 
     def ask(self, changes: Sequence[Change]) -> None:
         """Apply these changes as soon as those before them are."""
@@ -82,7 +89,7 @@ class RuleKeeper:
             return self._changed.wait_for(self._is_idle, timeout_s)
 
     def _is_idle(self) -> bool:
-        return not (self._waiting or self._working or self._merging or self._making)
+        return not (self._waiting or self._working or self._merging or self._making or self._importing)
 
     def close(self) -> None:
         """Begin nothing more; an index that is being made is left unfinished when the process ends."""
@@ -93,23 +100,31 @@ class RuleKeeper:
     def _begin(self) -> None:
         self._changed.notify_all()
         if self._thread is None:
+            self._importing = True
             self._thread = threading.Thread(target=self._run, name="sigma rules", daemon=True)
             self._thread.start()
 
     def _run(self) -> None:
         try:
-            from mithaq.detection.rulebook.engines import put  # in this thread, since it takes most of a second
+            from mithaq.detection.rulebook.engines import put  # in this thread, since it takes half a second
 
+            self._imported()
             while (work := self._next()) is not None:
                 if isinstance(work, Lane):
                     self._merge(work)
                 else:
                     self._tell([each for lane, part in work for each in put(self._engine_of(lane), part)])
-        except Exception as error:  # noqa: BLE001 - the boundary of the thread: the detector ends with it
+        except Exception as error:  # noqa: BLE001 - whatever it is: `take` raises it, so that no rule waits for ever
             with self._changed:
-                self._failure, self._working, self._making = error, False, False
+                self._failure = error
+                self._working = self._making = self._importing = False
                 self._changed.notify_all()
             self._news()
+
+    def _imported(self) -> None:
+        with self._changed:
+            self._importing = False
+            self._changed.notify_all()
 
     def _next(self) -> list[tuple[Lane, list[Change]]] | Lane | None:
         with self._changed:

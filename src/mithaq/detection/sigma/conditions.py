@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from mithaq.detection.sigma.fields import texts_of, value_of
+from mithaq.detection.sigma.fields import canonical_name, texts_of, value_of
 from mithaq.detection.sigma.model import All, Any, Condition, Leaf, Not, Predicate, SameAs
 
 Fields = Mapping[str, object]
@@ -47,19 +47,29 @@ def decide(condition: Condition, numbers: Sequence[int]) -> Decide:
             return _any(of, numbers)
 
 
-def witnesses(condition: Condition, predicates: Sequence[Predicate]) -> frozenset[int] | None:
-    """Return the cheapest predicates of which one is true wherever the condition is; None where nothing is needed."""
-    return _witnesses(condition, predicates)[0]
+def witnesses(
+    condition: Condition, predicates: Sequence[Predicate], without: AbstractSet[str]
+) -> frozenset[int] | None:
+    """Return the cheapest predicates of which one is true wherever the condition is; None where nothing is needed.
+
+    `without`: fields, by their canonical names, whose predicates are not taken.
+    """
+    return _witnesses(condition, predicates, without)[0]
 
 
-def needs(condition: Condition, numbers: Sequence[int], known: AbstractSet[int]) -> tuple[frozenset[int], ...]:
-    """Return sets of predicates, those in `known` alone, of each of which one must be true for the condition to be."""
+def needs(
+    condition: Condition, predicates: Sequence[Predicate], known: AbstractSet[str]
+) -> tuple[frozenset[Predicate], ...]:
+    """Return sets of predicates on the `known` fields, of each of which one must be true for the condition to be."""
     parts = condition.of if isinstance(condition, All) else (condition,)
-    found: list[frozenset[int]] = []
+    found: list[frozenset[Predicate]] = []
     for part in parts:
         choices = part.of if isinstance(part, Any) else (part,)
-        together = frozenset(numbers[each.predicate] for each in choices if isinstance(each, Leaf))
-        if all(isinstance(each, Leaf) for each in choices) and together <= known:
+        together = frozenset(predicates[each.predicate] for each in choices if isinstance(each, Leaf))
+        if (
+            all(isinstance(each, Leaf) for each in choices)
+            and {canonical_name(each.field) for each in together} <= known
+        ):
             found.append(together)
     return tuple(found)
 
@@ -131,15 +141,18 @@ def _same(condition: SameAs) -> Decide:
 _Costed = tuple[frozenset[int] | None, float]
 
 
-def _witnesses(condition: Condition, predicates: Sequence[Predicate]) -> _Costed:
+def _witnesses(condition: Condition, predicates: Sequence[Predicate], without: AbstractSet[str]) -> _Costed:
     match condition:
         case Leaf(place):
-            return frozenset({place}), _cost(predicates[place])
+            predicate = predicates[place]
+            if canonical_name(predicate.field) in without:
+                return None, 0.0
+            return frozenset({place}), _cost(predicate)
         case All(of):
-            found = [_witnesses(each, predicates) for each in of]
+            found = [_witnesses(each, predicates, without) for each in of]
             return min((each for each in found if each[0] is not None), key=lambda each: each[1], default=(None, 0.0))
         case Any(of):
-            found = [_witnesses(each, predicates) for each in of]
+            found = [_witnesses(each, predicates, without) for each in of]
             if any(each[0] is None for each in found):
                 return None, 0.0
             together = frozenset(place for places, _ in found if places is not None for place in places)

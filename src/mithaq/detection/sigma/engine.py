@@ -6,18 +6,20 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import is_
 from pathlib import Path
 from typing import NamedTuple
 
 from mithaq.detection.sigma import cache, settings
+from mithaq.detection.sigma.answers import Asking
 from mithaq.detection.sigma.cache import Kept, digest_of
-from mithaq.detection.sigma.conditions import Fields
 from mithaq.detection.sigma.correlating import Correlations, Seen
 from mithaq.detection.sigma.errors import TooManyRules
-from mithaq.detection.sigma.fields import Sources
+from mithaq.detection.sigma.fields import Fields, Sources
 from mithaq.detection.sigma.model import Unit
+from mithaq.detection.sigma.numbering import Entry
 from mithaq.detection.sigma.reading import UnitReader
-from mithaq.detection.sigma.tier import Asking, Databases, Entry, Tier
+from mithaq.detection.sigma.tier import Databases, Tier
 from mithaq.standards.sigma import BadRule
 
 
@@ -51,6 +53,7 @@ class SigmaEngine:
         self._changing = threading.Lock()
         self._reader = UnitReader()
         self._tiers: tuple[Tier, ...] = ()
+        self._is_kept = folder is None
         self._put: dict[str, _Put] = {}
         self._correlations = Correlations()
 
@@ -82,8 +85,10 @@ class SigmaEngine:
                 refused.append((key, error))
         with self._changing:
             self._clear()
-            if snapshot is not None and any(each.key in read for each in snapshot.kept):
-                self._add(snapshot.kept, snapshot.databases)
+            databases = snapshot.databases if snapshot is not None else None
+            self._is_kept = self._folder is None or databases is not None
+            if snapshot is not None and databases is not None and any(each.key in read for each in snapshot.kept):
+                self._add(snapshot.kept, databases)
                 for kept in snapshot.kept:
                     if read.get(kept.key) is not kept:
                         self._forget(kept.key)
@@ -178,9 +183,12 @@ class SigmaEngine:
 
     @property
     def beside(self) -> int:
-        """Return how many rules lie beside the large index, or are in it and dropped: when there are many, `merge`."""
+        """Return how many rules lie beside the large index, or are in it and dropped: when there are many, `merge`.
+
+        Where the folder does not hold the large index, its rules count too.
+        """
         large = self._tiers[0].entries if self._tiers else ()
-        dropped = sum(entry.dropped for entry in large)
+        dropped = sum(entry.dropped for entry in large) if self._is_kept else len(large)
         return dropped + sum(len(tier.entries) for tier in self._tiers[1:])
 
     def merge(self) -> None:
@@ -192,9 +200,10 @@ class SigmaEngine:
             before = self._tiers
             kept = tuple(put.kept for put in self._put.values())
             entries = [entry for put in self._put.values() for entry in put.entries]
-        merged = Tier(entries)
+        merged = before[0] if len(before) == 1 and _holds(before[0], entries) else Tier(entries)
         with self._changing:
             self._tiers = (merged, *(tier for tier in self._tiers if tier not in before))
+            self._is_kept = True
         databases = merged.serialised()
         if self._folder is not None and databases is not None:
             cache.write(self._folder, kept, databases)
@@ -243,6 +252,10 @@ class SigmaEngine:
 def _entries(kept: Kept) -> tuple[Entry, ...]:
     silent = frozenset(kept.unit.silent)
     return tuple(Entry(kept.key, each, each.id in silent) for each in kept.unit.detections)
+
+
+def _holds(tier: Tier, entries: Sequence[Entry]) -> bool:
+    return len(tier.entries) == len(entries) and all(map(is_, tier.entries, entries))
 
 
 def _check_number(number: int) -> None:

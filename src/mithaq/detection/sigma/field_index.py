@@ -1,11 +1,11 @@
-"""All predicates on one field: exact texts in dictionaries, patterns in one Hyperscan database, verdicts remembered."""
+"""All predicates on one field: exact texts in dictionaries, patterns in one Hyperscan database."""
 
 from __future__ import annotations
 
 import ipaddress
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import hyperscan
 
@@ -14,16 +14,6 @@ from mithaq.detection.sigma.fields import instant, text_of
 from mithaq.detection.sigma.model import Predicate
 
 Numbered = tuple[int, Predicate]
-
-
-class Verdict(NamedTuple):
-    """What a value makes true: numbers of predicates, and of the rules that have one of them as a witness."""
-
-    true: tuple[int, ...]
-    rules: tuple[int, ...]
-
-
-NOTHING: Final = Verdict((), ())
 _SCANNED: Final = frozenset({"like", "like-cased", "re"})
 _COMPARE: Final[dict[str, Callable[[float, float], bool]]] = {
     "lt": lambda value, bound: value < bound,
@@ -39,16 +29,14 @@ class FieldIndex:
     """Answer which predicates a value makes true.
 
     `databases`: those that `serialised` gave for the same predicates; compiled anew where there are none. An index
-    is scanned by one thread at a time. `remembered` are verdicts of texts that were seen lately.
+    is scanned by one thread at a time.
     """
 
     def __init__(
         self,
         predicates: Sequence[Numbered],
-        witnessed: Mapping[int, Sequence[int]],
         databases: Sequence[bytes] | None = None,
     ) -> None:
-        self._witnessed = witnessed
         self._exact: dict[str, list[int]] = {}
         self._cased: dict[str, list[int]] = {}
         self._networks: dict[tuple[int, int], dict[int, list[int]]] = {}
@@ -64,41 +52,51 @@ class FieldIndex:
             self._databases, slow = [_loaded(each) for each in databases], []
         self._tests += [(number, _re2_test(_as_re2(predicate))) for number, predicate in slow]
         self.may_be_kept = not slow
-        self._there = self._verdict(list(self._always))
-        self._found: list[int] = []
-        self._handler = self._take
-        self.remembered: dict[str, Verdict] = {}
-        self._remembered_chars = 0
 
     def serialised(self) -> list[bytes]:
         """Return the databases, to be kept."""
         return [bytes(hyperscan.dumpb(each)) for each in self._databases]
 
-    def verdict(self, value: object) -> Verdict:
-        """Return what a value of an event makes true; of a list, what each item does.
+    def numbers(self, value: object) -> list[int]:
+        """Return which predicates a value of an event makes true; of a list, which each item does.
 
         Null makes nothing true, an empty list or a mapping only that the field is there.
         """
-        if value.__class__ is str:
-            known = self.remembered.get(value)
-            return known if known is not None else self._new(value)
         if isinstance(value, list):
-            return _joined([self._there, *map(self.verdict, value[: settings.MAX_LIST_ITEMS])])
+            items = [number for each in value[: settings.MAX_LIST_ITEMS] for number in self.numbers(each)]
+            return list(dict.fromkeys([*self._always, *items]))
         text = text_of(value)
-        if text is None:
-            return NOTHING if value is None else self._there
-        known = self.remembered.get(text)
-        return known if known is not None else self._new(text)
+        if text is not None:
+            return self.of_text(text)
+        return [] if value is None else list(self._always)
 
-    def scan(self, line: bytes) -> Verdict:
-        """Return what a raw line makes true; nothing is remembered."""
+    def of_text(self, text: str) -> list[int]:
+        """Return which predicates a single value makes true."""
+        found = list(self._always)
+        found += self._exact.get(text.lower(), ())
+        found += self._cased.get(text, ())
+        if text:
+            data = text.encode("utf-8", "replace")
+            for database in self._databases:
+                database.scan(data, match_event_handler=_take, context=found)
+            found += [number for number, test in self._tests if test(text)]
+            if self._networks:
+                found += self._containing(text)
+        else:
+            found += [number for number, each in self._empty if patterns.re2_of(each.value).search("") is not None]
+        return found
+
+    def scan(self, line: bytes) -> list[int]:
+        """Return which predicates a raw line makes true."""
         if not line.isascii():
             line = line.decode("utf-8", "replace").encode()
-        found = self._scanned(line)
+        found: list[int] = []
+        for database in self._databases:
+            database.scan(line, match_event_handler=_take, context=found)
         if self._tests:
             text = line.decode()
             found += [number for number, test in self._tests if test(text)]
-        return self._verdict(found)
+        return found
 
     def _add(self, number: int, predicate: Predicate) -> None:
         value = predicate.value
@@ -122,38 +120,6 @@ class FieldIndex:
             case "like" | "like-cased" | "re":
                 pass
 
-    def _new(self, text: str) -> Verdict:
-        found = list(self._always)
-        found += self._exact.get(text.lower(), ())
-        found += self._cased.get(text, ())
-        if text:
-            found += self._scanned(text.encode("utf-8", "replace"))
-            found += [number for number, test in self._tests if test(text)]
-            if self._networks:
-                found += self._containing(text)
-        else:
-            found += [number for number, each in self._empty if patterns.re2_of(each.value).search("") is not None]
-        verdict = self._verdict(found)
-        self._remember(text, verdict)
-        return verdict
-
-    def _verdict(self, found: list[int]) -> Verdict:
-        if not found:
-            return NOTHING
-        witnessed = self._witnessed
-        rules = [rule for number in found for rule in witnessed.get(number, ())]
-        return Verdict(tuple(found), tuple(rules))
-
-    def _scanned(self, data: bytes) -> list[int]:
-        self._found = []
-        for database in self._databases:
-            database.scan(data, match_event_handler=self._handler)
-        return self._found
-
-    def _take(self, number: int, start: int, end: int, flags: int, context: object) -> None:
-        del start, end, flags, context
-        self._found.append(number)
-
     def _containing(self, text: str) -> list[int]:
         try:
             address = ipaddress.ip_address(text.strip())
@@ -168,24 +134,10 @@ class FieldIndex:
                 found += networks.get(value >> bits << bits, ())
         return found
 
-    def _remember(self, text: str, verdict: Verdict) -> None:
-        if len(text) > settings.MAX_REMEMBERED_CHARS:
-            return
-        full = len(self.remembered) >= settings.MAX_REMEMBERED_VALUES
-        if full or self._remembered_chars > settings.MAX_REMEMBERED_TEXT:
-            self.remembered.clear()
-            self._remembered_chars = 0
-        self.remembered[text] = verdict
-        self._remembered_chars += len(text)
 
-
-def _joined(verdicts: Iterable[Verdict]) -> Verdict:
-    some = [each for each in verdicts if each is not NOTHING]
-    if len(some) <= 1:
-        return some[0] if some else NOTHING
-    true = dict.fromkeys(number for each in some for number in each.true)
-    rules = dict.fromkeys(rule for each in some for rule in each.rules)
-    return Verdict(tuple(true), tuple(rules))
+def _take(number: int, start: int, end: int, flags: int, found: Any) -> None:
+    del start, end, flags
+    found.append(number)
 
 
 def _compile(predicates: Sequence[Numbered]) -> tuple[list[hyperscan.Database], list[Numbered]]:

@@ -23,13 +23,14 @@ MAX_HYPERSCAN_PROGRAM: Final = 3_000
 MAX_RULES: Final = 50_000
 """Rules in one engine."""
 
-MAX_REMEMBERED_VALUES: Final = 50_000
-"""Verdicts kept of one field; then they are forgotten and worked out anew."""
+MAX_REMEMBERED: Final = 200_000
+"""Verdicts, shapes of events and decisions kept of one index; then they are forgotten and worked out anew."""
+MAX_REMEMBERED_TEXT: Final = 16_000_000
+"""Characters of all of these."""
 MAX_REMEMBERED_CHARS: Final = 1_024
 """A longer value is seldom seen twice and is not remembered."""
-MAX_REMEMBERED_TEXT: Final = 2_000_000
-"""Characters of all remembered values of one field."""
-MAX_REMEMBERED_NAMES: Final = 20_000
+MAX_SHAPE_CHARS: Final = 16_384
+"""Of the names of an event's fields; the names of an event with more are looked at each time."""
 MAX_REMEMBERED_ROUTES: Final = 2_000
 MAX_JSON_ESCAPES_BYTES: Final = 1 << 20
 """A longer line with `\\u` escapes is searched for keywords as it is written."""

@@ -124,7 +124,7 @@ def whole_text(document: ReadDocument) -> ReadDocument:
 def _pdf(body: bytes) -> ReadDocument:
     texts: list[str] = []
     left: list[tuple[str, Reason]] = []
-    for line in _lines("pdf_worker.py", body, _PDF_LIMITS):
+    for line in _lines("pdf_worker", body, _PDF_LIMITS):
         if "text" in line:
             texts.append(_storable(line["text"]))
         elif "end" in line:
@@ -139,7 +139,7 @@ def _taken_apart(kind: Kind, body: bytes) -> ReadDocument:
     parts: list[Part] = []
     left: list[tuple[str, Reason]] = []
     head: dict[str, str] = {}
-    for line in _lines("mail_worker.py", body, _MAIL_LIMITS):
+    for line in _lines("mail_worker", body, _MAIL_LIMITS):
         if "head" in line:
             head = {str(name): _storable(value) for name, value in dict(line["head"]).items()}
         elif "text" in line:

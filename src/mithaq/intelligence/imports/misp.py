@@ -168,6 +168,6 @@ def terms_of_event(terms: ImportTerms, event: ConvertedEvent) -> ImportTerms:
 def _converted(file: bytes) -> list[bytes]:
     """Run the converter without this program's environment, and return its lines."""
     try:
-        return run_confined("misp_worker.py", file, _LIMITS)
+        return run_confined("misp_worker", file, _LIMITS)
     except ConfinedFailed as error:
         raise MispFailed("the file could not be converted: %(detail)s", detail=str(error)) from error

@@ -202,6 +202,12 @@ class People:
         with self._db.read() as connection:
             return store.all_persons(connection)
 
+    def names(self) -> dict[str, str]:
+        """Return the names of everybody and of every program, by id."""
+        with self._db.read() as connection:
+            persons = {person.id: person.name for person in store.all_persons(connection)}
+            return persons | {token.id: token.name for token in store.all_tokens(connection)}
+
     def tokens(self) -> list[ApiToken]:
         """Return all API tokens, newest first."""
         with self._db.read() as connection:

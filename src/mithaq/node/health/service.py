@@ -17,6 +17,7 @@ from mithaq.node.health import (
     files,
     hitting,
     keys,
+    lake,
     membership,
     obligations,
     place,
@@ -79,6 +80,7 @@ def _of_records(node: Node, at: datetime, *, is_running: bool) -> Iterator[Findi
         yield from fetching.sources(connection, at)
         yield from sensing.sensors(connection, at)
         yield from hitting.breakers(connection)
+        yield from lake.segments(connection)
     yield from records.sources(node, at)
     yield from files.files(node)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sized
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from mithaq.detection.sigma import cache, settings
 from mithaq.detection.sigma.engine import Matched, SigmaEngine
 from mithaq.detection.sigma.errors import TooManyRules
 from mithaq.detection.sigma.fields import flatten
+from mithaq.detection.sigma.reading import UnitReader
+from mithaq.detection.sigma.tier import Tier
 from mithaq.standards.sigma import BadRule, LogSource
 from tests.unit.detection.sigma.rules import rule, rule_id, selection
 
@@ -81,6 +84,27 @@ def test_what_was_compiled_is_loaded_and_what_changed_since_is_compiled(tmp_path
     assert second.beside == 4
 
 
+def test_on_another_processor_rules_are_compiled_and_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [("1", selection("a|contains: foo")), ("2", selection("a: bar", 2))]
+    first = SigmaEngine(tmp_path)
+    first.load(texts)
+    assert first.beside == 2
+    (index,) = first._tiers
+    first.merge()
+    assert (first._tiers, first.beside) == ((index,), 0)
+    monkeypatch.setattr(cache, "_processor", lambda: "another")
+    second = SigmaEngine(tmp_path)
+    monkeypatch.setattr(UnitReader, "read", None)
+    assert second.load(texts) == []
+    assert found(second, {"a": "xfoox"}) == ["1"]
+    assert second.beside == 2
+    second.merge()
+    assert (snapshot := cache.read(tmp_path)) is not None
+    assert snapshot.databases is not None
+
+
 @pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: data[:50] + b"x" + data[51:], lambda _: b""])
 def test_a_damaged_snapshot_is_compiled_anew(tmp_path: Path, damage: object) -> None:
     first = SigmaEngine(tmp_path)
@@ -117,13 +141,27 @@ def test_more_rules_than_an_engine_holds_change_nothing(monkeypatch: pytest.Monk
     assert found(engine, {"a": "foo"}) == ["good"]
 
 
-def test_remembered_verdicts_are_bounded_and_forgetting_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings, "MAX_REMEMBERED_VALUES", 10)
+@pytest.mark.parametrize(("name", "bound"), [("MAX_REMEMBERED", 10), ("MAX_REMEMBERED_TEXT", 20)])
+def test_what_is_remembered_is_bounded_and_forgetting_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, name: str, bound: int
+) -> None:
+    monkeypatch.setattr(settings, name, bound)
     engine = SigmaEngine()
     engine.put(selection("a|contains: '7'"))
-    hits = [bool(found(engine, {"a": str(number)})) for number in range(100)]
-    assert hits == ["7" in str(number) for number in range(100)]
-    assert all(len(index.remembered) <= 10 for tier in engine._tiers for index in tier._fields.values())
+    for number in range(100):
+        event = {"a": str(number), f"b{number % 50}": "", "EventID": number, "Channel": "x"}
+        assert bool(found(engine, event)) is ("7" in str(number))
+        (tier,) = engine._tiers
+        assert sum(map(len, remembered(tier))) <= bound
+
+
+def remembered(tier: Tier) -> Iterator[Sized]:
+    """Yield all that grows with events."""
+    yield tier._routes._known
+    for route in tier._routes._routes.values():
+        yield from (route.shapes, route.decided)
+        for column in route.columns.values():
+            yield from (column, column._verdicts)
 
 
 def test_an_event_log_an_agent_and_flat_records_give_the_same_fields() -> None:

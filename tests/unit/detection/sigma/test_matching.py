@@ -121,6 +121,40 @@ def test_a_backslash_before_u_is_no_escape() -> None:
     assert hits(rule("keywords:\n    - '\\u0041'\ncondition: keywords"), {}, raw=rb'{"x": "C:\\u0041"}')
 
 
+@pytest.mark.parametrize(
+    ("condition", "number", "hit"),
+    [
+        ("one and not x", 1, True),
+        ("(one and not x) or (two and not y)", 2, True),
+        ("(one and not x) or (two and not y)", 3, False),
+        ("one or x", 3, False),
+        ("not one", 2, True),
+        ("not one", 1, False),
+    ],
+)
+def test_a_rule_that_asks_little_but_the_number_of_an_event(condition: str, number: int, *, hit: bool) -> None:
+    selections = "one:\n    EventID: 1\ntwo:\n    EventID: 2\nx:\n    a: x\ny:\n    a: y\n"
+    assert hits(rule(f"{selections}condition: {condition}"), {"EventID": number, "a": "z"}) is hit
+
+
+def test_fields_are_compared_anew_in_each_event() -> None:
+    engine = SigmaEngine()
+    engine.put(selection("a|fieldref: b\nc: 1"))
+    events = [{"a": "x", "b": "y", "c": "1"}, {"a": "x", "b": "x", "c": "1"}, {"a": "y", "b": "x", "c": "1"}]
+    assert [bool(engine.match(event, b"", ZEEK)) for event in events] == [False, True, False]
+
+
+def test_a_keyword_is_sought_in_events_of_its_rules_channel_alone() -> None:
+    keywords = "keywords:\n    - foo\ncondition: keywords"
+    texts = {"any": rule(keywords, product="windows"),
+             "one": rule(keywords, 2, product="windows", source="    service: application\n")}  # fmt: skip
+    engine = SigmaEngine()
+    engine.load(texts.items())
+    for channel, expected in (("Application", ["any", "one"]), ("System", ["any"]), ("application", ["any", "one"])):
+        fields, sources = flatten({"Channel": channel, "EventID": 1})
+        assert [each.key for each in engine.match(fields, rb'{"a": "\u0066oo"}', sources)] == expected
+
+
 def test_a_rule_is_asked_only_of_events_of_its_source() -> None:
     web = selection("c-useragent: ''", product="any", source="    category: proxy\n").replace(
         b"    product: any\n", b""
@@ -143,7 +177,8 @@ def test_a_windows_rule_asks_the_channel_and_the_number_of_the_event() -> None:
         assert hits(text, fields, sources) is expected
 
 
-_NAMES = st.sampled_from(["a", "b", "c"])
+_NAMES = st.sampled_from(["a", "b", "EventID"])
+"""The number of an event is asked before the others."""
 _TEXT = st.text("aAbB.\\*?/- é'\"\n", max_size=5)
 _VALUE = st.one_of(_TEXT, st.integers(-2, 12), st.booleans())
 _MODIFIERS = st.sampled_from(
@@ -204,7 +239,8 @@ def test_generated_rules_hit_generated_events_as_the_obvious_reading_says(data: 
     engine.load([(str(number), text) for number, text in enumerate(texts[:2])])
     engine.put(texts[2])
     oracles = [Oracle(text) for text in texts]
-    for event in data.draw(st.lists(_EVENT, min_size=1, max_size=4)):
+    events = data.draw(st.lists(_EVENT, min_size=1, max_size=4))
+    for event in (*events, *events):
         raw = json.dumps(event, ensure_ascii=False).encode()
         found = {matched.rule for matched in engine.match(event, raw, ZEEK)}
         assert found == {oracle.id for oracle in oracles if oracle.matches(event, raw)}

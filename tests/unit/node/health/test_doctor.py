@@ -389,6 +389,15 @@ def test_a_source_that_is_silent_or_has_changed_is_named(node: Node, at: datetim
     }
 
 
+def test_a_part_of_the_lake_that_cannot_be_read_is_named(node: Node, at: datetime) -> None:
+    whole = telemetry_store.Segment(1, telemetry_store.SEALED, "zeek", 9, 1, at, path="a")
+    with node.db.write(at) as tx:
+        for segment in (whole, replace(whole, segment=2, trouble="a file of the segment is damaged or cut")):
+            telemetry_store.save_segment(tx, segment)
+    found = one(of(node, at, "telemetry-lake"), "telemetry-lake")
+    assert (found.level, found.reason.params) == (Level.WRONG, {"source": "zeek", "count": 1})
+
+
 def test_a_sensor_that_does_not_fetch_and_a_token_that_ends_are_named(node: Node, at: datetime) -> None:
     node.sensors.add("border-1", SensorKind.ZEEK, None, timedelta(days=20), at)
     assert [each.level for each in of(node, at, "sensor")] == [Level.FINE]

@@ -29,7 +29,7 @@ from mithaq.standards import stix
 
 def main() -> None:
     """Limit this process, then read and tell."""
-    limit()
+    limit(int(sys.argv[1]), int(sys.argv[2]))
     max_object_bytes, lane = int(sys.argv[3]), Lane.parse(sys.argv[4])
     batch: list[Told] = []
     size = 0

@@ -7,15 +7,8 @@ import sys
 from typing import Any
 
 
-def confine() -> bytes:
-    """Limit this process for good, and return the file on its standard input."""
-    limit()
-    return sys.stdin.buffer.read()
-
-
-def limit() -> None:
-    """Limit this process for good: to the memory (bytes) and the processor time (s) that it was started with."""
-    memory_bytes, cpu_s = int(sys.argv[1]), int(sys.argv[2])
+def limit(memory_bytes: int, cpu_s: int) -> None:
+    """Limit this process for good."""
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

@@ -1,4 +1,4 @@
-"""Take an e-mail or a zip archive apart in a process that holds no keys; started by `documents.py`.
+"""Take an e-mail or a zip archive apart in a process that holds no keys; asked by `documents.py` through its nursery.
 
 Lines of JSON come out: `{"head": …}` once for a message, `{"text": …}` for its body, `{"name": …, "media_type": …,
 "data": base64}` for a part that is no text of the message, `{"left": name, "code": why}` for what was not taken.
@@ -14,7 +14,7 @@ from email.parser import BytesParser
 from html.parser import HTMLParser
 from typing import Any, Final
 
-from mithaq.intelligence.imports.confined.limits import confine, write
+from mithaq.intelligence.imports.confined.limits import write
 
 _MAX_DEPTH: Final = 5
 _MAX_PARTS: Final = 200
@@ -40,9 +40,12 @@ class Budget:
         return self.parts >= 0
 
 
-def main() -> None:
+def prepare() -> None:
+    """Nothing more is to be imported."""
+
+
+def work(file: bytes, cpu_s: int) -> None:  # noqa: ARG001 - a worker's form
     """Take the file apart."""
-    file = confine()
     budget = Budget()
     if file.startswith(_ZIP):
         _archive("", file, 0, budget)
@@ -218,7 +221,3 @@ def _name(part: EmailMessage) -> str:
 
 def _printable(text: str, chars: int = _MAX_NAME) -> str:
     return "".join(char for char in text[:chars] if char.isprintable()).strip()
-
-
-if __name__ == "__main__":
-    main()

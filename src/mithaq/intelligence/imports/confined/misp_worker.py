@@ -1,8 +1,7 @@
 """Convert MISP events to STIX 2.1 in a process that holds no keys and may not grow, spin or write files.
 
-Started by `misp.py` as a program of its own: a MISP file on standard input, lines on standard output. A line starts
-with `E` (an event begins: its uuid, title, tags, warnings), `O` (one STIX object), `F` (an event that failed) or `B`
-(the file is no JSON).
+Asked by `misp.py` through its nursery. A line of its output starts with `E` (an event begins: its uuid, title, tags,
+warnings), `O` (one STIX object), `F` (an event that failed) or `B` (the file is no JSON).
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from mithaq.intelligence.imports.confined.limits import confine
 from mithaq.standards.misp.foreign import events_of
 from mithaq.standards.misp.parts import analyst_data
 from mithaq.standards.stix import is_uuid
@@ -23,9 +21,13 @@ _MAIN = ("indicator", "report", "grouping")
 """What an attribute or an event is first of all, where several objects have its uuid."""
 
 
-def main() -> None:
-    """Limit this process, then read, convert and write."""
-    file = confine()
+def prepare() -> None:
+    """Import the converter, which takes a second."""
+    import misp_stix_converter  # noqa: F401
+
+
+def work(file: bytes, cpu_s: int) -> None:  # noqa: ARG001 - a worker's form
+    """Read, convert and write."""
     try:
         content = json.loads(file)
     except (ValueError, RecursionError) as error:
@@ -166,7 +168,3 @@ def _name(event: Any, number: int) -> str:
 def _write(kind: str, value: dict[str, Any]) -> None:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     sys.stdout.buffer.write(f"{kind}{text}\n".encode("utf-8", "backslashreplace"))
-
-
-if __name__ == "__main__":
-    main()

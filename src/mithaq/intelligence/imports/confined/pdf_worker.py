@@ -1,15 +1,14 @@
-"""Read the text of a PDF in a process that holds no keys; started by `documents.py`, file in, lines of JSON out.
+"""Read the text of a PDF in a process that holds no keys; asked by `documents.py` through its nursery.
 
-Nothing in a PDF is run, opened or fetched: scripts, actions, attachments and forms are not looked at. A line is
-`{"text": …}` for a page, `{"page": n}` for one that cannot be read, or `{"end": why}` where the reading ends early.
+Nothing in a PDF is run, opened or fetched: scripts, actions, attachments and forms are not looked at. A line
+is `{"text": …}` for a page, `{"page": n}` for one that cannot be read, or `{"end": why}` where the reading ends early.
 """
 
 import io
-import sys
 import time
 from typing import Any
 
-from mithaq.intelligence.imports.confined.limits import confine, write
+from mithaq.intelligence.imports.confined.limits import write
 
 _MAX_PAGES = 2000
 _MAX_CHARS = 2_000_000
@@ -17,9 +16,13 @@ _SHARE = 0.7
 """Of its processor time, after which no further page is begun, so that what was read is not lost."""
 
 
-def main() -> None:
+def prepare() -> None:
+    """Import the reader."""
+    import pypdf  # noqa: F401
+
+
+def work(file: bytes, cpu_s: int) -> None:
     """Read page by page, within the limits."""
-    file = confine()
     from pypdf import PdfReader
     from pypdf.errors import PyPdfError
 
@@ -28,7 +31,7 @@ def main() -> None:
         if reader.is_encrypted and not reader.decrypt(""):
             write({"end": "encrypted"})
             return
-        _read(iter(reader.pages))
+        _read(iter(reader.pages), _SHARE * cpu_s)
     except (
         PyPdfError,
         ValueError,
@@ -44,13 +47,13 @@ def main() -> None:
         write({"end": "memory"})
 
 
-def _read(pages: Any) -> None:
+def _read(pages: Any, enough_s: float) -> None:
     left = _MAX_CHARS
     for number, page in enumerate(pages, 1):
         if number > _MAX_PAGES:
             write({"end": "pages"})
             return
-        if time.process_time() > _SHARE * int(sys.argv[2]):
+        if time.process_time() > enough_s:
             write({"end": "time"})
             return
         try:
@@ -67,7 +70,3 @@ def _read(pages: Any) -> None:
             return
         left -= len(text)
         write({"text": text})
-
-
-if __name__ == "__main__":
-    main()
