@@ -12,10 +12,11 @@ import pytest
 
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.standards.observable import Observable
+from mithaq.telemetry.blocks import Parsed
 from mithaq.telemetry.lake import hunting, sealing
 from mithaq.telemetry.lake.hunting import Wanted
 from mithaq.telemetry.lake.layout import sealed_stem
-from mithaq.telemetry.model import Event
+from mithaq.telemetry.model import Format, Source
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
 EXERCISE = Lane("exercise--0b8f5e6c-9b0d-4d0a-8a51-7f1f5a1f2f10")
@@ -30,7 +31,7 @@ WANTED = [
 ]
 
 
-def events(number: int) -> Iterator[Event]:
+def parts(number: int) -> Iterator[Parsed]:
     chance = random.Random(number)
     seen = [
         ("query", Observable("domain", "a.b.evil.example")),
@@ -45,7 +46,12 @@ def events(number: int) -> Iterator[Event]:
         lane = EXERCISE if row % 10 == 9 else ACTUAL
         place = number * EVENTS + row
         having = tuple(chance.sample(seen, 2)) if row % 50 == 9 or row % 70 == 0 else (seen[1],)
-        yield Event(f"event--{place}", AT + timedelta(seconds=place), "zeek", "dns", lane, having, b"line %d" % place)
+        record: dict[str, list[str]] = {}
+        for field, each in having:
+            record.setdefault(field, []).append(each.value)
+        source = Source("zeek", "", Format.AUTO, lane)
+        at = AT + timedelta(seconds=place)
+        yield Parsed(source, [place], [at], ["dns"], [b"line %d" % place], [b""], [record])
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +60,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     stems = []
     for number in range(1, SEGMENTS + 1):
         stem = sealed_stem("zeek", number, AT + timedelta(hours=number // 3))
-        sealing.seal(data, stem, number, events(number))
+        sealing.seal(data, stem, number, parts(number))
         stems.append(stem)
     return data, stems
 

@@ -96,6 +96,11 @@ def canonical_observable(kind: str, raw: str) -> Observable | None:
             return None
 
 
+def is_ipv4(text: str) -> bool:
+    """Tell whether a text is an IPv4 address in its canonical form."""
+    return _IPV4.fullmatch(text) is not None
+
+
 def recognise(raw: str) -> Observable | None:
     """Return the observable a bare value most plainly is, or None.
 
@@ -193,7 +198,7 @@ def _address_or_network(text: str) -> Observable | None:
         return _network(text)
     if ":" in text:
         return _ipv6(text)
-    return Observable("ipv4", text) if _IPV4.fullmatch(text) else None
+    return Observable("ipv4", text) if is_ipv4(text) else None
 
 
 def _ipv6(text: str) -> Observable | None:
@@ -280,4 +285,4 @@ def _url_host(host: str) -> str | None:
         if address is None:
             return None
         return f"[{address.value}]" if address.type == "ipv6" else address.value
-    return host if _IPV4.fullmatch(host) else _host_name(host)
+    return host if is_ipv4(host) else _host_name(host)

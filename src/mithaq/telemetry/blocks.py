@@ -1,7 +1,7 @@
 """Whole lines as they lie in a source's file: what is scanned and kept as it is, and parsed only where it must be."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -58,6 +58,25 @@ class Block:
                     yield event
             start += len(line) + 1
 
+    def parsed(self) -> "Parsed":
+        """Return what all lines say, and what is broken."""
+        parser, found, start = self._parser(), Parsed(self.source), 0
+        for number, line in enumerate(self.text.split(b"\n"), self.number):
+            try:
+                decoded = parser.decode(line, self.received_at)
+            except BadLine as error:
+                found.broken.append(BrokenLine(self.source.name, number, self.offset + start, str(error)))
+            else:
+                if decoded is not None:
+                    found.places.append(self.place + start)
+                    found.ats.append(decoded.at or self.received_at)
+                    found.kinds.append(decoded.kind)
+                    found.raws.append(line)
+                    found.headers.append(b"" if line[:1] == b"{" else parser.state)
+                    found.records.append(decoded.record)
+            start += len(line) + 1
+        return found
+
     def events_at(self, spans: Sequence[Span]) -> Iterator[Event]:
         """Yield the events of these lines, which stand in order; a broken one gives none."""
         if not spans:
@@ -96,6 +115,33 @@ class Block:
             if not following:
                 return
             start = min(following) + 1
+
+
+@dataclass(slots=True)
+class Parsed:
+    """What lines of one source say, one list of each thing, in order: many events without what they name."""
+
+    source: Source
+    places: list[int] = field(default_factory=list)
+    ats: list[datetime] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    raws: list[bytes] = field(default_factory=list)
+    headers: list[bytes] = field(default_factory=list)
+    records: list[Mapping[str, object]] = field(default_factory=list)
+    broken: list[BrokenLine] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def extend(self, more: "Parsed") -> None:
+        """Put what lines of the same source say behind this."""
+        self.places += more.places
+        self.ats += more.ats
+        self.kinds += more.kinds
+        self.raws += more.raws
+        self.headers += more.headers
+        self.records += more.records
+        self.broken += more.broken
 
 
 def _parsed(parser: LineParser, block: Block, start: int, end: int) -> Event | None:

@@ -6,15 +6,15 @@ listed has no common name and is found in the line.
 Source: Elastic Common Schema 8.17 field reference.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import Final
 
-from mithaq.telemetry.parsers.paths import value_at
+from mithaq.telemetry.parsers.paths import MAX_SHAPE_CHARS, MAX_SHAPES, value_at
 
 Names = Mapping[str, tuple[str, ...]]
 
-_MAX_SHAPES: Final = 1024
-_MAX_SHAPE_CHARS: Final = 4096
 
 ECS_NAMES: Final = (
     *("destination.domain", "destination.ip", "destination.port", "dns.question.name", "dns.question.type"),
@@ -102,6 +102,7 @@ _WINDOWS: Final[Names] = {
     "host.name": ("Hostname", "Computer", "winlog.computer_name", "Event.System.Computer", "host.name"),
 }
 _HASHES: Final = ("Hashes", "Hash", "winlog.event_data.Hashes", "Event.EventData.Hashes", "Event.EventData.Hash")
+_HASH_OF: Final = "file.hash."
 _OCSF: Final[Names] = {
     "source.ip": ("src_endpoint.ip",),
     "source.port": ("src_endpoint.port",),
@@ -199,7 +200,7 @@ def ecs_fields(kind: str, record: Mapping[str, object]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, paths in _PLANS.get((sensor, shape)) or _planned(sensor, shape):
         for path in paths:
-            text = _text(record[path] if path in record else value_at(record, path))
+            text = text_of(record[path] if path in record else value_at(record, path))
             if text:
                 found[name] = text
                 break
@@ -207,6 +208,36 @@ def ecs_fields(kind: str, record: Mapping[str, object]) -> dict[str, str]:
         _add_hashes(found, record)
         return dict(sorted(found.items()))
     return found
+
+
+Read = Callable[[str], str]
+Place = tuple[str, int, Read]
+"""A common name that a place in a record may have, the lower number before the higher, and how it is read."""
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+@cache
+def places(sensor: str) -> Mapping[tuple[str, ...], Sequence[Place]]:
+    """Return which fields of this sensor's records have a common name, by the fields that lead there.
+
+    Of the same names `ecs_fields` makes one record's texts.
+    """
+    found: dict[tuple[str, ...], list[Place]] = defaultdict(list)
+    for name, paths in _BY_SENSOR.get(sensor, {}).items():
+        for rank, path in enumerate(paths):
+            for way in {(path,), tuple(path.split("."))}:
+                found[way].append((name, rank, _as_it_is))
+    for rank, path in enumerate(_HASHES if sensor == "windows" else ()):
+        for way in {(path,), tuple(path.split("."))}:
+            found[way] += [(name, rank, partial(_digest, name)) for name in ECS_NAMES if name.startswith(_HASH_OF)]
+    return found
+
+
+def _digest(name: str, listed: str) -> str:
+    return _digests(listed).get(name, "")
 
 
 _Plan = tuple[tuple[str, tuple[str, ...]], ...]
@@ -222,28 +253,39 @@ def _planned(sensor: str, shape: tuple[str, ...]) -> _Plan:
         for name, paths in sorted(_BY_SENSOR.get(sensor, {}).items())
         if (places := tuple(path for path in paths if path in there or path.partition(".")[0] in there))
     )
-    if sum(map(len, shape)) <= _MAX_SHAPE_CHARS:
-        if len(_PLANS) >= _MAX_SHAPES:
+    if sum(map(len, shape)) <= MAX_SHAPE_CHARS:
+        if len(_PLANS) >= MAX_SHAPES:
             _PLANS.clear()
         _PLANS[sensor, shape] = plan
     return plan
 
 
 def _add_hashes(found: dict[str, str], record: Mapping[str, object]) -> None:
-    """Take Sysmon's `SHA1=…,MD5=…` apart."""
-    listed = next((value for path in _HASHES if isinstance(value := value_at(record, path), str)), "")
+    listed = next((text for path in _HASHES if (text := text_of(value_at(record, path)))), "")
+    found |= _digests(listed)
+
+
+def _digests(listed: str) -> dict[str, str]:
+    """Take Sysmon's `SHA1=…,MD5=…` apart.
+
+    >>> _digests("SHA1=0A,MD5=0B,IMPHASH=0C")
+    {'file.hash.sha1': '0a', 'file.hash.md5': '0b'}
+    """
+    found: dict[str, str] = {}
     for part in listed.split(","):
         algorithm, _, digest = part.strip().partition("=")
-        name = f"file.hash.{algorithm.lower()}"
+        name = f"{_HASH_OF}{algorithm.lower()}"
         if name in ECS_NAMES and digest:
             found[name] = digest.lower()
+    return found
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Return a field's value as text; nothing for what is unset, no text and no number."""
     if isinstance(value, str):
         return "" if value == "-" else value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, list | tuple):
-        return ",".join(text for item in value if (text := _text(item)))
+        return ",".join(text for item in value if (text := text_of(item)))
     return ""

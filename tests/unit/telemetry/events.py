@@ -1,12 +1,14 @@
-"""Events for tests of the lake, and lines as sensors write them."""
+"""Events for tests of detection, lines for tests of the lake, and lines as sensors write them."""
 
 import hashlib
+from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.standards.observable import Observable, canonical_observable
-from mithaq.telemetry.model import Event
+from mithaq.telemetry.blocks import Parsed
+from mithaq.telemetry.model import Event, Format, Source
 
 CONN: dict[str, Any] = {
     "_path": "conn",
@@ -38,3 +40,12 @@ def event(at: datetime, name: str, *values: str, lane: Lane = ACTUAL) -> Event:
     observables = tuple((f"f{place}", seen(value)) for place, value in enumerate(values))
     event_id = f"event--{hashlib.sha256(name.encode()).hexdigest()[:32]}"
     return Event(event_id, at, "s", "zeek.dns", lane, observables, name.encode())
+
+
+def parsed(at: datetime, name: str, *values: str, lane: Lane = ACTUAL) -> Parsed:
+    """Return a line of this text whose record names these values, in fields such as `f_domain`."""
+    record: dict[str, list[str]] = defaultdict(list)
+    for kind, _, value in (each.partition(":") for each in values):
+        record[f"f_{kind}"].append(value)
+    source = Source("s", "", Format.AUTO, lane)
+    return Parsed(source, [0], [at], ["zeek.dns"], [name.encode()], [b""], [dict(record)])

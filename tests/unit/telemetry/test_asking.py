@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 
-from mithaq.kernel.lane import ACTUAL
 from mithaq.telemetry.lake.columns import COLUMNS
 from mithaq.telemetry.lake.question import Condition, Operator, Question, operators_of
 from mithaq.telemetry.lake.reading import AnswerLimit, rows_for, span
 from mithaq.telemetry.lake.sealing import seal
-from mithaq.telemetry.model import Event, Format, Source
-from mithaq.telemetry.parsers.line import LineParser
+from tests.unit.telemetry.blocks import block
 from tests.unit.telemetry.events import CONN, DNS, SYSMON
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -28,13 +26,10 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("s", {"ts": (NOON + timedelta(hours=hour)).timestamp(), "uid": f"C{hour}", **each})
         for hour, each in enumerate(LINES)
     ]
-    events: list[Event] = []
-    for place, (source, record) in enumerate([*records, ("w", {**SYSMON, "@timestamp": NOON.isoformat()})]):
-        parser = LineParser(Source(source, "", Format.AUTO, ACTUAL))
-        event = parser.parse(json.dumps(record).encode(), place, NOON)
-        assert event is not None
-        events.append(event)
-    assert seal(data, "lake/one", 1, events) == 4
+    every = [*records, ("w", {**SYSMON, "@timestamp": NOON.isoformat()})]
+    lines = [(source, json.dumps(record).encode()) for source, record in every]
+    parts = [block(line, NOON, source=source, place=place).parsed() for place, (source, line) in enumerate(lines)]
+    assert seal(data, "lake/one", 1, parts) == 4
     return data
 
 

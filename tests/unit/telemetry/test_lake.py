@@ -1,39 +1,42 @@
+import json
 import resource
 import signal
 from datetime import datetime
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mithaq.kernel.lane import ACTUAL, TEST, Lane
 from mithaq.standards.observable import names_above
+from mithaq.telemetry.blocks import Parsed
 from mithaq.telemetry.errors import LakeBroken
-from mithaq.telemetry.lake.files import remove, sweep
+from mithaq.telemetry.lake.files import files_of, remove, sweep
 from mithaq.telemetry.lake.hunting import Wanted, hunt
 from mithaq.telemetry.lake.index import IndexBuilder, SealedIndex, Sought, index_path
 from mithaq.telemetry.lake.layout import sealed_stem
 from mithaq.telemetry.lake.open_segment import OpenSegment, WriterLock, read_segment, segment_path
 from mithaq.telemetry.lake.sealing import merge, seal
-from mithaq.telemetry.model import Event
+from mithaq.telemetry.model import event_id
 from tests.conftest import AT
 from tests.unit.telemetry.blocks import block
-from tests.unit.telemetry.events import event, seen
+from tests.unit.telemetry.events import parsed, seen
 
 EVENTS = [
-    event(AT, "one", "domain:a.b.evil.example", "ipv4:192.0.2.7"),
-    event(AT, "two", "domain:notevil.example", "ipv4:192.0.3.7"),
-    event(AT, "three", "ipv6:2001:db8::7", "url:http://evil.example/a", "md5:" + "0" * 32),
-    event(AT, "four", "domain:evil.example", "domain:evil.example", lane=TEST),
-    event(AT, "five", "ja3:" + "0" * 32, "email:a@evil.example", "ipv4:192.0.2.255"),
+    parsed(AT, "one", "domain:a.b.evil.example", "ipv4:192.0.2.7"),
+    parsed(AT, "two", "domain:notevil.example", "ipv4:192.0.3.7"),
+    parsed(AT, "three", "ipv6:2001:db8::7", "url:http://bad.example/a", "md5:" + "0" * 32),
+    parsed(AT, "four", "domain:evil.example", "domain:evil.example", lane=TEST),
+    parsed(AT, "five", "ja3:" + "0" * 32, "email:a@mail.example", "ipv4:192.0.2.255"),
 ]
 
 
 BLOCKS = [block(b"one\n", AT), block(b"two\nthree\n", AT, place=4), block(b"four", AT, place=14)]
 
 
-def sealed(data: Path, number: int, events: list[Event]) -> str:
+def sealed(data: Path, number: int, events: list[Parsed]) -> str:
     stem = sealed_stem("s", number, AT)
     assert seal(data, stem, number, events) == len(events)
     return stem
@@ -59,8 +62,8 @@ def test_a_hunt_finds_exactly_what_the_sealed_segments_hold(tmp_path: Path, at: 
         "cidr:2001:db8::/32",
         "ipv4:192.0.3.7",
         "md5:" + "0" * 32,
-        "url:http://evil.example/a",
-        "email:a@evil.example",
+        "url:http://bad.example/a",
+        "email:a@mail.example",
         "ipv4:203.0.113.1",
     ) == {
         "domain:evil.example": ["one"],
@@ -70,8 +73,8 @@ def test_a_hunt_finds_exactly_what_the_sealed_segments_hold(tmp_path: Path, at: 
         "cidr:2001:db8::/32": ["three"],
         "ipv4:192.0.3.7": ["two"],
         "md5:" + "0" * 32: ["three"],
-        "url:http://evil.example/a": ["three"],
-        "email:a@evil.example": ["five"],
+        "url:http://bad.example/a": ["three"],
+        "email:a@mail.example": ["five"],
         "ipv4:203.0.113.1": [],
     }
     assert hunted(tmp_path, stems, "domain:evil.example", lane=TEST) == {"domain:evil.example": ["four"]}
@@ -81,14 +84,14 @@ def test_what_is_found_says_what_was_seen_where_and_keeps_the_line(tmp_path: Pat
     stem = sealed(tmp_path, 1, EVENTS)
     (found,) = hunt(tmp_path, [Wanted(7, ACTUAL, seen("domain:evil.example"))], [stem])
     assert found.key == 7
-    assert found.field == "f0"
+    assert found.field == "f_domain"
     assert found.seen == seen("domain:a.b.evil.example")
-    assert (found.event.event_id, found.event.at, found.event.raw) == (EVENTS[0].event_id, at, b"one")
+    assert (found.event.event_id, found.event.at, found.event.raw) == (event_id("s", 0, b"one"), at, b"one")
 
 
 def test_merged_segments_hold_what_their_parts_held(tmp_path: Path, at: datetime) -> None:
     stems = [sealed(tmp_path, number, [each]) for number, each in enumerate(EVENTS)]
-    before = hunted(tmp_path, stems, "domain:evil.example", "cidr:192.0.2.0/24", "url:http://evil.example/a")
+    before = hunted(tmp_path, stems, "domain:evil.example", "cidr:192.0.2.0/24", "url:http://bad.example/a")
     merged = merge(tmp_path, stems, 4)
     for stem in stems:
         remove(tmp_path, stem)
@@ -114,7 +117,7 @@ texts = st.sampled_from(
     [
         *("domain:evil.example", "domain:a.evil.example", "domain:notevil.example", "domain:b.example"),
         *("ipv4:192.0.2.1", "ipv4:192.0.2.200", "ipv4:198.51.100.1", "ipv6:2001:db8::1", "ipv6:2001:db8:1::1"),
-        *("url:http://evil.example/", "md5:" + "a" * 32, "ja3:" + "a" * 32, "email:a@evil.example"),
+        *("url:http://evil.example/", "md5:" + "a" * 32, "ja3:" + "a" * 32, "email:a@mail.example"),
     ]
 )
 asked = st.one_of(
@@ -130,9 +133,9 @@ def test_an_index_never_denies_what_is_there(
 ) -> None:
     builder = IndexBuilder()
     for observable in (seen(text) for line in lines for text in line):
-        builder.add(ACTUAL, observable.type, observable.value)
+        builder.add(ACTUAL.value, observable.type, observable.value)
         for name in names_above(observable.value) if observable.type == "domain" else ():
-            builder.add(ACTUAL, "domain", name)
+            builder.add(ACTUAL.value, "domain", name)
     folder = tmp_path_factory.getbasetemp()
     builder.write(index_path(folder, "probe"))
     index = SealedIndex(folder, "probe")
@@ -215,5 +218,14 @@ def test_events_survive_the_way_through_the_lake(tmp_path: Path) -> None:
     stem = sealed(tmp_path, 1, EVENTS)
     merged = merge(tmp_path, [stem], 1)
     found = hunt(tmp_path, [Wanted(0, ACTUAL, seen("cidr:192.0.0.0/8"))], [merged])
-    raw: list[Event] = [each.event for each in found]
-    assert sorted(each.raw for each in raw) == [b"five", b"one", b"two"]
+    assert sorted(each.event.raw for each in found) == [b"five", b"one", b"two"]
+
+
+def test_one_hostile_line_does_not_fill_the_lake_and_costs_no_other_line(tmp_path: Path, at: datetime) -> None:
+    many = [f"10.{number >> 8}.{number & 255}.1" for number in range(3_000)]
+    text = b"".join(json.dumps({"ip": each}).encode() + b"\n" for each in (many, "192.0.2.7"))
+    stem = sealed_stem("s", 1, AT)
+    assert seal(tmp_path, stem, 1, [block(text, at).parsed()]) == 2
+    rows = pq.read_table(files_of(tmp_path, stem)[1], partitioning=None).to_pylist()
+    assert sum(row["rows"] == [0] for row in rows) == 2_001
+    assert [row["value"] for row in rows if row["rows"] == [1]] == ["192.0.2.7"]

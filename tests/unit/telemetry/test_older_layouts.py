@@ -15,8 +15,7 @@ from mithaq.telemetry.lake.kept_lines import decoded_lines, sealed_events
 from mithaq.telemetry.lake.question import Question
 from mithaq.telemetry.lake.reading import check, rows_for
 from mithaq.telemetry.lake.sealing import seal
-from mithaq.telemetry.model import Event, Format, Source
-from mithaq.telemetry.parsers.line import LineParser
+from tests.unit.telemetry.blocks import block
 from tests.unit.telemetry.events import seen
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -28,11 +27,9 @@ HEADER = (b"#separator \\x09", b"#path\tdns", b"#fields\tts\tuid\tid.orig_h\tque
 
 def sealed(data: Path, number: int, columns: list[str] | None) -> str:
     """Seal a record of JSON and a row below a header, with these columns alone."""
-    parser = LineParser(Source("s", "", Format.AUTO, ACTUAL))
     lines = [json.dumps({**DNS, "uid": f"J{number}"}).encode(), *HEADER, b"1763640000.0\tR\t10.0.0.3\tb.evil.example"]
-    found = [parser.parse(line, place, NOON) for place, line in enumerate(lines)]
     stem = f"lake/hour=2026-11-20T12/source=s/{number:012d}"
-    assert seal(data, stem, number, [each for each in found if isinstance(each, Event)]) == 2
+    assert seal(data, stem, number, [block(b"\n".join(lines), NOON).parsed()]) == 2
     file = files_of(data, stem)[0]
     pq.write_table(pq.read_table(file, columns=columns, partitioning=None), file)
     return stem

@@ -3,12 +3,18 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mithaq.standards.observable import Observable
-from mithaq.telemetry.lake.columns import COLUMNS, cells_of
+from mithaq.telemetry.lake import shredding
+from mithaq.telemetry.lake.cells import Cells
+from mithaq.telemetry.lake.columns import COLUMNS, Cell, cell_of
+from mithaq.telemetry.lake.layout import ORDERED
+from mithaq.telemetry.lake.shredding import Holds
+from mithaq.telemetry.lake.values import Values
 from mithaq.telemetry.parsers import fields
 from mithaq.telemetry.parsers.fields import observables_of
 from mithaq.telemetry.vocabulary import ecs_fields
@@ -58,8 +64,8 @@ def leaves(field: str, value: Any) -> Iterator[tuple[str, str]]:
         yield field, value
     elif isinstance(value, dict):
         prefix = f"{field}." if field else ""
-        if not fields._URL_PATHS_SET.isdisjoint(value):
-            yield from fields._composed_urls(prefix, value)
+        if not fields.URL_PATHS.isdisjoint(value):
+            yield from fields.composed_urls(prefix, value)
         for name, inner in value.items():
             yield from leaves(prefix + name, inner)
     elif isinstance(value, list):
@@ -79,6 +85,12 @@ def test_a_line_of_endless_names_is_not_remembered() -> None:
     known = len(fields._PLANS)
     assert len(observables_of(record)) == 200
     assert len(fields._PLANS) <= known
+
+
+def cells_of(kind: str, record: dict[str, Any]) -> dict[str, Cell]:
+    """Look at every field of one record for itself."""
+    found = {name: cell_of(name, text) for name, text in ecs_fields(kind, record).items()}
+    return {name: cell for name, cell in found.items() if cell is not None}
 
 
 @pytest.mark.parametrize(
@@ -125,3 +137,20 @@ def test_every_cell_is_of_a_column_and_the_plan_changes_nothing(kind: str, recor
     assert ecs_fields(kind, record) == first
     assert list(first) == sorted(first)
     assert set(cells_of(kind, record)) <= set(COLUMNS)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(["zeek", "suricata", "windows", "proxy", "dns", "ecs", "json"]), st.lists(RECORDS, max_size=6))
+def test_many_records_say_in_columns_what_they_say_one_by_one(sensor: str, records: list[dict[str, Any]]) -> None:
+    cells, values, found = Cells(len(records)), Values(), set[tuple[int, str, Observable]]()
+    for holds, column in shredding.leaves(np.arange(len(records), dtype=np.int32), records):
+        cells.add(sensor, holds, column)
+        if holds is Holds.TEXTS:
+            found |= set(values.sights_of(values.texts("actual", column)))
+    assert found == {(row, field, seen) for row, record in enumerate(records) for field, seen in plainly(record)}
+    columns = {name: array.to_pylist() for name, array in cells.arrays().items() if name not in ORDERED.values()}
+    rows = [
+        {name: column[row] for name, column in columns.items() if column[row] is not None}
+        for row in range(len(records))
+    ]
+    assert rows == [cells_of(sensor, record) for record in records]

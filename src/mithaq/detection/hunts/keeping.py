@@ -16,13 +16,13 @@ from mithaq.detection.settings import DetectionLimits
 from mithaq.kernel.database import Database
 from mithaq.kernel.lane import ACTUAL
 from mithaq.telemetry import store as telemetry_store
-from mithaq.telemetry.blocks import Block
+from mithaq.telemetry.blocks import Block, Parsed
 from mithaq.telemetry.errors import LakeBroken
 from mithaq.telemetry.lake import keeping
 from mithaq.telemetry.lake.files import remove, sweep
 from mithaq.telemetry.lake.index import SealedIndex
 from mithaq.telemetry.lake.open_segment import read_segment, segment_path
-from mithaq.telemetry.model import BrokenLine, Event
+from mithaq.telemetry.model import BrokenLine
 from mithaq.telemetry.spool import spool_folder
 from mithaq.telemetry.store import CLOSED, OPEN, SEALED, Segment
 
@@ -132,7 +132,7 @@ class Keeper:
         stem = sealed_stem(segment.source, segment.segment, segment.closed_at or at)
         told = _Told()
         path = segment_path(self._data, segment.segment)
-        count = sealing.seal(self._data, stem, segment.segment, told.events(read_segment(path, segment.bytes)))
+        count = sealing.seal(self._data, stem, segment.segment, told.parsed(read_segment(path, segment.bytes)))
         trouble = "" if told.damage is None else "only a part of the segment could be read"
         with self._db.write(at) as tx:
             telemetry_store.save_segment(tx, segment.sealed_at(stem, count, FORMAT, trouble))
@@ -182,17 +182,16 @@ class _Told:
         self.broken: deque[BrokenLine] = deque(maxlen=_BROKEN_TOLD)
         self.damage: LakeBroken | None = None
 
-    def events(self, blocks: Iterable[Block]) -> Iterator[Event]:
-        """Yield the events of a segment as far as it can be read."""
+    def parsed(self, blocks: Iterable[Block]) -> Iterator[Parsed]:
+        """Yield what the lines of a segment say, as far as it can be read."""
         try:
             for block in blocks:
-                for found in block.events():
-                    if isinstance(found, Event):
-                        self.late += not block.checked
-                        yield found
-                    elif not block.checked:
-                        self.broken_count += 1
-                        self.broken.append(found)
+                found = block.parsed()
+                if not block.checked:
+                    self.late += len(found)
+                    self.broken_count += len(found.broken)
+                    self.broken.extend(found.broken)
+                yield found
         except (LakeBroken, FileNotFoundError) as error:
             damage = error if isinstance(error, LakeBroken) else LakeBroken("the segment is not there")
             _log.error("%s (%s)", damage, damage.private)

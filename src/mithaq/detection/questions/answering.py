@@ -20,12 +20,12 @@ from mithaq.kernel.clock import Clock, rfc3339
 from mithaq.kernel.database import Database
 from mithaq.kernel.lane import Lane
 from mithaq.telemetry import store as telemetry_store
+from mithaq.telemetry.blocks import Parsed
 from mithaq.telemetry.errors import LakeBroken
 from mithaq.telemetry.lake import keeping
 from mithaq.telemetry.lake.index import SealedIndex, Sought
 from mithaq.telemetry.lake.open_segment import read_segment, segment_path
 from mithaq.telemetry.lake.question import KIND, Question
-from mithaq.telemetry.model import Event
 from mithaq.telemetry.store import CLOSED, OPEN, SEALED, Segment
 
 _log = logging.getLogger(__name__)
@@ -236,17 +236,15 @@ class Answering:
             if not segment.bytes:
                 continue
             stem = f"{_STAGE}/{segment.segment:012d}"
-            if sealing.seal(self._data, stem, segment.segment, self._events(segment, progress)):
+            if sealing.seal(self._data, stem, segment.segment, self._parsed(segment, progress)):
                 yield stem
 
-    def _events(self, segment: Segment, progress: _Progress) -> Iterator[Event]:
+    def _parsed(self, segment: Segment, progress: _Progress) -> Iterator[Parsed]:
         try:
             for block in read_segment(segment_path(self._data, segment.segment), segment.bytes):
                 if progress.left_s <= 0:
                     raise _Reached(Stopped.SECONDS)
-                for found in block.events():
-                    if isinstance(found, Event):
-                        yield found
+                yield block.parsed()
         except (LakeBroken, FileNotFoundError) as error:
             _log.error("the segment %d: %s", segment.segment, error)
             progress.unread += 1

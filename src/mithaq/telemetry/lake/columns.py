@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from mithaq.standards.observable import canonical_observable
-from mithaq.telemetry.vocabulary import ECS_NAMES, ecs_fields
+from mithaq.telemetry.vocabulary import ECS_NAMES
 
 MAX_TEXT_CHARS: Final = 8192
 """Of a longer text a column holds the beginning."""
@@ -52,18 +52,14 @@ COLUMNS: Final[Mapping[str, Holds]] = {name: _SPECIAL.get(name, Holds.TEXT) for 
 Cell = str | int | list[str]
 
 
-def cells_of(kind: str, record: Mapping[str, object]) -> dict[str, Cell]:
-    """Return what of a record stands in which column.
+def cell_of(name: str, text: str) -> Cell | None:
+    """Return what stands in a column where a sensor wrote this text.
 
-    >>> cells_of("zeek.dns", {"id.orig_h": "2001:DB8:0::1", "id.orig_p": 53, "query": "Evil.Example."})
-    {'dns.question.name': 'evil.example', 'source.ip': '2001:db8::1', 'source.port': 53}
+    >>> cell_of("dns.question.name", "Evil.Example."), cell_of("source.port", "x")
+    ('evil.example', None)
     """
-    cells: dict[str, Cell] = {}
-    for name, text in ecs_fields(kind, record).items():
-        cell = _FORMS[COLUMNS[name]](text)
-        if cell is not None and cell != "" and cell != []:
-            cells[name] = cell
-    return cells
+    cell = _FORMS[COLUMNS[name]](text)
+    return None if cell in ("", []) else cell
 
 
 def _text(text: str) -> str:

@@ -9,7 +9,9 @@ import ipaddress
 import mmap
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -47,17 +49,18 @@ class IndexBuilder:
         self._values: set[int] = set()
         self._addresses: dict[int, set[int]] = {4: set(), 6: set()}
 
-    def add(self, lane: Lane, kind: str, value: str) -> None:
+    def add(self, lane: str, kind: str, value: str) -> None:
         """Take in one value."""
-        self.add_text(lane.value, kind, value)
-
-    def add_text(self, lane: str, kind: str, value: str) -> None:
-        """Take in one value, with the lane as it is written."""
         self._values.add(_fingerprint(lane, kind, value))
         if kind == "ipv4":
             self._addresses[4].add(int.from_bytes(bytes(map(int, value.split("."))), "big"))
         elif kind == "ipv6":
             self._addresses[6].add(int(ipaddress.IPv6Address(value)))
+
+    def add_all(self, named: Iterable[tuple[str, str, str]]) -> None:
+        """Take in lane, type and value, of which the same may come one after the other."""
+        for (lane, kind, value), _ in groupby(named):
+            self.add(lane, kind, value)
 
     def write(self, path: Path) -> None:
         """Write the index durably: header, fingerprints, IPv4, upper halves of IPv6."""

@@ -83,9 +83,7 @@ def reindex(data: Path, stem: str) -> None:
     index = IndexBuilder()
     with told_of(stem), pq.ParquetFile(files_of(data, stem)[1]) as file:
         for batch in file.iter_batches(_BATCH, columns=["lane", "type", "value"]):
-            columns = batch.to_pydict()
-            for lane, kind, value in zip(columns["lane"], columns["type"], columns["value"], strict=True):
-                index.add_text(lane, kind, value)
+            index.add_all(zip(*(batch[name].to_pylist() for name in ("lane", "type", "value")), strict=True))
     index.write(index_path(data, stem))
 
 

@@ -6,22 +6,21 @@ fields hold several values in one text: Sysmon's `Hashes` and `QueryResults`, co
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, lru_cache
 from itertools import islice
 from typing import Final
 
-from mithaq.standards.observable import MAX_VALUE_CHARS, Observable, canonical_observable
+from mithaq.standards.observable import MAX_VALUE_CHARS, Observable, canonical_observable, is_ipv4
+from mithaq.telemetry.parsers.paths import MAX_SHAPE_CHARS, MAX_SHAPES
 
 Found = tuple[tuple[str, Observable], ...]
 
 _MAX_CACHED_CHARS: Final = 255
 _MAX_CACHED: Final = 8192
-_MAX_SHAPES: Final = 1024
-_MAX_SHAPE_CHARS: Final = 4096
-_MAX_OBSERVABLES: Final = 2_000
+MAX_OBSERVABLES: Final = 2_000
 """Far above any real event; one hostile line must not fill the lake's index."""
 
 _TOKENS: Final = re.compile(r"[^a-z0-9]+")
@@ -49,10 +48,10 @@ _MAX_TEXT_CHARS: Final = 64 * 1024
 _RESULT: Final = re.compile(r"(?:type: +[0-9]{1,5} +)?(\S{1,1100})")
 _NO_FIELDS: Final = ("version", "user_agent", "useragent")
 _URL_HOSTS: Final = ("host", "hostname", "http_host", "cs_host", "cs-host", "cs(Host)", "dest_host")
-_URL_PATHS: Final = ("uri", "url", "path", "cs_uri", "cs-uri", "cs_uri_stem", "cs-uri-stem")
+_URL_PATH_NAMES: Final = ("uri", "url", "path", "cs_uri", "cs-uri", "cs_uri_stem", "cs-uri-stem")
+URL_PATHS: Final = frozenset(_URL_PATH_NAMES)
+"""A record with any of these may have a URL in two fields."""
 
-
-_URL_PATHS_SET: Final = frozenset(_URL_PATHS)
 _DIGITS: Final = frozenset("0123456789[")
 _HOLDERS: Final = (str, dict, list, tuple)
 """What of a decoded line may hold text."""
@@ -82,8 +81,8 @@ def observables_of(record: Mapping[str, object]) -> Found:
     shape = tuple(record)
     plan = _PLANS.get(shape) or _planned(shape)
     if plan.is_composed:
-        for field, text in _composed_urls("", record):
-            _add(found, field, _in_field(field, text))
+        for field, text in composed_urls("", record):
+            _add(found, field, observables_in(field, text))
     for field, meaning in plan.fields:
         value = record[field]
         if type(value) is str:
@@ -96,10 +95,10 @@ def observables_of(record: Mapping[str, object]) -> Found:
                 _add(found, field, seen)
         elif value and isinstance(value, _HOLDERS):
             for name, text in _leaves_below(field, value):
-                _add(found, name, _in_field(name, text))
-                if len(found) > _MAX_OBSERVABLES:
+                _add(found, name, observables_in(name, text))
+                if len(found) > MAX_OBSERVABLES:
                     break
-        if len(found) > _MAX_OBSERVABLES:
+        if len(found) > MAX_OBSERVABLES:
             break
     return tuple(found.values())
 
@@ -123,9 +122,9 @@ _PLANS: Final[dict[tuple[str, ...], _Plan]] = {}
 def _planned(shape: tuple[str, ...]) -> _Plan:
     """Make the plan of a shape, and keep it if it is of a size that sensors write."""
     fields = tuple((field, _meant(field)) for field in shape)
-    plan = _Plan(fields, not _URL_PATHS_SET.isdisjoint(shape))
-    if sum(map(len, shape)) <= _MAX_SHAPE_CHARS:
-        if len(_PLANS) >= _MAX_SHAPES:
+    plan = _Plan(fields, not URL_PATHS.isdisjoint(shape))
+    if sum(map(len, shape)) <= MAX_SHAPE_CHARS:
+        if len(_PLANS) >= MAX_SHAPES:
             _PLANS.clear()
         _PLANS[shape] = plan
     return plan
@@ -140,15 +139,15 @@ def _leaves_below(name: str, inner: object) -> Iterator[tuple[str, str]]:
         elif isinstance(value, dict):
             prefix = f"{field}." if field else ""
             stack.extend((prefix + key, value[key]) for key in reversed(value) if isinstance(value[key], _HOLDERS))
-            if not _URL_PATHS_SET.isdisjoint(value):
-                yield from _composed_urls(prefix, value)
+            if not URL_PATHS.isdisjoint(value):
+                yield from composed_urls(prefix, value)
         elif isinstance(value, list | tuple):
             stack.extend((field, item) for item in reversed(value) if isinstance(item, _HOLDERS))
 
 
-def _composed_urls(prefix: str, record: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+def composed_urls(prefix: str, record: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Join host and path where a sensor logs them apart (Zeek http, Suricata http, proxies)."""
-    path_field, path = _first_text(record, _URL_PATHS)
+    path_field, path = _first_text(record, _URL_PATH_NAMES)
     if not path.startswith("/"):
         return
     _, host = _first_text(record, (*_URL_HOSTS, "domain") if prefix.endswith("url.") else _URL_HOSTS)
@@ -209,7 +208,17 @@ def _meant(field: str) -> _Meaning:
     return _of_name(field) if len(field) <= _MAX_CACHED_CHARS else _ANYTHING
 
 
-def _in_field(field: str, text: str) -> tuple[Observable, ...]:
+def may_name(field: str, texts: Sequence[str]) -> bool:
+    """Tell of many texts in a field at once whether any of them may name something; what is told is no is none."""
+    meaning = _meant(field)
+    if meaning is not _ANYTHING:
+        return meaning.holds is not _Holds.NOTHING
+    every = "\n".join(texts)
+    return "." in every or ":" in every or "@" in every
+
+
+def observables_in(field: str, text: str) -> tuple[Observable, ...]:
+    """Return what a text in a field of this name names."""
     meaning = _meant(field)
     found = meaning.known.get(text)
     if found is not None:
@@ -233,6 +242,8 @@ def _typed(holds: _Holds, kind: str, text: str) -> tuple[Observable, ...]:
         return tuple(islice(_SEVERAL[holds](text[:_MAX_TEXT_CHARS]), _MAX_IN_TEXT))
     if len(text) > MAX_VALUE_CHARS:
         return ()
+    if holds is not _Holds.HASH and is_ipv4(text):
+        return (Observable("ipv4", text),)
     return tuple(_read(holds, kind, text))
 
 

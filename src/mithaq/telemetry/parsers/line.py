@@ -12,7 +12,7 @@ from mithaq.telemetry.model import Event, Format, Source, event_id
 from mithaq.telemetry.parsers.fields import observables_of
 from mithaq.telemetry.parsers.mail import exim, postfix
 from mithaq.telemetry.parsers.pairs import pairs
-from mithaq.telemetry.parsers.records import kind_of, stream_name, time_of
+from mithaq.telemetry.parsers.records import kind_and_time, stream_name, time_of
 from mithaq.telemetry.parsers.syslog import Syslog, syslog_of
 from mithaq.telemetry.parsers.text import bind, combined, squid
 from mithaq.telemetry.parsers.w3c import W3cHeader, is_directive, w3c_header_of
@@ -92,13 +92,15 @@ class LineParser:
         Raises:
             BadLine: the line is not what its source promises.
         """
+        expected = self._source.format
+        if line[:1] == b"{" and expected is not Format.ZEEK_TSV:
+            return self._json(line)
         text = line.lstrip(b"\0")  # what a file that was truncated under its writer begins with
         if not text.strip():
             return None
         if text.startswith(b"#"):
             self._take_header(text)
             return None
-        expected = self._source.format
         if expected is Format.ZEEK_TSV:
             return self._zeek_row(text)
         if text.lstrip()[:1] == b"{":
@@ -134,8 +136,8 @@ class LineParser:
 
     def _json(self, line: bytes) -> Decoded:
         record = _json(line)
-        kind = kind_of(record, self._stem or self._header.path)
-        return Decoded(_checked(self._source.format, kind), time_of(record, kind), record)
+        kind, at = kind_and_time(record, self._stem or self._header.path)
+        return Decoded(_checked(self._source.format, kind), at, record)
 
     def _text(self, text: str, received_at: datetime) -> Decoded:
         """Read a line of a text log, below the header of syslog where it has one."""

@@ -1,6 +1,13 @@
 """Find a field by its dotted path, whether a sensor nests it or spells it with dots."""
 
 from collections.abc import Mapping
+from typing import Final
+
+MAX_SHAPES: Final = 1024
+"""Of so many shapes, the fields of a record in their order, a reader knows what it has found out about them."""
+
+MAX_SHAPE_CHARS: Final = 4096
+"""A longer shape is none that a sensor writes again and again."""
 
 
 def value_at(record: Mapping[str, object], path: str) -> object:

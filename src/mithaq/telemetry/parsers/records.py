@@ -6,10 +6,11 @@ Vector's dnstap source, the JSON of the `evtx` parser, and of NXLog and Logstash
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from mithaq.telemetry.parsers.paths import value_at
+from mithaq.telemetry.parsers.paths import MAX_SHAPE_CHARS, MAX_SHAPES, value_at
 from mithaq.telemetry.parsers.times import first_time
 
 _STREAM: Final = re.compile(r"[a-zA-Z0-9_.-]{1,60}")
@@ -20,6 +21,17 @@ _ZEEK_FIELDS: Final = frozenset({"uid", "fuid", "id.orig_h", "id_orig_h"})
 _WINDOWS_FIELDS: Final = frozenset({"Channel", "ProviderGuid", "SourceName", "Provider_Name", "ProviderName"})
 _EVENT_FIELDS: Final = frozenset({"dataset", "kind", "category", "module", "code"})
 _DNSTAP_TYPE: Final = re.compile(r"(?:AUTH|RESOLVER|CLIENT|FORWARDER|STUB|TOOL|UPDATE)_(?:QUERY|RESPONSE)")
+
+_TELLING: Final = frozenset(
+    {
+        *("_path", "@stream", "event_type", "winlog", "Event", "Event.System", "Channel", "SourceName", "class_uid"),
+        *("class_name", "dnstap", "message", "dataType", "event", "event.dataset", "ecs"),
+    }
+)
+"""The fields whose values `kind_of` reads."""
+
+_MAX_SAID: Final = 256
+_MAX_SAID_CHARS: Final = 255
 
 _TIMES: Final = ("ts", "timestamp", "@timestamp", "time", "datetime", "date", "event_time")
 _WINDOWS_TIMES: Final = (
@@ -32,8 +44,25 @@ _DNSTAP_TIMES: Final = (
 )
 
 
+def kind_and_time(record: Mapping[str, object], stem: str) -> tuple[str, datetime | None]:
+    """Name the sensor and its log, and the event's own time, None where it names none that can be read.
+
+    `stem` is the name of the file, for Zeek logs that do not say their own. What records with the same fields have in
+    common is found once.
+    """
+    shape = tuple(record)
+    plan = _PLANS.get(shape) or _planned(shape)
+    said = (stem, *[record[name] for name in plan.told_by])
+    try:
+        known = plan.kinds.get(said)
+    except TypeError:  # a kind that nested fields tell
+        known, said = None, ()
+    kind, times = known or plan.learn(said, kind_of(record, stem))
+    return kind, first_time(record, times)
+
+
 def kind_of(record: Mapping[str, object], stem: str) -> str:
-    """Name the sensor and its log; `stem` is the name of the file, for Zeek logs that do not say their own."""
+    """Name the sensor and its log, whatever is known of records with these fields."""
     for name in ("_path", "@stream"):
         stream = record.get(name)
         if isinstance(stream, str):
@@ -48,9 +77,44 @@ def kind_of(record: Mapping[str, object], stem: str) -> str:
 
 def time_of(record: Mapping[str, object], kind: str) -> datetime | None:
     """Return the event's own time, or None where it names none that can be read."""
+    return first_time(record, _times(kind))
+
+
+def _times(kind: str) -> tuple[str, ...]:
     if kind.startswith("windows."):
-        return first_time(record, _WINDOWS_TIMES)
-    return first_time(record, _DNSTAP_TIMES if kind == "dns.dnstap" else _TIMES)
+        return _WINDOWS_TIMES
+    return _DNSTAP_TIMES if kind == "dns.dnstap" else _TIMES
+
+
+@dataclass(slots=True)
+class _Plan:
+    """Of records with the same fields: which tell the kind; by what these say, the kind and where its time is."""
+
+    shape: frozenset[str]
+    told_by: tuple[str, ...]
+    kinds: dict[tuple[object, ...], tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+
+    def learn(self, said: tuple[object, ...], kind: str) -> tuple[str, tuple[str, ...]]:
+        """Return a kind and where its time may be; keep that for records that say the same."""
+        found = kind, tuple(path for path in _times(kind) if {path, path.partition(".")[0]} & self.shape)
+        if said and all(isinstance(each, str) and len(each) <= _MAX_SAID_CHARS for each in said):
+            if len(self.kinds) >= _MAX_SAID:
+                self.kinds.clear()
+            self.kinds[said] = found
+        return found
+
+
+_PLANS: Final[dict[tuple[str, ...], _Plan]] = {}
+
+
+def _planned(shape: tuple[str, ...]) -> _Plan:
+    """Make the plan of a shape, and keep it if it is of a size that sensors write."""
+    plan = _Plan(frozenset(shape), tuple(name for name in shape if name in _TELLING))
+    if sum(map(len, shape)) <= MAX_SHAPE_CHARS:
+        if len(_PLANS) >= MAX_SHAPES:
+            _PLANS.clear()
+        _PLANS[shape] = plan
+    return plan
 
 
 def stream_name(name: str) -> str:

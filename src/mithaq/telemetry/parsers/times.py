@@ -27,7 +27,7 @@ _AHEAD: Final = timedelta(days=2)
 def first_time(record: Mapping[str, object], paths: Iterable[str]) -> datetime | None:
     """Return the first of these fields that holds a time; one that is there and unreadable ends the search."""
     for path in paths:
-        value = value_at(record, path)
+        value = record[path] if path in record else value_at(record, path)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return from_epoch(value)
         if isinstance(value, str) and value:
@@ -37,10 +37,8 @@ def first_time(record: Mapping[str, object], paths: Iterable[str]) -> datetime |
 
 def from_epoch(value: float) -> datetime | None:
     """Read seconds, milliseconds, microseconds or nanoseconds since 1970, by their size."""
-    for least, unit in ((_NANOSECONDS, 1e9), (_MICROSECONDS, 1e6), (_MILLISECONDS, 1e3)):
-        if value > least:
-            value /= unit
-            break
+    if value > _MILLISECONDS:
+        value /= 1e9 if value > _NANOSECONDS else 1e6 if value > _MICROSECONDS else 1e3
     try:
         return datetime.fromtimestamp(value, UTC)
     except (ValueError, OverflowError, OSError):
@@ -51,6 +49,8 @@ def from_text(value: str) -> datetime | None:
     """Read ISO 8601 in any of its spellings, or a number."""
     try:
         at = datetime.fromisoformat(value)
+        if at.tzinfo is UTC:
+            return at
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
