@@ -102,6 +102,10 @@ def _telemetry(node: Node, at: datetime) -> Iterator[str]:
         yield _line("mithaq_telemetry_silent", int(vitals.is_silent), source=name)
         yield _line("mithaq_telemetry_fields_gone", len(vitals.gone), source=name)
         yield _line("mithaq_telemetry_trouble", int(bool(reading.trouble)), source=name)
+    for kept in node.telemetry.holdings():
+        yield _line("mithaq_lake_bytes", kept.bytes, source=kept.source)
+        yield _line("mithaq_lake_unsealed_bytes", kept.waiting_bytes, source=kept.source)
+        yield _line("mithaq_lake_troubled_segments", kept.troubled, source=kept.source)
 
 
 def _line(name: str, value: float, **labels: str) -> str:

@@ -80,7 +80,7 @@ def _of_records(node: Node, at: datetime, *, is_running: bool) -> Iterator[Findi
         yield from fetching.sources(connection, at)
         yield from sensing.sensors(connection, at)
         yield from hitting.breakers(connection)
-        yield from lake.segments(connection)
+        yield from lake.segments(connection, at)
     yield from records.sources(node, at)
     yield from files.files(node)
 

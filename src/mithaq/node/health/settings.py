@@ -22,6 +22,9 @@ SENSOR_WRONG = timedelta(days=7)
 TOKEN_WARNING = timedelta(days=14)
 SOURCE_FAILURES_WRONG = 5
 SOURCE_LATE = timedelta(hours=1)
+SEALING_LATE = timedelta(minutes=30)
+"""How long a closed segment of the lake may wait; until it is sealed a hunt scans it, which takes longer."""
+
 DISK_WARNING_BYTES = 2 * 1024**3
 DISK_WRONG_BYTES = 256 * 1024**2
 CLOCK_BACK = timedelta(seconds=2)

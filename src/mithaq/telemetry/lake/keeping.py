@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Table, Text, case, func, select
 
 from mithaq.kernel.database import Timestamp, Transaction, insert_ignore, metadata
-from mithaq.telemetry.store import SEALED, Segment, segments, sources
+from mithaq.telemetry.store import CLOSED, SEALED, Segment, segments, sources
 
 erasures = Table(
     "lake_erasures",
@@ -35,7 +35,10 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What the lake has of a source: segments, events, bytes as they came, how many segments cannot be read whole."""
+    """What the lake has of a source: segments, events, bytes as they came, how many segments cannot be read whole.
+
+    `waiting_bytes` are of segments that are closed and not sealed yet, the first of them since `waiting_since`.
+    """
 
     source: str
     segments: int
@@ -43,6 +46,8 @@ class Holding:
     bytes: int
     oldest_at: datetime
     troubled: int
+    waiting_bytes: int = 0
+    waiting_since: datetime | None = None
 
 
 def holdings(connection: Connection) -> list[Holding]:
@@ -54,10 +59,21 @@ def holdings(connection: Connection) -> list[Holding]:
         func.sum(segments.c.bytes).label("bytes"),
         func.min(segments.c.opened_at).label("oldest_at"),
         func.sum(case((segments.c.trouble != "", 1), else_=0)).label("troubled"),
+        func.sum(case((segments.c.state == CLOSED, segments.c.bytes), else_=0)).label("waiting_bytes"),
+        func.min(case((segments.c.state == CLOSED, segments.c.closed_at))).label("waiting_since"),
     ).where(segments.c.source != "")
     rows = connection.execute(query.group_by(segments.c.source).order_by(segments.c.source))
     return [
-        Holding(row.source, row.segments, int(row.events), int(row.bytes), row.oldest_at, int(row.troubled))
+        Holding(
+            source=row.source,
+            segments=row.segments,
+            events=int(row.events),
+            bytes=int(row.bytes),
+            oldest_at=row.oldest_at,
+            troubled=int(row.troubled),
+            waiting_bytes=int(row.waiting_bytes),
+            waiting_since=row.waiting_since,
+        )
         for row in rows
     ]
 

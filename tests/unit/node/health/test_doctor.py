@@ -398,6 +398,16 @@ def test_a_part_of_the_lake_that_cannot_be_read_is_named(node: Node, at: datetim
     assert (found.level, found.reason.params) == (Level.WRONG, {"source": "zeek", "count": 1})
 
 
+def test_a_lake_that_is_filled_faster_than_it_is_sealed_is_named(node: Node, at: datetime) -> None:
+    closed = telemetry_store.Segment(1, telemetry_store.CLOSED, "zeek", 3 << 20, 1, at, closed_at=at)
+    with node.db.write(at) as tx:
+        telemetry_store.save_segment(tx, closed)
+        telemetry_store.save_segment(tx, replace(closed, segment=2, state=telemetry_store.OPEN, closed_at=None))
+    assert of(node, at + timedelta(minutes=29), "telemetry-sealing") == []
+    found = one(of(node, at + timedelta(minutes=31), "telemetry-sealing"), "telemetry-sealing")
+    assert (found.level, found.reason.params) == (Level.WARNING, {"source": "zeek", "minutes": 31, "mb": 3})
+
+
 def test_a_sensor_that_does_not_fetch_and_a_token_that_ends_are_named(node: Node, at: datetime) -> None:
     node.sensors.add("border-1", SensorKind.ZEEK, None, timedelta(days=20), at)
     assert [each.level for each in of(node, at, "sensor")] == [Level.FINE]
