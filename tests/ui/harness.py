@@ -207,10 +207,10 @@ def hunt_in_the_lake(node: Node) -> None:
 def have_files_scanned(node: Node) -> None:
     """A file whose name is hostile and that a rule is true of, and one that waits."""
     at = node.clock.now()
-    rule = b'rule Crane { strings: $a = "quiet crane" condition: $a }'
+    rule = b'rule Heron { strings: $a = "quiet heron" condition: $a }'
     terms = ImportTerms(node.nation, ACTUAL, tlp=Tlp.GREEN)
-    import_yara(node.holdings, [("crane.yar", rule)], terms=terms, at=at, check=lambda _: None)
-    node.files.upload(BytesIO(b"the quiet crane").read, name=HOSTILE, by="person--1", at=at)
+    import_yara(node.holdings, [("heron.yar", rule)], terms=terms, at=at, check=lambda _: None)
+    node.files.upload(BytesIO(b"the quiet heron").read, name=HOSTILE, by="person--1", at=at)
     scan_all(node, at + timedelta(minutes=2))
     node.files.upload(BytesIO(b"later").read, name="later", by="person--1", at=at)
 
