@@ -96,6 +96,8 @@ def _same(ours, other, value):
 
 
 def _text(value):
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))  # 2.0 and 2 are one number in JSON, and pySigma reads a rule's 2.0 as 2
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -180,7 +180,7 @@ def test_a_windows_rule_asks_the_channel_and_the_number_of_the_event() -> None:
 _NAMES = st.sampled_from(["a", "b", "EventID"])
 """The number of an event is asked before the others."""
 _TEXT = st.text("aAbB.\\*?/- é'\"\n", max_size=5)
-_VALUE = st.one_of(_TEXT, st.integers(-2, 12), st.booleans())
+_VALUE = st.one_of(_TEXT, st.integers(-2, 12), st.booleans(), st.sampled_from([1.0, 2.5]))
 _MODIFIERS = st.sampled_from(
     ["", "|contains", "|startswith", "|endswith", "|contains|all", "|cased", "|cased|contains"]
 )
