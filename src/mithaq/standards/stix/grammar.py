@@ -118,7 +118,64 @@ class Walk:
         self._next += 1
 
 
-class Reader(Walk):
+class Comparisons(Walk):
+    """Read single comparisons where the tokens are at one."""
+
+    def _test(self) -> Comparison:
+        if self._take_if("EXISTS"):
+            object_type, path = self._object_path()
+            return Comparison(object_type, path, "EXISTS", (), False)
+        object_type, path = self._object_path()
+        negated = self._take_if("NOT")
+        operator = self._take().text
+        if operator in {"!=", "<>"}:
+            return Comparison(object_type, path, "=", (self._value(),), True)
+        if operator == "IN":
+            return Comparison(object_type, path, "IN", self._value_set(), negated)
+        if operator in {"=", "==", "<", ">", "<=", ">=", "LIKE", "MATCHES", "ISSUBSET", "ISSUPERSET"}:
+            return Comparison(object_type, path, "=" if operator == "==" else operator, (self._value(),), negated)
+        raise Unreadable(f"unknown operator {operator[:20]!r}")
+
+    def _object_path(self) -> tuple[str, tuple[str, ...]]:
+        object_type = self._name()
+        self._expect(":")
+        path = [self._name()]
+        while True:
+            if self._take_if("."):
+                path.append(self._name())
+            elif self._take_if("["):
+                if self._take().kind not in {"number", "sign"}:
+                    raise Unreadable("a list index is a number or *")
+                self._expect("]")
+            else:
+                return object_type, tuple(path)
+
+    def _name(self) -> str:
+        token = self._take()
+        if token.kind == "word":
+            return token.text
+        if token.kind == "string":
+            return _text_of(token)
+        raise Unreadable(f"a name expected at character {token.position + 1}")
+
+    def _value(self) -> str:
+        token = self._take()
+        if token.kind == "string":
+            return _text_of(token)
+        if token.kind in {"number", "word"}:
+            return token.text
+        raise Unreadable(f"a value expected at character {token.position + 1}")
+
+    def _value_set(self) -> tuple[str, ...]:
+        self._expect("(")
+        values = [self._value()]
+        while self._take_if(","):
+            values.append(self._value())
+        self._expect(")")
+        return tuple(values)
+
+
+class Reader(Comparisons):
     """Read a pattern once, left to right; `reason` says what no single observation can show."""
 
     def __init__(self, pattern: str) -> None:
@@ -201,59 +258,6 @@ class Reader(Walk):
         test = self._test()
         self.tests.append(test)
         return [(test,)]
-
-    def _test(self) -> Comparison:
-        if self._take_if("EXISTS"):
-            object_type, path = self._object_path()
-            return Comparison(object_type, path, "EXISTS", (), False)
-        object_type, path = self._object_path()
-        negated = self._take_if("NOT")
-        operator = self._take().text
-        if operator in {"!=", "<>"}:
-            return Comparison(object_type, path, "=", (self._value(),), True)
-        if operator == "IN":
-            return Comparison(object_type, path, "IN", self._value_set(), negated)
-        if operator in {"=", "==", "<", ">", "<=", ">=", "LIKE", "MATCHES", "ISSUBSET", "ISSUPERSET"}:
-            return Comparison(object_type, path, "=" if operator == "==" else operator, (self._value(),), negated)
-        raise Unreadable(f"unknown operator {operator[:20]!r}")
-
-    def _object_path(self) -> tuple[str, tuple[str, ...]]:
-        object_type = self._name()
-        self._expect(":")
-        path = [self._name()]
-        while True:
-            if self._take_if("."):
-                path.append(self._name())
-            elif self._take_if("["):
-                if self._take().kind not in {"number", "sign"}:
-                    raise Unreadable("a list index is a number or *")
-                self._expect("]")
-            else:
-                return object_type, tuple(path)
-
-    def _name(self) -> str:
-        token = self._take()
-        if token.kind == "word":
-            return token.text
-        if token.kind == "string":
-            return _text_of(token)
-        raise Unreadable(f"a name expected at character {token.position + 1}")
-
-    def _value(self) -> str:
-        token = self._take()
-        if token.kind == "string":
-            return _text_of(token)
-        if token.kind in {"number", "word"}:
-            return token.text
-        raise Unreadable(f"a value expected at character {token.position + 1}")
-
-    def _value_set(self) -> tuple[str, ...]:
-        self._expect("(")
-        values = [self._value()]
-        while self._take_if(","):
-            values.append(self._value())
-        self._expect(")")
-        return tuple(values)
 
     def _refuse(self, code: str, message: str, **params: str | int) -> None:
         self.reason = self.reason or refusal(code, message, **params)

@@ -12,7 +12,8 @@ import re
 from typing import Any, Final
 
 from mithaq.standards.defang import refang_value
-from mithaq.standards.stix.grammar import Comparison, Token, Unreadable, Walk
+from mithaq.standards.stix.binding import Binding
+from mithaq.standards.stix.grammar import Comparison, Token, Unreadable
 from mithaq.standards.stix.pattern import MAX_PATTERN_CHARS, ONE_EQUALITY, hash_kind, observable_of
 
 _ESCAPED: Final = re.compile(r"\\(['\\])")
@@ -44,7 +45,7 @@ def meaning_of(pattern: str, pattern_type: str = "stix") -> str | None:
     try:
         if single is not None:
             return _written(_Node(["obs", _equality(single.group(1), [single.group(2)], ["s", single.group(3)])]))
-        return _written(_Former(pattern).pattern())
+        return _written(_Former(pattern).whole())
     except Unreadable:
         return None
 
@@ -79,84 +80,37 @@ def _outside(tests: list[_Node]) -> _Node:
     return _Node(["not-in", *found[1:]]) if found[0] == "and" else found
 
 
-class _Former(Walk):
-    """Read one pattern, left to right, into its form."""
+class _Former(Binding[_Node, _Node]):
+    """Make the form of one pattern."""
 
-    def pattern(self) -> _Node:
-        found = self._followed()
-        self._expect("")
-        return found
+    def joined(self, word: str, parts: list[_Node]) -> _Node:
+        """Join observations. AND asks for different ones: the same one twice is more than once (§9.5)."""
+        if word == "FOLLOWEDBY":
+            return _Node(["followedby", *parts])
+        return _joined(f"o-{word.lower()}", parts, once=word == "OR")
 
-    def _followed(self) -> _Node:
-        """FOLLOWEDBY binds weakest, then OR, then AND (STIX 2.1 §9.3 and its grammar)."""
-        parts = [self._either()]
-        while self._take_if("FOLLOWEDBY"):
-            parts.append(self._either())
-        return parts[0] if len(parts) == 1 else _Node(["followedby", *parts])
+    def observed(self, test: _Node) -> _Node:
+        """Return one observation; `[a OR b]` is true exactly when `[a] OR [b]` is."""
+        if test[0] == "or":
+            return _joined("o-or", [_Node(["obs", each]) for each in test[1:]], once=True)
+        return _Node(["obs", test])
 
-    def _either(self) -> _Node:
-        parts = [self._both()]
-        while self._take_if("OR"):
-            parts.append(self._both())
-        return _joined("o-or", parts, once=True)
+    def qualified(self, word: str, part: _Node) -> _Node:
+        """Read what limits observations."""
+        limit = self._value()
+        if word == "START":
+            self._expect("STOP")
+            return _Node(["start", limit, self._value(), part])
+        self._unit(word)
+        return _Node([word.lower(), limit, part])
 
-    def _both(self) -> _Node:
-        # AND asks for different observations: the same one twice is more than once (§9.5).
-        parts = [self._observation()]
-        while self._take_if("AND"):
-            parts.append(self._observation())
-        return _joined("o-and", parts, once=False)
+    def combined(self, word: str, parts: list[_Node]) -> _Node:
+        """Join comparisons."""
+        found = _joined(word.lower(), parts, once=True)
+        return found if word == "OR" else _without_guards(found)
 
-    def _observation(self) -> _Node:
-        if self._take_if("["):
-            inside = self._any_of()
-            self._expect("]")
-            found = self._lifted(inside)
-        else:
-            self._expect("(")
-            self._enter()
-            found = self._followed()
-            self._expect(")")
-            self._leave()
-        return self._qualified(found)
-
-    def _lifted(self, inside: _Node) -> _Node:
-        """`[a OR b]` is true exactly when `[a] OR [b]` is."""
-        if inside[0] == "or":
-            return _joined("o-or", [_Node(["obs", each]) for each in inside[1:]], once=True)
-        return _Node(["obs", inside])
-
-    def _qualified(self, found: _Node) -> _Node:
-        while self._peek() in {"WITHIN", "REPEATS", "START"}:
-            word = self._take().text
-            limit = self._value()
-            if word == "START":
-                self._expect("STOP")
-                found = _Node(["start", limit, self._value(), found])
-            else:
-                self._expect("SECONDS" if word == "WITHIN" else "TIMES")
-                found = _Node([word.lower(), limit, found])
-        return found
-
-    def _any_of(self) -> _Node:
-        parts = [self._all_of()]
-        while self._take_if("OR"):
-            parts.append(self._all_of())
-        return _joined("or", parts, once=True)
-
-    def _all_of(self) -> _Node:
-        parts = [self._comparison()]
-        while self._take_if("AND"):
-            parts.append(self._comparison())
-        return _without_guards(_joined("and", parts, once=True))
-
-    def _comparison(self) -> _Node:
-        if self._take_if("("):
-            self._enter()
-            found = self._any_of()
-            self._expect(")")
-            self._leave()
-            return found
+    def compared(self) -> _Node:
+        """Read one comparison."""
         if self._take_if("EXISTS"):
             object_type, path = self._object_path()
             return _Node(["exists", object_type, _steps(object_type, path)])

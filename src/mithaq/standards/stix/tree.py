@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from mithaq.kernel.clock import from_rfc3339
-from mithaq.standards.stix.grammar import Comparison, Reader, Unreadable
+from mithaq.standards.stix.binding import Binding
+from mithaq.standards.stix.grammar import Comparison, Comparisons, Unreadable
 
 MAX_OBSERVATIONS: Final = 32
 MAX_TESTS: Final = 5_000
@@ -87,6 +88,11 @@ class Between:
 
 
 Observing = Observation | Together | Either | Followed | Within | Repeats | Between
+_JOINED: Final[dict[str, Callable[[tuple[Observing, ...]], Observing]]] = {
+    "FOLLOWEDBY": Followed,
+    "OR": Either,
+    "AND": Together,
+}
 
 
 def read_tree(pattern: str) -> Observing:
@@ -110,88 +116,53 @@ def observations_of(tree: Observing) -> Iterator[Observation]:
             yield from observations_of(part)
 
 
-class _Trees(Reader):
-    """Read one pattern, left to right."""
+class _Trees(Binding[Observing, Comparing], Comparisons):
+    """Make the tree of one pattern."""
 
-    def whole(self) -> Observing:
-        self._count = 0
-        found = self._followed()
-        self._expect("")
-        return found
+    def __init__(self, pattern: str) -> None:
+        super().__init__(pattern)
+        self._observations = self._tests = 0
 
-    def _followed(self) -> Observing:
-        """FOLLOWEDBY binds weakest, then OR, then AND (§9.3)."""
-        parts = [self._either()]
-        while self._take_if("FOLLOWEDBY"):
-            parts.append(self._either())
-        return parts[0] if len(parts) == 1 else Followed(tuple(parts))
+    def joined(self, word: str, parts: list[Observing]) -> Observing:
+        """Return observations that are joined."""
+        return _JOINED[word](tuple(parts))
 
-    def _either(self) -> Observing:
-        parts = [self._together()]
-        while self._take_if("OR"):
-            parts.append(self._together())
-        return parts[0] if len(parts) == 1 else Either(tuple(parts))
+    def observed(self, test: Comparing) -> Observing:
+        """Return one observation, with its number."""
+        self._observations += 1
+        if self._observations > MAX_OBSERVATIONS:
+            raise Unreadable(f"more than {MAX_OBSERVATIONS} observations")
+        return Observation(self._observations - 1, test)
 
-    def _together(self) -> Observing:
-        parts = [self._one()]
-        while self._take_if("AND"):
-            parts.append(self._one())
-        return parts[0] if len(parts) == 1 else Together(tuple(parts))
+    def qualified(self, word: str, part: Observing) -> Observing:
+        """Read what limits observations; several may stand in a row."""
+        if _qualifiers(part) == MAX_QUALIFIERS - 1:
+            raise Unreadable(f"{MAX_QUALIFIERS} qualifiers or more")
+        value = self._value()
+        if word == "START":
+            self._expect("STOP")
+            return Between(_instant(value), _instant(self._value()), part)
+        self._unit(word)
+        return Within(_number(value), part) if word == "WITHIN" else Repeats(_times(value), part)
 
-    def _one(self) -> Observing:
-        found: Observing
-        if self._take_if("["):
-            found = Observation(self._count, self._any())
-            self._count += 1
-            if self._count > MAX_OBSERVATIONS:
-                raise Unreadable(f"more than {MAX_OBSERVATIONS} observations")
-            self._expect("]")
-        else:
-            self._expect("(")
-            self._enter()
-            found = self._followed()
-            self._expect(")")
-            self._leave()
-        return self._qualified(found)
+    def combined(self, word: str, parts: list[Comparing]) -> Comparing:
+        """Return comparisons that are joined."""
+        return AnyOf(tuple(parts)) if word == "OR" else AllOf(tuple(parts))
 
-    def _qualified(self, found: Observing) -> Observing:
-        for _ in range(MAX_QUALIFIERS):
-            if self._peek() not in {"WITHIN", "REPEATS", "START"}:
-                return found
-            word, value = self._take().text, self._value()
-            if word == "START":
-                self._expect("STOP")
-                found = Between(_instant(value), _instant(self._value()), found)
-                continue
-            self._expect("SECONDS" if word == "WITHIN" else "TIMES")
-            found = Within(_number(value), found) if word == "WITHIN" else Repeats(_times(value), found)
-        raise Unreadable(f"{MAX_QUALIFIERS} qualifiers or more")
-
-    def _any(self) -> Comparing:
-        """OR binds weaker than AND (§9.6.1)."""
-        parts = [self._all()]
-        while self._take_if("OR"):
-            parts.append(self._all())
-        return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
-
-    def _all(self) -> Comparing:
-        parts = [self._compared()]
-        while self._take_if("AND"):
-            parts.append(self._compared())
-        return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
-
-    def _compared(self) -> Comparing:
-        if self._take_if("("):
-            self._enter()
-            found = self._any()
-            self._expect(")")
-            self._leave()
-            return found
-        test = self._test()
-        self.tests.append(test)
-        if len(self.tests) > MAX_TESTS:
+    def compared(self) -> Comparing:
+        """Read one comparison."""
+        self._tests += 1
+        if self._tests > MAX_TESTS:
             raise Unreadable(f"more than {MAX_TESTS} comparisons")
-        return test
+        return self._test()
+
+
+def _qualifiers(part: Observing) -> int:
+    """Count the limits that stand in a row."""
+    count = 0
+    while isinstance(part, Within | Repeats | Between):
+        part, count = part.part, count + 1
+    return count
 
 
 def _number(text: str) -> float:
