@@ -5,12 +5,11 @@ read is told in its place, and the rest goes on.
 """
 
 import os
-import resource
-import subprocess
 import sys
 import warnings
 from typing import Final
 
+from mithaq.kernel.confined import limit, start
 from mithaq.telemetry.settings import TelemetryLimits
 
 EVTX_MAGIC: Final = b"ElfFile\0"
@@ -26,17 +25,10 @@ class EvtxRecords:
 
     def __init__(self, descriptor: int, limits: TelemetryLimits) -> None:
         self.trouble = ""
-        command = (sys.executable, "-m", "mithaq.telemetry.evtx", str(descriptor))
-        budget = (str(limits.evtx_memory_bytes), str(limits.evtx_cpu_s))
+        budget = (limits.evtx_memory_bytes, limits.evtx_cpu_s)
         self._readable, writable = os.pipe()
         try:
-            self._process = subprocess.Popen(  # noqa: S603
-                (*command, *budget),
-                stdin=subprocess.DEVNULL,
-                stdout=writable,
-                pass_fds=(descriptor,),
-                env={"LC_ALL": "C.UTF-8"},
-            )
+            self._process = start(__file__, descriptor, *budget, stdout=writable, pass_fds=[descriptor])
         finally:
             os.close(writable)
 
@@ -58,10 +50,7 @@ class EvtxRecords:
 def main(argv: list[str]) -> int:
     """Write the records of an opened file to standard output; exit code 3 says that it is no EVTX file."""
     descriptor, memory_bytes, cpu_s = (int(argument) for argument in argv)
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    limit(memory_bytes, cpu_s)
     from evtx import PyEvtxParser
 
     try:

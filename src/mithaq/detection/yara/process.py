@@ -3,9 +3,7 @@
 import signal
 import socket
 import subprocess
-import sys
 import threading
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -13,6 +11,7 @@ import msgspec
 from mithaq.detection.yara import child
 from mithaq.detection.yara.errors import ScannerEnded
 from mithaq.detection.yara.wire import REPLIES, Reply, Request, receive, send
+from mithaq.kernel.confined import start
 
 _START_S: Final = 30.0
 
@@ -69,18 +68,9 @@ class Process:
 
     def _begin(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        program = str(Path(child.__file__).resolve())
-        command = (sys.executable, "-I", program, str(theirs.fileno()), str(self._memory_bytes), str(self._cpu_s))
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own program
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                env={"LANG": "C.UTF-8"},
-                cwd="/",
-            )
+            end = theirs.fileno()
+            self._process = start(child.__file__, end, self._memory_bytes, self._cpu_s, pass_fds=[end])
         self._connection = ours
         self.begun += 1
         return ours

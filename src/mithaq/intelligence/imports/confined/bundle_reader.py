@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from queue import Empty, Queue
+from subprocess import PIPE
 from typing import IO, Final
 
 import msgspec
@@ -17,6 +15,7 @@ from mithaq.intelligence.errors import ConfinedFailed
 from mithaq.intelligence.imports.confined import bundle_worker
 from mithaq.intelligence.imports.confined.bundle_pieces import DECODER, LENGTH_BYTES, MAX_BATCH_BYTES, Broken, Told
 from mithaq.intelligence.settings import BUNDLE_CPU_S, BUNDLE_MEMORY_BYTES
+from mithaq.kernel.confined import start
 from mithaq.kernel.lane import Lane
 from mithaq.standards.stix import Readable
 
@@ -31,16 +30,8 @@ def read_ahead(source: Readable, lane: Lane, max_object_bytes: int) -> Iterator[
         ConfinedFailed: the reading process died.
         TooMuch, OSError: what the source itself raised, after everything that was read before.
     """
-    program = str(Path(bundle_worker.__file__).resolve())
-    limits = (str(BUNDLE_MEMORY_BYTES), str(BUNDLE_CPU_S), str(max_object_bytes), str(lane))
-    with subprocess.Popen(  # noqa: S603 - our own program, the bundle goes to its standard input
-        [sys.executable, "-I", program, *limits],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={"LANG": "C.UTF-8"},
-        cwd="/",
-    ) as process:
+    limits = (BUNDLE_MEMORY_BYTES, BUNDLE_CPU_S, max_object_bytes, str(lane))
+    with start(bundle_worker.__file__, *limits, stdin=PIPE, stdout=PIPE) as process:
         if process.stdin is None or process.stdout is None:
             raise RuntimeError("a process without its pipes")
         feeding, taking = _Feeding(source, process.stdin), _Taking(process.stdout)

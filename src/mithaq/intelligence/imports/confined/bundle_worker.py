@@ -19,8 +19,8 @@ from mithaq.intelligence.imports.confined.bundle_pieces import (
     Told,
     Unreadable,
 )
-from mithaq.intelligence.imports.confined.limits import limit
 from mithaq.intelligence.tokens import fixed_tokens, named_observables
+from mithaq.kernel.confined import limit
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.memory import seldom_collected
 from mithaq.kernel.reason import Reason

@@ -14,7 +14,7 @@ from email.parser import BytesParser
 from html.parser import HTMLParser
 from typing import Any, Final
 
-from mithaq.intelligence.imports.confined.limits import write
+from mithaq.intelligence.imports.confined.lines import write
 
 _MAX_DEPTH: Final = 5
 _MAX_PARTS: Final = 200

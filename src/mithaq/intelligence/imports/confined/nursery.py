@@ -19,7 +19,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Final, NoReturn, Protocol
 
-from mithaq.intelligence.imports.confined.limits import limit
+from mithaq.kernel.confined import limit
 
 REQUEST_BYTES: Final = 64
 _DESCRIPTORS: Final = 3

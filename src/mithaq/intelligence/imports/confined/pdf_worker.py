@@ -8,7 +8,7 @@ import io
 import time
 from typing import Any
 
-from mithaq.intelligence.imports.confined.limits import write
+from mithaq.intelligence.imports.confined.lines import write
 
 _MAX_PAGES = 2000
 _MAX_CHARS = 2_000_000

@@ -5,20 +5,18 @@ from __future__ import annotations
 import atexit
 import os
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Final
 
 from mithaq.intelligence.errors import ConfinedFailed
 from mithaq.intelligence.imports.confined import nursery
 from mithaq.intelligence.settings import NURSERY_IDLE_S
+from mithaq.kernel.confined import start
 
 _CODE_BYTES: Final = 16
 
@@ -109,17 +107,9 @@ class _Nursery:
 
     def _started(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        program = str(Path(nursery.__file__).resolve())
         with closing(theirs):
-            process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-I", program, self._worker, str(NURSERY_IDLE_S), str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                env={"LANG": "C.UTF-8"},
-                cwd="/",
-            )
+            end = theirs.fileno()
+            process = start(nursery.__file__, self._worker, NURSERY_IDLE_S, end, pass_fds=[end])
         threading.Thread(target=process.wait, name="nursery", daemon=True).start()
         return ours
 
