@@ -3,7 +3,7 @@
 import errno
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -114,6 +114,17 @@ class Telemetry:
                 raise BadSource("there is a source of that name already", subject=name)
             _announce(tx, source, by)
         return source
+
+    def change_feed(self, source: Source, feed: Feed, *, by: str, at: datetime) -> None:
+        """Let what a source gives come from elsewhere, a folder that was moved for instance.
+
+        Raises:
+            BadSource: the feed cannot be used.
+        """
+        changed = replace(source, feed=written(checked(feed, source.name)))
+        with self._db.write(at) as tx:
+            store.change_feed(tx, changed.name, changed.feed)
+            _announce(tx, changed, by)
 
     def remove_source(self, name: str, *, by: str, at: datetime) -> None:
         """Stop following a source; what it gave stays in the lake.

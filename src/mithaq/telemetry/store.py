@@ -198,6 +198,11 @@ def add_source(tx: Transaction, source: Source, *, retain_days: int | None = Non
     return True
 
 
+def change_feed(tx: Transaction, name: str, feed: str) -> None:
+    """Let what a source gives come from elsewhere."""
+    tx.execute(sources.update().where(sources.c.name == name).values(feed=feed))
+
+
 def remove_source(tx: Transaction, name: str) -> bool:
     """Forget a source and its positions; its events stay in the lake."""
     tx.execute(positions.delete().where(positions.c.source == name))

@@ -25,7 +25,7 @@ Read = Callable[[int], bytes]
 
 def quarantine_folder(data: Path, lane: Lane) -> Path:
     """Return the folder of a lane's uploaded files."""
-    return data / _FOLDER / str(lane)
+    return _quarantine(data) / str(lane)
 
 
 def make(folder: Path) -> None:
@@ -36,7 +36,7 @@ def make(folder: Path) -> None:
 
 def is_quarantine(data: Path, folder: Path) -> bool:
     """Tell whether a watched folder is one of uploaded files."""
-    return folder.parent == data / _FOLDER
+    return folder.parent == _quarantine(data)
 
 
 def keep(folder: Path, read: Read, *, name: str, by: str, max_bytes: int) -> str:
@@ -62,7 +62,7 @@ def erase_old(data: Path, at: datetime, kept_days: int) -> int:
     """Erase what was uploaded longer ago; return how many files there were."""
     count = 0
     before = (at - timedelta(days=kept_days)).timestamp()
-    for path in (data / _FOLDER).glob("*/*"):
+    for path in _quarantine(data).glob("*/*"):
         try:
             if path.is_file() and path.stat().st_mtime < before:
                 path.unlink()
@@ -70,6 +70,11 @@ def erase_old(data: Path, at: datetime, kept_days: int) -> int:
         except FileNotFoundError:
             continue
     return count
+
+
+def _quarantine(data: Path) -> Path:
+    """Return the folder of all uploaded files, by its whole path: as such the sources remember their folders."""
+    return data.resolve() / _FOLDER
 
 
 def _copy(coming: Path, read: Read, max_bytes: int) -> str:

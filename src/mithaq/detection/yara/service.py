@@ -82,12 +82,16 @@ class Files:
         name = source_of(lane)
         with self._db.read() as connection:
             status = telemetry_store.get_source(connection, name)
+        here = FilesFeed(str(folder))
         if status is None:
             make(folder)
-            feed = FilesFeed(str(folder))
-            self._telemetry.add_source(name, path="", line_format=Format.ECS, by=by, at=at, lane=lane, feed=feed)
-        elif feed_of(status.source.feed) != FilesFeed(str(folder)):
+            self._telemetry.add_source(name, path="", line_format=Format.ECS, by=by, at=at, lane=lane, feed=here)
+            return
+        known = feed_of(status.source.feed)
+        if not isinstance(known, FilesFeed) or Path(known.folder).parts[-2:] != folder.parts[-2:]:
             raise FileRefused("the source %(source)s is another one", source=name)
+        if known != here:  # the node was restored, or its data moved
+            self._telemetry.change_feed(status.source, here, by=by, at=at)
 
 
 def source_of(lane: Lane) -> str:

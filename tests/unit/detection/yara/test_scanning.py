@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import stat
@@ -16,7 +17,8 @@ import pytest
 
 from mithaq.detection.model import Hit, RuleSight
 from mithaq.detection.yara import store
-from mithaq.detection.yara.quarantine import erase_old, quarantine_folder
+from mithaq.detection.yara.errors import FileRefused
+from mithaq.detection.yara.quarantine import erase_old, is_quarantine, quarantine_folder
 from mithaq.detection.yara.scanner import FileScan
 from mithaq.detection.yara.scanning import Scanning
 from mithaq.detection.yara.service import Files
@@ -26,7 +28,8 @@ from mithaq.intelligence.model import NewObject
 from mithaq.kernel.database import Database
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.standards.stix import parse
-from mithaq.telemetry.feeds import FilesFeed
+from mithaq.telemetry import store as telemetry_store
+from mithaq.telemetry.feeds import FilesFeed, feed_of
 from mithaq.telemetry.model import Format
 from tests.unit.detection.worlds import AGREEMENT, PARTNER, Bench, indicator
 from tests.unit.detection.yara.rules import EICAR, EICAR_RULE, ENDLESS, literal
@@ -303,6 +306,24 @@ def test_a_file_waits_a_while_for_what_zeek_says_of_it(node: Folder, at: datetim
     node.at += timedelta(seconds=16)
     node.scan()
     assert [each.state for each in node.known("zeek").values()] == [FileState.SCANNED]
+
+
+def test_uploads_go_on_where_the_data_folder_is_named_otherwise_or_was_moved(
+    node: Folder, at: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(node.data.parent)
+    moved = node.data.with_name("moved")
+    for data, body in ((Path(node.data.name), b"one"), (node.data, b"two"), (moved, b"three")):
+        files = Files(node.db, node.telemetry, data)
+        files.upload(io.BytesIO(body).read, name="a", by="aisha", at=at)
+        with node.db.read() as connection:
+            status = telemetry_store.get_source(connection, "uploads")
+        assert status is not None
+        assert feed_of(status.source.feed) == FilesFeed(str(quarantine_folder(data.resolve(), ACTUAL)))
+        assert is_quarantine(data, quarantine_folder(data, ACTUAL))
+    node.watch("uploads.test")
+    with pytest.raises(FileRefused):
+        files.upload(io.BytesIO(b"x").read, name="a", by="aisha", at=at, lane=TEST)
 
 
 def test_an_upload_is_kept_under_its_hash_for_the_node_alone_and_erased_in_time(node: Folder, at: datetime) -> None:
