@@ -49,6 +49,15 @@ NOUNS = (
     ("/people", msgid("People"), Verb.PEOPLE_MANAGE),
     ("/audit", msgid("Audit"), Verb.AUDIT_READ),
 )
+_PART_OF = {
+    "/telemetry": "/detection",
+    "/hunts": "/detection",
+    "/files": "/detection",
+    "/sensors": "/detection",
+    "/reports": "/intelligence",
+    "/pushing": "/constituents",
+}
+"""Pages that are reached from a noun's, and under which noun they are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +138,21 @@ class Visit:
             "may": self.may,
             "nation": self.site.node.nation,
             "nation_name": self.site.name(self.words.language),
-            "path": self.request.url.path,
             "theme": theme if theme in THEMES else "auto",
             "themes": THEMES,
             "nouns": [(path, self.words.gettext(title)) for path, title, verb in NOUNS if self.may(verb)],
+            "noun": _noun_of(self.request.url.path),
             "at": self.at,
         }
 
     def _cookie(self, kind: str) -> str:
         secure = self.site.origin(self.request).startswith("https:")
         return cookie_name(self.site.node.nation, kind, secure=secure)
+
+
+def _noun_of(path: str) -> str:
+    first = "/" + path.split("/")[1]
+    return _PART_OF.get(first, first)
 
 
 Handler = Callable[[Visit], Response]

@@ -1,5 +1,6 @@
 """Every page: who gets in, which forms are taken, what every response carries."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 
@@ -119,6 +120,15 @@ def test_an_administrator_suspends_a_partner_from_its_page_and_trusts_it_again(
         page = client.get("/exchange/XB")
         assert page.status_code == 200
         assert f">{shown}<" in page.text
+
+
+@pytest.mark.parametrize(
+    ("path", "noun"),
+    [("/", "/"), ("/detection/hits", "/detection"), ("/hunts", "/detection"), ("/reports", "/intelligence")],
+)
+def test_the_navigation_says_where_one_is(signed_in: SignIn, path: str, noun: str) -> None:
+    page = signed_in(Role.ANALYST).get(path).text
+    assert re.findall(r'href="([^"]*)" aria-current="page"', page) == [noun]
 
 
 @pytest.mark.parametrize("token", ["", "x", "AAAA" * 24])
