@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from mithaq.api.access import bearer
 from mithaq.detection.errors import UnknownHit
-from mithaq.detection.hits.record import HIT
+from mithaq.detection.hits.record import EXPECTED, HIT
 from mithaq.detection.model import RuleSight, Sight
 from mithaq.detection.service import Explanation
 from mithaq.kernel import journal
@@ -44,6 +44,7 @@ class HitTold(BaseModel):
     """One hit: what was seen where, which indicator says so, and under which agreement it is known.
 
     A hit on a rule has no one field and value, and says which rule it is instead. `techniques` are those of ATT&CK.
+    The `state` of one that a person expected is `dismissed` from the beginning.
     """
 
     seq: int
@@ -96,7 +97,7 @@ def router(node: Node, feed: Feed) -> APIRouter:
 
 def _after(node: Node, after: int) -> HitsTold:
     with node.db.read() as connection:
-        entries = journal.entries(connection, after, limit=_LIMIT, kinds=frozenset({HIT}))
+        entries = journal.entries(connection, after, limit=_LIMIT, kinds=frozenset({HIT, EXPECTED}))
         end = entries[-1].seq if len(entries) == _LIMIT else max(after, journal.last_seq(connection))
         told = []
         for entry in entries:

@@ -19,6 +19,8 @@ _MAX_GROUPS: Final = 200
 class GroupTold(BaseModel):
     """Hits of one object in one source on one value or rule; `waiting` of them nobody has decided about.
 
+    Further ones are dismissed as they come until `expected_until`, because a person expects them.
+
     `field` and `value` are what was seen, or `rule` is the rule that was true. `warned` are the warning lists on which
     the value stands.
     """
@@ -38,6 +40,7 @@ class GroupTold(BaseModel):
     waiting: int
     confirmed: int
     dismissed: int
+    expected_until: str | None
     first_at: str
     last_at: str
     warned: list[str]
@@ -61,10 +64,14 @@ class Confirmation(BaseModel):
 
 
 class Dismissed(Confirmation):
-    """Dismiss them: as a false positive, which needs a reason that names no value, or as benign."""
+    """Dismiss them: as a false positive, which needs a reason that names no value, or as benign.
+
+    What is benign may be expected for so many `days`: further hits of the group are dismissed as they come.
+    """
 
     why: Dismissal
     reason: str = ""
+    days: int = 0
 
 
 class Decided(BaseModel):
@@ -103,7 +110,9 @@ def router(node: Node) -> APIRouter:
         """Dismiss a group; a false positive lowers the indicator wherever it went."""
         at = node.clock.now()
         with audited(node.db, at, actor=actor.id, action="detection.dismiss", subject=str(number)):
-            opinion = node.triage.dismiss(number, actor.id, at, why=asked.why, reason=asked.reason, up_to=asked.up_to)
+            opinion = node.triage.dismiss(
+                number, actor.id, at, why=asked.why, reason=asked.reason, up_to=asked.up_to, days=asked.days
+            )
         return Decided(object=opinion or None)
 
     return routes
@@ -127,6 +136,7 @@ def _told(group: Group) -> GroupTold:
         waiting=group.new,
         confirmed=group.confirmed,
         dismissed=group.dismissed,
+        expected_until=rfc3339(group.expected.until) if group.expected is not None else None,
         first_at=rfc3339(group.first_at),
         last_at=rfc3339(group.last_at),
         warned=list(group.warned),

@@ -81,13 +81,16 @@ def confirm(session: Session, hit_id: str, up_to: int | None) -> None:
     help="false-positive: the indicator is wrong. benign: it is right, and what was seen here is expected.",
 )
 @click.option("--reason", default="", help="Why; a false positive needs a reason, without the value itself.")
+@click.option("--days", default=0, help="Of a benign group: further hits are expected, and dismissed, for so long.")
 @_UP_TO
 @click.pass_obj
-def dismiss(session: Session, hit_id: str, why: str, reason: str, up_to: int | None) -> None:
+def dismiss(session: Session, hit_id: str, why: str, reason: str, days: int, up_to: int | None) -> None:
     """Dismiss a hit, or a group by its number; a false positive becomes an opinion, which goes to the originator."""
     node, at, found = session.node(), session.now(), Dismissal(why)
     if (number := _group_number(hit_id)) is not None:
-        opinion = node.triage.dismiss(number, session.actor, at, why=found, reason=reason, up_to=up_to)
+        opinion = node.triage.dismiss(number, session.actor, at, why=found, reason=reason, up_to=up_to, days=days)
+    elif days:
+        raise click.UsageError(session.words.gettext("hits are expected of a group: name it by its number"))
     else:
         opinion = node.detection.dismiss(hit_id, session.actor, at, why=found, reason=reason)
     if opinion or session.as_json:

@@ -28,6 +28,7 @@ _GROUPS = {
     "nation": Column(msgid("said by")),
     "first_at": Column(msgid("first")),
     "last_at": Column(msgid("last")),
+    "expected_until": Column(msgid("expected until")),
     "warned": Column(msgid("warning lists")),
 }
 _STOPPED = {
@@ -167,6 +168,8 @@ def _group(each: Group) -> dict[str, Any]:
         "confirmed": each.confirmed,
         "dismissed": each.dismissed,
         "retro": each.retro,
+        "expected_by": each.expected.by if each.expected else None,
+        "expected_until": each.expected.until if each.expected else None,
         **sight_json(each.sight),
         "source": each.source,
         "indicator": each.indicator_id,

@@ -33,6 +33,12 @@ class UnusableReason(Error):
     code = "unusable-reason"
 
 
+class UnusablePeriod(Error):
+    """Days for which hits cannot be expected."""
+
+    code = "unusable-period"
+
+
 class HuntFailed(Error):
     """The hunter process ended before its work was done; the hunt stays pending."""
 

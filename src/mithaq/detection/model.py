@@ -214,6 +214,7 @@ class Group:
     `new`, `confirmed` and `dismissed` add up to `count`; `retro` counts those found in stored telemetry. `first_at` and
     `last_at` are instants of events, `touched_at` that of the newest match. The origin is the newest hit's. `state` is
     NEW while any hit waits, then what was decided last. `warned`: the warning lists on which the value stands.
+    `expected` says until when somebody expects further hits; they are dismissed as benign by that word as they come.
     """
 
     row: int
@@ -234,6 +235,15 @@ class Group:
     state: HitState
     dismissed_as: Dismissal | None = None
     warned: tuple[str, ...] = ()
+    expected: "Expectation | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A person's word that further hits of a group are benign until an instant."""
+
+    by: str
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """Pure decisions of detection: what is looked for, and what a person may write about a hit."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from mithaq.detection.errors import UnusableReason
+from mithaq.detection.errors import UnusablePeriod, UnusableReason
 from mithaq.detection.model import Dismissal, Hit
-from mithaq.detection.settings import MAX_REASON_CHARS
+from mithaq.detection.settings import MAX_EXPECTED_DAYS, MAX_REASON_CHARS
 from mithaq.intelligence.model import Provenance, StoredObject
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.reason import Reason
@@ -34,6 +34,21 @@ def check_reason(hit: Hit, why: Dismissal, reason: str) -> None:
     sights = (hit.sight, *(each.sight for each in hit.companions))
     if any(value.casefold() in written for sight in sights for value in sight.values if value):
         raise UnusableReason("leave the value out of the reason: the reason stays when the indicator is deleted")
+
+
+def check_days(why: Dismissal, days: int, at: datetime) -> datetime | None:
+    """Return until when further hits are expected; None where none are.
+
+    Raises:
+        UnusablePeriod: days for a false positive, or fewer than none, or more than `MAX_EXPECTED_DAYS`.
+    """
+    if not days:
+        return None
+    if why is not Dismissal.BENIGN:
+        raise UnusablePeriod("only what is benign can be expected for days: a false positive lowers the indicator")
+    if not 0 < days <= MAX_EXPECTED_DAYS:
+        raise UnusablePeriod("hits can be expected for 1 to %(limit)s days", limit=MAX_EXPECTED_DAYS)
+    return at + timedelta(days=days)
 
 
 def is_sought(observable: Observable) -> bool:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 MAX_REASON_CHARS = 2_000
 """How much a person may write on why a hit was dismissed."""
+MAX_EXPECTED_DAYS = 366
+"""For how long a person may expect further hits; then somebody looks again."""
 
 
 @dataclass(frozen=True, slots=True)

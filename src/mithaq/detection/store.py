@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -23,7 +24,7 @@ from sqlalchemy import (
 
 from mithaq.detection.hits import groups
 from mithaq.detection.hits.sights import columns_of, erase_seen, erased_columns, seen_columns, seen_in, sight_of
-from mithaq.detection.model import Companion, Dismissal, Hit, HitState, Origin, Span, group_key
+from mithaq.detection.model import Companion, Dismissal, Expectation, Hit, HitState, Origin, Span, group_key
 from mithaq.kernel.database import Json, Timestamp, Transaction, insert_ignore, metadata, row_id
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
@@ -124,14 +125,15 @@ class Decision:
 
 
 def add_hits(tx: Transaction, new: Sequence[Hit]) -> list[Hit]:
-    """Insert the hits that are not known yet; return those."""
+    """Insert the hits that are not known yet; return those, dismissed already where somebody expects them."""
     if not new:
         return []
-    rows = groups.rows_of(tx, new)
-    fresh = unknown(tx, new)  # another writer of these groups has ended, or waits for this one
-    insert_ignore(tx, hits, [_row(hit) | {"group_row": rows[group_key(hit)]} for hit in fresh])
+    places = groups.places_of(tx, new)
+    # Another writer of these groups has ended, or waits for this one.
+    fresh = [_as_expected(hit, places[group_key(hit)].expected, tx.at) for hit in unknown(tx, new)]
+    insert_ignore(tx, hits, [_row(hit) | {"group_row": places[group_key(hit)].row} for hit in fresh])
     insert_ignore(tx, companions, [row for hit in fresh for row in _companion_rows(hit)])
-    groups.count_in(tx, fresh, rows)
+    groups.count_in(tx, fresh, places)
     return fresh
 
 
@@ -211,13 +213,21 @@ def decide_group(tx: Transaction, group: int, up_to: int, decision: Decision) ->
 
 
 def reopen_group(tx: Transaction, group: int) -> int:
-    """Make the hits of a group new again that were dismissed as benign; return how many there were."""
+    """Make the hits of a group new again that were dismissed as benign, expect no more; return how many there were."""
+    groups.expect(tx, group, None)
     benign = (hits.c.group_row == group, hits.c.dismissed_as == Dismissal.BENIGN.value)
     nothing = Decision(HitState.NEW, "")
     count = tx.execute(hits.update().where(*benign).values(**_decided(nothing), decided_at=None)).rowcount
     if count:
         groups.count_out(tx, group, -count, HitState.NEW, None)
     return count
+
+
+def _as_expected(hit: Hit, expected: Expectation | None, at: datetime) -> Hit:
+    if expected is None:
+        return hit
+    dismissed = HitState.DISMISSED
+    return replace(hit, state=dismissed, dismissed_as=Dismissal.BENIGN, decided_by=expected.by, decided_at=at)
 
 
 def _new_in(group: int, up_to: int | None) -> list[ColumnElement[bool]]:

@@ -21,6 +21,7 @@ _SHOWN_LINES = 20
 _SHOWN_EVENT_BYTES = 4_000
 _SHOWN_STOPPED = 50
 _MAX_DIGITS = 18
+_EXPECTED_DAYS = (7, 30, 90, 365)
 
 
 def groups(visit: Visit) -> Response:
@@ -74,11 +75,13 @@ def dismiss(visit: Visit) -> Response:
     """Dismiss what was shown of a group; only who says so dismisses it as a false positive."""
     decide = visit.site.node.triage.dismiss
     why = Dismissal.FALSE_POSITIVE if visit.field("why") == Dismissal.FALSE_POSITIVE else Dismissal.BENIGN
-    up_to = _number(visit.field("up_to"))
+    up_to, days = _number(visit.field("up_to")), _number(visit.field("days")) or 0
     return _decided(
         visit,
         "detection.dismiss",
-        lambda number: decide(number, visit.person.id, visit.at, why=why, reason=visit.field("reason"), up_to=up_to),
+        lambda number: decide(
+            number, visit.person.id, visit.at, why=why, reason=visit.field("reason"), up_to=up_to, days=days
+        ),
     )
 
 
@@ -121,6 +124,8 @@ def _group(visit: Visit, step: str) -> Response:
         told=told,
         titles=names,
         reason_chars=MAX_REASON_CHARS,
+        expected_days=_EXPECTED_DAYS,
+        people=node.people.names(),
     )
 
 

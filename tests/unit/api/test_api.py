@@ -19,6 +19,7 @@ from mithaq.api.events import _event
 from mithaq.api.telemetry import MAX_PUSH_BYTES
 from mithaq.detection.hits.record import record_hits
 from mithaq.kernel import journal
+from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import ACTUAL
 from mithaq.nations.people.model import Verb
 from mithaq.node.composition import Node
@@ -415,13 +416,20 @@ def test_a_program_decides_about_a_group_as_a_person_does(
     assert confirmed.json()["object"].startswith("sighting--")
     decided = f"/api/v1/groups/{numbers['198.51.0.2']}/dismiss"
     assert client.post(decided, json={"why": "false-positive"}).status_code == 422, "without a reason"
-    assert client.post(decided, json={"why": "benign"}).json() == {"object": None}
+    assert client.post(decided, json={"why": "benign", "days": 9_999}).status_code == 422, "beyond what is foreseen"
+    assert client.post(decided, json={"why": "benign", "days": 30}).json() == {"object": None}
     assert client.post(decided, json={"why": "benign"}).status_code == 422, "nothing of it waits"
     assert client.get("/api/v1/groups?state=new").json()["groups"] == []
+    with node.db.write(at) as tx:
+        record_hits(tx, [hit_of(first, 4, 2, at)])
+    (told,) = client.get("/api/v1/groups?state=dismissed").json()["groups"]
+    assert (told["count"], told["waiting"], told["expected_until"]) == (2, 0, rfc3339(at + timedelta(days=30)))
+    assert [each["state"] for each in client.get("/api/v1/hits").json()["hits"]][-1] == "dismissed"
     with node.db.read() as connection:
         said = [entry.detail for entry in journal.entries(connection, 0, kinds=frozenset({"people.action"}))]
     assert [each["outcome"] for each in said if each["action"].startswith("detection.")] == [
         "done",
+        "failed",
         "failed",
         "done",
         "failed",

@@ -7,6 +7,7 @@ import pytest
 from mithaq.detection.hits.record import record_hits
 from mithaq.detection.settings import BreakerLimits
 from mithaq.intelligence.model import ReleaseInstruction
+from mithaq.kernel.clock import rfc3339
 from tests.sight import hit_of
 from tests.unit.cli.conftest import Desk, exchange
 from tests.world import XB
@@ -47,6 +48,19 @@ def test_what_was_expected_is_taken_back(xa: Desk, at: datetime) -> None:
     assert xa("hit", "dismiss", number, "--as", "benign").code == 0
     assert xa.one("hit", "reopen", number)["reopened"] == 2
     assert xa("hit", "reopen", number).code == 1
+
+
+def test_what_is_expected_for_days_is_dismissed_as_it_comes(xa: Desk, at: datetime) -> None:
+    seen(xa, at, 1)
+    number = str(xa.one("hit", "groups")["group"])
+    assert xa("hit", "dismiss", number, "--as", "benign", "--days", "30").code == 0
+    seen(xa, at, 2)
+    group = xa.one("hit", "groups")
+    assert (group["state"], group["count"], group["new"]) == ("dismissed", 2, 0)
+    assert group["expected_until"] > rfc3339(at + timedelta(days=30))
+    (hit,) = xa.json("hit", "list", "--limit", "1")
+    assert xa("hit", "dismiss", hit["hit"], "--as", "benign", "--days", "30").code == 2
+    assert xa("hit", "dismiss", number, "--as", "false-positive", "--reason", "a mirror", "--days", "30").code == 1
 
 
 def test_the_console_says_who_would_learn_what_of_a_partners_indicator(

@@ -1,14 +1,15 @@
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from mithaq.detection import store
-from mithaq.detection.errors import HitDecided, UnknownGroup, UnusableReason
+from mithaq.detection.errors import HitDecided, UnknownGroup, UnusablePeriod, UnusableReason
 from mithaq.detection.hits.triage import Triage
-from mithaq.detection.model import Dismissal, Group, HitState
+from mithaq.detection.model import Dismissal, Expectation, Group, HitState
 from mithaq.detection.service import Detection
+from mithaq.detection.settings import MAX_EXPECTED_DAYS
 from mithaq.kernel import canonical, journal
 from mithaq.kernel.database import Database
 from mithaq.kernel.lane import ACTUAL
@@ -140,6 +141,66 @@ def test_what_is_expected_here_leaves_nothing_and_can_be_undone(bench: Bench, tr
     assert triage.reopen(group.row, "p", at) == 2
     assert [(each.new, each.dismissed) for each in all_of(bench, triage, HitState.NEW)] == [(2, 0)]
     assert {(hit.state, hit.decided_by, hit.decided_at) for hit in bench.hits()} == {(HitState.NEW, "", None)}
+
+
+def test_what_is_expected_for_days_is_dismissed_as_it_comes_and_no_longer(
+    bench: Bench, triage: Triage, at: datetime
+) -> None:
+    evil(bench)
+    seen(bench, 1, 2)
+    (group,) = all_of(bench, triage)
+    triage.dismiss(group.row, "p", at, why=Dismissal.BENIGN, days=7)
+    seen(bench, 3)
+    seen(bench, 4, source="proxy")
+    seen(bench, 5, name="www.evil.example")
+    (group,) = all_of(bench, triage, HitState.DISMISSED)
+    assert group.expected == Expectation("p", at + timedelta(days=7))
+    assert (group.count, group.new, group.dismissed) == (3, 0, 3)
+    late = next(hit for hit in bench.hits() if hit.event_at == instant(3))
+    assert (late.state, late.dismissed_as, late.decided_by) == (HitState.DISMISSED, Dismissal.BENIGN, "p")
+    assert {(each.source, each.sight.shown) for each in all_of(bench, triage, HitState.NEW)} == {
+        ("proxy", "evil.example"),
+        ("zeek", "www.evil.example"),
+    }
+    with bench.db.read() as connection:
+        told = [each.subject for each in journal.entries(connection, 0, kinds=frozenset({"detection.hit.expected"}))]
+        (word,) = journal.entries(connection, 0, kinds=frozenset({"detection.hit.dismissed"}))
+    assert (told, word.detail["expected_until"]) == ([late.hit_id], "2026-11-30T12:00:00.000Z")
+    bench.at = at + timedelta(days=7)
+    seen(bench, 6)
+    assert (all_of(bench, triage)[0].count, all_of(bench, triage)[0].new) == (4, 1)
+
+
+def test_an_expectation_is_taken_back_with_all_that_it_dismissed_and_by_any_other_decision(
+    bench: Bench, triage: Triage, at: datetime
+) -> None:
+    evil(bench)
+    seen(bench, 1)
+    (group,) = all_of(bench, triage)
+    triage.dismiss(group.row, "p", at, why=Dismissal.BENIGN, days=7)
+    seen(bench, 2)
+    assert triage.reopen(group.row, "p", at) == 2
+    seen(bench, 3)
+    (group,) = all_of(bench, triage, HitState.NEW)
+    assert (group.new, group.dismissed, group.expected) == (3, 0, None)
+    shown = bench.hits()[0].row
+    triage.dismiss(group.row, "p", at, why=Dismissal.BENIGN, days=7, up_to=shown)
+    triage.confirm(group.row, "p", at)
+    assert all_of(bench, triage)[0].expected is None
+
+
+@pytest.mark.parametrize(
+    ("why", "days"), [(Dismissal.FALSE_POSITIVE, 1), (Dismissal.BENIGN, -1), (Dismissal.BENIGN, MAX_EXPECTED_DAYS + 1)]
+)
+def test_days_for_which_nothing_can_be_expected_change_nothing(
+    bench: Bench, triage: Triage, at: datetime, why: Dismissal, days: int
+) -> None:
+    evil(bench)
+    seen(bench, 1)
+    (group,) = all_of(bench, triage)
+    with pytest.raises(UnusablePeriod):
+        triage.dismiss(group.row, "p", at, why=why, reason="a mirror", days=days)
+    assert all_of(bench, triage) == [group]
 
 
 def test_one_hit_decided_by_itself_is_counted_in_its_group(bench: Bench, triage: Triage, at: datetime) -> None:

@@ -61,6 +61,21 @@ def test_what_is_expected_here_is_one_click_and_one_undo(
     assert actions(node)[:2] == [("detection.reopen", "done"), ("detection.dismiss", "done")]
 
 
+def test_what_is_expected_for_a_month_says_so_until_it_is_taken_back(
+    signed_in: SignIn, post: Post, node: Node, first: Country, at: datetime
+) -> None:
+    number = told(node, first, at, 1)
+    client = signed_in(Role.DUTY_OFFICER)
+    assert "these, and further ones for 30 days" in client.get(f"/detection/groups/{number}").text
+    post(client, f"/detection/groups/{number}/dismiss", why="benign", up_to="1", days="30")
+    told(node, first, at, 2)
+    assert f"/detection/groups/{number}" not in client.get("/detection").text
+    page = client.get(f"/detection/groups/{number}").text
+    assert ("Further ones are expected" in page, "Further hits are expected until" in page) == (True, True)
+    post(client, f"/detection/groups/{number}/reopen")
+    assert "expected until" not in client.get(f"/detection/groups/{number}").text
+
+
 def test_confirming_says_first_who_would_learn_what_and_covers_what_was_shown(
     signed_in: SignIn, post: Post, node: Node, first: Country, at: datetime
 ) -> None:

@@ -14,7 +14,7 @@ DISMISSED = "detection.hit.dismissed"
 REOPENED = "detection.group.reopened"
 
 
-def announce(tx: Transaction, hit: Hit, decision: Decision, **more: int) -> None:
+def announce(tx: Transaction, hit: Hit, decision: Decision, **more: int | str) -> None:
     """Say in the journal what was decided about a hit, or about a group whose newest hit it is."""
     detail: dict[str, str | int] = {"indicator": hit.indicator_id, "sighting": decision.sighting_id, **more}
     if decision.dismissed_as is not None:

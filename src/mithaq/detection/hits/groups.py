@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from mithaq.detection.hits.sights import columns_of, erase_seen, erased_columns, sight_of
-from mithaq.detection.model import Dismissal, Group, Hit, HitState, Origin, group_key
+from mithaq.detection.model import Dismissal, Expectation, Group, Hit, HitState, Origin, group_key
 from mithaq.kernel.database import Json, Timestamp, Transaction, insert_ignore, metadata, row_id
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
@@ -62,6 +62,8 @@ hit_groups = Table(
     Column("state", Text, nullable=False),
     Column("dismissed_as", Text, nullable=False, server_default=""),
     Column("warned", Json, nullable=False, server_default="[]"),
+    Column("expected_by", Text, nullable=False, server_default=""),
+    Column("expected_until", Timestamp),
     Index("hit_groups_by_state", "lane", "state", "touched_at", "row"),
     Index("hit_groups_by_time", "lane", "touched_at", "row"),
     Index("hit_groups_by_indicator", "indicator_id"),
@@ -73,7 +75,7 @@ _NEWEST_SAYS: Final = (
     "agreement_version", "warned",
 )  # fmt: skip
 _KEYS: Final = (
-    select(hit_groups.c.key, hit_groups.c.row)
+    select(hit_groups.c.key, hit_groups.c.row, hit_groups.c.expected_by, hit_groups.c.expected_until)
     .where(hit_groups.c.key.in_(bindparam("keys", expanding=True)))
     .order_by(hit_groups.c.row)
     .with_for_update()
@@ -85,12 +87,13 @@ _COUNT_IN: Final = (
     .where(hit_groups.c.row == bindparam("group"))
     .values(
         count=hit_groups.c.count + bindparam("found"),
-        new=hit_groups.c.new + bindparam("found"),
+        new=hit_groups.c.new + bindparam("found_new"),
+        dismissed=hit_groups.c.dismissed + bindparam("found_expected"),
         retro=hit_groups.c.retro + bindparam("found_retro"),
         first_at=case((hit_groups.c.first_at > _FIRST, _FIRST), else_=hit_groups.c.first_at),
         last_at=case((hit_groups.c.last_at < _LAST, _LAST), else_=hit_groups.c.last_at),
         touched_at=bindparam("matched_at"),
-        state=HitState.NEW.value,
+        state=case((bindparam("found_new") > 0, HitState.NEW.value), else_=hit_groups.c.state),
         **{name: bindparam(f"newest_{name}") for name in _NEWEST_SAYS},
     )
 )
@@ -120,22 +123,32 @@ class GroupCounts:
     hits_dismissed: int = 0
 
 
-def rows_of(tx: Transaction, hits: Sequence[Hit]) -> dict[str, int]:
-    """Return the row of each hit's group by its key, made where there is none; other writers wait for this one."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a hit's group is written down, and who expects its hits, if anybody does now."""
+
+    row: int
+    expected: Expectation | None
+
+
+def places_of(tx: Transaction, hits: Sequence[Hit]) -> dict[str, Place]:
+    """Return the place of each hit's group by its key, made where there is none; other writers wait for this one."""
     first = {group_key(hit): hit for hit in hits}
     keys = sorted(first)
     insert_ignore(tx, hit_groups, [_begun(key, first[key]) for key in keys])
-    found: dict[str, int] = {}
+    found: dict[str, Place] = {}
     for start in range(0, len(keys), _PART):
-        found.update((row.key, row.row) for row in tx.execute(_KEYS, {"keys": keys[start : start + _PART]}))
+        for row in tx.execute(_KEYS, {"keys": keys[start : start + _PART]}):
+            expected = _expected(row)
+            found[row.key] = Place(row.row, expected if expected is not None and tx.at < expected.until else None)
     return found
 
 
-def count_in(tx: Transaction, hits: Sequence[Hit], rows: Mapping[str, int]) -> None:
-    """Count hits that were written down in their groups; each group waits to be decided again."""
+def count_in(tx: Transaction, hits: Sequence[Hit], places: Mapping[str, Place]) -> None:
+    """Count hits that were written down in their groups; a group with a new one waits to be decided again."""
     together: dict[int, list[Hit]] = defaultdict(list)
     for hit in hits:
-        together[rows[group_key(hit)]].append(hit)
+        together[places[group_key(hit)].row].append(hit)
     if together:
         tx.execute(_COUNT_IN, [_added(row, together[row]) for row in sorted(together)])
 
@@ -151,6 +164,12 @@ def count_out(tx: Transaction, group: int, decided: int, state: HitState, dismis
         "became_dismissed_as": dismissed_as or "",
     }
     tx.execute(_COUNT_OUT, values)
+
+
+def expect(tx: Transaction, group: int, expected: Expectation | None) -> None:
+    """Remember who expects further hits of a group, and until when; None ends it."""
+    by, until = (expected.by, expected.until) if expected is not None else ("", None)
+    tx.execute(hit_groups.update().where(hit_groups.c.row == group).values(expected_by=by, expected_until=until))
 
 
 def get_group(connection: Connection, row: int) -> Group | None:
@@ -234,6 +253,8 @@ def _added(group: int, hits: Sequence[Hit]) -> dict[str, Any]:
     return said | {
         "group": group,
         "found": len(hits),
+        "found_new": sum(hit.state is HitState.NEW for hit in hits),
+        "found_expected": sum(hit.state is HitState.DISMISSED for hit in hits),
         "found_retro": sum(hit.retro for hit in hits),
         "first": min(hit.event_at for hit in hits),
         "last": max(hit.event_at for hit in hits),
@@ -261,4 +282,9 @@ def _group(row: Any) -> Group:
         state=HitState(row.state),
         dismissed_as=Dismissal(row.dismissed_as) if row.dismissed_as else None,
         warned=tuple(row.warned),
+        expected=_expected(row),
     )
+
+
+def _expected(row: Any) -> Expectation | None:
+    return Expectation(row.expected_by, row.expected_until) if row.expected_until is not None else None

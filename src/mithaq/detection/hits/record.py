@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from mithaq.detection import store
 from mithaq.detection.hits import breaker
-from mithaq.detection.model import Hit
+from mithaq.detection.model import Hit, HitState
 from mithaq.detection.patterns.state import completed, whole_and_parts
 from mithaq.detection.settings import BreakerLimits
 from mithaq.kernel.database import Transaction
 
 HIT = "detection.hit"
+EXPECTED = "detection.hit.expected"
 
 
 def record_hits(tx: Transaction, hits: Sequence[Hit], limits: BreakerLimits | None = None) -> int:
@@ -24,5 +25,6 @@ def record_hits(tx: Transaction, hits: Sequence[Hit], limits: BreakerLimits | No
     fresh = store.add_hits(tx, let_through)
     for hit in fresh:
         detail = {"indicator": hit.indicator_id, "source": hit.source, "retro": hit.retro}
-        tx.append(HIT, subject=hit.hit_id, lane=hit.lane, actor="node", detail=detail)
+        kind = HIT if hit.state is HitState.NEW else EXPECTED
+        tx.append(kind, subject=hit.hit_id, lane=hit.lane, actor="node", detail=detail)
     return len(fresh)

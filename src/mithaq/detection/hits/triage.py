@@ -1,6 +1,7 @@
 """Deciding about a whole group of hits at once: one sighting with its count, one opinion, or nothing that leaves.
 
-A decision covers what the person saw: the hits that were new up to the row shown. What comes later waits to be decided.
+A decision covers what the person saw: the hits that were new up to the row shown. What comes later waits to be decided,
+unless somebody has said for how long it is expected.
 """
 
 from dataclasses import dataclass
@@ -15,11 +16,12 @@ from mithaq.detection.hits import groups
 from mithaq.detection.hits.deciding import REOPENED, announce, own_opinion
 from mithaq.detection.hits.feedback import opinion_of, sighting_of
 from mithaq.detection.hits.groups import GroupCounts
-from mithaq.detection.model import Dismissal, Group, Hit, HitState, Span
-from mithaq.detection.rules import check_reason
+from mithaq.detection.model import Dismissal, Expectation, Group, Hit, HitState, Span
+from mithaq.detection.rules import check_days, check_reason
 from mithaq.detection.store import Decision
 from mithaq.intelligence.model import NewObject, StoredObject
 from mithaq.intelligence.service import Holdings
+from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.database import EPOCH, Database, Transaction
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL, Lane
@@ -132,15 +134,28 @@ class Triage:
         return decision.sighting_id
 
     def dismiss(
-        self, number: int, by: str, at: datetime, *, why: Dismissal, reason: str = "", up_to: int | None = None
+        self,
+        number: int,
+        by: str,
+        at: datetime,
+        *,
+        why: Dismissal,
+        reason: str = "",
+        up_to: int | None = None,
+        days: int = 0,
     ) -> str:
         """Dismiss the new hits of a group; return the opinion that a false positive became, else nothing.
+
+        What is benign may be expected for some days: hits of the group that are found until then are dismissed by the
+        same word as they come, and tell nobody anything.
 
         Raises:
             UnknownGroup: there is none of that number.
             HitDecided: nothing of it waits, or somebody was quicker.
             UnusableReason: a false positive without a reason, or one that quotes the value or is too long.
+            UnusablePeriod: days for a false positive, or more of them than anybody can foresee.
         """
+        until = check_days(why, days, at)
         reason = reason.strip()
         with self._db.read() as connection:
             story = self.story(connection, number, up_to)
@@ -149,7 +164,7 @@ class Triage:
             opinion = self.opinion(tx.connection, story, reason, at) if why is Dismissal.FALSE_POSITIVE else []
             opinion_id = opinion[0].stix.id if opinion else ""
             decision = Decision(HitState.DISMISSED, by, dismissed_as=why, reason=reason, opinion_id=opinion_id)
-            _decide(tx, story, decision)
+            _decide(tx, story, decision, until)
             self._holdings.store(tx, opinion)
         return opinion_id
 
@@ -180,12 +195,14 @@ def _waiting(story: GroupStory) -> Waiting:
     return story.waiting
 
 
-def _decide(tx: Transaction, story: GroupStory, decision: Decision) -> None:
+def _decide(tx: Transaction, story: GroupStory, decision: Decision, expected_until: datetime | None = None) -> None:
     waiting, group = _waiting(story), story.group
     decided = store.decide_group(tx, group.row, waiting.newest.row, decision)
     if decided != waiting.span.count:
         raise HitDecided("somebody has decided about some of these hits meanwhile", subject=str(group.row))
-    announce(tx, waiting.newest, decision, group=group.row, count=decided)
+    groups.expect(tx, group.row, Expectation(decision.by, expected_until) if expected_until is not None else None)
+    until = {"expected_until": rfc3339(expected_until)} if expected_until is not None else {}
+    announce(tx, waiting.newest, decision, group=group.row, count=decided, **until)
 
 
 def _cursor(group: Group) -> str:
