@@ -12,6 +12,7 @@ from mithaq.api import (
     feeds,
     files,
     health,
+    hunts,
     intelligence,
     misp,
     objects,
@@ -45,6 +46,7 @@ def create_api(node: Node, feed: Feed | None = None) -> FastAPI:
     api.include_router(objects.router(node))
     api.include_router(detection.router(node, feed))
     api.include_router(triage.router(node))
+    api.include_router(hunts.router(node))
     api.include_router(files.router(node))
     api.include_router(telemetry.router(node))
     api.include_router(release.router(node))
