@@ -14,7 +14,8 @@ from tools.check_tree import files
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {file.path: file.text for file in files() if file.path.endswith(".md")}
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-CODE = re.compile(r"```\w*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
+BLOCK = re.compile(r"```\w*\n(.*?)```|((?:^    .*\n)+)", re.DOTALL | re.MULTILINE)
+SPAN = re.compile(r"`([^`\n]+)`")
 REQUIRED = (
     "README.md",
     "GLOSSARY.md",
@@ -27,9 +28,15 @@ REQUIRED = (
 )
 
 
+def typed(page: str) -> list[str]:
+    """Return the lines of a page's blocks of code, as somebody would type them; what goes on below is one line."""
+    blocks = [fenced or indented for fenced, indented in BLOCK.findall(page)]
+    return [line.strip() for block in blocks for line in re.sub(r"\\\n\s*", "", block).splitlines() if line.strip()]
+
+
 def code(page: str) -> list[str]:
-    """Return the lines of code in a page."""
-    return [line.strip() for block, span in CODE.findall(page) for line in (block or span).splitlines() if line.strip()]
+    """Return the lines of code in a page, and what its sentences name."""
+    return typed(page) + SPAN.findall(BLOCK.sub("", page))
 
 
 def targets() -> set[str]:
@@ -101,6 +108,18 @@ def test_every_command_in_a_page_exists_with_its_options(path: str) -> None:
             if not words or command(*words) is None or not set(options) <= known_options(words):
                 unknown.append(line)
     assert unknown == []
+
+
+@pytest.mark.parametrize("path", sorted(set(PAGES) - {"docs/commands.md"}))
+def test_every_command_that_is_typed_out_has_all_that_it_needs(path: str) -> None:
+    incomplete = []
+    for line in (each.split(" #")[0] for each in typed(PAGES[path]) if re.match(r"mithaq [a-z-]", each)):
+        words, options = spoken(line)
+        found = command(*words)
+        params = found.params if found is not None else []
+        needed = [each for each in params if isinstance(each, click.Option) and each.required]
+        incomplete += [(line, each.name) for each in needed if not {*each.opts} & {*options} and "…" not in line]
+    assert incomplete == []
 
 
 def test_an_unknown_command_or_option_in_a_page_would_be_noticed() -> None:

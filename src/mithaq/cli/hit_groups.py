@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from mithaq.cli.foreseen import foreseen_lines
 from mithaq.cli.layout import Column, cell, plain, printable, reason_lines, reasons_json, show_rows, word
 from mithaq.cli.options import LANE
 from mithaq.cli.session import EXIT_NOT_FOUND, Session
@@ -222,25 +223,9 @@ def _story_text(session: Session, story: GroupStory, newest: tuple[Hit, ...], to
         (words.gettext("If you call it a false positive, an opinion is made."), told.opinion),
     ):
         if story.waiting is not None:
-            lines += ["", title, *_foreseen_lines(session, foreseen)]
+            told_to = foreseen_lines(session, foreseen) or [words.gettext("Nobody else learns of it.")]
+            lines += ["", title, *("  " + line for line in told_to)]
     return "\n".join(lines)
-
-
-def _foreseen_lines(session: Session, foreseen: tuple[Foreseen, ...]) -> list[str]:
-    words = session.words.gettext
-    if not foreseen:
-        return ["  " + words("Nobody else learns of it.")]
-    lines = []
-    for each in foreseen:
-        told = {"nation": each.recipient, "agreement": each.agreement_id}
-        if each.verdict.allowed:
-            lines.append("  " + words("%(nation)s gets it under %(agreement)s.", **told))
-        elif each.protected:
-            lines.append("  " + words("%(nation)s gets a protected version under %(agreement)s.", **told))
-        else:
-            lines.append("  " + words("%(nation)s does not get it under %(agreement)s:", **told))
-            lines += reason_lines(session, each.verdict.reasons, "    ")
-    return lines
 
 
 def _looking_text(session: Session, found: Looking) -> str:

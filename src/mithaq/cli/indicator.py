@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from datetime import timedelta
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
 
+from mithaq.cli.foreseen import foreseen_lines
 from mithaq.cli.options import LANE, PAP, TLP, instruction_of, nations_of, release_options
 from mithaq.cli.session import Session
+from mithaq.exchange.planning import Planning
 from mithaq.intelligence.errors import NotAnObservable
 from mithaq.intelligence.imports.text import IndicatorTerms, own_indicators
-from mithaq.intelligence.model import NewObject, StoredObject
+from mithaq.intelligence.model import NewObject, StoredObject, as_if_stored
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.lane import Lane
 from mithaq.node.composition import Node
@@ -23,6 +26,7 @@ from mithaq.standards.pap import Pap
 from mithaq.standards.registries import is_registry_suffix
 from mithaq.standards.tlp import Tlp
 
+_NAMED = 3
 _LISTED = ("added", "value", "tlp", "from", "until", "name", "id")
 
 
@@ -77,6 +81,7 @@ def add(
     with node.db.write(at) as tx:
         node.holdings.store(tx, new)
     session.emit_rows([_added(item) for item in new], ("id", "value", "tlp"))
+    _foresee(session, node, new, at)
 
 
 @indicator.command("list")
@@ -93,6 +98,21 @@ def list_(ctx: click.Context, lane: Lane, limit: int, after: int | None) -> None
     session.emit_rows([_listed(item) for item in page.objects], _LISTED)
     if page.next is not None:
         session.say("more: --after %(row)s", row=page.next)
+
+
+def _foresee(session: Session, node: Node, new: Sequence[NewObject], at: datetime) -> None:
+    """Say on standard error who gets what was added, by instruction or standing order, and who does not and why."""
+    planning, alike = Planning(node.channel), defaultdict[tuple[str, ...], list[str]](list)
+    with node.db.read() as connection:
+        for each in new:
+            for foreseen in planning.foresee(connection, as_if_stored([each], at), at):
+                alike[tuple(foreseen_lines(session, [foreseen]))].append(each.stix.observables[0].value)
+    for lines, values in alike.items():
+        if len(values) < len(new):
+            some = ", ".join(values[:_NAMED]) + (" …" if len(values) > _NAMED else "")
+            session.say("%(count)s of %(all)s (%(values)s):", count=len(values), all=len(new), values=some)
+        for line in lines:
+            click.echo(line, err=True)
 
 
 def _expand(values: Iterable[str]) -> list[str]:

@@ -143,3 +143,14 @@ def test_no_node_in_the_folder_is_said_with_the_remedy(tmp_path: Path) -> None:
     said = run("--data", str(tmp_path / "absent"), "--lang", "en", "release", "sent")
     assert said.code == 1
     assert "run `mithaq init` first" in said.err
+
+
+def test_whoever_adds_an_indicator_hears_at_once_who_gets_it_and_who_does_not_and_why(xa: Desk, agreed: str) -> None:
+    def heard(*words: str) -> str:
+        return xa("indicator", "add", *words, "--tlp", "green", "--agreement", agreed).err
+
+    assert heard("good.example", "--pap", "green") == f"XB gets it under {agreed}.\n"
+    refused = heard("bad.example")
+    assert refused.startswith(f"XB does not get it under {agreed}:\n  1. ")
+    assert "PAP:RED" in refused
+    assert xa("indicator", "add", "own.example", "--tlp", "green").err == ""

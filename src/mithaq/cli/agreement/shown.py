@@ -43,7 +43,7 @@ def emit(session: Session, known: Agreement) -> None:
     session.emit(value, lambda: _text(session, known, row, said))
     if known.missing:
         session.say(
-            "Not in force until signed by %(missing)s. Give them a copy: mithaq agreement export %(id)s FILE",
+            "Not in force until signed by %(missing)s. Send it to them: mithaq agreement send %(id)s",
             missing=", ".join(sorted(known.missing)),
             id=known.document.id,
         )

@@ -96,7 +96,7 @@ def readers(node: Node, connection: Connection, at: datetime) -> Iterator[Findin
             yield Finding(Level.FINE, Reason("reader", "the reader %(reader)s is up to date", params))
             continue
         level = Level.WRONG if waiting > READER_WRONG else Level.WARNING
-        sentence = msgid("%(count)s entries have waited for the reader %(reader)s, the oldest for %(seconds)s seconds")
+        sentence = msgid("what the reader %(reader)s has not read yet: %(count)s, the oldest for %(seconds)s seconds")
         yield Finding(level, Reason("reader", sentence, params, "see whether its process runs, and its log"))
 
 
