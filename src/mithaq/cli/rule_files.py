@@ -23,10 +23,11 @@ def rule_files(paths: Sequence[str], endings: tuple[str, ...] = SIGMA) -> Iterat
     """Yield name and bytes of each file; of folders and archives, of those with these endings. Links are not followed.
 
     Raises:
-        FileUnusable: one cannot be read, or there is too much.
+        FileUnusable: one cannot be read, a folder or an archive holds none, or there is too much.
     """
     number = size = 0
     for path in paths:
+        before = number
         for name, body in _within(path, endings):
             number += 1
             size += len(body)
@@ -35,6 +36,8 @@ def rule_files(paths: Sequence[str], endings: tuple[str, ...] = SIGMA) -> Iterat
             if size > MAX_TOTAL_BYTES:
                 raise FileUnusable("larger than the limit of %(max)s bytes", subject=path, max=MAX_TOTAL_BYTES)
             yield name, body
+        if number == before:
+            raise FileUnusable("no file in it ends in %(endings)s", subject=path, endings=", ".join(endings))
 
 
 def _within(path: str, endings: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:

@@ -27,6 +27,8 @@ def test_a_folder_and_an_archive_are_imported_and_bad_rules_are_told(xa: Desk, t
     assert report["refused"][0]["object"] == "bad.yml"
     assert "1 refused" in xa("sigma", "add", "--tlp", "green", str(tmp_path / "more.zip")).out
     assert xa("sigma", "add", "--tlp", "green", str(tmp_path / "nothing.yml")).code == 1
+    (tmp_path / "empty").mkdir()
+    assert "no file in it ends in .yml" in xa("sigma", "add", "--tlp", "green", str(tmp_path / "empty")).err
 
 
 def test_a_shared_rule_arrives_byte_for_byte(xa: Desk, xb: Desk, agreed: str, tmp_path: Path) -> None:
