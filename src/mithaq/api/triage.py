@@ -1,6 +1,6 @@
 """Groups of hits over the API: what waits, and the decisions of whoever may decide."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
@@ -14,6 +14,7 @@ from mithaq.nations.people.model import Actor, Verb
 from mithaq.node.composition import Node
 
 _MAX_GROUPS: Final = 200
+Level = Literal["informational", "low", "medium", "high", "critical"]
 
 
 class GroupTold(BaseModel):
@@ -31,6 +32,7 @@ class GroupTold(BaseModel):
     field: str | None
     value: str | None
     rule: str | None
+    level: str | None
     nation: str
     agreement: str | None
     lane: str
@@ -88,13 +90,14 @@ def router(node: Node) -> APIRouter:
     @routes.get("/groups", dependencies=[Depends(bearer(node, Verb.DETECTION_READ))])
     def groups(
         state: HitState | None = None,
+        level: Level | None = None,
         lane: str = "actual",
         after: str = "",
         limit: Annotated[int, Query(ge=1, le=_MAX_GROUPS)] = 50,
     ) -> GroupsTold:
-        """Return groups of hits: all of them, or those in one state."""
+        """Return groups of hits: all of them, or those in one state; `level` leaves out rules of a lower one."""
         with node.db.read() as connection:
-            page = node.triage.page(connection, Lane.parse(lane), state=state, after=after, limit=limit)
+            page = node.triage.page(connection, Lane.parse(lane), state=state, level=level, after=after, limit=limit)
             up_to = node.triage.newest_row(connection)
         return GroupsTold(groups=[_told(each) for each in page.groups], next=page.next, up_to=up_to)
 
@@ -127,6 +130,7 @@ def _told(group: Group) -> GroupTold:
         field=sight.field if isinstance(sight, Sight) else None,
         value=sight.seen.value if isinstance(sight, Sight) else None,
         rule=None if isinstance(sight, Sight) else sight.title,
+        level=sight.level or None,
         nation=group.origin.nation,
         agreement=group.origin.agreement_id,
         lane=str(group.lane),

@@ -19,12 +19,14 @@ from mithaq.kernel.lane import Lane
 from mithaq.node.ahead import Ahead, ahead
 from mithaq.node.ahead import as_json as foreseen_json
 from mithaq.node.language import msgid
+from mithaq.standards.sigma import LEVELS
 
 _GROUPS = {
     "group": Column(msgid("group")),
     "new": Column(msgid("to decide")),
     "count": Column(msgid("hits")),
     "seen": Column(msgid("seen")),
+    "level": Column(msgid("level"), lambda session, value: word(session, f"level-{value}") if value else "-"),
     "source": Column(msgid("source")),
     "nation": Column(msgid("said by")),
     "first_at": Column(msgid("first")),
@@ -45,15 +47,16 @@ _LINES = 20
 @click.command()
 @click.option("--lane", type=LANE, default="actual", show_default=True)
 @click.option("--state", type=click.Choice([each.value for each in HitState]))
+@click.option("--level", type=click.Choice(LEVELS), help="Leave out rules of a lower level; what has none is shown.")
 @click.option("--after", default="", help="Continue after the page before: its `next`.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1_000))
 @click.pass_obj
-def groups(session: Session, lane: Lane, state: str | None, after: str, limit: int) -> None:
+def groups(session: Session, lane: Lane, state: str | None, level: str | None, after: str, limit: int) -> None:
     """List hits of one object in one source on one value together, the newest first."""
     node = session.node()
     with node.db.read() as connection:
         chosen = HitState(state) if state else None
-        page = node.triage.page(connection, lane, state=chosen, after=after, limit=limit)
+        page = node.triage.page(connection, lane, state=chosen, level=level, after=after, limit=limit)
     show_rows(session, [_group(each) for each in page.groups], _GROUPS, empty=msgid("No hit."))
     if page.next is not None:
         session.say("more: --after %(row)s", row=page.next)
@@ -172,6 +175,7 @@ def _group(each: Group) -> dict[str, Any]:
         "expected_by": each.expected.by if each.expected else None,
         "expected_until": each.expected.until if each.expected else None,
         **sight_json(each.sight),
+        "level": each.sight.level or None,
         "source": each.source,
         "indicator": each.indicator_id,
         "nation": each.origin.nation,

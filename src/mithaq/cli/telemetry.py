@@ -25,6 +25,7 @@ from mithaq.telemetry.service import Reading
 from mithaq.telemetry.settings import TelemetryLimits
 from mithaq.telemetry.vocabulary import ecs_fields
 
+_NAMED = 3
 _FORMAT = click.option(
     "--format",
     "line_format",
@@ -43,6 +44,12 @@ def _seconds(session: Session, value: float | None) -> str:
     return "-" if value is None else session.words.seconds(value)
 
 
+def _missing(session: Session, found: Sequence[dict[str, Any]]) -> str:
+    """Name the fields that most rules ask for; `--json` has all of them."""
+    named = cell(session, [f"{each['kind']}: {each['field']} ({each['count']})" for each in found[:_NAMED]])
+    return f"{named}, … ({len(found)})" if len(found) > _NAMED else named
+
+
 _STATUS = {
     "name": Column(msgid("source")),
     "state": Column(msgid("state"), lambda session, value: word(session, f"source-{value}")),
@@ -53,10 +60,7 @@ _STATUS = {
     "lines": Column(msgid("lines")),
     "broken": Column(msgid("broken lines")),
     "fields_gone": Column(msgid("fields that are gone")),
-    "fields_missing": Column(
-        msgid("fields missing for rules"),
-        lambda session, found: cell(session, [f"{each['kind']}: {each['field']} ({each['count']})" for each in found]),
-    ),
+    "fields_missing": Column(msgid("fields missing for rules"), _missing),
     "trouble": Column(msgid("trouble")),
 }
 _LAKE = {

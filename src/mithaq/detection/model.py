@@ -108,6 +108,11 @@ class Sight:
         """Return what hits on one object differ in: they are decided about apart."""
         return (self.seen.type, self.seen.value)
 
+    @property
+    def level(self) -> str:
+        """Return nothing: Sigma's levels are of rules."""
+        return ""
+
 
 @dataclass(frozen=True, slots=True)
 class RuleSight:

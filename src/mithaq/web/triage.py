@@ -13,6 +13,7 @@ from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.nations.people.audit import audit, audited
 from mithaq.nations.people.model import Verb
 from mithaq.node.ahead import ahead
+from mithaq.standards.sigma import LEVELS
 from mithaq.web.doors import Door, Visit
 from mithaq.web.intelligence import titles
 from mithaq.web.settings import ROWS_A_PAGE
@@ -21,6 +22,7 @@ _SHOWN_LINES = 20
 _SHOWN_EVENT_BYTES = 4_000
 _SHOWN_STOPPED = 50
 _MAX_DIGITS = 18
+_LEVELS_OFFERED = LEVELS[2:]
 _EXPECTED_DAYS = (7, 30, 90, 365)
 
 
@@ -29,8 +31,11 @@ def groups(visit: Visit) -> Response:
     node, lane = visit.site.node, Lane.parse(visit.query("lane") or str(ACTUAL))
     wanted = visit.query("state") or HitState.NEW.value
     state = HitState(wanted) if wanted in list(HitState) else None
+    level = visit.query("level") if visit.query("level") in LEVELS else ""
     with node.db.read() as connection:
-        page = node.triage.page(connection, lane, state=state, after=visit.query("after"), limit=ROWS_A_PAGE)
+        page = node.triage.page(
+            connection, lane, state=state, level=level or None, after=visit.query("after"), limit=ROWS_A_PAGE
+        )
         counts = node.triage.counts(connection, lane)
         up_to = node.triage.newest_row(connection)
         done = _number(visit.query("done"))
@@ -43,6 +48,8 @@ def groups(visit: Visit) -> Response:
         counts=counts,
         lane=str(lane),
         state=state.value if state else "all",
+        level=level,
+        levels=_LEVELS_OFFERED,
         up_to=up_to,
         decided=decided,
         stopped=stopped,

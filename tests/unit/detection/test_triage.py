@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,12 +8,13 @@ import pytest
 from mithaq.detection import store
 from mithaq.detection.errors import HitDecided, UnknownGroup, UnusablePeriod, UnusableReason
 from mithaq.detection.hits.triage import Triage
-from mithaq.detection.model import Dismissal, Expectation, Group, HitState
+from mithaq.detection.model import Dismissal, Expectation, Group, HitState, RuleSight
 from mithaq.detection.service import Detection
 from mithaq.detection.settings import MAX_EXPECTED_DAYS
 from mithaq.kernel import canonical, journal
 from mithaq.kernel.database import Database
 from mithaq.kernel.lane import ACTUAL
+from mithaq.standards.sigma import LEVELS
 from tests.unit.detection.worlds import AGREEMENT, OWN, PARTNER, Bench, indicator
 
 
@@ -220,6 +222,27 @@ def test_an_erased_value_is_in_no_group_and_a_later_hit_begins_another(
         store.redact_hits(tx, [bench.hits()[0].object_row])
     seen(bench, 2)
     assert [each.sight.shown for each in all_of(bench, triage)] == ["evil.example", "[erased]"]
+
+
+def test_rules_of_a_lower_level_are_left_out_where_that_is_asked_and_nothing_else_is(
+    bench: Bench, triage: Triage
+) -> None:
+    evil(bench)
+    seen(bench, 1)
+    (hit,) = bench.hits()
+    for number, level in enumerate(("", *LEVELS)):
+        rule = RuleSight(f"rule-{number}", f"rule {level}", level, ())
+        with bench.db.write(bench.at) as tx:
+            store.add_hits(tx, [replace(hit, hit_id=f"h{number}", event_id=f"e{number}", sight=rule)])
+
+    def shown(level: str | None) -> set[str]:
+        with bench.db.read() as connection:
+            return {each.sight.shown for each in triage.page(connection, level=level).groups}
+
+    always = {"evil.example", "rule "}
+    assert shown(None) == always | {f"rule {level}" for level in LEVELS}
+    for place, level in enumerate(LEVELS):
+        assert shown(level) == always | {f"rule {each}" for each in LEVELS[place:]}
 
 
 def test_a_group_that_is_not_there_is_said_to_be_unknown(bench: Bench, triage: Triage, at: datetime) -> None:

@@ -1,12 +1,13 @@
 """Triage on the pages: one row a group, what others would learn, and what is decided in two keys."""
 
 import re
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
 from mithaq.detection.hits.record import record_hits
-from mithaq.detection.model import Dismissal, HitState
+from mithaq.detection.model import Dismissal, HitState, RuleSight
 from mithaq.detection.settings import BreakerLimits
 from mithaq.kernel.lane import ACTUAL
 from mithaq.nations.people.model import Role
@@ -44,6 +45,21 @@ def test_a_group_is_one_row_with_its_count_and_opens_to_its_lines(
     assert "What others may learn" in opened
     assert client.get("/detection/groups/999").status_code == 404
     assert client.get("/detection/groups/%D9%A1").status_code == 404
+
+
+def test_the_level_of_a_rule_is_shown_and_lower_ones_are_left_out_where_that_is_asked(
+    signed_in: SignIn, node: Node, first: Country, at: datetime
+) -> None:
+    hit = hit_of(first, 1, 1, at)
+    with node.db.write(at) as tx:
+        for event, level in enumerate(("low", "critical")):
+            rule = RuleSight(level, f"A rule of level {level}", level, ())
+            record_hits(tx, [replace(hit, hit_id=level, event_id=f"event-{event}", sight=rule)])
+    client = signed_in(Role.DUTY_OFFICER)
+    whole, part = client.get("/detection").text, client.get("/detection?level=high").text
+    assert ("A rule of level low" in whole, "A rule of level critical" in whole) == (True, True)
+    assert ("A rule of level low" in part, "A rule of level critical" in part) == (False, True)
+    assert client.get("/detection?level=loud").status_code == 200
 
 
 def test_what_is_expected_here_is_one_click_and_one_undo(

@@ -26,11 +26,12 @@ from sqlalchemy import (
     tuple_,
 )
 
-from mithaq.detection.hits.sights import columns_of, erase_seen, erased_columns, sight_of
+from mithaq.detection.hits.sights import columns_of, erase_seen, erased_columns, level_of, sight_of
 from mithaq.detection.model import Dismissal, Expectation, Group, Hit, HitState, Origin, group_key
 from mithaq.kernel.database import Json, Timestamp, Transaction, insert_ignore, metadata, row_id
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
+from mithaq.standards.sigma import LEVELS
 
 hit_groups = Table(
     "hit_groups",
@@ -62,6 +63,8 @@ hit_groups = Table(
     Column("state", Text, nullable=False),
     Column("dismissed_as", Text, nullable=False, server_default=""),
     Column("warned", Json, nullable=False, server_default="[]"),
+    # The place of a rule's level among Sigma's; that of the last one and one more where there is none.
+    Column("level", Integer, nullable=False, server_default=str(len(LEVELS))),
     Column("expected_by", Text, nullable=False, server_default=""),
     Column("expected_until", Timestamp),
     Index("hit_groups_by_state", "lane", "state", "touched_at", "row"),
@@ -72,7 +75,7 @@ hit_groups = Table(
 _PART: Final = 500
 _NEWEST_SAYS: Final = (
     "object_row", "field", "matched_type", "matched_value", "rule", "origin_source", "origin_nation", "agreement_id",
-    "agreement_version", "warned",
+    "agreement_version", "warned", "level",
 )  # fmt: skip
 _KEYS: Final = (
     select(hit_groups.c.key, hit_groups.c.row, hit_groups.c.expected_by, hit_groups.c.expected_until)
@@ -183,13 +186,19 @@ def list_groups(
     lane: Lane,
     *,
     state: HitState | None = None,
+    level: str | None = None,
     after: tuple[datetime, int] | None = None,
     limit: int = 100,
 ) -> list[Group]:
-    """Return a lane's groups, the one with the newest match first; `after`: when and which the page before ended."""
+    """Return a lane's groups, the one with the newest match first; `after`: when and which the page before ended.
+
+    `level` leaves out rules of a lower level of Sigma's; what has none is never left out.
+    """
     query = select(hit_groups).where(hit_groups.c.lane == str(lane), hit_groups.c.count > 0)
     if state is not None:
         query = query.where(hit_groups.c.state == state.value)
+    if level is not None:
+        query = query.where(hit_groups.c.level >= LEVELS.index(level))
     if after is not None:
         place = tuple_(hit_groups.c.touched_at, hit_groups.c.row)
         query = query.where(place < tuple_(bindparam("at", after[0], type_=Timestamp), after[1]))
@@ -245,6 +254,7 @@ def _newest(hit: Hit) -> dict[str, Any]:
         "agreement_id": hit.origin.agreement_id,
         "agreement_version": hit.origin.agreement_version,
         "warned": list(hit.warned),
+        "level": level_of(hit.sight),
     }
 
 

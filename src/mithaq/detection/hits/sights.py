@@ -7,10 +7,16 @@ from sqlalchemy import ColumnElement, Table, bindparam, select
 from mithaq.detection.model import RuleSight, Sight
 from mithaq.kernel.database import Transaction
 from mithaq.standards.observable import Observable
+from mithaq.standards.sigma import LEVELS
 
 REDACTED: Final = "[erased]"
 """Stands where a hit named a value whose object was deleted."""
 _OF_OBSERVABLES: Final = ("field", "seen_type", "seen_value", "matched_type", "matched_value")
+
+
+def level_of(sight: Sight | RuleSight) -> int:
+    """Return the place of a rule's level among Sigma's, or the place after all of them where there is none."""
+    return LEVELS.index(sight.level) if sight.level in LEVELS else len(LEVELS)
 
 
 def columns_of(sight: Sight | RuleSight) -> dict[str, Any]:

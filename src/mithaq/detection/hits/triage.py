@@ -69,11 +69,15 @@ class Triage:
         lane: Lane = ACTUAL,
         *,
         state: HitState | None = None,
+        level: str | None = None,
         after: str = "",
         limit: int = 100,
     ) -> GroupPage:
-        """Return one page of a lane's groups; `after` is the page's `next` before."""
-        found = groups.list_groups(connection, lane, state=state, after=_place(after), limit=limit + 1)
+        """Return one page of a lane's groups; `after` is the page's `next` before.
+
+        `level` leaves out rules of a lower level of Sigma's; what has none is never left out.
+        """
+        found = groups.list_groups(connection, lane, state=state, level=level, after=_place(after), limit=limit + 1)
         shown = tuple(found[:limit])
         return GroupPage(shown, _cursor(shown[-1]) if len(found) > limit else None)
 
