@@ -141,6 +141,7 @@ class Visit:
             "theme": theme if theme in THEMES else "auto",
             "themes": THEMES,
             "nouns": [(path, self.words.gettext(title)) for path, title, verb in NOUNS if self.may(verb)],
+            "path": self.request.url.path,
             "noun": _noun_of(self.request.url.path),
             "at": self.at,
         }
