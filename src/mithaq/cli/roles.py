@@ -33,17 +33,17 @@ def roles(root: Path, passphrase: Callable[[], bytes]) -> Mapping[str, Role]:
 def preload() -> None:
     """Import what the roles need before they are forked, so that they share it in memory."""
     import httptools
-    import uvicorn
     import uvloop
 
     import mithaq.api.app
     import mithaq.detection.worker
     import mithaq.exchange.channel.server
+    import mithaq.node.serving
     import mithaq.node.worker
     import mithaq.telemetry.receiving.process
     import mithaq.web.app
 
-    for module in (httptools, uvicorn, uvloop, mithaq):
+    for module in (httptools, uvloop, mithaq):
         _log.debug("preloaded %s", module.__name__)
 
 
@@ -60,26 +60,16 @@ def _signer(root: Path, passphrase: Callable[[], bytes]) -> None:
 
 
 def _web(root: Path) -> None:
-    import uvicorn
-
     from mithaq.api.app import machine_doors
     from mithaq.exchange.channel.server import PartnerDoors
+    from mithaq.node.serving import serve
     from mithaq.web.app import create_app
 
     node = compose(root)
     doors = PartnerDoors(node.channel, node.card_bytes, node.clock, node.run_dir)
-    app = create_app(node, [*doors.routes(), *machine_doors(node)])
-    config = uvicorn.Config(
-        app,
-        host=node.settings.listen_host,
-        port=node.settings.listen_port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=1,
-        backlog=512,
+    serve(
+        create_app(node, [*doors.routes(), *machine_doors(node)]), node.settings.listen_host, node.settings.listen_port
     )
-    uvicorn.Server(config).run()
 
 
 def _worker(root: Path) -> None:
