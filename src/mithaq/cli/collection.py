@@ -1,15 +1,20 @@
 """Collections that constituents read over TAXII, and their audience."""
 
+from collections.abc import Sequence
 from typing import get_args
 
 import click
 
 from mithaq.agreements.vocabulary import PermittedAction, Purpose
+from mithaq.cli.layout import reason_lines, reasons_json
 from mithaq.cli.options import TLP
-from mithaq.cli.session import Session
+from mithaq.cli.session import EXIT_NOT_FOUND, EXIT_REFUSED, Session
 from mithaq.exchange.taxii.model import Collection
+from mithaq.exchange.taxii.why import Why
+from mithaq.exchange.taxii.why import why as judged
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.database import EPOCH
+from mithaq.kernel.lane import ACTUAL
 from mithaq.node.language import msgid
 from mithaq.release.model import PERMITTED_ACTIONS
 from mithaq.standards.tlp import Tlp
@@ -130,11 +135,47 @@ def exclude(session: Session, alias: str, constituent_id: str) -> None:
 
 @collection.command()
 @click.argument("alias")
+@click.argument("object_id", metavar="OBJECT")
+@click.pass_context
+def why(ctx: click.Context, alias: str, object_id: str) -> None:
+    """Say who of those who see ALIAS reads OBJECT in it, and who does not: every reason, what would mend it.
+
+    Ends with 4 where nobody reads it.
+    """
+    session: Session = ctx.obj
+    node = session.node()
+    with node.db.read() as connection:
+        asked = node.collections.get(connection, alias)
+        found = judged(connection, node.nation, asked, object_id, session.now())
+        is_held = bool(node.holdings.get(connection, object_id, ACTUAL))
+    if not is_held:
+        session.say("%(object)s is not held in the lane %(lane)s", object=object_id, lane=str(ACTUAL))
+        ctx.exit(EXIT_NOT_FOUND)
+    told = [{"constituent": each.constituent, "reasons": reasons_json(session, each.reasons)} for each in found]
+    value = {"collection": asked.alias, "object": object_id, "constituents": told}
+    session.emit(value, lambda: _why_text(session, found))
+    if all(each.reasons for each in found):
+        ctx.exit(EXIT_REFUSED)
+
+
+@collection.command()
+@click.argument("alias")
 @click.pass_obj
 def close(session: Session, alias: str) -> None:
     """Close ALIAS for good."""
     session.node().collections.close(alias, session.now(), by=session.actor)
     session.emit({"alias": alias, "state": "closed"}, lambda: alias)
+
+
+def _why_text(session: Session, found: Sequence[Why]) -> str:
+    words, lines = session.words.gettext, []
+    for each in found:
+        if each.reasons:
+            lines.append(words("%(constituent)s does not read it:", constituent=each.constituent))
+            lines += reason_lines(session, each.reasons, "  ")
+        else:
+            lines.append(words("%(constituent)s reads it.", constituent=each.constituent))
+    return "\n".join(lines) or words("Nobody sees this collection.")
 
 
 def _row(value: Collection) -> dict[str, object]:

@@ -25,6 +25,19 @@ def test_a_collection_is_made_listed_opened_to_somebody_and_closed(xa: Desk) -> 
     assert xa("collection", "allow", "feed", "grid-operator").code == 1
 
 
+def test_the_console_says_who_reads_an_object_and_who_does_not_and_why(xa: Desk) -> None:
+    assert xa("constituent", "add", "grid-operator", "--name-en", "Grid", "--contact", "soc@x").code == 0
+    assert xa("collection", "add", "feed", "--title", "Feed", "--for", "grid-operator").code == 0
+    read = xa.one("indicator", "add", "evil.example", "--tlp", "green", "--pap", "green")["id"]
+    kept = xa.one("indicator", "add", "dark.example", "--tlp", "green")["id"]
+    assert xa("collection", "why", "feed", read).out.strip() == "grid-operator reads it."
+    refused = xa("collection", "why", "feed", kept)
+    assert (refused.code, "PAP:RED" in refused.out) == (4, True)
+    (told,) = xa.one("collection", "why", "feed", read)["constituents"]
+    assert told == {"constituent": "grid-operator", "reasons": []}
+    assert xa("collection", "why", "feed", read.replace("0", "1")).code == 3
+
+
 def test_what_is_unknown_or_unusable_says_so(xa: Desk) -> None:
     assert xa("collection", "show", "feed").code == 3
     assert xa("collection", "add", "feed", "--title", "T", "--for", "nobody").code == 3

@@ -19,7 +19,8 @@ from mithaq.intelligence.knowledge import published
 from mithaq.intelligence.tables import objects
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL
-from mithaq.release.model import Item, Released, Request
+from mithaq.kernel.reason import Reason
+from mithaq.release.model import Item, Released, Request, Withheld
 from mithaq.release.rules import judge
 from mithaq.standards.pap import Pap
 from mithaq.standards.stix import glance
@@ -62,6 +63,13 @@ class Judge:
         hidden = self._hidden({ref for each in refs for ref in each}, shelf) if any(refs) else frozenset()
         counts = [len(hidden.intersection(referred)) if referred else 0 for referred in refs]
         return self._decide(items, counts, shelf)
+
+    def against(self, row: Any, shelf: Shelf) -> tuple[Reason, ...]:
+        """Say everything for which a row of `COLUMNS` is withheld from exactly this constituent; nothing: it is not."""
+        hidden = len(self._hidden(glance(bytes(row.body)).refs, shelf))
+        purpose, action = shelf.collection.purpose, shelf.collection.action
+        (decided,) = self._gate.decide(self.items([row]), shelf.recipient, purpose, action, [hidden])
+        return decided.reasons if isinstance(decided, Withheld) else ()
 
     def allows(self, shelf: Shelf, tlp: Tlp, pap: Pap) -> bool:
         """Tell what `decide` would say of an own object with these labels that stands, is not vetoed, refers to none.

@@ -153,14 +153,14 @@ class Shelving:
     ) -> int:
         items = judge.items(rows)
         parsed = [self._parsed.get(row.row) or parse(bytes(row.body)) for row in rows]
-        posted = _posted(tx.connection, rows, items)
+        posted = posted_to(tx.connection, rows, items)
         store.note_refs(tx, {row.row: each.refs for row, each in zip(rows, parsed, strict=True)})
         store.note_places(tx, _placed(tx.connection, rows, parsed))
         added = 0
         for shelf in shelves:
             there = store.on_shelves.there(tx.connection, shelf.id, numbers)
             carried = [
-                place for place, item in enumerate(items) if _carries(shelf, rows[place], item, parsed[place], posted)
+                place for place, item in enumerate(items) if carries(shelf, rows[place], item, parsed[place], posted)
             ]
             decided = judge.decide([items[at] for at in carried], [parsed[at].refs for at in carried], shelf)
             wanted = [at for at, released in zip(carried, decided, strict=True) if released is not None]
@@ -190,7 +190,7 @@ def _chunks(rows: Sequence[int]) -> Iterator[Sequence[int]]:
         yield rows[start : start + CHUNK_ROWS]
 
 
-def _posted(connection: Connection, rows: Sequence[Any], items: Sequence[Item]) -> dict[int, set[str]]:
+def posted_to(connection: Connection, rows: Sequence[Any], items: Sequence[Item]) -> dict[int, set[str]]:
     """Return into which collections a constituent posted those of the rows that are a constituent's."""
     theirs = [row.row for row, item in zip(rows, items, strict=True) if item.originator.startswith(PREFIX)]
     found: dict[int, set[str]] = {row: set() for row in theirs}
@@ -215,7 +215,7 @@ def _placed(connection: Connection, rows: Sequence[Any], parsed: Sequence[StixOb
     ]
 
 
-def _carries(shelf: Shelf, row: Any, item: Item, parsed: StixObject, posted: dict[int, set[str]]) -> bool:
+def carries(shelf: Shelf, row: Any, item: Item, parsed: StixObject, posted: dict[int, set[str]]) -> bool:
     """Tell whether a collection carries an object: by types and labels, and what was posted where it was posted."""
     collection = shelf.collection
     if not collection.can_read:
