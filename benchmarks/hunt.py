@@ -1,8 +1,8 @@
 """How fast the past is searched: a thousand new indicators over stored events, from the hunts asked to the hits kept.
 
 The lake's own sealing writes the segments, a node's own hunter answers the hunts: what is looked for is read from the
-holdings, indexes rule segments out, the engine opens the others, and hits are written to the database. `absent`: none
-of the thousand was ever seen. `present`: all were, each in one to four events; the run fails unless exactly these
+holdings, indexes rule segments out or name the rows, these are read, and hits are written to the database. `absent`:
+none of the thousand was ever seen. `present`: all were, each in one to four events; the run fails unless exactly these
 become hits. The peer, in the same run, is DuckDB over Parquet with a column for each kind of value, which finds equal
 values alone, no names below a name and nothing inside networks. `start_s` is what the hunter's process takes to begin.
 
@@ -266,6 +266,6 @@ def _pattern(one: Observable) -> str:
 def _started() -> float:
     """Return the seconds in which a process has the hunter and its engine."""
     began = time.perf_counter()
-    command = "import mithaq.detection.hunts.hunter, mithaq.telemetry.lake.hunting"
+    command = "import mithaq.detection.hunts.hunter, mithaq.telemetry.lake.finding"
     subprocess.run([sys.executable, "-c", command], check=True)
     return time.perf_counter() - began

@@ -14,9 +14,10 @@ from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.standards.observable import Observable
 from mithaq.telemetry.blocks import Parsed
 from mithaq.telemetry.lake import hunting, sealing
-from mithaq.telemetry.lake.hunting import Wanted
+from mithaq.telemetry.lake.finding import Wanted
 from mithaq.telemetry.lake.layout import sealed_stem
 from mithaq.telemetry.model import Format, Source
+from tests.unit.telemetry.events import hunt
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
 EXERCISE = Lane("exercise--0b8f5e6c-9b0d-4d0a-8a51-7f1f5a1f2f10")
@@ -77,7 +78,7 @@ def hits(rows: Iterable[dict[str, Any]]) -> set[Hit]:
 
 
 def found_here(lake: tuple[Path, list[str]]) -> set[Hit]:
-    found = list(hunting.hunt(lake[0], wanted(), lake[1]))
+    found = list(hunt(lake[0], wanted(), lake[1]))
     return {(each.key, each.event.event_id, each.seen.value, each.event.lane.value) for each in found}
 
 

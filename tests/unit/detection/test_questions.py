@@ -1,6 +1,7 @@
 """Questions to the lake: whatever lies sealed, closed or open answers alike, within limits, and whatever is damaged."""
 
 import re
+from array import array
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from mithaq.kernel.database import Database
 from mithaq.kernel.lane import Lane
 from mithaq.telemetry import store as telemetry_store
 from mithaq.telemetry.errors import BadQuestion
+from mithaq.telemetry.lake.index import SealedIndex, index_path
 from mithaq.telemetry.lake.layout import FORMAT
 from mithaq.telemetry.lake.question import Condition, Operator, Question
 from mithaq.telemetry.settings import TelemetryLimits
@@ -147,12 +149,46 @@ def test_damaged_segments_are_told_and_the_rest_is_answered(many: Bench, harm: A
     many.crash()
     many.store(indicator("[ipv4-addr:value = '198.51.100.7']", many.at))
     many.settle()
-    assert len(many.hits()) == 2, "an index is made anew"
+    # An index is made anew; while it is whole, the values are not needed, nor what of the events is spoilt here.
+    assert len(many.hits()) == (4 if harm is spoil else 3)
     found, rows = asked(many, Question(values=("198.51.100.7",)))
     assert (len(rows), found.unread) == (2, 2)
     assert [each.segment for each in many.telemetry.troubled()] == [first.segment, second.segment]
     assert all("segment" in each.trouble for each in many.telemetry.troubled())
     assert last.segment not in {each.segment for each in many.telemetry.troubled()}
+
+
+def first_form(index: SealedIndex, _whole: bytes) -> bytes:
+    """Return an index as the first programs wrote it: fingerprints alone."""
+    parts = [bytes(index.part(name)) for name in ("values", "ipv4", "ipv6")]
+    return b"mithaqv1" + array("Q", [len(part) // 8 for part in parts]).tobytes() + b"".join(parts)
+
+
+def flipped(index: SealedIndex, whole: bytes) -> bytes:
+    """Return an index with damage that only those see who read what was seen."""
+    body = bytearray(whole)
+    body[index.contents.parts["sights"][1] - 1] ^= 1
+    return bytes(body)
+
+
+@pytest.mark.parametrize("harm", [first_form, flipped], ids=["first form", "damaged"])
+def test_an_index_that_names_no_rows_is_made_anew_by_the_hunt_that_needs_them(many: Bench, harm: Any) -> None:
+    first, second, *_ = segments(many)
+    whole = {}
+    for segment in (first, second):
+        index = SealedIndex.open(many.data, segment.path)
+        whole[segment.path] = index_path(many.data, segment.path).read_bytes()
+        index_path(many.data, segment.path).write_bytes(harm(index, whole[segment.path]))
+    (many.data / f"{second.path}.values.parquet").unlink()
+    many.crash()
+    many.store(indicator("[ipv4-addr:value = '203.0.113.200']", many.at))
+    many.settle()
+    assert index_path(many.data, first.path).read_bytes() != whole[first.path], "nobody needed it"
+    many.store(indicator("[ipv4-addr:value = '198.51.100.7']", many.at))
+    many.settle()
+    assert len(many.hits()) == 3
+    assert index_path(many.data, first.path).read_bytes() == whole[first.path]
+    assert [each.segment for each in many.telemetry.troubled()] == [second.segment]
 
 
 def test_rules_and_texts_are_looked_for_in_what_is_whole(many: Bench) -> None:

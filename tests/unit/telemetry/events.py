@@ -2,12 +2,16 @@
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.standards.observable import Observable, canonical_observable
 from mithaq.telemetry.blocks import Parsed
+from mithaq.telemetry.lake.finding import Found, Wanted, find
+from mithaq.telemetry.lake.index import SealedIndex
 from mithaq.telemetry.model import Event, Format, Source
 
 CONN: dict[str, Any] = {
@@ -49,3 +53,9 @@ def parsed(at: datetime, name: str, *values: str, lane: Lane = ACTUAL) -> Parsed
         record[f"f_{kind}"].append(value)
     source = Source("s", "", Format.AUTO, lane)
     return Parsed(source, [0], [at], ["zeek.dns"], [name.encode()], [b""], [dict(record)])
+
+
+def hunt(data: Path, wanted: Sequence[Wanted], stems: Sequence[str]) -> Iterator[Found]:
+    """Yield what sealed segments have of what is wanted, the last of them first."""
+    for stem in reversed(stems):
+        yield from find(data, stem, SealedIndex.open(data, stem), wanted)

@@ -10,19 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mithaq.kernel.lane import ACTUAL, TEST, Lane
-from mithaq.standards.observable import names_above
+from mithaq.standards.observable import Observable
 from mithaq.telemetry.blocks import Parsed
 from mithaq.telemetry.errors import LakeBroken
 from mithaq.telemetry.lake.files import files_of, remove, sweep
-from mithaq.telemetry.lake.hunting import Wanted, hunt
-from mithaq.telemetry.lake.index import IndexBuilder, SealedIndex, Sought, index_path
+from mithaq.telemetry.lake.finding import Wanted
+from mithaq.telemetry.lake.index import SealedIndex, Sought, index_path
 from mithaq.telemetry.lake.layout import sealed_stem
 from mithaq.telemetry.lake.open_segment import OpenSegment, WriterLock, read_segment, segment_path
 from mithaq.telemetry.lake.sealing import merge, seal
 from mithaq.telemetry.model import event_id
+from mithaq.telemetry.parsers.fields import observables_of
 from tests.conftest import AT
 from tests.unit.telemetry.blocks import block
-from tests.unit.telemetry.events import parsed, seen
+from tests.unit.telemetry.events import hunt, parsed, seen
 
 EVENTS = [
     parsed(AT, "one", "domain:a.b.evil.example", "ipv4:192.0.2.7"),
@@ -96,7 +97,7 @@ def test_merged_segments_hold_what_their_parts_held(tmp_path: Path, at: datetime
     for stem in stems:
         remove(tmp_path, stem)
     assert hunted(tmp_path, [merged], *before) == before
-    index = SealedIndex(tmp_path, merged)
+    index = SealedIndex.open(tmp_path, merged)
     assert index.may_hold(Sought.of(ACTUAL, seen("domain:evil.example")))
     again = merge(tmp_path, [merged, sealed(tmp_path, 9, EVENTS[:1])], 9)
     assert again != merged
@@ -127,30 +128,31 @@ asked = st.one_of(
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.lists(texts, max_size=4), max_size=5), asked)
-def test_an_index_never_denies_what_is_there(
+@given(st.lists(st.lists(texts, min_size=1, max_size=4), min_size=1, max_size=5), asked)
+def test_an_index_denies_nothing_that_is_there_and_leads_to_the_events_that_have_it(
     tmp_path_factory: pytest.TempPathFactory, lines: list[list[str]], wanted: str
 ) -> None:
-    builder = IndexBuilder()
-    for observable in (seen(text) for line in lines for text in line):
-        builder.add(ACTUAL.value, observable.type, observable.value)
-        for name in names_above(observable.value) if observable.type == "domain" else ():
-            builder.add(ACTUAL.value, "domain", name)
-    folder = tmp_path_factory.getbasetemp()
-    builder.write(index_path(folder, "probe"))
-    index = SealedIndex(folder, "probe")
+    data = tmp_path_factory.mktemp("lake")
+    events = [parsed(AT, f"line {place}", *line) for place, line in enumerate(lines)]
+    stem = sealed(data, 1, events)
     observable = seen(wanted)
-    there = any(_satisfies(text, wanted) for line in lines for text in line)
-    assert index.may_hold(Sought.of(ACTUAL, observable)) >= there
+    named = ([each for _, each in observables_of(event.records[0])] for event in events)
+    having = [place for place, here in enumerate(named) if any(_satisfies(each, wanted) for each in here)]
+    index = SealedIndex.open(data, stem)
+    assert index.may_hold(Sought.of(ACTUAL, observable)) >= bool(having)
     if observable.type != "cidr":
-        assert index.may_hold(Sought.of(ACTUAL, observable)) is there
+        assert index.may_hold(Sought.of(ACTUAL, observable)) is bool(having)
         assert not index.may_hold(Sought.of(TEST, observable))
+    found = list(hunt(data, [Wanted(0, ACTUAL, observable)], [stem]))
+    assert [each.event.raw for each in found] == [b"line %d" % place for place in having]
+    assert all(_satisfies(each.seen, wanted) for each in found)
+    assert not list(hunt(data, [Wanted(0, TEST, observable)], [stem]))
 
 
-def _satisfies(text: str, wanted: str) -> bool:
+def _satisfies(there: Observable, wanted: str) -> bool:
     import ipaddress
 
-    kind, _, value = text.partition(":")
+    kind, value = there.type, there.value
     asked_kind, _, asked_value = wanted.partition(":")
     if asked_kind == "cidr" and kind in {"ipv4", "ipv6"}:
         network = ipaddress.ip_network(asked_value)
@@ -158,16 +160,16 @@ def _satisfies(text: str, wanted: str) -> bool:
         return address.version == network.version and address in network
     if kind == asked_kind == "domain":
         return value == asked_value or value.endswith("." + asked_value)
-    return text == wanted
+    return (kind, value) == (asked_kind, asked_value)
 
 
 def test_a_damaged_index_is_told_and_not_believed(tmp_path: Path) -> None:
     index_path(tmp_path, "probe").write_bytes(b"mithaqv1" + b"\1" * 24)
     with pytest.raises(LakeBroken, match="damaged"):
-        SealedIndex(tmp_path, "probe")
+        SealedIndex.open(tmp_path, "probe")
     index_path(tmp_path, "probe").write_bytes(b"short")
     with pytest.raises(LakeBroken, match="damaged"):
-        SealedIndex(tmp_path, "probe")
+        SealedIndex.open(tmp_path, "probe")
 
 
 def test_the_open_segment_is_cut_back_to_what_was_committed(tmp_path: Path) -> None:

@@ -8,15 +8,18 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from mithaq.kernel.durable import replace_whole
 from mithaq.kernel.lane import ACTUAL
 from mithaq.telemetry.lake.files import files_of
-from mithaq.telemetry.lake.hunting import Wanted, hunt
+from mithaq.telemetry.lake.finding import Wanted
+from mithaq.telemetry.lake.index import index_path
+from mithaq.telemetry.lake.indexing import indexed_anew
 from mithaq.telemetry.lake.kept_lines import decoded_lines, sealed_events
 from mithaq.telemetry.lake.question import Question
 from mithaq.telemetry.lake.reading import check, rows_for
 from mithaq.telemetry.lake.sealing import seal
 from tests.unit.telemetry.blocks import block
-from tests.unit.telemetry.events import seen
+from tests.unit.telemetry.events import hunt, seen
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FIRST = ["segment", "row", "event_id", "at", "source", "kind", "lane", "raw"]
@@ -32,6 +35,7 @@ def sealed(data: Path, number: int, columns: list[str] | None) -> str:
     assert seal(data, stem, number, [block(b"\n".join(lines), NOON).parsed()]) == 2
     file = files_of(data, stem)[0]
     pq.write_table(pq.read_table(file, columns=columns, partitioning=None), file)
+    replace_whole(index_path(data, stem), indexed_anew(data, stem))
     return stem
 
 

@@ -12,7 +12,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
@@ -44,7 +45,7 @@ from mithaq.telemetry.lake.open_segment import readable_blocks, segment_path
 from mithaq.telemetry.store import CLOSED, OPEN, SEALED, Segment
 
 if TYPE_CHECKING:
-    from mithaq.telemetry.lake.hunting import Found, Wanted
+    from mithaq.telemetry.lake.finding import Found, Wanted
 
 _log = logging.getLogger(__name__)
 _NICENESS = 10
@@ -149,25 +150,29 @@ class Hunter:
         return matches_in(blocks, indicators, at) if indicators else iter(())
 
     def _in_sealed(self, indicators: Sequence[Indicator], at: datetime) -> Iterator[Match]:
-        """Open only the segments whose index does not rule everything out, the newest first and a few at a time."""
+        """Ask the segments whose fingerprints do not rule everything out, the newest first."""
         pairs = [(each, anchor) for each in indicators for anchor in each.anchors if anchor.type != "text"]
         sought = [Sought.of(indicator.lane, observable) for indicator, observable in pairs]
         held = [(segment, self._held(segment.path, sought)) for segment in reversed(self._segments(SEALED))]
         left = [(segment, keys) for segment, keys in held if keys]
         if not left:
             return
-        from mithaq.telemetry.lake.hunting import Wanted
+        from mithaq.telemetry.lake.finding import Wanted
 
-        for start in range(0, len(left), self._limits.segments_a_hunt):
-            part = left[start : start + self._limits.segments_a_hunt]
-            keys = sorted(set[int]().union(*(keys for _, keys in part)))
+        taken: Counter[int] = Counter()
+        for place, (segment, keys) in enumerate(left):
+            if place % self._limits.segments_a_hunt == 0:
+                taken.clear()
             wanted = [Wanted(key, pairs[key][0].lane, pairs[key][1]) for key in keys]
-            for found in self._hunted(wanted, [segment for segment, _ in part], at):
+            here: Counter[int] = Counter()
+            for found in self._hunted(segment, wanted, taken, at):
+                here[found.key] += 1
                 indicator, matched = pairs[found.key]
                 if indicator.plan is None or matched in indicator.observables:
                     yield Match(found.event, Sight(found.field, found.seen, matched), indicator)
                 else:
                     yield from judged_by_pattern(found.event, [indicator])
+            taken += here
 
     def _texts_in_sealed(self, indicators: Sequence[Indicator], at: datetime) -> Iterator[Match]:
         """Read every sealed line for the texts that no index has, the newest segment first."""
@@ -184,35 +189,25 @@ class Hunter:
             except LakeBroken as error:
                 self._keeper.tell(segment, error, at)
 
-    def _hunted(self, wanted: Sequence["Wanted"], segments: Sequence[Segment], at: datetime) -> Iterator["Found"]:
-        """Hunt in these segments; what cannot be read of them is told, and the rest is answered.
-
-        Raises:
-            LakeBroken: the engine fails, and every segment is whole.
-        """
-        from mithaq.telemetry.lake.hunting import hunt
+    def _hunted(
+        self, segment: Segment, wanted: Sequence["Wanted"], taken: Mapping[int, int], at: datetime
+    ) -> Iterator["Found"]:
+        """Hunt in a segment; what cannot be read of it is told, and the rest is answered."""
+        from mithaq.telemetry.lake.finding import find
 
         try:
-            yield from hunt(self._data, wanted, [segment.path for segment in segments])
-        except LakeBroken:
-            whole = [segment for segment in segments if self._is_whole(segment, at)]
-            if len(whole) == len(segments):
-                raise
-            yield from self._hunted(wanted, whole, at)
-
-    def _is_whole(self, segment: Segment, at: datetime) -> bool:
-        from mithaq.telemetry.lake.reading import check
-
-        try:
-            check(self._data, segment.path)
+            yield from find(self._data, segment.path, self._keeper.index_of(segment), wanted, taken)
         except LakeBroken as error:
-            self._keeper.tell(segment, error, at)
-            return False
-        return True
+            _log.warning("%s: %s (%s)", segment.path, error, error.private)
+            try:  # the index may be what is damaged
+                index = self._keeper.indexed_anew(segment)
+                yield from find(self._data, segment.path, index, wanted, taken)
+            except LakeBroken as broken:
+                self._keeper.tell(segment, broken, at)
 
     def _held(self, stem: str, sought: Sequence[Sought]) -> list[int]:
         try:
-            index = SealedIndex(self._data, stem)
+            index = SealedIndex.open(self._data, stem)
         except LakeBroken:  # it could not be mended: everything may be there
             return list(range(len(sought)))
         return [key for key, each in enumerate(sought) if index.may_hold(each)]

@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -14,13 +15,14 @@ from mithaq.detection.patterns.state import forget_source
 from mithaq.detection.questions import store as question_store
 from mithaq.detection.settings import DetectionLimits
 from mithaq.kernel.database import Database
+from mithaq.kernel.durable import replace_whole
 from mithaq.kernel.lane import ACTUAL
 from mithaq.telemetry import store as telemetry_store
 from mithaq.telemetry.blocks import Block, Parsed
 from mithaq.telemetry.errors import LakeBroken
 from mithaq.telemetry.lake import keeping
 from mithaq.telemetry.lake.files import remove, sweep
-from mithaq.telemetry.lake.index import SealedIndex
+from mithaq.telemetry.lake.index import SealedIndex, index_path
 from mithaq.telemetry.lake.open_segment import read_segment, segment_path
 from mithaq.telemetry.model import BrokenLine
 from mithaq.telemetry.spool import spool_folder
@@ -55,9 +57,39 @@ class Keeper:
         """Write indexes anew that are damaged or gone; tell of what cannot be mended."""
         for segment in self._segments(SEALED):
             try:
-                SealedIndex(self._data, segment.path)
+                SealedIndex.open(self._data, segment.path)
             except LakeBroken:
-                self._reindex(segment, at)
+                try:
+                    self.indexed_anew(segment)
+                except LakeBroken as error:
+                    self.tell(segment, error, at)
+
+    def index_of(self, segment: Segment) -> SealedIndex:
+        """Return the index of a sealed segment, made anew where the kept one is damaged or of the first form.
+
+        Raises:
+            LakeBroken: the segment cannot be read either.
+        """
+        with suppress(LakeBroken):
+            index = SealedIndex.open(self._data, segment.path)
+            if index.has_rows:
+                return index
+        return self.indexed_anew(segment)
+
+    def indexed_anew(self, segment: Segment) -> SealedIndex:
+        """Make the index of a segment from its files, keep it if the disk lets, and return it.
+
+        Raises:
+            LakeBroken: these cannot be read.
+        """
+        from mithaq.telemetry.lake.indexing import indexed_anew
+
+        body, path = indexed_anew(self._data, segment.path), index_path(self._data, segment.path)
+        try:
+            replace_whole(path, body)
+        except OSError as error:
+            _log.error("the index of %s cannot be written: %s", segment.path, error)
+        return SealedIndex(body, path.name)
 
     def tell(self, segment: Segment, error: LakeBroken, at: datetime) -> None:
         """Remember that a segment cannot be read, and say so once."""
@@ -114,16 +146,6 @@ class Keeper:
         if segment.path:
             remove(self._data, segment.path)
         segment_path(self._data, segment.segment).unlink(missing_ok=True)
-
-    def _reindex(self, segment: Segment, at: datetime) -> None:
-        from mithaq.telemetry.lake.reading import reindex
-
-        try:
-            reindex(self._data, segment.path)
-        except LakeBroken as error:
-            self.tell(segment, error, at)
-        except OSError as error:
-            _log.error("the index of %s cannot be written: %s", segment.path, error)
 
     def _seal(self, segment: Segment, at: datetime) -> None:
         from mithaq.telemetry.lake import sealing

@@ -223,7 +223,7 @@ class Answering:
 
     def _may_hold(self, stem: str, sought: Iterable[Sought]) -> bool:
         try:
-            index = SealedIndex(self._data, stem)
+            index = SealedIndex.open(self._data, stem)
         except LakeBroken:
             return True
         return any(index.may_hold(each) for each in sought)

@@ -12,7 +12,8 @@ from ibis import _
 
 from mithaq.kernel.lane import Lane
 from mithaq.telemetry.lake.columns import Holds
-from mithaq.telemetry.lake.hunting import Wanted, sights
+from mithaq.telemetry.lake.finding import Wanted
+from mithaq.telemetry.lake.hunting import sights
 from mithaq.telemetry.lake.layout import ORDERED, in_order
 from mithaq.telemetry.lake.question import FIELDS, Condition, Operator, Question, range_of
 

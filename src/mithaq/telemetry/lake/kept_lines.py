@@ -4,8 +4,11 @@ Only the hunter process imports this module: Arrow is heavy. A part of a file th
 reading of its column of kinds.
 """
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC
+from functools import partial
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +36,21 @@ def sealed_events(data: Path, stem: str) -> Iterator[list[Event]]:
     with told_of(stem), pq.ParquetFile(files_of(data, stem)[0]) as file:
         for batch in file.iter_batches(_BATCH_EVENTS, columns=columns_in(file)):
             yield [event_of(row) for row in batch.to_pylist()]
+
+
+def rows_of(data: Path, stem: str, rows: Sequence[int]) -> Iterator[Event]:
+    """Yield the events of these rows, which stand in order, from the groups of rows that have them.
+
+    Raises:
+        LakeBroken: the segment is damaged; what comes before the damage was yielded.
+    """
+    with told_of(stem), pq.ParquetFile(files_of(data, stem)[0]) as file:
+        counts = (file.metadata.row_group(number).num_rows for number in range(file.num_row_groups))
+        ends = list(accumulate(counts))
+        for group, here in groupby(rows, key=partial(bisect_right, ends)):
+            first = ends[group - 1] if group else 0
+            found = file.read_row_group(group, columns_in(file), use_threads=False)
+            yield from map(event_of, found.take([row - first for row in here]).to_pylist())
 
 
 def columns_in(file: pq.ParquetFile) -> list[str]:

@@ -16,7 +16,6 @@ from mithaq.telemetry.errors import LakeBroken
 from mithaq.telemetry.lake.asking import answer
 from mithaq.telemetry.lake.damage import told_of
 from mithaq.telemetry.lake.files import files_of
-from mithaq.telemetry.lake.index import IndexBuilder, index_path
 from mithaq.telemetry.lake.layout import EVENTS, VALUES
 from mithaq.telemetry.lake.question import Question
 
@@ -72,19 +71,6 @@ def check(data: Path, stem: str) -> None:
             rows = sum(batch.num_rows for batch in file.iter_batches(_BATCH))
             if rows != file.metadata.num_rows:
                 raise LakeBroken("the segment has fewer events than it says", subject=stem)
-
-
-def reindex(data: Path, stem: str) -> None:
-    """Write the index of a segment anew from its values.
-
-    Raises:
-        LakeBroken: these cannot be read either.
-    """
-    index = IndexBuilder()
-    with told_of(stem), pq.ParquetFile(files_of(data, stem)[1]) as file:
-        for batch in file.iter_batches(_BATCH, columns=["lane", "type", "value"]):
-            index.add_all(zip(*(batch[name].to_pylist() for name in ("lane", "type", "value")), strict=True))
-    index.write(index_path(data, stem))
 
 
 def lines(data: Path, stem: str) -> Iterator[tuple[datetime, str, bytes]]:

@@ -13,7 +13,7 @@ from mithaq.kernel.durable import UNFINISHED, publish
 from mithaq.telemetry.blocks import Parsed
 from mithaq.telemetry.lake.cells import Cells
 from mithaq.telemetry.lake.files import files_of
-from mithaq.telemetry.lake.index import index_path
+from mithaq.telemetry.lake.indexing import write_index
 from mithaq.telemetry.lake.layout import EVENTS
 from mithaq.telemetry.lake.shredding import Holds, leaves
 from mithaq.telemetry.lake.values import Values, crowded, without
@@ -22,12 +22,13 @@ from mithaq.telemetry.parsers.fields import observables_of
 
 _BATCH_EVENTS: Final = 10_000
 _BATCH_BYTES: Final = 8 << 20
-_EVENTS_A_GROUP: Final = 5_000
-"""A hunt reads the groups of rows that have what it found: small ones, so that it reads little besides."""
+_PAGE_BYTES: Final = 16 << 10
+_ROWS_A_PAGE: Final = 256
+"""A hunt reads the pages of lines that have what it found: small ones, so that it reads little besides."""
 _UNLIKE: Final = frozenset({"row", "event_id", "at", "raw"})
 """In these columns hardly a value comes twice."""
 
-_MERGED_EVENTS: Final = 20_000
+_MERGED_EVENTS: Final = 5_000
 
 
 def seal(data: Path, stem: str, number: int, parts: Iterable[Parsed]) -> int:
@@ -39,7 +40,7 @@ def seal(data: Path, stem: str, number: int, parts: Iterable[Parsed]) -> int:
         for batch in _batches(parts):
             cells, pairs = _taken_apart(batch, count, values)
             values.add(pairs)
-            writer.write_table(_table(batch, cells, number, count), row_group_size=_EVENTS_A_GROUP)
+            writer.write_table(_table(batch, cells, number, count))
             count += len(batch)
     _finish(data, stem, number, values)
     return count
@@ -60,7 +61,7 @@ def merge(data: Path, stems: Sequence[str], number: int) -> str:
             values.add_sealed(old_values, count)
             for batch in pq.ParquetFile(old_events).iter_batches(_MERGED_EVENTS):
                 table = _renumbered(pa.Table.from_batches([batch]), number, count)
-                writer.write_table(table, row_group_size=_EVENTS_A_GROUP)
+                writer.write_table(table)
                 count += table.num_rows
     _finish(data, stem, number, values)
     return stem
@@ -135,6 +136,8 @@ def _writer(events_file: Path) -> pq.ParquetWriter:
         EVENTS,
         compression="zstd",
         write_page_checksum=True,
+        data_page_size=_PAGE_BYTES,
+        write_batch_size=_ROWS_A_PAGE,
         use_dictionary=[name for name in EVENTS.names if name not in _UNLIKE],
         write_statistics=[name for name in EVENTS.names if name not in _UNLIKE or name in {"row", "at"}],
     )
@@ -142,10 +145,11 @@ def _writer(events_file: Path) -> pq.ParquetWriter:
 
 def _finish(data: Path, stem: str, number: int, values: Values) -> None:
     events_file, values_file = files_of(data, stem)
-    index = values.write(_part(values_file), number)
+    catalogue = values.catalogue()
+    catalogue.write(_part(values_file), number)
     for file in (events_file, values_file):
         publish(_part(file), file)
-    index.write(index_path(data, stem))
+    write_index(data, stem, catalogue)
 
 
 def _renumbered(table: pa.Table, number: int, first_row: int) -> pa.Table:

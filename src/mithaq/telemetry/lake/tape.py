@@ -124,7 +124,7 @@ class Tape:
         known, self._indexes, self._unindexed = self._indexes, {}, False
         for segment in sealed:
             try:
-                self._indexes[segment.path] = known.get(segment.path) or SealedIndex(self._data, segment.path)
+                self._indexes[segment.path] = known.get(segment.path) or SealedIndex.open(self._data, segment.path)
             except LakeBroken as error:  # the hunter makes it anew
                 _log.warning("%s: %s", segment.path, error)
                 self._unindexed = True

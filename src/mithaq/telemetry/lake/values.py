@@ -3,6 +3,7 @@
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mithaq.standards.observable import Observable, names_above
-from mithaq.telemetry.lake.index import IndexBuilder
+from mithaq.standards.observable import Observable, ObservableType, names_above
 from mithaq.telemetry.lake.layout import VALUES, in_order
 from mithaq.telemetry.lake.shredding import Column, Rows
 from mithaq.telemetry.parsers.fields import MAX_OBSERVABLES, may_name, observables_in
@@ -23,7 +23,7 @@ _ADDRESSES: Final = frozenset({"ipv4", "ipv6"})
 _ROW_BITS: Final = 32
 _ROW_MASK: Final = (1 << _ROW_BITS) - 1
 _Pairs = npt.NDArray[np.int64]
-_Sight = tuple[str, str, str, str]
+_Sight = tuple[ObservableType, str, str, str]
 """Type, value, lane and field."""
 
 
@@ -81,33 +81,14 @@ class Values:
             counts = own["rows"].value_lengths().to_numpy()
             self._pairs.append(np.repeat(numbers, counts) << _ROW_BITS | rows)
 
-    def write(self, path: Path, number: int) -> IndexBuilder:
-        """Write the values, sorted so that an engine can skip what cannot hold a wanted one; return their index."""
-        index = IndexBuilder()
-        sights, rows = self._rows_by_sight()
-        named = sorted(_named(list(self._sights), sights.tolist()))
-        # A value's rows grow, so their differences are small; text repeats, so it goes through a dictionary.
-        with pq.ParquetWriter(
-            path,
-            VALUES,
-            compression="zstd",
-            write_page_checksum=True,
-            use_dictionary=["lane", "type", "field", "seen"],
-            column_encoding={"rows.list.element": "DELTA_BINARY_PACKED"},
-        ) as writer:
-            for start in range(0, len(named), _VALUES_A_BATCH):
-                kinds, values, lanes, fields, seen, places = zip(*named[start : start + _VALUES_A_BATCH], strict=True)
-                ordered = [
-                    in_order(value) if kind in _ADDRESSES else None for kind, value in zip(kinds, values, strict=True)
-                ]
-                columns = [
-                    pa.repeat(pa.scalar(number, pa.int64()), len(kinds)),
-                    *(pa.array(each, pa.string()) for each in (lanes, kinds, values, ordered, fields, seen)),
-                    rows.take(pa.array(places, pa.int64())),
-                ]
-                writer.write_table(pa.Table.from_arrays(columns, schema=VALUES))
-                index.add_all(zip(lanes, kinds, values, strict=True))
-        return index
+    def catalogue(self) -> "Catalogue":
+        """Return all of it in order."""
+        numbers, rows = self._rows_by_sight()
+        known = list(self._sights)
+        there = [known[number] for number in numbers.tolist()]
+        order = sorted(range(len(there)), key=there.__getitem__)
+        sights = [there[place] for place in order]
+        return Catalogue(sights, rows.take(pa.array(order, pa.int64())), sorted(_named(sights)))
 
     def _rows_by_sight(self) -> tuple[_Pairs, pa.ListArray]:
         """Return the numbers of what was seen, and the rows of each in order."""
@@ -136,6 +117,43 @@ class Values:
         return pairs
 
 
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Everything that a segment's lines name, in the order of type, value, lane and field, with the rows of each.
+
+    `named` is what an indicator could name: type, value, lane, field, what was seen, and its place among the sights.
+    """
+
+    sights: list[_Sight]
+    rows: pa.ListArray
+    named: list[tuple[str, str, str, str, str, int]]
+
+    def write(self, path: Path, number: int) -> None:
+        """Write the values, sorted so that an engine can skip what cannot hold a wanted one."""
+        # A value's rows grow, so their differences are small; text repeats, so it goes through a dictionary.
+        with pq.ParquetWriter(
+            path,
+            VALUES,
+            compression="zstd",
+            write_page_checksum=True,
+            use_dictionary=["lane", "type", "field", "seen"],
+            column_encoding={"rows.list.element": "DELTA_BINARY_PACKED"},
+        ) as writer:
+            for start in range(0, len(self.named), _VALUES_A_BATCH):
+                kinds, values, lanes, fields, seen, places = zip(
+                    *self.named[start : start + _VALUES_A_BATCH], strict=True
+                )
+                ordered = [
+                    in_order(value) if kind in _ADDRESSES else None for kind, value in zip(kinds, values, strict=True)
+                ]
+                columns = [
+                    pa.repeat(pa.scalar(number, pa.int64()), len(kinds)),
+                    *(pa.array(each, pa.string()) for each in (lanes, kinds, values, ordered, fields, seen)),
+                    self.rows.take(pa.array(places, pa.int64())),
+                ]
+                writer.write_table(pa.Table.from_arrays(columns, schema=VALUES))
+
+
 _NONE: Final = np.empty(0, np.int64)
 
 
@@ -160,10 +178,9 @@ def _distinct(pairs: _Pairs) -> _Pairs:
     return once
 
 
-def _named(sights: list[_Sight], there: list[int]) -> Iterator[tuple[str, str, str, str, str, int]]:
-    """Yield type, value, lane, field, what was seen and whose rows, for every value and the parents of a name."""
-    for place, number in enumerate(there):
-        kind, seen, lane, field = sights[number]
+def _named(sights: list[_Sight]) -> Iterator[tuple[str, str, str, str, str, int]]:
+    """Yield every value and the parents of a name."""
+    for place, (kind, seen, lane, field) in enumerate(sights):
         yield kind, seen, lane, field, seen, place
         if kind == "domain":
             for value in names_above(seen):
