@@ -109,7 +109,7 @@ class Filler:
                 tx.append("intelligence.stored", subject=_id(start), lane=ACTUAL, actor=f"nation:{OWN}", detail=detail)
             PLACES.insert(tx, [(number + 1, False, (_created(number) - EPOCH).days) for number in numbers])
             SHELVED.insert(
-                tx, [(shelf, _added(number), number + 1, "indicator", _created(number), False) for number in numbers]
+                tx, [(shelf, _added(each), each + 1, "indicator", _created(each), False, False) for each in numbers]
             )
             full = {"last_added": _added(end - 1), "filled_to": end, "fill_to": end}
             tx.execute(update(shelves).where(shelves.c.id == shelf).values(**full))

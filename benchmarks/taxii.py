@@ -6,6 +6,7 @@ that what grows with the collection shows. The peer is OASIS' own server, medall
 process and without HTTP, on far fewer objects: its time grows with the square of their number.
 """
 
+import gc
 import json
 import multiprocessing
 import socket
@@ -145,6 +146,8 @@ def _serve(url: str, folder: str, descriptor: int) -> None:
     resources = Resources(context, Posting(db, context.holdings, OWN), title="XA", contact="")
     doors = TaxiiDoors(resources, Constituents(db), PartnerAccounts(context), SystemClock(), Path(folder))
     app = Starlette(routes=[Mount("/taxii2", doors)])
+    gc.collect()
+    gc.freeze()  # as the supervisor does before a node's roles begin
     config = uvicorn.Config(app, fd=descriptor, log_level="critical", access_log=False, ws="none", lifespan="off")
     uvicorn.Server(config).run()
 

@@ -45,13 +45,20 @@ COLUMNS: Final = (
 )
 """What a query must yield for `items` and `subjects`; instants as microseconds since 1970, most of which nobody reads.
 
-`is_ours`: this nation stands behind it, whatever others say; their words need not be read.
+`is_ours`: this nation stands behind it, whatever others say; their words need not be read. Thousands of rows are read
+by place: a name is looked up in each row anew, which takes as long as all that is made of it.
 """
+
+ROW, STIX_ID, BODY, IS_OURS = (
+    [column.key for column in COLUMNS].index(key) for key in ("row", "stix_id", "body", "is_ours")
+)
+"""The places of these among `COLUMNS`."""
 
 _TLPS: Final = {int(tlp): tlp for tlp in Tlp}
 _PAPS: Final = {int(pap): pap for pap in Pap}
 _RED: Final = Tlp.RED
-_MICROSECOND: Final = timedelta(microseconds=1)
+_MINUTE: Final = timedelta(minutes=1)
+_MINUTE_US: Final = 60_000_000
 _NAIVE_EPOCH: Final = EPOCH.replace(tzinfo=None)
 _WORDS: Final = (
     select(
@@ -85,26 +92,27 @@ class Word(NamedTuple):
 def items(connection: Connection, own: NationId, rows: Sequence[Any]) -> list[Item]:
     """Return the rows of `COLUMNS` as the gate inside the nation sees them, in their order; no scope is read."""
     said = _said(connection, own, rows)
-    return [_item(row, said[row.row], NO_SCOPE, None) for row in rows]
+    return [_item(row, said[row[ROW]], NO_SCOPE, None) for row in rows]
 
 
 def subjects(connection: Connection, own: NationId, rows: Sequence[Any]) -> list[Subject]:
     """Return the rows of `COLUMNS` as what may be released to a nation, in their order."""
     said = _said(connection, own, rows)
-    given = reading.instructions_of(connection, [row.row for row in rows])
+    given = reading.instructions_of(connection, list(said))
     found = []
     for row in rows:
-        seen = glance(body := bytes(row.body))
-        item = _item(row, said[row.row], scope_of(seen), seen)
-        found.append(Subject(row.row, item, seen.refs, body, tuple(given.get(row.row, ()))))
+        number, body = row[ROW], bytes(row[BODY])
+        seen = glance(body)
+        item = _item(row, said[number], scope_of(seen), seen)
+        found.append(Subject(number, item, seen.refs, body, tuple(given.get(number, ()))))
     return found
 
 
 def _said(connection: Connection, own: NationId, rows: Sequence[Any]) -> dict[int, Said]:
     """Return whose each of these rows is."""
     ours: Said = (own, ())
-    said = {row.row: ours for row in rows}
-    theirs = [row.row for row in rows if not row.is_ours]
+    said = {row[ROW]: ours for row in rows}
+    theirs = [row[ROW] for row in rows if not row[IS_OURS]]
     for start in range(0, len(theirs), _AT_ONCE):
         said.update(_whose(connection, own, theirs[start : start + _AT_ONCE]))
     return said
@@ -150,8 +158,14 @@ def _item(row: Any, said: Said, scope: Scope, seen: Glance | None) -> Item:
 
 
 def _version(modified_us: int) -> str:
-    """Write `modified` as `rfc3339` does."""
-    return (_NAIVE_EPOCH + modified_us * _MICROSECOND).isoformat(timespec="milliseconds") + "Z"
+    """Write `modified` as `rfc3339` does; what is of one minute begins alike."""
+    minutes, rest_us = divmod(modified_us, _MINUTE_US)
+    return f"{_minute(minutes)}:{rest_us // 1_000 / 1_000:06.3f}Z"
+
+
+@lru_cache(maxsize=4096)
+def _minute(minutes: int) -> str:
+    return (_NAIVE_EPOCH + minutes * _MINUTE).isoformat(timespec="minutes")
 
 
 def _terms(word: Word) -> Carried:

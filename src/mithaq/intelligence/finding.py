@@ -7,7 +7,7 @@ one look at each token in each segment, and for a frequent word only the newest 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -25,7 +25,7 @@ from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.standards.observable import Observable
 
 _NEWEST_ROWS: Final = 2048
-_SEGMENTS_ASKED: Final = (2, 8, 32, 64)
+_SEGMENTS_ASKED: Final = (2, 8, 32, 64, 128)
 """Segments looked at in one step: few while the page may soon be full, then more."""
 
 _NAMING_ASKED: Final = 500
@@ -205,8 +205,9 @@ def is_valid(item: StoredObject, at: datetime) -> bool:
 
 def _rows(connection: Connection, clauses: Sequence[Clause], before: int) -> Iterator[int]:
     """Yield the rows below `before` for which every clause holds, newest first."""
+    absent: set[Clause] = set()
     for window in _windows(connection, clauses, before):
-        holding = holding_in(connection, clauses, window)
+        holding = _narrowed(connection, clauses, window, absent)
         for segment in window.segments:
             bits, base = holding.get(segment, 0), segment << SEGMENT_BITS
             yield from _top(bits, base, bits.bit_count())
@@ -214,15 +215,24 @@ def _rows(connection: Connection, clauses: Sequence[Clause], before: int) -> Ite
 
 def holding_in(connection: Connection, clauses: Sequence[Clause], window: Window) -> Bits:
     """Return the rows of a window for which every clause holds."""
+    return _narrowed(connection, clauses, window, set())
+
+
+def _narrowed(connection: Connection, clauses: Sequence[Clause], window: Window, absent: set[Clause]) -> Bits:
+    """Return the rows of a window for which every clause holds.
+
+    `absent`: the clauses that held nowhere in the window before; noted anew for the next one.
+    """
     holding: Bits = {}
     for segment in window.segments:
         low, high = (min(max(0, row - (segment << SEGMENT_BITS)), SEGMENT_REACH) for row in (window.low, window.high))
         holding[segment] = (1 << high) - (1 << low)
-    for group in _groups(clauses):
+    for group in _groups(clauses, absent):
         alive = Window([segment for segment in window.segments if holding[segment]], window.low, window.high)
         if not alive.segments:
             break
         for clause, bits in zip(group, _worked_out(connection, group, alive), strict=True):
+            (absent.discard if bits else absent.add)(clause)
             for segment in alive.segments:
                 if clause.negated:
                     holding[segment] &= ~bits.get(segment, 0)
@@ -231,15 +241,18 @@ def holding_in(connection: Connection, clauses: Sequence[Clause], window: Window
     return holding
 
 
-def _groups(clauses: Sequence[Clause]) -> list[list[Clause]]:
+def _groups(clauses: Sequence[Clause], absent: Collection[Clause]) -> list[list[Clause]]:
     """Return clauses in the order in which they are asked: those of tokens alone are asked together.
 
-    A range may have many tokens, so each is asked by itself, only where the ones before left anything.
+    What was absent before is asked first: where it still is, nothing else is read. A range may have many tokens, so
+    each is asked by itself, only where the ones before left anything.
     """
-    rare = [each for each in clauses if each.rare]
-    plain = [each for each in clauses if not each.rare and not each.ranges]
-    ranges = [[each] for each in clauses if not each.rare and each.ranges]
-    return [group for group in (rare, plain, *ranges) if group]
+    unlikely = [each for each in clauses if each in absent and not each.negated]
+    others = [each for each in clauses if each not in unlikely]
+    rare = [each for each in others if each.rare]
+    plain = [each for each in others if not each.rare and not each.ranges]
+    ranges = [[each] for each in others if not each.rare and each.ranges]
+    return [group for group in (unlikely, rare, plain, *ranges) if group]
 
 
 def newest_with(connection: Connection, wanted: Iterable[str], lane: Lane, count: int) -> dict[str, list[int]]:

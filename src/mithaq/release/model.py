@@ -165,16 +165,6 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
         """Tell whether nothing stands against the release."""
         return not self.reasons
 
-    def digest(self, item: Item, recipient: Recipient, reference: Reference | None) -> str:
-        """Return the SHA-256 of the decision, to be cited by the release.
-
-        Over the texts below, each ended by a zero byte, which none of them can hold.
-        """
-        decided = f"mithaq-decision-1\0{item.id}\0{item.version}\0{item.digest}\0{recipient.kind}:{recipient.id}\0"
-        cited = f"{reference.id}\0{reference.version}\0{reference.hash}\0" if reference else "\0\0\0"
-        failing = "".join([f"{reason.code}\0" for reason in self.reasons])
-        return hashlib.sha256(f"{decided}{cited}{failing}".encode()).hexdigest()
-
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
@@ -194,6 +184,7 @@ class Retraction:
 
 
 _GATE = object()
+_UNJUDGED: Final = "0" * 64
 
 
 class Released(msgspec.Struct, Generic[T_co], frozen=True, gc=False):
@@ -203,9 +194,21 @@ class Released(msgspec.Struct, Generic[T_co], frozen=True, gc=False):
     recipient: Recipient
     agreement: Reference | None
     purpose: str
-    decision: str
     key: object
 
     def __post_init__(self) -> None:
         if self.key is not _GATE:
             raise TypeError("only the gate makes a Released")
+
+    @property
+    def decision(self) -> str:
+        """Return the SHA-256 of the decision, to be cited by the release; zeros where no item was judged.
+
+        Over the texts below, each ended by a zero byte, which none of them can hold.
+        """
+        item, recipient, reference = self.value, self.recipient, self.agreement
+        if not isinstance(item, Item):
+            return _UNJUDGED
+        decided = f"mithaq-decision-1\0{item.id}\0{item.version}\0{item.digest}\0{recipient.kind}:{recipient.id}\0"
+        cited = f"{reference.id}\0{reference.version}\0{reference.hash}\0" if reference else "\0\0\0"
+        return hashlib.sha256(f"{decided}{cited}".encode()).hexdigest()

@@ -39,7 +39,7 @@ def decide_many(
 
     Those that no clause tells apart are judged once. Nothing is kept for another instant, or for the next call.
 
-    Cost: one evaluation of the clauses for all that are alike, and a hash and a digest for each.
+    Cost: one evaluation of the clauses for all that are alike, and a comparison for each.
 
     Raises:
         TypeError: the requests name different agreements.
@@ -65,14 +65,7 @@ def _decided(request: Request, verdict: Verdict) -> Released[Item] | Withheld:
     if not verdict.allowed:
         return Withheld(request.item, request.recipient, verdict.reasons)
     reference = request.agreement.reference if request.agreement else None
-    return Released(
-        request.item,
-        request.recipient,
-        reference,
-        request.purpose,
-        verdict.digest(request.item, request.recipient, reference),
-        _GATE,
-    )
+    return Released(request.item, request.recipient, reference, request.purpose, _GATE)
 
 
 def retract(object_id: str, lane: Lane, recipient: NationId, *, was_released: bool) -> Released[Retraction] | None:
@@ -82,7 +75,7 @@ def retract(object_id: str, lane: Lane, recipient: NationId, *, was_released: bo
     """
     if not was_released:
         return None
-    return Released(Retraction(object_id, lane), Recipient("nation", recipient), None, "withdrawal", "0" * 64, _GATE)
+    return Released(Retraction(object_id, lane), Recipient("nation", recipient), None, "withdrawal", _GATE)
 
 
 def retract_inside(
@@ -97,7 +90,7 @@ def retract_inside(
         raise TypeError("a nation is told in its own channel")
     if not was_released:
         return None
-    return Released(Retraction(object_id, lane), recipient, None, "withdrawal", "0" * 64, _GATE)
+    return Released(Retraction(object_id, lane), recipient, None, "withdrawal", _GATE)
 
 
 def carried_terms(item: Item, agreement: Agreement, sender: NationId, recipient: NationId, at: datetime) -> Carried:

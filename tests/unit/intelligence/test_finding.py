@@ -301,7 +301,11 @@ def many(db: Database, at: datetime) -> Iterator[Holdings]:
 
 
 @pytest.mark.parametrize("limit", [1, 4, 500])
-@pytest.mark.parametrize("query", ["", "every", "chunk0", "chunk2", "odd", "-odd", "every -chunk3", "nothing", "chu*"])
+@pytest.mark.parametrize(
+    "query",
+    ["", "every", "chunk0", "chunk2", "odd", "-odd", "every -chunk3", "nothing", "chu*", "type:malware every",
+     "from:XB type:report", "from:XA chunk1 odd", "odd chunk0 chunk4", "type:report tlp:green -odd chunk1"],
+)  # fmt: skip
 def test_parts_and_segments_end_anywhere(many: Holdings, query: str, limit: int) -> None:
     with many.db.read() as connection:
         held = many.rows(connection, many_rows(connection))

@@ -75,6 +75,35 @@ def test_what_was_said_of_objects_is_found_and_kept_refusals_lose_what_they_quot
     assert [each["receipt"] for each in sent] == [b"r", b"r", b"r", b""], "what is erased keeps no receipt that quotes"
 
 
+def test_what_stands_on_a_shelf_in_several_versions_is_noted_there(db_url: str, opened: Database) -> None:
+    migrate(db_url, "0032")
+    by_name = {table.name: table for table in tables(opened)}
+    versions = {1: "one", 2: "two", 3: "one", 4: "three", 5: "three"}
+    shelves = {"taxii_shelved": {1: (1, 2, 3, 4), 2: (1, 5)}, "taxii_partner_shelved": {1: (1, 4), 2: (4, 5)}}
+    with opened.engine.execution_options(mithaq_write=True).begin() as connection:
+        for number, name in versions.items():
+            new = row(by_name["objects"], number) | {"stix_id": name, "lane": "actual"}
+            connection.execute(by_name["objects"].insert(), new)
+        for table, standing in shelves.items():
+            of_shelves = by_name["taxii_shelves" if table == "taxii_shelved" else "taxii_partner_shelves"]
+            if table == "taxii_shelved":
+                of_others = [by_name["taxii_collections"], by_name["constituents"]]
+                for other in of_others:
+                    connection.execute(other.insert(), [row(other, number) for number in (1, 2)])
+            connection.execute(of_shelves.insert(), [row(of_shelves, number) for number in (1, 2)])
+            for shelf, numbers in standing.items():
+                for number in numbers:
+                    new = row(by_name[table], number) | {"shelf": shelf, "object": number}
+                    connection.execute(by_name[table].insert(), new)
+    migrate(db_url)
+    after = everything(opened)
+    noted = {
+        table: sorted((each["shelf"], each["object"]) for each in after[table] if each["has_siblings"])
+        for table in shelves
+    }
+    assert noted == {"taxii_shelved": [(1, 1), (1, 3)], "taxii_partner_shelved": [(2, 4), (2, 5)]}
+
+
 def test_migrating_a_node_that_is_up_to_date_changes_nothing(db_url: str, opened: Database) -> None:
     migrate(db_url)
     fill(opened)

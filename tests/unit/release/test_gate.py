@@ -1,3 +1,4 @@
+import hashlib
 from datetime import datetime, timedelta
 from itertools import product
 
@@ -35,7 +36,18 @@ def test_what_the_agreement_allows_is_released(at: datetime) -> None:
     released = decide(request(at), at)
     assert isinstance(released, Released)
     assert released.agreement == Treaty(at).agreement.reference
-    assert len(released.decision) == 64
+    reference = released.agreement
+    decided = ["mithaq-decision-1", ITEM.id, ITEM.version, ITEM.digest, f"nation:{XB}"]
+    texts = [*decided, reference.id, str(reference.version), reference.hash]
+    assert released.decision == hashlib.sha256("".join(f"{text}\0" for text in texts).encode()).hexdigest()
+
+
+def test_a_decision_inside_the_nation_cites_no_agreement(at: datetime) -> None:
+    recipient = Recipient("constituent", "grid")
+    released = decide(Request(ITEM, XA, recipient, True, None, "defence", action=1), at)
+    assert isinstance(released, Released)
+    texts = ["mithaq-decision-1", ITEM.id, ITEM.version, ITEM.digest, "constituent:grid", "", "", ""]
+    assert released.decision == hashlib.sha256("".join(f"{text}\0" for text in texts).encode()).hexdigest()
 
 
 def test_every_failing_clause_is_reported_not_only_the_first(at: datetime) -> None:
@@ -318,6 +330,6 @@ def test_constituents_and_sensors_get_what_labels_and_originators_permit(at: dat
 
 def test_only_the_gate_makes_a_released(at: datetime) -> None:
     with pytest.raises(TypeError, match="only the gate"):
-        Released(ITEM, Recipient("nation", XB), None, "defence", "0" * 64, object())
+        Released(ITEM, Recipient("nation", XB), None, "defence", object())
     assert retract("indicator--1", ACTUAL, XB, was_released=False) is None
     assert retract("indicator--1", ACTUAL, XB, was_released=True) is not None

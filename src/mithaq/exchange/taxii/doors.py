@@ -109,10 +109,10 @@ class TaxiiDoors:
     async def _waited(self, request: Request, visit: Visit) -> Answer:
         """Return the answer; one that is empty is put off while `wait` lasts, or until a shelf has grown.
 
-        Each time everything is asked anew, the account too. What the gate withholds ends no wait, and an empty answer
-        leaves at a whole step after it.
+        After a wait everything is asked anew, the account too. What the gate withholds ends no wait, and an empty
+        answer leaves at a whole step after it.
         """
-        answer = await self._visitors.in_thread(self._read, request)
+        answer = await self._visitors.in_thread(self._read, request, visit)
         wait_s = Question(visit.parameters, OF_OBJECTS).wait_s
         if not wait_s or not answer.is_empty:
             return answer
@@ -120,7 +120,7 @@ class TaxiiDoors:
         deadline = now() + wait_s
         with WakeListener(self._run_dir, f"taxii-{visit.account.id[-12:]}", (SHELVED,)) as listener:
             while True:
-                answer = await self._visitors.in_thread(self._read, request)
+                answer = await self._visitors.in_thread(self._read_anew, request)
                 if not answer.is_empty:
                     return answer
                 left = deadline - now()
@@ -129,9 +129,13 @@ class TaxiiDoors:
                     return answer
                 await listener.wait_async(min(left, RECOVERY_S))
 
-    def _read(self, request: Request) -> Answer:
-        """Work one answer out, in a thread; the account is looked at anew, because a wait may lie behind."""
-        answer = self._resources.read(self._let_in(request), self._clock.now())
+    def _read_anew(self, request: Request) -> Answer:
+        """Work one answer out after a wait, in a thread: the account may have ended meanwhile."""
+        return self._read(request, self._let_in(request))
+
+    def _read(self, request: Request, visit: Visit) -> Answer:
+        """Work one answer out, in a thread."""
+        answer = self._resources.read(visit, self._clock.now())
         body = packed(answer.body, request)
         if body is None:
             return answer

@@ -11,9 +11,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, select
 
 from mithaq.exchange import columns
-from mithaq.exchange.columns import COLUMNS
+from mithaq.exchange.columns import BODY, COLUMNS
 from mithaq.exchange.inside import Inside
 from mithaq.exchange.taxii.model import Shelf
+from mithaq.exchange.taxii.reading import FURTHER
 from mithaq.intelligence.indicators import identity_id
 from mithaq.intelligence.knowledge import published
 from mithaq.intelligence.tables import objects
@@ -30,6 +31,7 @@ _OF_IDS: Final = select(*COLUMNS).where(
     objects.c.stix_id.in_(bindparam("ids", expanding=True)), objects.c.lane == str(ACTUAL)
 )
 _AT_ONCE: Final = 500
+_REFERS: Final = FURTHER
 _MAX_CLOSURE: Final = 20_000
 """Objects looked at, one referring to the next, before everything referred to counts as hidden."""
 
@@ -50,7 +52,7 @@ class Judge:
 
     def released(self, rows: Sequence[Any], shelf: Shelf) -> list[Released[Item] | None]:
         """Decide about rows of a page of this shelf, in their order; None is withheld."""
-        refs = [glance(row.body).refs if row.refers else () for row in rows]
+        refs = [glance(row[BODY]).refs if row[_REFERS] else () for row in rows]
         return self.decide(self.items(rows), refs, shelf)
 
     def decide(

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, select, update
 
+from mithaq.intelligence.tables import objects
 from mithaq.kernel.database import Transaction
 from mithaq.standards.stix import StixObject
 
 _TICK: Final = timedelta(milliseconds=1)
+_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class ShelfTables:
         self._there = select(shelved.c.object).where(
             shelved.c.shelf == bindparam("shelf"), shelved.c.object.in_(bindparam("rows", expanding=True))
         )
+        self._siblings = _siblings(shelved)
 
     def there(self, connection: Connection, shelf: int, rows: Iterable[int]) -> set[int]:
         """Return which of these rows stand on a shelf."""
@@ -57,15 +60,47 @@ class ShelfTables:
             for date_added, each in zip(dates, placed, strict=False)
         ]
         tx.execute(self._shelved.insert(), rows)
-        newest = rows[-1]["date_added"]
+        oldest, newest = rows[0]["date_added"], rows[-1]["date_added"]
         tx.execute(update(self._shelves).where(self._shelves.c.id == shelf).values(last_added=newest))
+        self._note_siblings(tx, shelf, oldest, newest)
         return len(rows)
+
+    def _note_siblings(self, tx: Transaction, shelf: int, oldest: datetime, newest: datetime) -> None:
+        """Note of what came just now, and of what was there, that there are several versions of it.
+
+        It is never taken back: who reads what is noted so looks which versions there are then.
+        """
+        pairs = tx.execute(self._siblings, {"shelf": shelf, "oldest": oldest, "newest": newest})
+        several = sorted({row for pair in pairs for row in pair})
+        for start in range(0, len(several), _AT_ONCE):
+            noted = self._shelved.c.object.in_(several[start : start + _AT_ONCE])
+            tx.execute(update(self._shelved).where(self._shelved.c.shelf == shelf, noted).values(has_siblings=True))
 
     def _last_added(self, tx: Transaction, shelf: int) -> datetime:
         """Return the newest `date_added` of a shelf, and let nobody else give out the next one before the commit."""
         query = select(self._shelves.c.last_added).where(self._shelves.c.id == shelf).with_for_update()
         newest: datetime = tx.connection.scalars(query).one()
         return newest
+
+
+def _siblings(shelved: Table) -> Select[tuple[int, int]]:
+    """Return the query for what came between two dates beside the other versions on its shelf, pair by pair."""
+    other, its_object = shelved.alias(), objects.alias()
+    return (
+        select(shelved.c.object, other.c.object)
+        .join(objects, objects.c.row == shelved.c.object)
+        .join(
+            its_object,
+            (its_object.c.stix_id == objects.c.stix_id)
+            & (its_object.c.lane == objects.c.lane)
+            & (its_object.c.row != objects.c.row),
+        )
+        .join(other, (other.c.shelf == shelved.c.shelf) & (other.c.object == its_object.c.row))
+        .where(
+            shelved.c.shelf == bindparam("shelf"),
+            shelved.c.date_added.between(bindparam("oldest"), bindparam("newest")),
+        )
+    )
 
 
 def _dates_after(last: datetime, now: datetime) -> Iterator[datetime]:

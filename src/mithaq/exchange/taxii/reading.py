@@ -14,12 +14,11 @@ from sqlalchemy import (
     Select,
     Table,
     bindparam,
-    exists,
     select,
     type_coerce,
 )
 
-from mithaq.exchange.columns import COLUMNS
+from mithaq.exchange.columns import BODY, COLUMNS, STIX_ID
 from mithaq.exchange.taxii.model import SPEC_VERSION, Asked
 from mithaq.exchange.taxii.settings import MAX_PAGE_BYTES, MAX_PAGE_OBJECTS
 from mithaq.exchange.taxii.store import shelved
@@ -30,6 +29,11 @@ from mithaq.release.model import Item, Released
 Pages = Mapping[tuple[bool, str], Select[Any]]
 """The statements that read a page: whether ids are asked for, and how many types (`""`, `one`, `many`)."""
 
+_ADDED, _VERSION, _HAS_SIBLINGS, FURTHER = range(len(COLUMNS), len(COLUMNS) + 4)
+"""The places in a row of what is read beside `COLUMNS`: instants in microseconds since 1970, whether there are other
+versions, and the first of what only one kind of shelf has.
+"""
+
 _BY_ID: Final = objects.c.stix_id.in_(bindparam("ids", expanding=True))
 
 
@@ -38,23 +42,12 @@ def pages_of(on: Table, *further: ColumnElement[Any]) -> Pages:
 
     `further`: columns of the table that its judge looks at beside `COLUMNS`.
     """
-    twin, twin_object = on.alias(), objects.alias()
-    has_siblings = exists(
-        select(twin.c.object)
-        .join(twin_object, twin_object.c.row == twin.c.object)
-        .where(
-            twin_object.c.stix_id == objects.c.stix_id,
-            twin_object.c.lane == objects.c.lane,
-            twin_object.c.row != objects.c.row,
-            twin.c.shelf == on.c.shelf,
-        )
-    )
     page = (
         select(
             *COLUMNS,
-            type_coerce(on.c.date_added, BigInteger).label("added_us"),
-            type_coerce(on.c.version, BigInteger).label("version_us"),
-            has_siblings.label("has_siblings"),
+            type_coerce(on.c.date_added, BigInteger),
+            type_coerce(on.c.version, BigInteger),
+            on.c.has_siblings,
             *further,
         )
         .join(objects, objects.c.row == on.c.object)
@@ -159,7 +152,7 @@ class Reading(Generic[S]):
                 size += len(each.body)
             if len(rows) < wanted:
                 break
-            position = EPOCH + rows[-1].added_us * _MICROSECOND
+            position = EPOCH + rows[-1][_ADDED] * _MICROSECOND
         return Page(tuple(found[: asked.limit]), more=len(found) > asked.limit)
 
     def has(self, object_id: str) -> bool:
@@ -181,13 +174,13 @@ class Reading(Generic[S]):
 
     def _chosen(self, asked: Asked, rows: Sequence[Any]) -> list[Served]:
         """Return the rows that are released and are of an asked version."""
-        if "all" in asked.words:
-            return self._released(rows)
-        twins = {row.row for row in rows if row.has_siblings}
         found = self._released(rows)
-        if not twins:
-            return [each for each in found if asked.words or each.version in asked.versions]
-        ends = self._ends(asked, sorted({row.stix_id for row in rows if row.has_siblings}))
+        if "all" in asked.words:
+            return found
+        of_several = {row[STIX_ID] for row in rows if row[_HAS_SIBLINGS]}
+        if not of_several:
+            return found if asked.words else [each for each in found if each.version in asked.versions]
+        ends = self._ends(asked, sorted(of_several))
         return [each for each in found if _is_asked(each, asked, ends.get(each.released.value.id, (each, each)))]
 
     def _ends(self, asked: Asked, ids: Sequence[str]) -> dict[str, tuple[Served, Served]]:
@@ -208,7 +201,7 @@ class Reading(Generic[S]):
     def _released(self, rows: Sequence[Any]) -> list[Served]:
         decided = self._judge.released(rows, self._shelf)
         return [
-            Served(released, row.body, row.added_us, row.version_us)
+            Served(released, row[BODY], row[_ADDED], row[_VERSION])
             for row, released in zip(rows, decided, strict=True)
             if released is not None
         ]

@@ -21,6 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
     bindparam,
     delete,
+    false,
     func,
     select,
     update,
@@ -77,6 +78,8 @@ shelved = Table(
     Column("type", Text, nullable=False),
     Column("version", Timestamp, nullable=False),
     Column("refers", Boolean, nullable=False),
+    # Another version of the object was put on this shelf too: noted once, not looked for in every page.
+    Column("has_siblings", Boolean, nullable=False, server_default=false()),
     Index("taxii_shelved_object", "shelf", "object", unique=True),
     Index("taxii_shelved_row", "object"),
     Index("taxii_shelved_type", "shelf", "type", "date_added"),

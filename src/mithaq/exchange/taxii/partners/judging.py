@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, select
 
 from mithaq.exchange import columns
-from mithaq.exchange.columns import COLUMNS
+from mithaq.exchange.columns import COLUMNS, ROW
 from mithaq.exchange.context import Context
 from mithaq.exchange.items import Subject
 from mithaq.exchange.kept_reasons import LEFT_OUT
@@ -76,7 +76,7 @@ class PartnerJudge:
     def released(self, rows: Sequence[Any], shelf: PartnerShelf) -> list[Released[Item] | None]:
         """Decide about rows of a page of this shelf, in their order; None is withheld."""
         decided = self._decide(rows, shelf)
-        return [each.released if (each := decided.get(row.row)) else None for row in rows]
+        return [each.released if (each := decided.get(row[ROW])) else None for row in rows]
 
     def decide(self, numbers: Sequence[int], shelf: PartnerShelf) -> dict[int, Decision]:
         """Decide about held objects, by row; what was not released to the nation under the agreement is left out.

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Connection,
     ForeignKey,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
     bindparam,
     delete,
+    false,
     func,
     select,
     update,
@@ -63,6 +65,8 @@ shelved = Table(
     Column("type", Text, nullable=False),
     Column("version", Timestamp, nullable=False),
     Column("until", Timestamp, nullable=False, index=True),
+    # As on the shelves of constituents.
+    Column("has_siblings", Boolean, nullable=False, server_default=false()),
     Index("taxii_partner_shelved_object", "shelf", "object", unique=True),
     Index("taxii_partner_shelved_row", "object"),
     Index("taxii_partner_shelved_type", "shelf", "type", "date_added"),
