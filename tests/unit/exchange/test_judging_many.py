@@ -1,7 +1,7 @@
 """Many objects judged at once, from columns, meet what each meets alone, read whole: decisions and reasons."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from mithaq.exchange.inside import Inside
 from mithaq.exchange.items import digest_of, item_of, subject_of
 from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction
 from mithaq.intelligence.tables import objects
+from mithaq.kernel.clock import rfc3339
+from mithaq.kernel.database import EPOCH
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL, TEST
 from mithaq.release.model import NO_SCOPE, Recipient, Released, Request, Withheld
@@ -148,3 +150,8 @@ def inside(connection: Any, rows: Any, held: Any, at: datetime) -> None:
             alone = decide(Request(item, XA, recipient, True, None, "defence", vetoed=vetoed, action=2), at)
             assert isinstance(alone, Released) == isinstance(decision, Released)
             assert alone == decision
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_a_version_is_written_as_everywhere(modified: datetime) -> None:
+    assert columns._version((modified - EPOCH) // timedelta(microseconds=1)) == rfc3339(modified)
