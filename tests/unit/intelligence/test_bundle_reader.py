@@ -20,7 +20,7 @@ from mithaq.intelligence.imports.confined.bundle_reader import read_ahead
 from mithaq.intelligence.model import ImportReport, ImportTerms
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import CLI_FILE, Door
-from mithaq.intelligence.tables import objects, observables, postings, provenance
+from mithaq.intelligence.tables import anchors, objects, observables, postings, provenance
 from mithaq.kernel.database import Database
 from mithaq.kernel.lane import ACTUAL, TEST
 from mithaq.standards import stix
@@ -29,7 +29,8 @@ from tests.unit.intelligence.test_imports import UUID, indicator
 from tests.unit.intelligence.test_imports import bundle as bundled
 
 Import = Callable[[bytes, Door, ImportTerms], tuple[ImportReport, list[list[object]]]]
-GOOD = [indicator(number, labels=["apt", "PAP:GREEN"], name="Crane of the الهجوم") for number in range(9)]
+GOOD = [indicator(number, labels=["apt", "PAP:GREEN"], name="Crane of the الهجوم") for number in range(8)]
+GOOD.append(indicator(8, pattern="[domain-name:value = 'a.example' AND url:value = 'https://a.example/x']"))
 BAD = [
     indicator(1, id=None),
     indicator(2, revoked="yes"),
@@ -57,7 +58,7 @@ def once(tmp_path: Path, at: datetime) -> Import:
         db = Database.open(ready_sqlite(tmp_path / f"{next(made)}.db"))
         report = import_bundle(Holdings(db), io.BytesIO(data), door=door, terms=terms, warning_lists=None, at=at)
         with db.read() as connection:
-            tables = (objects, observables, postings, provenance)
+            tables = (objects, observables, anchors, postings, provenance)
             rows = [[tuple(row) for row in connection.execute(select(table))] for table in tables]
         db.close()
         return report, [list(map(repr, table)) for table in rows]

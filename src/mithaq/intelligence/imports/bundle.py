@@ -77,7 +77,8 @@ def _objects(tally: Tally, source: stix.Readable, lane: Lane, door: Door) -> Ite
         if isinstance(told, Unreadable):
             tally.refuse(told.name, told.reason)
         else:
-            tally.take(told.body, told.stix, Indexed(told.tokens.split(BETWEEN_TOKENS), told.named))
+            found_by = Indexed(told.tokens.split(BETWEEN_TOKENS), told.named, told.anchors)
+            tally.take(told.body, told.stix, found_by)
 
 
 class _Begun:

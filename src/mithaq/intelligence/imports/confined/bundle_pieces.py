@@ -20,6 +20,7 @@ class Readied(msgspec.Struct, tag=0, array_like=True, gc=False):
     stix: StixObject
     tokens: str
     named: list[tuple[str, str, bool]]
+    anchors: tuple[tuple[str, str], ...]
 
 
 class Unreadable(msgspec.Struct, tag=1, array_like=True, gc=False):

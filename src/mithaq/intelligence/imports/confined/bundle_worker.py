@@ -19,7 +19,7 @@ from mithaq.intelligence.imports.confined.bundle_pieces import (
     Told,
     Unreadable,
 )
-from mithaq.intelligence.tokens import fixed_tokens, named_observables
+from mithaq.intelligence.tokens import anchor_keys, fixed_tokens, named_observables
 from mithaq.kernel.confined import limit
 from mithaq.kernel.lane import Lane
 from mithaq.kernel.memory import seldom_collected
@@ -54,7 +54,7 @@ def _told(piece: stix.Piece | stix.Refused, lane: Lane) -> Told:
     except stix.BadObject as error:
         return Unreadable(error.subject or f"#{piece.index}", Reason(error.code, error.message, dict(error.params)))
     tokens = BETWEEN_TOKENS.join(fixed_tokens(parsed, lane))
-    return Readied(piece.body, parsed, tokens, list(named_observables(parsed)))
+    return Readied(piece.body, parsed, tokens, list(named_observables(parsed)), anchor_keys(parsed))
 
 
 def _write(batch: list[Told]) -> None:
