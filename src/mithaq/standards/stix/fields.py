@@ -124,9 +124,8 @@ class Fields:
     def refs(self) -> tuple[str, ...]:
         """Return the ids that the object refers to, its maker and its markings left out."""
         found: dict[str, None] = {}
-        for key, value in self.fields.items():
-            if "_ref" not in key or key in _COMMON_REFS:  # most: to look for a text costs less than to call a method
-                continue
+        for key in [key for key in self.fields if "_ref" in key and key not in _COMMON_REFS]:
+            value = self.fields[key]
             if isinstance(value, str) and key.endswith("_ref"):
                 found[value] = None
             elif isinstance(value, list) and key.endswith("_refs"):
