@@ -19,7 +19,6 @@ from mithaq.standards.defang import extract
 from mithaq.standards.observable import TYPES, Observable, canonical_observable
 from tests.strategies import bundles, observables, stix_bodies
 
-
 ELEMENTS = [
     b'{"id":"x-a--1"}',
     b'{"id":"x-a--2","refs":[{"id":1},{"id":2}, {"id":"}, {"}]}',

@@ -79,6 +79,28 @@ def test_both_ways_store_and_tell_the_same(
     assert here[1][0], "something was stored"
 
 
+def test_both_ways_fill_the_index_alike_over_several_transactions(
+    tmp_path: Path, terms: ImportTerms, at: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = bundled(*(indicator(100_000 + number, id=f"indicator--{UUID[:-5]}{number:06}") for number in range(3)))
+    many = [
+        indicator(number, id=f"indicator--{UUID[:-5]}{number:06}", labels=[f"of{number % 7}"])
+        for number in range(2_300)
+    ]
+    many[1_500:1_510] = BAD  # the second transaction is one of whole batches, the first and the third are not
+    held = []
+    for ahead_from in (1 << 30, 1):
+        monkeypatch.setattr(bundle, "AHEAD_FROM_BYTES", ahead_from)
+        db = Database.open(ready_sqlite(tmp_path / f"{ahead_from}.db"))
+        for data in (few, bundled(*many, *many[:5]), bundled(*many[::2], indicator(9, name="another"))):
+            import_bundle(Holdings(db), io.BytesIO(data), door=CLI_FILE, terms=terms, warning_lists=None, at=at)
+        with db.read() as connection:
+            held.append([tuple(row) for row in connection.execute(select(postings))])
+        db.close()
+    assert held[0] == held[1]
+    assert len({part for _, _, part, _ in held[0]}) > 2, "there are several parts"
+
+
 @pytest.mark.parametrize("data", [b"no bundle at all", b"", b'{"objects":['])
 def test_what_is_no_bundle_at_all_is_the_same_error(
     once: Import, terms: ImportTerms, monkeypatch: pytest.MonkeyPatch, data: bytes
@@ -106,7 +128,9 @@ def test_a_doors_limit_holds_for_both(once: Import, terms: ImportTerms, monkeypa
 
 def test_the_reader_is_ahead_and_its_objects_are_as_read_here() -> None:
     found = list(read_ahead(io.BytesIO(BUNDLES["good"]), ACTUAL, 1_000_000))
-    assert [each.stix for each in found if isinstance(each, Readied)] == [stix.parse(body) for body in GOOD]
+    assert [each.stix for batch in found for each in batch.told if isinstance(each, Readied)] == [
+        stix.parse(body) for body in GOOD
+    ]
 
 
 def test_a_reader_that_dies_is_told_and_keeps_what_it_read(
@@ -139,7 +163,7 @@ def test_what_the_source_raises_comes_after_what_was_read() -> None:
 def test_who_stops_reading_leaves_no_process() -> None:
     endless = io.BytesIO(bundled(*(GOOD * 3_000)))
     reading = read_ahead(endless, ACTUAL, 1_000_000)
-    first = next(reading)
+    first = next(reading).told[0]
     assert isinstance(first, Readied)
     assert first.stix.id == f"indicator--{UUID}0"
     reading.close()
