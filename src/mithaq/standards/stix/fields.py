@@ -76,7 +76,7 @@ class Fields:
         value = self.fields.get(key)
         if value is None:
             return ()
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        if not isinstance(value, list) or not {str}.issuperset(map(type, value)):
             raise self.bad("%(key)s must be a list of texts", key=key)
         return tuple(map(storable, value))
 
@@ -130,7 +130,7 @@ class Fields:
                 found[value] = None
             elif isinstance(value, list) and key.endswith("_refs"):
                 found.update((item, None) for item in value if isinstance(item, str))
-        return tuple(ref for ref in found if is_id(ref))
+        return tuple(filter(_ID.fullmatch, found)) if found else ()
 
 
 def storable(text: str) -> str:
