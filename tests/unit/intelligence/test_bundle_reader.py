@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from mithaq.intelligence.errors import ConfinedFailed, TooMuch
 from mithaq.intelligence.imports import bundle
@@ -17,11 +17,12 @@ from mithaq.intelligence.imports.bundle import import_bundle
 from mithaq.intelligence.imports.confined import bundle_reader
 from mithaq.intelligence.imports.confined.bundle_pieces import Readied
 from mithaq.intelligence.imports.confined.bundle_reader import read_ahead
-from mithaq.intelligence.model import ImportReport, ImportTerms
+from mithaq.intelligence.model import ImportReport, ImportTerms, NewObject, StoreReport
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import CLI_FILE, Door
 from mithaq.intelligence.tables import anchors, objects, observables, postings, provenance
-from mithaq.kernel.database import Database
+from mithaq.kernel.database import Database, DatabaseFailed, Transaction
+from mithaq.kernel.journal import entries
 from mithaq.kernel.lane import ACTUAL, TEST
 from mithaq.standards import stix
 from tests.databases import ready_sqlite
@@ -99,6 +100,54 @@ def test_both_ways_fill_the_index_alike_over_several_transactions(
         db.close()
     assert held[0] == held[1]
     assert len({part for _, _, part, _ in held[0]}) > 2, "there are several parts"
+
+
+def numbered(count: int) -> list[bytes]:
+    return [indicator(number, id=f"indicator--{UUID[:-5]}{number:06}") for number in range(count)]
+
+
+@pytest.mark.parametrize("ahead_from", [1 << 30, 1])
+def test_what_is_stored_beside_the_reading_follows_the_bundles_order(
+    db: Database, terms: ImportTerms, at: datetime, monkeypatch: pytest.MonkeyPatch, ahead_from: int
+) -> None:
+    monkeypatch.setattr(bundle, "AHEAD_FROM_BYTES", ahead_from)
+    data = io.BytesIO(bundled(*numbered(2_100)))
+    report = import_bundle(Holdings(db), data, door=CLI_FILE, terms=terms, warning_lists=None, at=at)
+    with db.read() as connection:
+        held = connection.scalars(select(objects.c.stix_id).order_by(objects.c.row)).all()
+        told = [entry.detail["rows"] for entry in entries(connection, 0)]
+    assert report.stored == 2_100
+    assert list(held) == [f"indicator--{UUID[:-5]}{number:06}" for number in range(2_100)]
+    assert told == [list(range(first, min(first + 1_000, 2_101))) for first in (1, 1_001, 2_001)]
+
+
+def test_refusals_are_told_in_the_bundles_order(db: Database, terms: ImportTerms, at: datetime) -> None:
+    many = numbered(1_100)
+    other = indicator(5, id=f"indicator--{UUID[:-5]}{5:06}", name="changed")
+    data = io.BytesIO(bundled(*many[:900], BAD[0], other, *many[900:], BAD[1]))
+    report = import_bundle(Holdings(db), data, door=CLI_FILE, terms=terms, warning_lists=None, at=at)
+    assert [name for name, _ in report.refused] == ["#900", f"indicator--{UUID[:-5]}{5:06}", f"indicator--{UUID}2"]
+
+
+class FullDisk(Holdings):
+    """Holdings whose disk is full when the second chunk comes, and not before or after."""
+
+    chunks = 0
+
+    def store(self, tx: Transaction, objects: Sequence[NewObject]) -> StoreReport:
+        report = super().store(tx, objects)
+        self.chunks += 1
+        if self.chunks == 2:
+            raise DatabaseFailed("the disk is full")
+        return report
+
+
+def test_after_what_cannot_be_stored_nothing_more_is(db: Database, terms: ImportTerms, at: datetime) -> None:
+    data = io.BytesIO(bundled(*numbered(4_100)))
+    with pytest.raises(DatabaseFailed):
+        import_bundle(FullDisk(db), data, door=CLI_FILE, terms=terms, warning_lists=None, at=at)
+    with db.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(objects)) == 1_000
 
 
 @pytest.mark.parametrize("data", [b"no bundle at all", b"", b'{"objects":['])

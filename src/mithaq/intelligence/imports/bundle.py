@@ -44,7 +44,7 @@ def import_bundle(
     limited = Limited(source, door)
     tally = Tally(holdings, terms, warning_lists, at)
     read = 0
-    with seldom_collected():
+    with seldom_collected(), tally.beside():
         try:
             for place in _objects(tally, limited, terms.lane, door):
                 read = place
