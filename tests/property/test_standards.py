@@ -19,6 +19,20 @@ from mithaq.standards.defang import extract
 from mithaq.standards.observable import TYPES, Observable, canonical_observable
 from tests.strategies import bundles, observables, stix_bodies
 
+ELEMENTS = [
+    b'{"id":"x-a--1"}',
+    b'{"id":"x-a--2","refs":[{"id":1},{"id":2}, {"id":"}, {"}]}',
+    b'{ "id" : "x-a--3", "z":[[[[[[1]]]]]] }',
+    b'{"id":"x-a--4","a":01}',
+    b'{"id":"x-a--5","a":"\xff"}',
+    b'{"id":"x-deep--6","a":' + b"[" * 70 + b"]" * 70 + b"}",
+    b'{"id":"x-large--7","a":"' + b"y" * 400 + b'"}',
+    b'{"type":"x-a"}',
+    b'[{"id":"x-a--8"}]',
+    b'"{"',
+    b"7",
+]
+
 
 @given(bundles())
 def test_an_object_leaves_a_bundle_byte_for_byte(bundle: tuple[bytes, list[bytes]]) -> None:
@@ -35,6 +49,32 @@ def test_the_edges_of_chunks_change_nothing(bundle: tuple[bytes, list[bytes]], s
             return super().read(size)
 
     assert list(stix.split_bundle(Pieces(data))) == list(stix.split_bundle(data))
+
+
+@given(
+    st.lists(st.sampled_from(ELEMENTS), max_size=12),
+    st.sampled_from([b",", b" ,\n ", b"", b",,"]),
+    st.sampled_from([b"]", b",]", b"", b'] "']),
+    st.integers(1, 50),
+)
+def test_elements_are_told_alike_at_once_and_one_by_one(
+    elements: list[bytes], between: bytes, end: bytes, size: int
+) -> None:
+    data = b"[" + between.join(elements) + end
+
+    def told(source: bytes | stix.Readable) -> list[object]:
+        found: list[object] = []
+        try:
+            found += stix.split_bundle(source, max_object_bytes=300)
+        except stix.BadBundle as error:
+            found.append(str(error))
+        return found
+
+    class Pieces(io.BytesIO):
+        def read(self, _wanted: int | None = -1, /) -> bytes:
+            return super().read(size)
+
+    assert told(data) == told(Pieces(data))
 
 
 @given(st.binary(max_size=200) | st.text('{}[]":,\\ abobjects1', max_size=120).map(str.encode))

@@ -13,7 +13,8 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
 
-from mithaq.intelligence.postings import PART_ROWS, SEGMENT_BITS, WHOLE, bits_in_segment, decode, decode_whole
+from mithaq.intelligence.places import PART_ROWS, decode
+from mithaq.intelligence.postings import SEGMENT_BITS, WHOLE, bits_in_segment, decode_whole
 
 Bits = dict[int, int]
 """For each segment, the rows that have something, as bits from the segment's first row."""

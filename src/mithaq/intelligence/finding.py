@@ -18,7 +18,8 @@ from sqlalchemy import Connection, bindparam, func, select
 from mithaq.intelligence import reading, tokens
 from mithaq.intelligence.bits import Bits, Window, add_range, bits_of
 from mithaq.intelligence.model import StoredObject
-from mithaq.intelligence.postings import PART_ROWS, SEGMENT_BITS, SEGMENT_REACH, segment_of, segments_near
+from mithaq.intelligence.places import PART_ROWS
+from mithaq.intelligence.postings import SEGMENT_BITS, SEGMENT_REACH, segment_of, segments_near
 from mithaq.intelligence.search import Query, Terms
 from mithaq.intelligence.tables import objects, observables
 from mithaq.kernel.lane import ACTUAL, Lane

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -82,7 +82,7 @@ class Indexed:
     `anchors`: by which lines are found that may satisfy its pattern (type, key).
     """
 
-    tokens: Collection[str]
+    tokens: Iterable[str]
     named: Sequence[tuple[str, str, bool]]
     anchors: tuple[tuple[str, str], ...] = ()
 

@@ -15,33 +15,30 @@ import struct
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, bindparam, delete, func, select, update
 
+from mithaq.intelligence.concordance import Listed, listed, whole_of
+from mithaq.intelligence.places import PART_ROWS, decode, encode_bits, places_of
 from mithaq.intelligence.tables import postings
 from mithaq.intelligence.tokens import EVERY
 from mithaq.kernel.bulk import Bulk
 from mithaq.kernel.database import Transaction
 
 SEGMENT_BITS: Final = 14
-PART_ROWS: Final = 1024
 WHOLE: Final = -1
 """Stands in the place of a part: these are rows of the whole segment."""
 
 SEGMENT_REACH: Final = (1 << SEGMENT_BITS) + PART_ROWS
 """How far a segment's rows lie from its first: its last part may reach into the next."""
 
-_DENSE_BYTES: Final = PART_ROWS // 8
-_SPARSE_ROWS: Final = _DENSE_BYTES // 2 - 1
 _WHOLE_BYTES: Final = SEGMENT_REACH // 8
 _LISTED_ROWS: Final = 256
 """A whole segment's rows are listed up to so many: a list is read row by row, a bit for each row at once."""
 
 _TOKENS_ASKED: Final = 1000
-_ONE: Final = tuple(struct.pack("<H", place) for place in range(PART_ROWS))
-_LISTS: Final = tuple(struct.Struct(f"<{count}H") for count in range(_SPARSE_ROWS + 1))
-_BITS: Final = tuple(1 << place for place in range(PART_ROWS))
 
 Tokens = Iterable[str]
 Home = tuple[int, int]
@@ -65,32 +62,6 @@ _IN_PART_OR_WHOLE: Final = _IN_SEGMENT.where(postings.c.part.in_((WHOLE, bindpar
 def segment_of(row: int) -> int:
     """Return the segment of a part by its first row."""
     return row >> SEGMENT_BITS
-
-
-def encode(places: Sequence[int]) -> bytes:
-    """Return places in a part, ascending, as they are stored: a list while they are few, else a bit for each row."""
-    count = len(places)
-    if count == 1:
-        return _ONE[places[0]]
-    if count <= _SPARSE_ROWS:
-        return _LISTS[count].pack(*places)
-    return sum(map(_BITS.__getitem__, places)).to_bytes(_DENSE_BYTES, "little")
-
-
-def _encode_bits(bits: int) -> bytes:
-    return bits.to_bytes(_DENSE_BYTES, "little") if bits.bit_count() > _SPARSE_ROWS else encode(places_of(bits))
-
-
-def decode(stored: bytes) -> int:
-    """Return what `encode` stored, as bits."""
-    if len(stored) == _DENSE_BYTES:
-        return int.from_bytes(stored, "little")
-    if len(stored) == 2:
-        return 1 << (stored[0] | stored[1] << 8)
-    bits = 0
-    for place in struct.unpack(f"<{len(stored) // 2}H", stored):
-        bits |= 1 << place
-    return bits
 
 
 def encode_whole(bits: int) -> bytes:
@@ -124,59 +95,39 @@ def decode_whole(postings_: Iterable[bytes]) -> int:
 
 def _stored(segment: int, part: int, bits: int) -> bytes:
     """Return what `bits_in_segment` reads."""
-    return encode_whole(bits) if part == WHOLE else _encode_bits(bits >> (part - (segment << SEGMENT_BITS)))
+    return encode_whole(bits) if part == WHOLE else encode_bits(bits >> (part - (segment << SEGMENT_BITS)))
 
 
-def places_of(bits: int) -> list[int]:
-    """Return the places of all bits that are set, ascending.
-
-    >>> places_of(0b101)
-    [0, 2]
-    """
-    found = []
-    while bits:
-        lowest = bits & -bits
-        found.append(lowest.bit_length() - 1)
-        bits ^= lowest
-    return found
-
-
-def append(tx: Transaction, entries: Sequence[tuple[int, Tokens]]) -> None:
-    """Add new rows, ascending, at most a part full, each with its tokens.
+def append(tx: Transaction, rows: Sequence[int], fixed: Sequence[Tokens], changing: Sequence[Tokens]) -> None:
+    """Add new rows, one after another, at most a part full, each with tokens of two kinds that have none in common.
 
     A few rows join the newest part while it has room; many begin a part of their own, which touches nothing older.
     """
-    if not entries:
+    if not rows:
         return
-    first, last = entries[0][0], entries[-1][0]
+    first, last = rows[0], rows[-1]
     part = _open_part(tx.connection, first)
     if part is not None and last - part < PART_ROWS:
         home = segment_of(part), part
-        setting = _bits(home, entries)  # where a token is gathered already, the new rows lie beside
-        held = _held(tx.connection, _IN_PART, home, sorted(setting))
+        setting = _bits(home, zip(rows, map(chain, fixed, changing), strict=True))
+        held = _held(tx.connection, _IN_PART, home, sorted(setting))  # what is gathered already lies beside
         olds = {token: held[token].get(part, 0) for token in setting}
         _write(tx, {(home[0], token, part): (olds[token], olds[token] | bits) for token, bits in setting.items()})
         return
-    _INSERT.insert(tx, grouped(entries))
+    whole = whole_of(fixed)
+    ours = listed(enumerate(fixed)) if whole is None else whole.listed()
+    _INSERT.insert(tx, _in_part(first, sorted(ours + listed(enumerate(changing)))))
 
 
 def grouped(entries: Sequence[tuple[int, Tokens]]) -> list[tuple[int, bytes, int, bytes]]:
     """Return the postings (segment, token, part, rows) of rows that make a part of their own."""
     first = entries[0][0]
+    return _in_part(first, listed((row - first, tokens) for row, tokens in entries))
+
+
+def _in_part(first: int, found: Iterable[Listed]) -> list[tuple[int, bytes, int, bytes]]:
     segment = segment_of(first)
-    listed: dict[str, bytes] = {}
-    so_far = listed.get
-    for row, tokens in entries:
-        place = _ONE[row - first]
-        for token in tokens:  # the innermost loop of every import
-            listed[token] = so_far(token, b"") + place
-    return [(segment, token.encode(), first, _shortest(listed[token])) for token in sorted(listed)]
-
-
-def _shortest(listed: bytes) -> bytes:
-    """Return listed places as they are stored."""
-    count = len(listed) // 2
-    return listed if count <= _SPARSE_ROWS else encode(struct.unpack(f"<{count}H", listed))
+    return [(segment, token, first, stored) for token, stored in found]
 
 
 def _bits(home: Home, entries: Iterable[tuple[int, Tokens]]) -> dict[str, int]:

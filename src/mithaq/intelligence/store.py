@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -131,24 +130,27 @@ def write_plan(tx: Transaction, plan: Plan) -> None:
         _INSTRUCTIONS.insert(tx, [_instruction_row(row, given, tx.at) for row, given in plan.instructions])
         if plan.superseded:
             tx.execute(_SUPERSEDE, [{"of_row": row, "of_nation": nation} for row, nation in sorted(plan.superseded)])
-        append(tx, _entries(plan, frozenset(again), tx.at))
+        append(
+            tx,
+            [row for row, _, _ in plan.versions],
+            [new.indexed.tokens for _, _, new in plan.versions],
+            _changing_tokens(plan, frozenset(again), tx.at),
+        )
         refresh(tx, again)
 
 
-def _entries(plan: Plan, later: frozenset[int], at: datetime) -> list[tuple[int, Iterable[str]]]:
-    """Return the tokens of new rows, without those that are worked out later."""
+def _changing_tokens(plan: Plan, later: frozenset[int], at: datetime) -> list[frozenset[str]]:
+    """Return the tokens of new rows that follow from the words for them, none where they are worked out later."""
+    none: frozenset[str] = frozenset()
     shared: dict[int, frozenset[str]] = {}
-    found: list[tuple[int, Iterable[str]]] = []
+    found: list[frozenset[str]] = []
     for row, _, new in plan.versions:
-        if row in later:
-            found.append((row, new.indexed.tokens))
-            continue
         given = new.provenance
-        changing = shared.get(id(given))
-        if changing is None:
+        tokens = none if row in later else shared.get(id(given))
+        if tokens is None:
             seen_at = max(at, given.received_at)
-            changing = shared[id(given)] = changing_tokens(True, given.tlp, (given.nation,), seen_at)
-        found.append((row, chain(new.indexed.tokens, changing)))
+            tokens = shared[id(given)] = changing_tokens(True, given.tlp, (given.nation,), seen_at)
+        found.append(tokens)
     return found
 
 

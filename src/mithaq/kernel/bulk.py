@@ -54,8 +54,11 @@ class Bulk:
 
     def _copy_rows(self, tx: Transaction, rows: Sequence[tuple[Any, ...]]) -> None:
         import psycopg
+        from psycopg.types.string import BytesBinaryDumper
 
         driver = tx.connection.connection.cursor()
+        # Else the driver takes the one for `psycopg.Binary`, which is written in Python, for every value of the type.
+        driver.adapters.register_dumper(bytes, BytesBinaryDumper)
         try:
             with driver.copy(self._copy) as copy:
                 copy.set_types(self._types)

@@ -5,6 +5,7 @@ msgspec writes the same bytes and reads the same values more than ten times as f
 """
 
 import json
+import re
 from itertools import accumulate
 from typing import Any, NoReturn
 
@@ -28,7 +29,7 @@ _SURE_INTEGER = 10**15
 _NO_COUNT = -(1 << 62)
 """Less than any number of keys could make up for."""
 
-_SPACED_COLONS = (b" :", b"\n:", b"\t:", b"\r:")
+_spaced_colon = re.compile(rb'"[ \t\r\n]++:').search
 
 
 class BadJson(Error):
@@ -111,10 +112,15 @@ def check_depth(data: bytes, max_depth: int, subject: str = "") -> None:
     Raises:
         BadJson: the nesting is deeper.
     """
-    if data.count(b"[") + data.count(b"{") <= max_depth:
+    if not _may_be_deeper(data, max_depth):
         return
     if _is_deeper(_outside_texts(data), max_depth):
         raise BadJson("nested deeper than %(max)s levels", subject=subject, max=max_depth)
+
+
+def _may_be_deeper(data: bytes, max_depth: int) -> bool:
+    """Tell whether there are brackets enough for it."""
+    return len(data) > max_depth and data.count(b"[") + data.count(b"{") > max_depth
 
 
 def _outside_texts(data: bytes) -> bytes:
@@ -135,7 +141,7 @@ def _if_plainly_strict(data: bytes, max_depth: int) -> Any:
     Good JSON has a colon outside its texts for each key that is written; a key that stands twice is one key fewer in
     what was read. Numbers that two readers might read differently are fractions, exponents, and long integers.
     """
-    if data.count(b"[") + data.count(b"{") > max_depth and _is_deeper(_outside_texts(data), max_depth):
+    if _may_be_deeper(data, max_depth) and _is_deeper(_outside_texts(data), max_depth):
         return _UNSURE
     try:
         value = _read_plain(data)
@@ -148,10 +154,10 @@ def _if_plainly_strict(data: bytes, max_depth: int) -> Any:
 def _are_all_keys(data: bytes, count: int) -> bool:
     """Tell whether no more than so many keys are written in good JSON.
 
-    Where no white space stands before any colon, each key ends in a quote and a colon. These two may stand elsewhere
-    too, so only as many as there are keys is an answer; else what is outside the texts is looked at.
+    Where no white space stands between a quote and a colon, each key ends in these two. They may stand elsewhere too,
+    so only as many as there are keys is an answer; else what is outside the texts is looked at.
     """
-    if data.count(b'":') == count and not any(map(data.count, _SPACED_COLONS)):
+    if data.count(b'":') == count and _spaced_colon(data) is None:
         return True
     return _outside_texts(data).count(b":") == count
 

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mithaq.intelligence.model import HeldWord, NewObject, Provenance, StoredObject
-from mithaq.intelligence.postings import PART_ROWS, SEGMENT_BITS
+from mithaq.intelligence.places import PART_ROWS
+from mithaq.intelligence.postings import SEGMENT_BITS
 from mithaq.intelligence.search import parse_query
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.words import words_of

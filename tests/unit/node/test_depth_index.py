@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from mithaq.intelligence.comments import said_of
 from mithaq.intelligence.model import NewObject, Provenance
-from mithaq.intelligence.postings import PART_ROWS
+from mithaq.intelligence.places import PART_ROWS
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId

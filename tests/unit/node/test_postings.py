@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from mithaq.intelligence.model import NewObject, Provenance
-from mithaq.intelligence.postings import PART_ROWS, places_of
+from mithaq.intelligence.places import PART_ROWS, places_of
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.tables import postings
 from mithaq.kernel.database import Database

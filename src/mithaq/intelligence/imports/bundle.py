@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from mithaq.intelligence.errors import ConfinedFailed, TooMuch
-from mithaq.intelligence.imports.confined.bundle_pieces import BETWEEN_TOKENS, Broken, Unreadable
+from mithaq.intelligence.imports.confined.bundle_pieces import Broken, Unreadable
 from mithaq.intelligence.imports.confined.bundle_reader import read_ahead
 from mithaq.intelligence.imports.tally import Tally, reason_of
 from mithaq.intelligence.model import ImportReport, ImportTerms, Indexed
@@ -44,7 +44,7 @@ def import_bundle(
     limited = Limited(source, door)
     tally = Tally(holdings, terms, warning_lists, at)
     read = 0
-    with seldom_collected():
+    with seldom_collected(), tally.beside():
         try:
             for place in _objects(tally, limited, terms.lane, door):
                 read = place
@@ -68,16 +68,20 @@ def _objects(tally: Tally, source: stix.Readable, lane: Lane, door: Door) -> Ite
             else:
                 tally.add(piece.body, piece.index)
         return
-    for count, told in enumerate(read_ahead(begun, lane, door.max_object_bytes), 1):
-        if isinstance(told, Broken):
-            error = stix.BadBundle(told.reason.message)
-            error.params = dict(told.reason.params)
-            raise error
-        yield count
-        if isinstance(told, Unreadable):
-            tally.refuse(told.name, told.reason)
-        else:
-            tally.take(told.body, told.stix, Indexed(told.tokens.split(BETWEEN_TOKENS), told.named))
+    count = 0
+    for batch in read_ahead(begun, lane, door.max_object_bytes):
+        tokens = batch.concordance().shares()
+        for told in batch.told:
+            if isinstance(told, Broken):
+                error = stix.BadBundle(told.reason.message)
+                error.params = dict(told.reason.params)
+                raise error
+            count += 1
+            yield count
+            if isinstance(told, Unreadable):
+                tally.refuse(told.name, told.reason)
+            else:
+                tally.take(told.body, told.stix, Indexed(next(tokens), told.named, told.anchors))
 
 
 class _Begun:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
 from mithaq.intelligence.imports.said import Said
-from mithaq.intelligence.model import ImportReport, ImportTerms, Indexed, NewObject, Warned
+from mithaq.intelligence.model import ImportReport, ImportTerms, Indexed, NewObject, StoreReport, Warned
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import CHUNK_OBJECTS
 from mithaq.intelligence.warninglists import WarningLists
@@ -36,6 +39,8 @@ class Tally:
         self._unmatchable: list[tuple[str, Reason]] = []
         self._unmatchable_count = 0
         self._said = Said(terms, at)
+        self._beside: Executor | None = None
+        self._storing: Future[StoreReport] | None = None
 
     def add(self, body: bytes, index: int) -> None:
         """Take one object's bytes; an object that cannot be read is refused by its id or place."""
@@ -56,7 +61,8 @@ class Tally:
             self.flush()
 
     def refuse(self, name: str, reason: Reason) -> None:
-        """Count a refusal."""
+        """Count a refusal, after those of the chunk before it."""
+        self._wait()
         self._refused_count += 1
         if len(self._refused) < MAX_LISTED:
             self._refused.append((name, reason))
@@ -65,13 +71,40 @@ class Tally:
         """Count one that is known already and says nothing new."""
         self._duplicates += 1
 
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Inside, let each chunk be stored while the next is read, where the database is a process of its own.
+
+        The chunks are stored one after another. What is wrong with one is raised before the next is begun.
+        """
+        if self._holdings.db.dialect != "postgresql":
+            yield
+            return
+        with ThreadPoolExecutor(1, "storing") as self._beside:
+            yield
+
     def flush(self) -> None:
         """Store what has been collected, in one transaction."""
         if not self._chunk:
             return
+        chunk, self._chunk = self._chunk, []
+        if self._beside is None:
+            self._count(self._store(chunk))
+        else:
+            self._wait()
+            self._storing = self._beside.submit(self._store, chunk)
+
+    def _store(self, chunk: Sequence[NewObject]) -> StoreReport:
         with self._holdings.db.write(self._at) as tx:
-            report = self._holdings.store(tx, self._chunk)
-        self._chunk = []
+            return self._holdings.store(tx, chunk)
+
+    def _wait(self) -> None:
+        """Wait for the chunk that is being stored."""
+        storing, self._storing = self._storing, None
+        if storing is not None:
+            self._count(storing.result())
+
+    def _count(self, report: StoreReport) -> None:
         self._stored += report.stored
         self._duplicates += report.duplicates
         for name, reason in report.refused:
@@ -80,6 +113,7 @@ class Tally:
     def report(self, broken: Reason | None = None, notes: tuple[str, ...] = ()) -> ImportReport:
         """Store the rest and return what the import came to."""
         self.flush()
+        self._wait()
         return ImportReport(
             stored=self._stored,
             duplicates=self._duplicates,

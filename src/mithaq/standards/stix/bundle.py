@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import msgspec
+
 from mithaq.kernel.reason import Reason
 from mithaq.standards.errors import BadBundle
 
@@ -40,6 +42,10 @@ _SHALLOW: Final = re.compile(rb"[{[]%b[]}]" % _shallow(), re.DOTALL)
 _NEXT: Final = re.compile(rb"[ \t\r\n]*+,[ \t\r\n]*+(\{%b[]}])" % _shallow(), re.DOTALL)
 """The comma and the object after it, where both are wholly there."""
 
+_OPENING: Final = re.compile(rb'[ \t\r\n]*+,[ \t\r\n]*+(\{)[ \t\r\n]*+"[^"\\]{0,64}+"[ \t\r\n]*+:')
+"""The comma and the beginning of the object after it."""
+
+_read_values: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _ID: Final = re.compile(rb'"id"[ \t\r\n]*+:[ \t\r\n]*+"([!#-\[\]-~]{1,200})"')
 
 
@@ -51,8 +57,7 @@ class Readable(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True, gc=False):
     """One object of a bundle, byte for byte."""
 
     index: int
@@ -123,6 +128,7 @@ class _Scanner:
         self._max_object_bytes = max_object_bytes
         self._max_depth = max_depth
         self._index = 0
+        self._looked_through = 0
 
     def run(self) -> Iterator[Piece | Refused]:
         if self._peek() == _BOM[:1]:
@@ -185,12 +191,45 @@ class _Scanner:
         """Read on while what follows is wholly there, an object, and within the limits."""
         if self._max_depth < _SHALLOW_LEVELS:
             return
-        while (found := _NEXT.match(self._data, self._at)) is not None:
-            start, end = found.span(1)
-            if end - start > self._max_object_bytes:
+        while True:
+            read = self._dropped + len(self._data)
+            if read != self._looked_through:  # once only: where something is not good JSON they go one by one
+                self._looked_through = read
+                yield from self._good_elements()
+            found = _NEXT.match(self._data, self._at)
+            if found is None or found.end() - found.start(1) > self._max_object_bytes:
                 return
-            index, self._index, self._at = self._index, self._index + 1, end
-            yield Piece(index, self._data[start:end])
+            self._at = found.end()
+            yield self._piece(found.group(1))
+
+    def _good_elements(self) -> Iterator[Piece]:
+        """Read what lies before the last object that has begun, where all of it is good JSON and within the limits.
+
+        Objects of one list mostly begin alike, and otherwise than what they hold. Whether this one stands in the list
+        itself follows from what is before it: that is whole values with commas between them, or no good JSON.
+        """
+        opening = _OPENING.match(self._data, self._at)
+        if opening is None:
+            return
+        end = self._data.rfind(opening.group(), opening.end())
+        if end < 0:
+            return
+        try:
+            bodies = list(map(bytes, _read_values(b"[%b]" % self._data[opening.start(1) : end])))
+        except (msgspec.DecodeError, RecursionError):
+            return
+        if all(map(self._is_plain, bodies)):
+            self._at = end
+            yield from map(self._piece, bodies)
+
+    def _is_plain(self, body: bytes) -> bool:
+        """Tell whether a value is an object within the limits."""
+        is_small = body.startswith(b"{") and len(body) <= self._max_object_bytes
+        return is_small and not nesting_exceeds(body, self._max_depth)
+
+    def _piece(self, body: bytes) -> Piece:
+        index, self._index = self._index, self._index + 1
+        return Piece(index, body)
 
     def _element(self) -> Piece | Refused:
         is_object = self._peek() == b"{"
@@ -204,14 +243,13 @@ class _Scanner:
         return piece
 
     def _finish(self, refusal: Reason | None) -> Piece | Refused:
+        body = b"" if self._start is None else self._data[self._start : self._at]
+        if self._start is not None and refusal is None:
+            return self._piece(body)
         index, self._index = self._index, self._index + 1
         if self._start is None:
-            refusal = refusal or self._too_large()
-            return Refused(index, self._dropped_id, refusal)
-        body = self._data[self._start : self._at]
-        if refusal is not None:
-            return Refused(index, likely_id(body), refusal)
-        return Piece(index, body)
+            return Refused(index, self._dropped_id, refusal or self._too_large())
+        return Refused(index, likely_id(body), refusal or self._too_large())
 
     def _too_large_or_deep(self, depth: int) -> Reason | None:
         if self._start is None or self._at - self._start > self._max_object_bytes:

@@ -76,7 +76,7 @@ class Fields:
         value = self.fields.get(key)
         if value is None:
             return ()
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        if not isinstance(value, list) or not {str}.issuperset(map(type, value)):
             raise self.bad("%(key)s must be a list of texts", key=key)
         return tuple(map(storable, value))
 
@@ -124,14 +124,13 @@ class Fields:
     def refs(self) -> tuple[str, ...]:
         """Return the ids that the object refers to, its maker and its markings left out."""
         found: dict[str, None] = {}
-        for key, value in self.fields.items():
-            if "_ref" not in key or key in _COMMON_REFS:  # most: to look for a text costs less than to call a method
-                continue
+        for key in [key for key in self.fields if "_ref" in key and key not in _COMMON_REFS]:
+            value = self.fields[key]
             if isinstance(value, str) and key.endswith("_ref"):
                 found[value] = None
             elif isinstance(value, list) and key.endswith("_refs"):
                 found.update((item, None) for item in value if isinstance(item, str))
-        return tuple(ref for ref in found if is_id(ref))
+        return tuple(filter(_ID.fullmatch, found)) if found else ()
 
 
 def storable(text: str) -> str:

@@ -13,18 +13,27 @@ import msgspec
 
 from mithaq.intelligence.errors import ConfinedFailed
 from mithaq.intelligence.imports.confined import bundle_worker
-from mithaq.intelligence.imports.confined.bundle_pieces import DECODER, LENGTH_BYTES, MAX_BATCH_BYTES, Broken, Told
+from mithaq.intelligence.imports.confined.bundle_pieces import (
+    DECODER,
+    LENGTH_BYTES,
+    MAX_BATCH_BYTES,
+    Batch,
+    Broken,
+    Readied,
+)
 from mithaq.intelligence.settings import BUNDLE_CPU_S, BUNDLE_MEMORY_BYTES
 from mithaq.kernel.confined import start
 from mithaq.kernel.lane import Lane
 from mithaq.standards.stix import Readable
 
 _BLOCK: Final = 1 << 18
-_BATCHES_AHEAD: Final = 8
+_BATCHES_AHEAD: Final = 4
 
 
-def read_ahead(source: Readable, lane: Lane, max_object_bytes: int) -> Iterator[Told]:
+def read_ahead(source: Readable, lane: Lane, max_object_bytes: int) -> Iterator[Batch]:
     """Yield what is read of a bundle, in its order; the reader is a few batches ahead of who asks.
+
+    Where the bundle is broken, a last batch says so and nothing else.
 
     Raises:
         ConfinedFailed: the reading process died.
@@ -38,10 +47,10 @@ def read_ahead(source: Readable, lane: Lane, max_object_bytes: int) -> Iterator[
         feeding.start()
         taking.start()
         try:
-            for told in taking.told():
-                if isinstance(told, Broken):
+            for batch in taking.batches():
+                if isinstance(batch.told[-1], Broken):
                     feeding.demand_whole()  # a bundle that the source cut short is broken because of that
-                yield told
+                yield batch
             feeding.demand_whole()
             if process.wait() != 0:
                 raise ConfinedFailed("reading it took more than it may, or failed (%(code)s)", code=process.returncode)
@@ -88,13 +97,19 @@ class _Taking(threading.Thread):
         self._output = output
         self._taken: Queue[bytes] = Queue(_BATCHES_AHEAD)
 
-    def told(self) -> Iterator[Told]:
+    def batches(self) -> Iterator[Batch]:
         """Yield what was told, until the reader has ended or was cut short, which its end says."""
-        while batch := self._taken.get():
+        while encoded := self._taken.get():
             try:
-                yield from DECODER.decode(batch)
+                batch = DECODER.decode(encoded)
             except msgspec.DecodeError:
                 return
+            if not batch.concordance().is_sound() or batch.readied != sum(
+                isinstance(each, Readied) for each in batch.told
+            ):
+                raise ConfinedFailed("reading it took more than it may, or failed (%(code)s)", code="?")
+            if batch.told:
+                yield batch
 
     def run(self) -> None:
         """Read on."""

@@ -9,7 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from mithaq.intelligence.postings import PART_ROWS, grouped
+from mithaq.intelligence.places import PART_ROWS
+from mithaq.intelligence.postings import grouped
 from mithaq.intelligence.tokens import EVERY, changing_tokens, fixed_tokens, lane_token
 from mithaq.kernel.database import EPOCH
 from mithaq.kernel.lane import Lane
