@@ -1,6 +1,7 @@
 """Shared fixtures: a real database of each kind, an instant, and the real data beside the project."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -21,6 +22,15 @@ settings.load_profile("mithaq")
 """How long an example takes says how busy the machine is, and nothing of the program."""
 
 AT = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+
+
+gc.set_threshold(20_000, 10, 10)
+
+
+def pytest_collection_finish() -> None:
+    """Look for no garbage among the tests themselves: they are half a million objects, and stay."""
+    gc.collect()
+    gc.freeze()
 
 
 Database.open = staticmethod(compiling_once(Database.open))  # type: ignore[method-assign]
