@@ -2,17 +2,13 @@
 
 import base64
 import json
-import threading
-import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 
 from mithaq.api.app import machine_doors
@@ -28,7 +24,7 @@ from mithaq.standards import stix
 from mithaq.standards.pap import Pap, pap_of
 from mithaq.standards.tlp import Tlp, tlp_of
 from tests.country import Country
-from tests.doors import listening
+from tests.doors import answering
 from tests.pages import node_of
 from tests.world import XA, XB, Treaty
 
@@ -119,22 +115,9 @@ class Served:
         return client
 
 
-@contextmanager
-def listening_node(served: Served) -> Iterator[str]:
-    """Serve a node's doors for machines on loopback until the block ends; yield their address."""
-    with listening() as listener:
-        app = Starlette(routes=machine_doors(served.node))
-        config = uvicorn.Config(app, log_level="critical", ws="none", timeout_graceful_shutdown=1, lifespan="off")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(10)
+def listening_node(served: Served) -> AbstractContextManager[str]:
+    """Serve a node's doors for machines on loopback until the block ends; give their address."""
+    return answering(Starlette(routes=machine_doors(served.node)))
 
 
 def basic(user: str, secret: str) -> str:

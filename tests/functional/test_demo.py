@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ from typing import Any
 
 import psutil
 import pytest
-import uvicorn
 
 from mithaq.cli.demo import attack
 from mithaq.cli.demo.coalition import MERRIN, RIMAL, VALDORE, DemoNation
@@ -31,7 +29,7 @@ from mithaq.web.app import create_app
 from tests.coalition import processes_naming
 from tests.country import Country, deliver
 from tests.databases import ready_sqlite
-from tests.doors import listening
+from tests.doors import answering
 from tests.pages import node_of
 from tests.running import until
 from tests.world import Treaty
@@ -197,14 +195,8 @@ def on_stage(nation: DemoNation, folder: Path) -> Iterator[tuple[Stage, Country]
     root, clock = folder / f"node-{nation.code}", SystemClock()
     country = Country.found(nation.code, root, ready_sqlite(root / "mithaq.db"))
     node = node_of(country, folder, clock, rehearses=True)
-    with listening() as listener:
-        server = uvicorn.Server(uvicorn.Config(create_app(node), log_level="critical", ws="none"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        until(lambda: server.started, 10)
-        yield Stage(DemoNode(nation, root, listener.getsockname()[1], folder / "none"), node), country
-        server.should_exit = True
-        thread.join(10)
+    with answering(create_app(node)) as address:
+        yield Stage(DemoNode(nation, root, int(address.rpartition(":")[2]), folder / "none"), node), country
     country.db.close()
 
 
