@@ -13,7 +13,16 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from mithaq.kernel.database import Database
-from tests.databases import compiling_once, keep_nothing, maintenance, postgresql, postgresql_template, ready_sqlite
+from mithaq.node import founding
+from tests.databases import (
+    compiling_once,
+    keep_nothing,
+    maintenance,
+    migrating_once,
+    postgresql,
+    postgresql_template,
+    ready_sqlite,
+)
 
 pytest_plugins = ("tests.no_skips",)
 
@@ -34,6 +43,7 @@ def pytest_collection_finish() -> None:
 
 
 Database.open = staticmethod(compiling_once(Database.open))  # type: ignore[method-assign]
+founding.migrate = migrating_once(founding.migrate)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

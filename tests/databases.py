@@ -31,16 +31,42 @@ def ready_sqlite(path: Path) -> str:
 
 @cache
 def _sqlite() -> Path:
+    path = _folder() / "ready.db"
+    _make_tables(f"sqlite:///{path}")
+    return path
+
+
+@cache
+def _folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="mithaq-ready-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    _make_tables(f"sqlite:///{folder / 'ready.db'}")
-    return folder / "ready.db"
+    return folder
 
 
 def _make_tables(url: str) -> None:
     database = Database.open(url)
     schema.metadata.create_all(database.engine)
     database.close()
+
+
+def migrating_once(migrate: Callable[..., None]) -> Callable[..., None]:
+    """Let founding copy the SQLite database that all revisions have made once in this process."""
+
+    @cache
+    def migrated() -> Path:
+        path = _folder() / "migrated.db"
+        migrate(f"sqlite:///{path}")
+        return path
+
+    @wraps(migrate)
+    def copied(url: str) -> None:
+        path = Path(make_url(url).database or "")
+        if url.startswith("sqlite") and not path.exists():
+            shutil.copyfile(migrated(), path)
+        else:
+            migrate(url)
+
+    return copied
 
 
 @contextmanager
