@@ -6,6 +6,7 @@ import warnings
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,11 @@ class Served:
         while journal.run_once(self.node.db, self.reader, self.clock.now()) or self.shelving.fill(self.clock.now()):
             pass
 
+    @cached_property
+    def app(self) -> Starlette:
+        """The doors for machines, made once for all who ask."""
+        return Starlette(routes=machine_doors(self.node))
+
     def secret(
         self, constituent: str = GRID, *, may_write: bool = True, days: int = 30, collection: str | None = None
     ) -> str:
@@ -107,7 +113,7 @@ class Served:
         )[1]
 
     def client(self, constituent: str = GRID, *, may_write: bool = True) -> TestClient:
-        client = TestClient(Starlette(routes=machine_doors(self.node)), raise_server_exceptions=False)
+        client = TestClient(self.app, raise_server_exceptions=False)
         client.headers.update(
             {"accept": TAXII, "authorization": basic(constituent, self.secret(constituent, may_write=may_write))}
         )
@@ -117,7 +123,7 @@ class Served:
 
 def listening_node(served: Served) -> AbstractContextManager[str]:
     """Serve a node's doors for machines on loopback until the block ends; give their address."""
-    return answering(Starlette(routes=machine_doors(served.node)))
+    return answering(served.app)
 
 
 def basic(user: str, secret: str) -> str:

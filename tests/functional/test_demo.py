@@ -108,6 +108,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Demo, str]]
     demo.is_gone()
 
 
+@pytest.mark.long
 def test_a_program_is_told_the_whole_result_and_nothing_else(kept: tuple[Demo, str]) -> None:
     demo, out = kept
     assert (demo.process.returncode, demo.told) == (0, "")
@@ -129,6 +130,7 @@ def test_a_program_is_told_the_whole_result_and_nothing_else(kept: tuple[Demo, s
     assert 0 < spread["p50"] <= spread["p95"] <= spread["max"]
 
 
+@pytest.mark.long
 def test_it_listens_on_loopback_alone_and_speaks_with_nobody_else(kept: tuple[Demo, str]) -> None:
     demo, _ = kept
     assert len(demo.listening) == 3
@@ -136,6 +138,7 @@ def test_it_listens_on_loopback_alone_and_speaks_with_nobody_else(kept: tuple[De
     assert demo.spoken_with <= {"127.0.0.1", "::1"}
 
 
+@pytest.mark.long
 def test_what_was_kept_is_not_played_over_unless_that_is_asked_for(kept: tuple[Demo, str]) -> None:
     demo, _ = kept
     assert {path.name for path in demo.folder.iterdir()} >= {"XA", "XB", "XC"}
