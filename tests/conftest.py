@@ -42,6 +42,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """Let the interpreter end as it does otherwise."""
+    gc.unfreeze()
+
+
 Database.open = staticmethod(compiling_once(Database.open))  # type: ignore[method-assign]
 founding.migrate = migrating_once(founding.migrate)
 
