@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,11 @@ class Abroad:
         while journal.run_once(self.node.db, self.reader, now()) or self.shelving.fill(now()):
             pass
 
+    @cached_property
+    def app(self) -> Starlette:
+        """The doors for machines, made once for all who ask."""
+        return Starlette(routes=machine_doors(self.node))
+
     def secret(self, nation: NationId = XB, *, days: int = 300) -> str:
         made = self.node.partner_accounts.add(
             nation, self.treaty.agreement_id, "opencti", timedelta(days=days), self.clock.now(), by="person--1"
@@ -81,7 +87,7 @@ class Abroad:
         return made[2]
 
     def client(self, nation: NationId = XB, secret: str = "") -> TestClient:
-        client = TestClient(Starlette(routes=machine_doors(self.node)), raise_server_exceptions=False)
+        client = TestClient(self.app, raise_server_exceptions=False)
         client.headers.update({"accept": TAXII, "authorization": basic(nation, secret or self.secret(nation))})
         client.follow_redirects = False
         return client

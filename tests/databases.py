@@ -10,7 +10,7 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.util import LRUCache
@@ -31,10 +31,16 @@ def ready_sqlite(path: Path) -> str:
 
 @cache
 def _sqlite() -> Path:
+    path = _folder() / "ready.db"
+    _make_tables(f"sqlite:///{path}")
+    return path
+
+
+@cache
+def _folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="mithaq-ready-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    _make_tables(f"sqlite:///{folder / 'ready.db'}")
-    return folder / "ready.db"
+    return folder
 
 
 def _make_tables(url: str) -> None:
@@ -43,31 +49,63 @@ def _make_tables(url: str) -> None:
     database.close()
 
 
+def migrating_once(migrate: Callable[..., None]) -> Callable[..., None]:
+    """Let founding copy the SQLite database that all revisions have made once in this process."""
+
+    @cache
+    def migrated() -> Path:
+        path = _folder() / "migrated.db"
+        migrate(f"sqlite:///{path}")
+        return path
+
+    @wraps(migrate)
+    def copied(url: str) -> None:
+        path = Path(make_url(url).database or "")
+        if url.startswith("sqlite") and not path.exists():
+            shutil.copyfile(migrated(), path)
+        else:
+            migrate(url)
+
+    return copied
+
+
 @contextmanager
 def postgresql(server: str, template: str | None = None) -> Iterator[str]:
     """Give a database of its own on a server, empty or as a template is, and drop it at the end."""
     name = f"t{os.urandom(6).hex()}"
-    with _maintenance(server) as connection:
-        connection.execute(text(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else "")))
+    _make_database(server, name, template)
     yield _named(server, name)
-    with _maintenance(server) as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    _maintain(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def postgresql_template(server: str) -> str:
     """Make a database that holds every table, and return its name."""
-    with _maintenance(server) as connection:
-        connection.execute(text(f"CREATE DATABASE {_READY}"))
+    _make_database(server, _READY)
     _make_tables(_named(server, _READY))
     return _READY
 
 
-@contextmanager
-def _maintenance(server: str) -> Iterator[Connection]:
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
+def _make_database(server: str, name: str, template: str | None = None) -> None:
+    """Copy a template as files: to write each of its pages into the log costs three times as much."""
+    _maintain(server, f"CREATE DATABASE {name} TEMPLATE {template or 'template1'} STRATEGY file_copy")
+
+
+def keep_nothing(server: str) -> None:
+    """Let a server forget what a crash of the machine would cost it: it ends with its tests."""
+    for setting in ("fsync", "full_page_writes"):
+        _maintain(server, f"ALTER SYSTEM SET {setting} = off")
+    _maintain(server, "SELECT pg_reload_conf()")
+
+
+def _maintain(server: str, statement: str) -> None:
+    with maintenance(server).connect() as connection:
+        connection.execute(text(statement))
+
+
+@cache
+def maintenance(server: str) -> Engine:
+    """One connection for all databases that come and go; the server's fixture closes it."""
+    return create_engine(server, isolation_level="AUTOCOMMIT")
 
 
 def _named(server: str, name: str) -> str:

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,22 +42,24 @@ def serving(country: Country, run_dir: Path, clock: Clock, port: int = 0) -> Ite
         yield address
 
 
-@contextmanager
 def open_doors(
     context: Context, card: Callable[[], bytes], clock: Clock, run_dir: Path, port: int = 0
-) -> Iterator[str]:
-    """Serve the partner doors over a node's services until the block ends; yield their address."""
+) -> AbstractContextManager[str]:
+    """Serve the partner doors over a node's services until the block ends; give their address."""
+    return answering(Starlette(routes=PartnerDoors(context, card, clock, run_dir).routes()), port)
+
+
+@contextmanager
+def answering(app: Starlette, port: int = 0) -> Iterator[str]:
+    """Serve an application on loopback until the block ends, whoever is connected then; yield its address."""
     with listening(port) as listener:
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        app = Starlette(routes=PartnerDoors(context, card, clock, run_dir).routes())
-        config = uvicorn.Config(app, log_level="critical", ws="none", timeout_graceful_shutdown=1, lifespan="off")
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws="none", timeout_graceful_shutdown=0))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         while not server.started:
             time.sleep(0.01)
         try:
-            yield address
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join(10)

@@ -58,7 +58,8 @@ class RunningNode:
 
     def answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", trust_env=False, timeout=2).status_code == httpx.codes.OK
+            answer = httpx.get(f"{self.url}/readyz", verify=False, trust_env=False, timeout=2)
+            return answer.status_code == httpx.codes.OK
         except httpx.HTTPError:
             return False
 

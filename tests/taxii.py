@@ -2,17 +2,14 @@
 
 import base64
 import json
-import threading
-import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 
 from mithaq.api.app import machine_doors
@@ -28,7 +25,7 @@ from mithaq.standards import stix
 from mithaq.standards.pap import Pap, pap_of
 from mithaq.standards.tlp import Tlp, tlp_of
 from tests.country import Country
-from tests.doors import listening
+from tests.doors import answering
 from tests.pages import node_of
 from tests.world import XA, XB, Treaty
 
@@ -103,6 +100,11 @@ class Served:
         while journal.run_once(self.node.db, self.reader, self.clock.now()) or self.shelving.fill(self.clock.now()):
             pass
 
+    @cached_property
+    def app(self) -> Starlette:
+        """The doors for machines, made once for all who ask."""
+        return Starlette(routes=machine_doors(self.node))
+
     def secret(
         self, constituent: str = GRID, *, may_write: bool = True, days: int = 30, collection: str | None = None
     ) -> str:
@@ -111,7 +113,7 @@ class Served:
         )[1]
 
     def client(self, constituent: str = GRID, *, may_write: bool = True) -> TestClient:
-        client = TestClient(Starlette(routes=machine_doors(self.node)), raise_server_exceptions=False)
+        client = TestClient(self.app, raise_server_exceptions=False)
         client.headers.update(
             {"accept": TAXII, "authorization": basic(constituent, self.secret(constituent, may_write=may_write))}
         )
@@ -119,22 +121,9 @@ class Served:
         return client
 
 
-@contextmanager
-def listening_node(served: Served) -> Iterator[str]:
-    """Serve a node's doors for machines on loopback until the block ends; yield their address."""
-    with listening() as listener:
-        app = Starlette(routes=machine_doors(served.node))
-        config = uvicorn.Config(app, log_level="critical", ws="none", timeout_graceful_shutdown=1, lifespan="off")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(10)
+def listening_node(served: Served) -> AbstractContextManager[str]:
+    """Serve a node's doors for machines on loopback until the block ends; give their address."""
+    return answering(served.app)
 
 
 def basic(user: str, secret: str) -> str:

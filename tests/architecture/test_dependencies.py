@@ -5,9 +5,12 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
+
+from tools.check_tree import statements
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -34,11 +37,16 @@ def declared(requirements: list[Any]) -> set[str]:
     return {re.split(r"[\[><=!~ ]", each, maxsplit=1)[0].lower() for each in requirements if isinstance(each, str)}
 
 
-def imported(folder: str) -> Iterator[tuple[str, str]]:
-    """Yield the distribution and the place of every import of somebody else's code."""
+@cache
+def imported(folder: str) -> frozenset[tuple[str, str]]:
+    """Return the distribution and the place of every import of somebody else's code."""
+    return frozenset(_imported(folder))
+
+
+def _imported(folder: str) -> Iterator[tuple[str, str]]:
     distributions = packages_distributions()
     for path in (ROOT / folder).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in statements(ast.parse(path.read_text("utf-8"))):
             for module in _modules(node):
                 name = module.split(".")[0]
                 if name in SHARED:
@@ -48,7 +56,7 @@ def imported(folder: str) -> Iterator[tuple[str, str]]:
                     yield distributions[name][0].lower().replace("_", "-"), path.relative_to(ROOT).as_posix()
 
 
-def _modules(node: ast.AST) -> list[str]:
+def _modules(node: ast.stmt) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom) and node.module and not node.level:

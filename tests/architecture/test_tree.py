@@ -56,18 +56,21 @@ def test_between_the_limits_the_rules_only_ask() -> None:
     assert found == ["ask: src/mithaq/release/rules.py: 450 lines"]
 
 
-def test_the_tree_keeps_the_rules() -> None:
-    tree = files()
+@pytest.fixture(scope="module")
+def tree() -> list[File]:
+    return files()
+
+
+def test_the_tree_keeps_the_rules(tree: list[File]) -> None:
     assert len(tree) > 100
     assert [fault for fault in faults(tree) if not fault.startswith("ask:")] == []
 
 
-def test_only_the_rules_of_the_gate_make_what_may_leave() -> None:
-    tree = files()
+def test_only_the_rules_of_the_gate_make_what_may_leave(tree: list[File]) -> None:
     assert any("_GATE" in file.text for file in tree if file.path == "src/mithaq/release/rules.py")
     assert list(one_gate(tree)) == []
 
 
-def test_a_capability_of_this_tree_without_its_page_is_missed() -> None:
-    tree = [file for file in files() if file.path != "src/mithaq/release/README.md"]
-    assert "src/mithaq/release/README.md: missing" in list(folders_have_readme(tree))
+def test_a_capability_of_this_tree_without_its_page_is_missed(tree: list[File]) -> None:
+    others = [file for file in tree if file.path != "src/mithaq/release/README.md"]
+    assert "src/mithaq/release/README.md: missing" in list(folders_have_readme(others))

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ from typing import Any
 
 import psutil
 import pytest
-import uvicorn
 
 from mithaq.cli.demo import attack
 from mithaq.cli.demo.coalition import MERRIN, RIMAL, VALDORE, DemoNation
@@ -31,7 +29,7 @@ from mithaq.web.app import create_app
 from tests.coalition import processes_naming
 from tests.country import Country, deliver
 from tests.databases import ready_sqlite
-from tests.doors import listening
+from tests.doors import answering
 from tests.pages import node_of
 from tests.running import until
 from tests.world import Treaty
@@ -110,6 +108,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Demo, str]]
     demo.is_gone()
 
 
+@pytest.mark.long
 def test_a_program_is_told_the_whole_result_and_nothing_else(kept: tuple[Demo, str]) -> None:
     demo, out = kept
     assert (demo.process.returncode, demo.told) == (0, "")
@@ -131,6 +130,7 @@ def test_a_program_is_told_the_whole_result_and_nothing_else(kept: tuple[Demo, s
     assert 0 < spread["p50"] <= spread["p95"] <= spread["max"]
 
 
+@pytest.mark.long
 def test_it_listens_on_loopback_alone_and_speaks_with_nobody_else(kept: tuple[Demo, str]) -> None:
     demo, _ = kept
     assert len(demo.listening) == 3
@@ -138,6 +138,7 @@ def test_it_listens_on_loopback_alone_and_speaks_with_nobody_else(kept: tuple[De
     assert demo.spoken_with <= {"127.0.0.1", "::1"}
 
 
+@pytest.mark.long
 def test_what_was_kept_is_not_played_over_unless_that_is_asked_for(kept: tuple[Demo, str]) -> None:
     demo, _ = kept
     assert {path.name for path in demo.folder.iterdir()} >= {"XA", "XB", "XC"}
@@ -197,14 +198,8 @@ def on_stage(nation: DemoNation, folder: Path) -> Iterator[tuple[Stage, Country]
     root, clock = folder / f"node-{nation.code}", SystemClock()
     country = Country.found(nation.code, root, ready_sqlite(root / "mithaq.db"))
     node = node_of(country, folder, clock, rehearses=True)
-    with listening() as listener:
-        server = uvicorn.Server(uvicorn.Config(create_app(node), log_level="critical", ws="none"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        until(lambda: server.started, 10)
-        yield Stage(DemoNode(nation, root, listener.getsockname()[1], folder / "none"), node), country
-        server.should_exit = True
-        thread.join(10)
+    with answering(create_app(node)) as address:
+        yield Stage(DemoNode(nation, root, int(address.rpartition(":")[2]), folder / "none"), node), country
     country.db.close()
 
 

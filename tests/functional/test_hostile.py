@@ -321,6 +321,7 @@ TEXTS = {
 }
 
 
+@pytest.mark.parametrize("db_url", ["sqlite"], indirect=True)  # what a page shows is no matter of the database
 def test_markup_in_every_text_field_of_every_kind_is_shown_as_text(
     visitor: TestClient, node: Node, at: datetime
 ) -> None:

@@ -1,10 +1,8 @@
 """One nation's pages on a real port, with a lived-in world behind them: partners, agreement, releases, refusals."""
 
-import socket
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +10,6 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from io import BytesIO
 from pathlib import Path
-
-import uvicorn
 
 from mithaq.detection.hits.record import record_hits
 from mithaq.detection.questions import store as questions
@@ -41,6 +37,7 @@ from mithaq.telemetry.model import Format
 from mithaq.web.app import create_app
 from tests.contradicting import contradict
 from tests.country import Country, alliance, deliver
+from tests.doors import answering
 from tests.pages import link_of, node_of
 from tests.scanned import scan_all
 from tests.sight import hit_of
@@ -239,20 +236,10 @@ def serve(folder: Path, port: int = 0) -> Iterator[Served]:
     hunt_in_the_lake(node)
     give_sensors(node)
     have_files_scanned(node)
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", port))
-    server = uvicorn.Server(uvicorn.Config(create_app(node), log_level="warning", ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    try:
-        yield Served(listener.getsockname()[1], node, countries)
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        for country in countries:
-            country.db.close()
+    with answering(create_app(node), port) as address:
+        yield Served(int(address.rpartition(":")[2]), node, countries)
+    for country in countries:
+        country.db.close()
 
 
 if __name__ == "__main__":

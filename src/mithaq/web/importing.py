@@ -1,21 +1,14 @@
 """Import a STIX bundle or MISP events from a page; the file is read in a process of its own."""
 
-from pathlib import Path
-
 import anyio.from_thread
 import anyio.to_process
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from mithaq.intelligence.errors import TooMuch
-from mithaq.intelligence.imports.bundle import import_bundle
-from mithaq.intelligence.imports.misp import import_misp
+from mithaq.intelligence.imports.apart import import_file
 from mithaq.intelligence.model import ImportReport, ImportTerms
-from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import PAGE_UPLOAD
-from mithaq.intelligence.warninglists import WarningLists
-from mithaq.kernel.clock import SystemClock
-from mithaq.kernel.database import Database
 from mithaq.kernel.lane import ACTUAL, TEST, Lane
 from mithaq.nations.people.audit import audit
 from mithaq.nations.people.model import Outcome, Verb
@@ -64,19 +57,6 @@ def _import(visit: Visit, body: bytes, *, misp: bool) -> ImportReport:
     place = (url, node.run_dir, node.folder.cache)
     report: ImportReport = anyio.from_thread.run(anyio.to_process.run_sync, import_file, place, body, terms, misp)
     return report
-
-
-def import_file(place: tuple[str, Path, Path], body: bytes, terms: ImportTerms, misp: bool) -> ImportReport:
-    """Import in the process of the caller, which holds no keys and serves nobody."""
-    url, run_dir, cache = place
-    db, at = Database.open(url, run_dir=run_dir), SystemClock().now()
-    holdings, lists = Holdings(db), WarningLists(cache)
-    try:
-        if misp:
-            return import_misp(holdings, body, terms=terms, warning_lists=lists, at=at)
-        return import_bundle(holdings, body, door=PAGE_UPLOAD, terms=terms, warning_lists=lists, at=at)
-    finally:
-        db.close()
 
 
 DOORS = (

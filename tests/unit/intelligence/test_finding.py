@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,7 +28,7 @@ from mithaq.standards.observable import Observable, canonical_observable, recogn
 from mithaq.standards.stix import parse
 from mithaq.standards.tlp import Tlp
 from tests.conftest import AT
-from tests.databases import ready_sqlite
+from tests.databases import postgresql, ready_sqlite
 
 WORDS = [
     "phishing",
@@ -278,12 +279,23 @@ def host(observable: Observable) -> Observable | None:
     return canonical_observable("ipv4", name) or canonical_observable("domain", name)
 
 
-@pytest.fixture
-def many(db: Database, at: datetime) -> Iterator[Holdings]:
-    """Rows on both sides of the ends of parts and of segments, and gaps between them."""
-    holdings = Holdings(db)
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def many(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Holdings]:
+    """Rows on both sides of the ends of parts and of segments, and gaps between them; they are only read."""
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            url = ready_sqlite(tmp_path_factory.mktemp("many") / "mithaq.db")
+        else:
+            server, template = (request.getfixturevalue(f"postgres_{each}") for each in ("server", "template"))
+            url = stack.enter_context(postgresql(server, template))
+        db = stack.enter_context(closing(Database.open(url)))
+        yield holding_many(db, AT)
+
+
+def holding_many(db: Database, at: datetime) -> Holdings:
     from mithaq.intelligence.tables import tombstones
 
+    holdings = Holdings(db)
     firsts = [1, PART_ROWS - 3, (1 << SEGMENT_BITS) - 5, (1 << SEGMENT_BITS) + PART_ROWS - 20, 40 << SEGMENT_BITS]
     for number, first in enumerate(firsts):
         if first > 1:
@@ -298,7 +310,7 @@ def many(db: Database, at: datetime) -> Iterator[Holdings]:
             ]
             with db.write(at) as tx:
                 holdings.store(tx, chunk)
-    yield holdings
+    return holdings
 
 
 @pytest.mark.parametrize("limit", [1, 4, 500])

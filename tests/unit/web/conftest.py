@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
@@ -46,18 +47,15 @@ def browser(node: Node) -> Iterator[TestClient]:
 @pytest.fixture
 def signed_in(node: Node) -> Iterator[Callable[..., TestClient]]:
     """Return a function that signs somebody in with the given roles."""
-    opened: list[TestClient] = []
+    with ExitStack() as opened:
 
-    def sign_in(*roles: Role, name: str = "Layla") -> TestClient:
-        client = TestClient(create_app(node), base_url=ORIGIN, follow_redirects=False)
-        _, secret = node.people.link(name, frozenset(roles), node.clock.now())
-        assert client.post("/link", data={"t": secret}).status_code == 303
-        opened.append(client)
-        return client
+        def sign_in(*roles: Role, name: str = "Layla") -> TestClient:
+            client = opened.enter_context(TestClient(create_app(node), base_url=ORIGIN, follow_redirects=False))
+            _, secret = node.people.link(name, frozenset(roles), node.clock.now())
+            assert client.post("/link", data={"t": secret}).status_code == 303
+            return client
 
-    yield sign_in
-    for client in opened:
-        client.close()
+        yield sign_in
 
 
 @pytest.fixture

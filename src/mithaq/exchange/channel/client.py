@@ -6,6 +6,7 @@ from datetime import datetime
 
 import httpx
 
+from mithaq.exchange.authorities import trusted
 from mithaq.exchange.channel.http_signature import sign_request
 from mithaq.exchange.errors import BadFrame, PartnerRefused, PartnerUnreachable
 from mithaq.exchange.frame import FRAMES_TYPE, Unverified, split_frames
@@ -53,7 +54,7 @@ class PartnerClient:
         self._clock = clock
         self._patience_s = patience_s
         self.shown_card = ""
-        self._http = httpx.Client(trust_env=False, follow_redirects=False, timeout=_CONNECT_S)
+        self._http = _client(_CONNECT_S)
 
     def close(self) -> None:
         """Close the connection."""
@@ -226,6 +227,10 @@ class WitnessClients:
             client.close()
 
 
+def _client(timeout_s: float) -> httpx.Client:
+    return httpx.Client(verify=trusted(), trust_env=False, follow_redirects=False, timeout=timeout_s)
+
+
 def fetch_card(address: str, *, patience_s: float = PATIENCE_S) -> bytes:
     """Fetch a nation's card from its node; nothing in it is believed until its fingerprint was compared.
 
@@ -234,7 +239,7 @@ def fetch_card(address: str, *, patience_s: float = PATIENCE_S) -> bytes:
     """
     try:
         with (
-            httpx.Client(trust_env=False, follow_redirects=False, timeout=min(_CONNECT_S, patience_s)) as http,
+            _client(min(_CONNECT_S, patience_s)) as http,
             http.stream("GET", f"{address.rstrip('/')}/partner/v1/card") as response,
         ):
             body = _bounded(response, MAX_CARD_FILE_BYTES, patience_s)

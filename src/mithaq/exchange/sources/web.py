@@ -19,6 +19,7 @@ from typing import Final, Protocol
 
 import httpx
 
+from mithaq.exchange.authorities import trusted
 from mithaq.exchange.sources import settings
 from mithaq.exchange.sources.errors import (
     Cut,
@@ -125,7 +126,7 @@ class Web:
         self._may_be_private = may_be_private
         self._runner = asyncio.Runner()
         timeout = httpx.Timeout(settings.SILENCE_S, connect=settings.CONNECT_S)
-        self._http = httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=timeout)
+        self._http = httpx.AsyncClient(verify=trusted(), trust_env=False, follow_redirects=False, timeout=timeout)
         self._found: dict[tuple[str, int], list[str]] = {}
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from mithaq.exchange import authorities
 from mithaq.exchange.sources.errors import SourceUnreachable
 from mithaq.exchange.sources.web import Budget, Web
 
@@ -101,11 +102,13 @@ def https(certificate: Path) -> Iterator[tuple[str, list[str | None], list[str |
 
 
 @pytest.fixture
-def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
+def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Authority]:
     """The one authority that is trusted, instead of those of the world."""
     made = Authority(tmp_path, "trusted")
     monkeypatch.setattr("certifi.where", lambda: str(made.file))
-    return made
+    authorities.trusted.cache_clear()
+    yield made
+    authorities.trusted.cache_clear()
 
 
 def ask(address: str) -> bytes:

@@ -1,6 +1,5 @@
 """A node that goes on working is in its backup as it was at one instant."""
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import select
 
 from mithaq.intelligence.tables import objects
 from mithaq.kernel import journal
@@ -23,6 +22,7 @@ from mithaq.node.backup.service import backup, rehearsed, restore
 from mithaq.node.backup.snapshot import snapshot
 from mithaq.node.composition import Node, compose
 from mithaq.node.settings import read_settings
+from tests.databases import postgresql
 from tests.unit.node.backup.conftest import PASSPHRASE, add_indicator
 from tests.unit.node.conftest import KEY_PASSPHRASE
 
@@ -117,15 +117,8 @@ def test_a_backup_of_either_database_is_restored_into_an_empty_postgresql(
 
 @pytest.fixture
 def postgres_target(postgres_server: str) -> Iterator[str]:
-    name = f"target{os.urandom(4).hex()}"
-    engine = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    head, _, query = postgres_server.partition("?")
-    yield f"{head.rsplit('/', 1)[0]}/{name}?{query}"
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
+    with postgresql(postgres_server) as url:
+        yield url
 
 
 def test_a_rehearsal_reads_everything_and_leaves_nothing(
