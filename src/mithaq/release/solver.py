@@ -3,7 +3,8 @@
 What an agreement's text says for one direction is fixed; what is not in the text (the object, the question, who has
 signed, who is suspended, the instant) is open and may take any value. Labels and ranks are integers, instants are
 integers without bound (microseconds since 1970), a set is one boolean for each member that the text names. All that the
-text does not name is one thing, `SOMETHING_ELSE`: no clause can tell two unnamed things apart, so nothing is lost.
+text does not name is one thing, `SOMETHING_ELSE`: no clause can tell two unnamed things apart, so nothing is lost. In
+an open set in which an open name is looked for, it is that name, and the set has it or has it not.
 
 Z3 is loaded at the first question, not with the program.
 

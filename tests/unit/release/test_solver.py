@@ -10,12 +10,14 @@ from hypothesis import HealthCheck, given, settings
 
 from mithaq.agreements.model import Document, Reservation
 from mithaq.agreements.terms import Ceiling, Narrowing
+from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.ids import NationId
+from mithaq.kernel.lane import ACTUAL
 from mithaq.release.clauses import NATION_CLAUSES, Clause
 from mithaq.release.evaluate import compile_clauses
-from mithaq.release.expression import AtMost, Fact, In, Not
+from mithaq.release.expression import AtMost, Fact, In, Not, facts_in
 from mithaq.release.facts import Facts, agreement_facts, facts_of
-from mithaq.release.model import Recipient, Request
+from mithaq.release.model import Item, Recipient, Request
 from mithaq.release.reach import (
     DeadDirection,
     Unreachable,
@@ -30,14 +32,18 @@ from mithaq.release.solver import (
     OpenName,
     OpenSet,
     State,
+    _leaves,
     alike,
     between_parties,
     instant_of,
     number_of,
 )
 from mithaq.release.theorems import THEOREMS, Case, Claim, Sentence, Theorem, prove, told
+from mithaq.standards.pap import Pap
+from mithaq.standards.tlp import Tlp
 from tests import strategies as some
-from tests.world import DEFAULT_TERMS, XA, XB, XC, Treaty
+from tests.taxii import carried
+from tests.world import DEFAULT_TERMS, XA, XB, XC, Treaty, changed
 
 judge = compile_clauses(NATION_CLAUSES)
 
@@ -45,6 +51,10 @@ judge = compile_clauses(NATION_CLAUSES)
 def text(at: datetime, *reservations: Reservation, **terms: object) -> Document:
     document = Treaty(at, terms=msgspec.structs.replace(DEFAULT_TERMS, **terms)).document
     return msgspec.structs.replace(document, reservations=reservations)
+
+
+ASKED_OF = {"carried_purposes": "purpose"}
+"""Of an open set, the open name that a clause looks for in it: the something else in the set is that of the name."""
 
 
 def values(state: State, facts: Facts) -> list[tuple[z3.ExprRef, z3.ExprRef]]:
@@ -57,6 +67,8 @@ def values(state: State, facts: Facts) -> list[tuple[z3.ExprRef, z3.ExprRef]]:
             pairs.append((fact.number, z3.IntVal(number)))
         elif isinstance(fact, OpenSet):
             rest = value - set(fact.has)
+            if name in ASKED_OF and (asked := getattr(facts, ASKED_OF[name])) not in fact.has:
+                rest &= {asked}
             pairs += [
                 (has, z3.BoolVal(one in value or (one == SOMETHING_ELSE and bool(rest))))
                 for one, has in fact.has.items()
@@ -83,6 +95,22 @@ def assert_read_alike(request: Request, document: Document, at: datetime) -> Non
     pairs = values(state, facts)
     read = {clause.id for clause in NATION_CLAUSES if not decided(state.holds(clause.condition), pairs)}
     assert read == {reason.code for reason in judge(facts)}
+
+
+def test_an_open_name_is_looked_for_in_one_open_set_alone(at: datetime) -> None:
+    agreed = agreement_facts(Treaty(at).agreement, XA, Recipient("nation", XB))
+    named = {name for name, fact in State(agreed, Direction(XA, XB)).open_facts.items() if isinstance(fact, OpenName)}
+    sets = {name for name, fact in State(agreed, Direction(XA, XB)).open_facts.items() if isinstance(fact, OpenSet)}
+    leaves = [leaf for clause in NATION_CLAUSES for leaf in _leaves(clause.condition)]
+    both_open = [leaf for leaf in leaves if len(facts_in(leaf)) > 1 and set(facts_in(leaf)) <= named | sets]
+    assert both_open == [In(Fact(name), Fact(group)) for group, name in ASKED_OF.items()]
+
+
+def test_a_purpose_that_the_text_does_not_name_is_not_another_one_that_it_does_not_name(at: datetime) -> None:
+    terms = changed(carried(at), purposes=frozenset({"exercise"}))
+    item = Item("indicator--1", rfc3339(at), "indicator", "0" * 64, Tlp.GREEN, Pap.GREEN, ACTUAL, XB, (terms,))
+    asked = Request(item, XA, Recipient("nation", XC), True, None, "defence", status_at=at, protocol=1)
+    assert_read_alike(asked, text(at, purposes=["warning"]), at)
 
 
 @settings(max_examples=15, deadline=None)
