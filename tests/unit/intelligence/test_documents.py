@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import random
 import signal
@@ -118,11 +119,18 @@ def test_what_only_begins_like_a_pdf_is_refused(body: bytes) -> None:
         assert (document.text, bool(document.left)) == ("", True)
 
 
-def test_a_process_over_its_memory_time_or_output_is_ended() -> None:
-    body = pdf(["x" * 1000] * 1000)
-    for limits in (Limits(20 * MIB, 60, 60, MIB), Limits(1024 * MIB, 60, 0, MIB), Limits(1024 * MIB, 60, 60, 5)):
-        with pytest.raises(ConfinedFailed):
-            run_confined("pdf_worker", body, limits)
+@pytest.mark.parametrize("limits", [Limits(1024 * MIB, 60, 0, MIB), Limits(1024 * MIB, 60, 60, 5)])
+def test_a_process_over_its_time_or_output_is_ended(limits: Limits) -> None:
+    with pytest.raises(ConfinedFailed):
+        run_confined("pdf_worker", pdf(["x" * 1000] * 1000), limits)
+
+
+def test_a_process_over_its_memory_is_ended_or_ends_early_and_says_so() -> None:
+    try:
+        *_, last = run_confined("pdf_worker", pdf(["x" * 1000] * 1000), Limits(20 * MIB, 60, 60, MIB))
+    except ConfinedFailed:
+        return
+    assert json.loads(last) == {"end": "memory"}
 
 
 def test_many_files_at_once_have_a_process_each_and_one_that_is_ended_ends_alone() -> None:
