@@ -10,6 +10,7 @@ import signal
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -152,9 +153,14 @@ def test_a_nursery_that_was_killed_is_started_anew() -> None:
 
 
 def nurseries_of(worker: str) -> list[int]:
-    """Return the processes that this process has started to read such files."""
-    children = [child for task in Path("/proc/self/task").glob("*/children") for child in task.read_text().split()]
-    return [int(child) for child in children if worker in Path(f"/proc/{child}/cmdline").read_text()]
+    """Return the processes that this process has started to read such files, and that are still there."""
+    found = []
+    for children in Path("/proc/self/task").glob("*/children"):
+        for child in children.read_text().split():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                if worker in Path(f"/proc/{child}/cmdline").read_text():
+                    found.append(int(child))
+    return found
 
 
 def test_a_report_over_its_size_is_not_opened() -> None:

@@ -204,7 +204,7 @@ def test_a_killed_process_loses_nothing(db: Database) -> None:
         process.kill()
     with db.read() as connection:
         assert index_of(connection) == before
-    assert gather(db)
+    gather(db)  # what the other process had not come to, if it was ended in time
     with db.read() as connection:
         assert index_of(connection) == before
 
