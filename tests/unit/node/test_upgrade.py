@@ -88,10 +88,12 @@ def test_what_was_said_of_objects_is_found_and_kept_refusals_lose_what_they_quot
 
 def test_what_stands_on_a_shelf_in_several_versions_is_noted_there(db_url: str, opened: Database) -> None:
     migrate(db_url, "0032")
-    by_name = {table.name: table for table in tables(opened)}
+    names = ["objects", "taxii_collections", "constituents"]
+    names += ["taxii_shelves", "taxii_partner_shelves", "taxii_shelved", "taxii_partner_shelved"]
     versions = {1: "one", 2: "two", 3: "one", 4: "three", 5: "three"}
     shelves = {"taxii_shelved": {1: (1, 2, 3, 4), 2: (1, 5)}, "taxii_partner_shelved": {1: (1, 4), 2: (4, 5)}}
     with opened.engine.execution_options(mithaq_write=True).begin() as connection:
+        by_name = {table.name: table for table in tables(connection, names)}
         for number, name in versions.items():
             new = row(by_name["objects"], number) | {"stix_id": name, "lane": "actual"}
             connection.execute(by_name["objects"].insert(), new)

@@ -74,7 +74,7 @@ def test_the_process_can_open_nothing_and_start_nothing() -> None:
 
 
 def test_a_unit_that_ends_its_compiler_is_named_and_the_rest_is_compiled() -> None:
-    compiler = RuleCompiler(replace(LIMITS, compile_memory_bytes=160 << 20, compile_cpu_s=1))
+    compiler = RuleCompiler(replace(LIMITS, compile_memory_bytes=80 << 20))
     units = {"1": literal("a", "one"), "2": HUNGRY, "3": "rule bad { condition: nope }", "4": literal("b", "two")}
     compiled = compiler.compile(units)
     compiler.close()
