@@ -104,6 +104,8 @@ def test_a_pattern_that_one_observable_fulfils_gives_that_observable(pattern: st
         ("[domain-name:value ~ 'a.example']", "pattern-unreadable"),
         ("[domain-name:value = 'a.example'] extra", "pattern-unreadable"),
         ("rule yara { condition: true }", "pattern-unreadable"),
+        ("[a:b[=].c = 'd']", "pattern-unreadable"),
+        ("[a:h'00' = 'd']", "pattern-unreadable"),
         ("(" * 100 + "[a:b = 'c']" + ")" * 100, "pattern-unreadable"),
         ("[" + "a:b='c' OR " * 20_000 + "a:b='c']", "pattern-too-long"),
     ],

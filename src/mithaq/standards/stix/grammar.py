@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from mithaq.kernel.reason import Reason
 
@@ -21,6 +21,7 @@ _TOKEN: Final = re.compile(
     re.DOTALL,
 )
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
+Value = TypeVar("Value")
 
 
 class Unreadable(Exception):
@@ -117,26 +118,8 @@ class Walk:
             raise Unreadable(f"{text or 'the end'!r} expected at character {token.position + 1}")
         self._next += 1
 
-
-class Comparisons(Walk):
-    """Read single comparisons where the tokens are at one."""
-
-    def _test(self) -> Comparison:
-        if self._take_if("EXISTS"):
-            object_type, path = self._object_path()
-            return Comparison(object_type, path, "EXISTS", (), False)
-        object_type, path = self._object_path()
-        negated = self._take_if("NOT")
-        operator = self._take().text
-        if operator in {"!=", "<>"}:
-            return Comparison(object_type, path, "=", (self._value(),), True)
-        if operator == "IN":
-            return Comparison(object_type, path, "IN", self._value_set(), negated)
-        if operator in {"=", "==", "<", ">", "<=", ">=", "LIKE", "MATCHES", "ISSUBSET", "ISSUPERSET"}:
-            return Comparison(object_type, path, "=" if operator == "==" else operator, (self._value(),), negated)
-        raise Unreadable(f"unknown operator {operator[:20]!r}")
-
-    def _object_path(self) -> tuple[str, tuple[str, ...]]:
+    def _object_path(self) -> tuple[str, list[str]]:
+        """Read the type of an object and the path of a property."""
         object_type = self._name()
         self._expect(":")
         path = [self._name()]
@@ -144,35 +127,67 @@ class Comparisons(Walk):
             if self._take_if("."):
                 path.append(self._name())
             elif self._take_if("["):
-                if self._take().kind not in {"number", "sign"}:
+                token = self._take()
+                if token.kind != "number" and token.text != "*":
                     raise Unreadable("a list index is a number or *")
+                path += self._index(token.text)
                 self._expect("]")
             else:
-                return object_type, tuple(path)
+                return object_type, path
+
+    def _index(self, index: str) -> list[str]:
+        """Return what an index of a list adds to a path: nothing where any element will do."""
+        del index
+        return []
 
     def _name(self) -> str:
         token = self._take()
         if token.kind == "word":
             return token.text
-        if token.kind == "string":
-            return _text_of(token)
+        if token.kind == "string" and token.text[0] == "'":
+            return self._text(token)
         raise Unreadable(f"a name expected at character {token.position + 1}")
+
+    def _text(self, token: Token) -> str:
+        """Return the text between the quotes of a token; a backslash makes any character stand for itself."""
+        return _ESCAPE.sub(r"\1", token.text[token.text.index("'") + 1 : -1])
+
+    def _listed(self, value: Callable[[], Value]) -> list[Value]:
+        """Read values in parentheses, after IN."""
+        self._expect("(")
+        values = [value()]
+        while self._take_if(","):
+            values.append(value())
+        self._expect(")")
+        return values
+
+
+class Comparisons(Walk):
+    """Read single comparisons where the tokens are at one."""
+
+    def _test(self) -> Comparison:
+        is_existence = self._take_if("EXISTS")
+        object_type, steps = self._object_path()
+        path = tuple(steps)
+        if is_existence:
+            return Comparison(object_type, path, "EXISTS", (), False)
+        negated = self._take_if("NOT")
+        operator = self._take().text
+        if operator in {"!=", "<>"}:
+            return Comparison(object_type, path, "=", (self._value(),), True)
+        if operator == "IN":
+            return Comparison(object_type, path, "IN", tuple(self._listed(self._value)), negated)
+        if operator in {"=", "==", "<", ">", "<=", ">=", "LIKE", "MATCHES", "ISSUBSET", "ISSUPERSET"}:
+            return Comparison(object_type, path, "=" if operator == "==" else operator, (self._value(),), negated)
+        raise Unreadable(f"unknown operator {operator[:20]!r}")
 
     def _value(self) -> str:
         token = self._take()
         if token.kind == "string":
-            return _text_of(token)
+            return self._text(token)
         if token.kind in {"number", "word"}:
             return token.text
         raise Unreadable(f"a value expected at character {token.position + 1}")
-
-    def _value_set(self) -> tuple[str, ...]:
-        self._expect("(")
-        values = [self._value()]
-        while self._take_if(","):
-            values.append(self._value())
-        self._expect(")")
-        return tuple(values)
 
 
 class Reader(Comparisons):
@@ -261,7 +276,3 @@ class Reader(Comparisons):
 
     def _refuse(self, code: str, message: str, **params: str | int) -> None:
         self.reason = self.reason or refusal(code, message, **params)
-
-
-def _text_of(token: Token) -> str:
-    return _ESCAPE.sub(r"\1", token.text[token.text.index("'") + 1 : -1])

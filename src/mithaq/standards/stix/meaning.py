@@ -125,7 +125,7 @@ class _Former(Binding[_Node, _Node]):
                 raise Unreadable("NOT !=")
             operator, negated = "=", True
         if operator == "IN":
-            values = self._value_set()
+            values = self._listed(self._value)
             if negated and len(values) > 1:
                 return _outside([_equality(object_type, path, value, negated=True) for value in values])
             return _joined("or", [_equality(object_type, path, each, negated=negated) for each in values], once=True)
@@ -138,49 +138,24 @@ class _Former(Binding[_Node, _Node]):
             value = _spelled(object_type, path, value)
         return _Node(["not" if negated else "is", object_type, _steps(object_type, path), operator, value])
 
-    def _object_path(self) -> tuple[str, list[str]]:
-        object_type = self._name()
-        self._expect(":")
-        path = [self._name()]
-        while True:
-            if self._take_if("."):
-                path.append(self._name())
-            elif self._take_if("["):
-                token = self._take()
-                if token.kind != "number" and token.text != "*":
-                    raise Unreadable("a list index is a number or *")
-                path.append(f"[{token.text if token.text == '*' else _number(token.text)}")
-                self._expect("]")
-            else:
-                return object_type, path
+    def _index(self, index: str) -> list[str]:
+        return [f"[{index if index == '*' else _number(index)}"]
 
-    def _name(self) -> str:
-        token = self._take()
-        if token.kind == "word":
-            return token.text
-        if token.kind == "string" and token.text[0] == "'":
-            return _text(token)
-        raise Unreadable(f"a name expected at character {token.position + 1}")
+    def _text(self, token: Token) -> str:
+        """Return the text between the quotes; a backslash before anything but these two is kept, as it was written."""
+        return _ESCAPED.sub(r"\1", token.text[token.text.index("'") + 1 : -1])
 
     def _value(self) -> list[str]:
         """Return a value with its kind: the text '80' is not the number 80."""
         token = self._take()
         match token.kind:
             case "string":
-                return ["s" if token.text[0] == "'" else token.text[0], _text(token)]
+                return ["s" if token.text[0] == "'" else token.text[0], self._text(token)]
             case "number":
                 return ["n", _number(token.text)]
             case "word":
                 return ["w", token.text]
         raise Unreadable(f"a value expected at character {token.position + 1}")
-
-    def _value_set(self) -> list[list[str]]:
-        self._expect("(")
-        values = [self._value()]
-        while self._take_if(","):
-            values.append(self._value())
-        self._expect(")")
-        return values
 
 
 def _equality(object_type: str, path: list[str], value: list[str], *, negated: bool = False) -> _Node:
@@ -224,10 +199,6 @@ def _is_equality(test: _Node, end: str) -> bool:
 
 def _key(test: _Node) -> tuple[Any, ...]:
     return (test[1], *test[2][:-1])
-
-
-def _text(token: Token) -> str:
-    return _ESCAPED.sub(r"\1", token.text[token.text.index("'") + 1 : -1])
 
 
 def _number(text: str) -> str:
