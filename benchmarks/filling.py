@@ -1,13 +1,15 @@
 """Fill a node with what an import of generated indicators would have written, by COPY, in a fraction of the time.
 
 Nothing is parsed: of each kind of indicator one specimen goes through the real reading, and the values of the others
-are put in its place. Texts come again after some four thousand objects, values and ids never.
-`differing` stores some of the same objects as an import does and compares every table.
+are put in its place. Texts come again after some four thousand objects, values and ids never. Postings are written as
+they lie once the worker has gathered them.
+`differing` stores some of the same objects as an import does, gathers, and compares every table.
 """
 
 import hashlib
 import random
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +21,9 @@ from sqlalchemy import Table, select, text, update
 from benchmarks.holdings import AT, COMMON_WORD, RARE_EVERY, Maker, opened, vocabulary
 from mithaq.exchange.taxii.shelving import READER, Shelving
 from mithaq.exchange.taxii.store import places, shelved, shelves
+from mithaq.intelligence.gathering import Gathering
 from mithaq.intelligence.model import NewObject, Provenance
-from mithaq.intelligence.postings import grouped
+from mithaq.intelligence.postings import WHOLE, bits_in_segment, encode_whole, grouped
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import CHUNK_OBJECTS
 from mithaq.intelligence.tables import objects, observables, postings, provenance
@@ -29,7 +32,7 @@ from mithaq.intelligence.words import words_of
 from mithaq.kernel import journal
 from mithaq.kernel.bulk import Bulk
 from mithaq.kernel.clock import rfc3339
-from mithaq.kernel.database import EPOCH, Database, upsert
+from mithaq.kernel.database import EPOCH, Database, Transaction, upsert
 from mithaq.kernel.database import cursors as reading
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL
@@ -48,6 +51,9 @@ _DRAWN = 65_536
 _NAME_WORDS, _TEXT_WORDS = 4, 12
 _SPECIMENS = ("203.0.113.77", "specimen.example", "https://www.specimen.example/77", "77" * 16)
 _OF_ITS_OWN = ("since:", "until:", "confidence:", "means:")
+_Posting = tuple[int, bytes, int, bytes]
+"""Segment, token, part, rows."""
+
 _FURTHER = ("الشبكات", "énergie", "réseau", "هجوم")
 
 
@@ -92,10 +98,14 @@ class Filler:
     def fill(self, db: Database, first: int, end: int, shelf: int) -> None:
         """Write the objects of these numbers into the rows after them, and put them on a shelf."""
         with _bare(db):
+            segment = _Segment()
             for start in range(first, end, _COMMIT):
-                self._write(db, start, min(end, start + _COMMIT), shelf)
+                self._write(db, start, min(end, start + _COMMIT), shelf, segment)
+            with db.write(AT) as tx:
+                segment.write(tx)
+        gather(db)
 
-    def _write(self, db: Database, first: int, end: int, shelf: int) -> None:
+    def _write(self, db: Database, first: int, end: int, shelf: int, segment: "_Segment") -> None:
         numbers = range(first, end)
         bodies = [self.body(number) for number in numbers]
         with db.write(AT) as tx:
@@ -104,7 +114,7 @@ class Filler:
             PROVENANCE.insert(tx, [(number + 1, *_PROVENANCE_VALUES) for number in numbers])
             for start in range(first, end, CHUNK_OBJECTS):
                 chunk = range(start, min(end, start + CHUNK_OBJECTS))
-                POSTINGS.insert(tx, grouped([(number + 1, self._tokens(number)) for number in chunk]))
+                segment.add(tx, grouped([(number + 1, self._tokens(number)) for number in chunk]))
                 detail = {"rows": [number + 1 for number in chunk]}
                 tx.append("intelligence.stored", subject=_id(start), lane=ACTUAL, actor=f"nation:{OWN}", detail=detail)
             PLACES.insert(tx, [(number + 1, False, (_created(number) - EPOCH).days) for number in numbers])
@@ -169,6 +179,43 @@ class Filler:
         return frozenset(token for token in (read[0] & read[1]) - words if not token.startswith(_OF_ITS_OWN))
 
 
+class _Segment:
+    """The postings of the newest segment, held back until the next one begins: then they are written gathered."""
+
+    def __init__(self) -> None:
+        self._number = -1
+        self._parts: defaultdict[bytes, list[_Posting]] = defaultdict(list)
+
+    def add(self, tx: Transaction, part: Sequence[_Posting]) -> None:
+        """Take the postings of one more part."""
+        if part[0][0] != self._number:
+            if self._number >= 0:
+                POSTINGS.insert(tx, [self._gathered(token, parts) for token, parts in self._parts.items()])
+            self._number = part[0][0]
+            self._parts.clear()
+        for posting in part:
+            self._parts[posting[1]].append(posting)
+
+    def write(self, tx: Transaction) -> None:
+        """Write what is held back as it is: nothing has followed it."""
+        POSTINGS.insert(tx, sorted(posting for parts in self._parts.values() for posting in parts))
+
+    def _gathered(self, token: bytes, parts: Sequence[_Posting]) -> _Posting:
+        if len(parts) == 1:
+            return parts[0]
+        bits = 0
+        for segment, _, part, stored in parts:
+            bits |= bits_in_segment(segment, part, stored)
+        return self._number, token, WHOLE, encode_whole(bits)
+
+
+def gather(db: Database) -> None:
+    """Gather what is left to gather, as the worker does in time."""
+    gathering = Gathering(db)
+    while gathering.step(AT):
+        pass
+
+
 def differing(filler: Filler, count: int) -> list[str]:
     """Store objects as an import does, and fill another database; return the tables that are not the same."""
     with opened("postgresql") as real, _shelf(real):
@@ -190,6 +237,7 @@ def _imported(db: Database, bodies: Sequence[bytes]) -> None:
             holdings.store(tx, [NewObject(body, stix.parse(body), ACTUAL, WORD) for body in chunk])
     while journal.run_once(db, reader, AT):
         pass
+    gather(db)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def measure(size: Size, options: argparse.Namespace) -> Result:
     """Fill, ask, fill ten times as many, ask again."""
     count = options.objects or size.of(2_000, 20_000, 10_000_000)
     filler = filling.Filler(size.seed)
-    wrong = filling.differing(filler, size.of(1_000, 2_000, 10_000))
+    wrong = filling.differing(filler, size.of(1_000, 20_000, 40_000))
     if wrong:
         raise RuntimeError(f"not what an import writes: {', '.join(wrong)}")
     figures: dict[str, float] = {}

@@ -118,6 +118,11 @@ def _tell(session: Session, report: ImportReport) -> None:
             session.say("refused %(object)s: %(reason)s", object=name, reason=session.words.reason(reason))
         for item in report.warned[:20]:
             session.say("%(value)s stands on warning lists: %(lists)s", value=item.value, lists=", ".join(item.lists))
+        if report.without_pap:
+            session.say(
+                "%(count)s without a PAP label: they go as PAP:RED, so to hardly anybody; import again with --pap",
+                count=report.without_pap,
+            )
         if report.broken:
             session.say("the rest could not be read: %(reason)s", reason=session.words.reason(report.broken))
     session.emit(report.as_json(), lambda: _counts(session, report))

@@ -28,7 +28,14 @@ class Word:
     source: str
     agreement_id: str | None
     release_id: str | None
+    tlp: Tlp
+    pap: Pap | None
     standing: Standing
+
+    @staticmethod
+    def of(given: Provenance, standing: Standing) -> Word:
+        """Return what of a word counts here, with the standing that it gets."""
+        return Word(given.nation, given.source, given.agreement_id, given.release_id, given.tlp, given.pap, standing)
 
 
 @dataclass(slots=True)
@@ -92,8 +99,7 @@ def plan(batch: Sequence[tuple[NewObject, bytes]], held: Mapping[Identity, list[
 def _first_version(result: Plan, versions: list[Version], row: int, digest: bytes, new: NewObject) -> None:
     """Take an object of which nothing is held: by far most of an import."""
     given = new.provenance
-    word = Word(given.nation, given.source, given.agreement_id, given.release_id, "stands")
-    versions.append(Version(row, digest, new.stix.modified, [word]))
+    versions.append(Version(row, digest, new.stix.modified, [Word.of(given, "stands")]))
     result.versions.append((row, digest, new))
     result.words.append((row, given, "stands"))
     result.touched[row] = new
@@ -123,9 +129,7 @@ def _add_word(result: Plan, version: Version, versions: Iterable[Version], new: 
     provenance = new.provenance
     if _is_new_word(version, provenance):
         standing = _standing(version, versions, provenance.nation)
-        version.words.append(
-            Word(provenance.nation, provenance.source, provenance.agreement_id, provenance.release_id, standing)
-        )
+        version.words.append(Word.of(provenance, standing))
         result.words.append((version.row, provenance, standing))
         result.touched[version.row] = new
         if standing == "stands":
@@ -137,12 +141,26 @@ def _add_word(result: Plan, version: Version, versions: Iterable[Version], new: 
 
 
 def _is_new_word(version: Version, given: Provenance) -> bool:
-    """Tell whether this word adds anything; a withdrawn release does not stand again by being repeated."""
+    """Tell whether this word adds anything.
+
+    A withdrawn release does not stand again by being repeated. Who says the same again may label it more strictly, or
+    at last, and never less: another file of the same importer may know less of it.
+    """
     key = (given.source, given.nation, given.agreement_id, given.release_id)
     same = [w for w in version.words if (w.source, w.nation, w.agreement_id, w.release_id) == key]
     if given.release_id is not None:
         return not same
-    return not any(word.standing in _ALREADY_HELD for word in same)
+    held = [word for word in same if word.standing in _ALREADY_HELD]
+    return not held or given.tlp > max(word.tlp for word in held) or _strictness(given.pap) > _strictest_pap(held)
+
+
+def _strictest_pap(words: Iterable[Word]) -> int:
+    return max(_strictness(word.pap) for word in words)
+
+
+def _strictness(pap: Pap | None) -> int:
+    """Return how strict a label is among those that somebody gave."""
+    return -1 if pap is None else pap
 
 
 def _standing(version: Version, versions: Iterable[Version], nation: NationId) -> Standing:

@@ -31,6 +31,7 @@ from mithaq.kernel.bulk import Bulk
 from mithaq.kernel.database import Transaction, insert_ignore
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
+from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 
 _STORE_LOCK: Final = 0x686F6C64
@@ -106,8 +107,9 @@ def held_versions(connection: Connection, identities: Iterable[Identity]) -> dic
 
 def _load_words(connection: Connection, by_row: Mapping[int, Version]) -> None:
     for row in connection.execute(select(provenance).where(provenance.c.object.in_(list(by_row)))):
-        word = Word(NationId(row.nation), row.source, row.agreement_id, row.release_id, row.standing)
-        by_row[row.object].words.append(word)
+        pap = None if row.pap is None else Pap(row.pap)
+        given = (row.source, row.agreement_id, row.release_id, Tlp(row.tlp), pap)
+        by_row[row.object].words.append(Word(NationId(row.nation), *given, row.standing))
     for row in connection.execute(select(instructions).where(instructions.c.object.in_(list(by_row)))):
         by_row[row.object].instructions.add(instruction_of(row))
 

@@ -126,6 +126,32 @@ def test_the_strictest_label_of_one_batch_counts(holdings: Holdings, at: datetim
     assert (stored.tlp, stored.pap, len(stored.provenance)) == (Tlp.RED, Pap.RED, 2)
 
 
+def test_who_says_the_same_again_may_label_it_more_strictly_and_never_less(holdings: Holdings, at: datetime) -> None:
+    later = at + timedelta(hours=1)
+    put(holdings, at, new(body(), word(at)))
+    labelled = put(holdings, later, new(body(), word(later, pap=Pap.AMBER)))
+    stricter = put(holdings, later, new(body(), word(later, tlp=Tlp.RED)))
+    less = put(holdings, later, new(body(), word(later, tlp=Tlp.CLEAR, pap=Pap.GREEN)), new(body(), word(later)))
+    assert [report.rows for report in (labelled, stricter, less)] == [(1,), (1,), ()]
+    (stored,) = held(holdings)
+    assert (stored.tlp, stored.pap) == (Tlp.RED, Pap.AMBER)
+    said = [(each.tlp, each.pap, each.received_at) for each in stored.provenance]
+    assert said == [(Tlp.GREEN, None, at), (Tlp.GREEN, Pap.AMBER, later), (Tlp.RED, None, later)]
+    assert {each.standing for each in stored.provenance} == {"stands"}
+
+
+def test_in_one_batch_too_the_same_is_labelled_more_strictly(holdings: Holdings, at: datetime) -> None:
+    put(holdings, at, new(body(), word(at)), new(body(), word(at, tlp=Tlp.AMBER)), new(body(), word(at)))
+    (stored,) = held(holdings)
+    assert (stored.tlp, len(stored.provenance)) == (Tlp.AMBER, 2)
+
+
+def test_a_repeated_release_is_no_word_whatever_its_labels(holdings: Holdings, at: datetime) -> None:
+    put(holdings, at, new(body(), word(at, XB, "partner", release_id="release--1")))
+    report = put(holdings, at, new(body(), word(at, XB, "partner", Tlp.RED, release_id="release--1")))
+    assert (report.rows, held(holdings)[0].tlp) == ((), Tlp.GREEN)
+
+
 def test_of_two_versions_in_one_batch_the_newer_stands(holdings: Holdings, at: datetime) -> None:
     put(holdings, at, new(body(), word(at)), new(body(modified="2026-02-01T00:00:00Z", name="v2"), word(at)))
     assert [(each.stix.name, each.stands) for each in held(holdings)] == [("v2", True), ("", False)]

@@ -199,6 +199,30 @@ def test_an_events_tags_hold_for_its_objects_and_a_bad_event_is_named(
     assert {(each.tlp, each.pap) for each in active} == {(Tlp.AMBER, Pap.RED)}
 
 
+def test_an_event_that_comes_again_under_a_stricter_tag_takes_its_unchanged_attributes_along(
+    sqlite_holdings: Holdings, terms: ImportTerms, at: datetime
+) -> None:
+    for tag, timestamp in (("tlp:green", "1600000000"), ("tlp:red", "1600000500"), ("tlp:clear", "1600001000")):
+        event = misp_event(1, Tag=[{"name": tag}], timestamp=timestamp)
+        import_misp(sqlite_holdings, json.dumps(event).encode(), terms=terms, warning_lists=None, at=at)
+    with sqlite_holdings.db.read() as connection:
+        active = sqlite_holdings.active_indicators(connection, at, 0, 10)
+    assert [each.tlp for each in active] == [Tlp.RED, Tlp.RED]
+
+
+def test_what_has_no_pap_label_is_told_and_labelled_by_importing_it_again(
+    sqlite_holdings: Holdings, terms: ImportTerms, at: datetime
+) -> None:
+    own, red = indicator(1, labels=["PAP:CLEAR"]), indicator(2, object_marking_refs=[Tlp.RED.marking_id])
+    file = bundle(indicator(0), own, red)
+    assert imported(sqlite_holdings, file, terms, at).without_pap == 1  # what is TLP:RED goes nowhere anyway
+    again = imported(sqlite_holdings, file, replace(terms, pap=Pap.AMBER), at)
+    assert (again.without_pap, again.as_json()["without_pap"], again.duplicates) == (0, 0, 3)
+    with sqlite_holdings.db.read() as connection:
+        stored = sqlite_holdings.rows(connection, range(1, 4))
+    assert [each.pap for each in stored] == [Pap.AMBER] * 3
+
+
 @pytest.mark.parametrize(
     "file",
     [

@@ -17,6 +17,7 @@ from mithaq.intelligence.watching import looked_at
 from mithaq.kernel.errors import Error
 from mithaq.kernel.reason import Reason
 from mithaq.standards import stix
+from mithaq.standards.tlp import Tlp
 
 MAX_LISTED: Final = 1000
 """Refusals and warnings told one by one; beyond that they are only counted."""
@@ -37,7 +38,7 @@ class Tally:
         self._refused: list[tuple[str, Reason]] = []
         self._warned: list[Warned] = []
         self._unmatchable: list[tuple[str, Reason]] = []
-        self._unmatchable_count = 0
+        self._unmatchable_count = self._without_pap = 0
         self._said = Said(terms, at)
         self._beside: Executor | None = None
         self._storing: Future[StoreReport] | None = None
@@ -55,8 +56,9 @@ class Tally:
         """Take one object that was read already; `indexed` where that is worked out too."""
         self._look_at(parsed)
         lane = self._terms.lane
-        found_by = indexed or Indexed.of(parsed, lane)
-        self._chunk.append(NewObject(body, parsed, lane, self._said.of(parsed), self._terms.instruction, found_by))
+        found_by, said = indexed or Indexed.of(parsed, lane), self._said.of(parsed)
+        self._without_pap += said.pap is None and said.tlp is not Tlp.RED
+        self._chunk.append(NewObject(body, parsed, lane, said, self._terms.instruction, found_by))
         if len(self._chunk) >= CHUNK_OBJECTS:
             self.flush()
 
@@ -123,6 +125,7 @@ class Tally:
             warned_count=self._warned_count,
             unmatchable=tuple(self._unmatchable),
             unmatchable_count=self._unmatchable_count,
+            without_pap=self._without_pap,
             broken=broken,
             notes=notes,
         )
