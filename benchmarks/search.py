@@ -86,9 +86,11 @@ def asked(holdings: Holdings, count: int, rounds: int, seed: int) -> dict[str, f
     """Return p50 and p95 of each form of search and its processor time here, in milliseconds."""
     taken: dict[str, list[tuple[float, float]]] = {}
     with holdings.db.read() as connection:
-        for _, query in _queries(count, seed, 10):  # statements are compiled, tables of letters loaded
+        for _, query in _queries(
+            random.Random(seed), count, seed, 10
+        ):  # statements are compiled, tables of letters loaded
             _page(holdings, connection, query)
-        for name, query in _queries(count, seed + 1, rounds):
+        for name, query in _queries(random.Random(seed + 1), count, seed, rounds):
             began, began_cpu = time.perf_counter(), time.process_time()
             _page(holdings, connection, query)
             spent = ((time.perf_counter() - began) * 1000, (time.process_time() - began_cpu) * 1000)
@@ -105,8 +107,9 @@ def _page(holdings: Holdings, connection: Connection, query: str) -> None:
     holdings.search(connection, query, ACTUAL, None, PAGE, at=AT)
 
 
-def _queries(count: int, seed: int, rounds: int) -> Iterator[tuple[str, str]]:
-    chance, words = random.Random(seed), vocabulary(seed)
+def _queries(chance: random.Random, count: int, seed: int, rounds: int) -> Iterator[tuple[str, str]]:
+    """Yield searches of what was made from a seed, by their form."""
+    words = vocabulary(seed)
     forms: dict[str, Callable[[], str]] = {
         "all": lambda: "",
         "rare_word": lambda: f"rare{chance.randrange(min(count, RARE_EVERY)) // 7 * 7}",

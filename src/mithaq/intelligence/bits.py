@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection
 
 from mithaq.intelligence.places import PART_ROWS, decode
-from mithaq.intelligence.postings import SEGMENT_BITS, WHOLE, bits_in_segment, decode_whole
+from mithaq.intelligence.postings import SEGMENT_BITS, WHOLE, bits_in_segment, decode_whole, decode_wholes
 
 Bits = dict[int, int]
 """For each segment, the rows that have something, as bits from the segment's first row."""
@@ -22,11 +22,11 @@ Bits = dict[int, int]
 _IN_PARTS: Final = f"(part BETWEEN {{0}} AND {{0}} OR part = {WHOLE})"
 _POSTGRES_TOKENS: Final = (
     "SELECT segment, token, part, rows FROM object_postings "  # noqa: S608 - nothing but names of our own
-    f"WHERE segment = ANY(%s) AND token = ANY(%s) AND {_IN_PARTS.format('%s')}"
+    f"WHERE segment = ANY(%s::integer[]) AND token = ANY(%s) AND {_IN_PARTS.format('%s')}"
 )
 _POSTGRES_RANGE: Final = (
     "SELECT segment, part, rows FROM object_postings "  # noqa: S608 - nothing but names of our own
-    f"WHERE segment = ANY(%s) AND token BETWEEN %s AND %s AND {_IN_PARTS.format('%s')}"
+    f"WHERE segment = ANY(%s::integer[]) AND token BETWEEN %s AND %s AND {_IN_PARTS.format('%s')}"
 )
 _Value = TypeVar("_Value")
 
@@ -49,9 +49,16 @@ def bits_of(connection: Connection, wanted: Iterable[str], window: Window) -> di
     """Return the rows of each segment that have a token, for each token; more rows than the window's may be there."""
     found: dict[bytes, Bits] = {token.encode(): {} for token in wanted}
     if found and window.segments:
+        wholes: list[tuple[int, bytes, bytes]] = []
         for segment, token, part, stored in _of_tokens(connection, list(found), window):
+            if part == WHOLE:
+                wholes.append((segment, token, stored))
+            else:
+                bits = found[token]
+                bits[segment] = bits.get(segment, 0) | bits_in_segment(segment, part, stored)
+        for (segment, token, _), rows in zip(wholes, decode_wholes([each[2] for each in wholes]), strict=True):
             bits = found[token]
-            bits[segment] = bits.get(segment, 0) | bits_in_segment(segment, part, stored)
+            bits[segment] = bits.get(segment, 0) | rows
     return {token.decode(): bits for token, bits in found.items()}
 
 
@@ -72,7 +79,7 @@ def add_range(connection: Connection, bits: Bits, low: str, high: str, window: W
 
 def _of_tokens(connection: Connection, tokens: list[bytes], window: Window) -> Sequence[Any]:
     if connection.dialect.name == "postgresql":
-        return connection.exec_driver_sql(_POSTGRES_TOKENS, (window.segments, tokens, *window.parts)).all()
+        return connection.exec_driver_sql(_POSTGRES_TOKENS, (_array(window.segments), tokens, *window.parts)).all()
     segments, tokens = _padded(window.segments), _padded(tokens)
     statement = _sqlite_tokens(len(segments), len(tokens))
     return connection.exec_driver_sql(statement, (*segments, *tokens, *window.parts)).all()
@@ -80,9 +87,14 @@ def _of_tokens(connection: Connection, tokens: list[bytes], window: Window) -> S
 
 def _of_range(connection: Connection, low: bytes, high: bytes, window: Window) -> Sequence[Any]:
     if connection.dialect.name == "postgresql":
-        return connection.exec_driver_sql(_POSTGRES_RANGE, (window.segments, low, high, *window.parts)).all()
+        return connection.exec_driver_sql(_POSTGRES_RANGE, (_array(window.segments), low, high, *window.parts)).all()
     segments = _padded(window.segments)
     return connection.exec_driver_sql(_sqlite_range(len(segments)), (*segments, low, high, *window.parts)).all()
+
+
+def _array(numbers: list[int]) -> str:
+    """Return numbers as PostgreSQL reads an array; the driver would write each by itself."""
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 def _padded(values: list[_Value]) -> list[_Value]:

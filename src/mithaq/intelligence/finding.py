@@ -26,7 +26,7 @@ from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.standards.observable import Observable
 
 _NEWEST_ROWS: Final = 2048
-_SEGMENTS_ASKED: Final = (2, 8, 32, 64, 128)
+_SEGMENTS_ASKED: Final = (2, 8, 32, 128, 256)
 """Segments looked at in one step: few while the page may soon be full, then more."""
 
 _NAMING_ASKED: Final = 500
@@ -36,6 +36,7 @@ _NAMED_ALIKE: Final = 500
 _LAST_DAY: Final = 9_999_999
 _LAST_LETTER: Final = chr(0x10FFFF)
 _FIRST_RARE: Final = 3
+_WHOLE_SEGMENT: Final = (1 << SEGMENT_REACH) - 1
 _ANY_LANE: Final = "lane:"
 _LAST_MINUTE: Final = 9_999_999_999
 _EPOCH: Final = datetime.min.replace(tzinfo=UTC)
@@ -81,7 +82,7 @@ def search(
     if after is not None:
         before = min(before, after)
     clauses = _clauses(connection, query, lane, at)
-    rows = _rows(connection, clauses, before)
+    rows = _rows(connection, clauses, before, limit)
     is_meant = _exact(query, at)
     found: list[StoredObject] = []
     while len(found) < limit and (asked := list(islice(rows, limit - len(found)))):
@@ -204,41 +205,78 @@ def is_valid(item: StoredObject, at: datetime) -> bool:
     return not stix.revoked and has_begun and (stix.valid_until is None or at < stix.valid_until)
 
 
-def _rows(connection: Connection, clauses: Sequence[Clause], before: int) -> Iterator[int]:
-    """Yield the rows below `before` for which every clause holds, newest first."""
+def _rows(connection: Connection, clauses: Sequence[Clause], before: int, wanted: int) -> Iterator[int]:
+    """Yield the rows below `before` for which every clause holds, newest first; so many may be wanted at once."""
     absent: set[Clause] = set()
-    for window in _windows(connection, clauses, before):
-        holding = _narrowed(connection, clauses, window, absent)
+    for window, likely, asked in _likely(connection, clauses, before, wanted, absent):
+        others = [clause for clause in clauses if clause not in asked]
+        holding = _narrowed(connection, _groups(others, absent), window, likely, absent)
         for segment in window.segments:
-            bits, base = holding.get(segment, 0), segment << SEGMENT_BITS
+            bits, base = holding[segment], segment << SEGMENT_BITS
             yield from _top(bits, base, bits.bit_count())
+
+
+def _likely(
+    connection: Connection, clauses: Sequence[Clause], before: int, wanted: int, absent: set[Clause]
+) -> Iterator[tuple[Window, Bits, list[Clause]]]:
+    """Yield where rows may lie, which of them may be meant, and the clauses that were asked for that.
+
+    What is rare, and what was absent before, is looked for alone, until it holds for as many rows as are wanted: the
+    other clauses are then asked for all of these at once, not in each of the windows they came from.
+    """
+    likely, low, high, asked = Bits(), before, 0, _first_of(clauses, absent)
+    for window in _windows(connection, clauses, before):
+        low, high = min(low, window.low), max(high, window.high)
+        for segment, bits in _narrowed(connection, _groups(asked, absent), window, _all_in(window), absent).items():
+            if bits:
+                likely[segment] = likely.get(segment, 0) | bits
+        if sum(map(int.bit_count, likely.values())) >= wanted:
+            yield Window(list(likely), low, high), likely, asked
+            likely, low, high, asked = Bits(), before, 0, _first_of(clauses, absent)
+    yield Window(list(likely), low, high), likely, asked
+
+
+def _first_of(clauses: Sequence[Clause], absent: Collection[Clause]) -> list[Clause]:
+    return [clause for clause in clauses if clause.rare or (clause in absent and not clause.negated)]
 
 
 def holding_in(connection: Connection, clauses: Sequence[Clause], window: Window) -> Bits:
     """Return the rows of a window for which every clause holds."""
-    return _narrowed(connection, clauses, window, set())
+    return _narrowed(connection, _groups(clauses, ()), window, _all_in(window), set())
 
 
-def _narrowed(connection: Connection, clauses: Sequence[Clause], window: Window, absent: set[Clause]) -> Bits:
-    """Return the rows of a window for which every clause holds.
+def _all_in(window: Window) -> Bits:
+    """Return every row of a window, held or not."""
+    holding: Bits = {}
+    for segment in window.segments:
+        base = segment << SEGMENT_BITS
+        if window.low <= base and base + SEGMENT_REACH <= window.high:
+            holding[segment] = _WHOLE_SEGMENT
+        else:
+            low, high = (min(max(0, row - base), SEGMENT_REACH) for row in (window.low, window.high))
+            holding[segment] = (1 << high) - (1 << low)
+    return holding
+
+
+def _narrowed(
+    connection: Connection, groups: Sequence[Sequence[Clause]], window: Window, bits: Bits, absent: set[Clause]
+) -> Bits:
+    """Return those of a window's rows for which every clause holds, each group asked where the ones before left any.
 
     `absent`: the clauses that held nowhere in the window before; noted anew for the next one.
     """
-    holding: Bits = {}
-    for segment in window.segments:
-        low, high = (min(max(0, row - (segment << SEGMENT_BITS)), SEGMENT_REACH) for row in (window.low, window.high))
-        holding[segment] = (1 << high) - (1 << low)
-    for group in _groups(clauses, absent):
+    holding = dict(bits)
+    for group in groups:
         alive = Window([segment for segment in window.segments if holding[segment]], window.low, window.high)
         if not alive.segments:
             break
-        for clause, bits in zip(group, _worked_out(connection, group, alive), strict=True):
-            (absent.discard if bits else absent.add)(clause)
+        for clause, found in zip(group, _worked_out(connection, group, alive), strict=True):
+            (absent.discard if found else absent.add)(clause)
             for segment in alive.segments:
                 if clause.negated:
-                    holding[segment] &= ~bits.get(segment, 0)
+                    holding[segment] &= ~found.get(segment, 0)
                 else:
-                    holding[segment] &= bits.get(segment, 0)
+                    holding[segment] &= found.get(segment, 0)
     return holding
 
 

@@ -14,10 +14,11 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
+import numpy as np
 from sqlalchemy import Connection, Select, bindparam, delete, func, select, update
 
 from mithaq.intelligence.concordance import Listed, listed, whole_of
@@ -91,6 +92,27 @@ def decode_whole(postings_: Iterable[bytes]) -> int:
     for place in struct.unpack(f"<{len(listed) // 2}H", listed):
         bits[place >> 3] |= 1 << (place & 7)
     return dense | int.from_bytes(bits, "little")
+
+
+def decode_wholes(postings_: Sequence[bytes]) -> list[int]:
+    """Return the rows of each of many postings of whole segments, as bits."""
+    found = [int.from_bytes(each, "little") if len(each) == _WHOLE_BYTES else 0 for each in postings_]
+    lists = [number for number, each in enumerate(postings_) if len(each) != _WHOLE_BYTES]
+    if lists:
+        for number, bits in zip(lists, _of_lists([postings_[each] for each in lists]), strict=True):
+            found[number] = bits
+    return found
+
+
+def _of_lists(lists: Sequence[bytes]) -> Iterator[int]:
+    """Yield the rows of each of some lists: all their places are made bits together."""
+    places = np.frombuffer(b"".join(lists), "<u2")
+    first_bytes = np.arange(0, len(lists) * _WHOLE_BYTES, _WHOLE_BYTES)
+    at = (places >> 3) + np.repeat(first_bytes, [len(each) // 2 for each in lists])
+    begins = np.flatnonzero(np.diff(at, prepend=-1))  # places ascend: those in one byte follow one another
+    bits = np.zeros(len(lists) * _WHOLE_BYTES, np.uint8)
+    bits[at[begins]] = np.bitwise_or.reduceat(np.left_shift(1, places & 7).astype(np.uint8), begins)
+    return (int.from_bytes(each.data, "little") for each in bits.reshape(-1, _WHOLE_BYTES))
 
 
 def _stored(segment: int, part: int, bits: int) -> bytes:

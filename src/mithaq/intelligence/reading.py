@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Integer, Select, bindparam, or_, select, tupl
 from mithaq.intelligence.model import Provenance, ReleaseInstruction, StoredObject
 from mithaq.intelligence.tables import instructions, objects, observables, originals, provenance
 from mithaq.intelligence.tokens import index_key
+from mithaq.kernel.database import among
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.standards.admiralty import Admiralty
@@ -48,18 +49,23 @@ _ACTIVE_INDICATORS: Final = (
     .order_by(objects.c.row)
     .limit(bindparam("limit", type_=Integer))
 )
-_BY_ROWS = select(objects).where(objects.c.row.in_(bindparam("rows", expanding=True))).order_by(objects.c.row)
+_BY_ROWS = {
+    dialect: select(objects).where(given).order_by(objects.c.row)
+    for dialect, given in among(objects.c.row, "rows").items()
+}
 _VERSIONS = (
     select(objects)
     .where(objects.c.stix_id == bindparam("stix_id"), objects.c.lane == bindparam("lane"))
     .order_by(objects.c.modified.desc(), objects.c.row.desc())
 )
-_WORDS = select(provenance).where(provenance.c.object.in_(bindparam("rows", expanding=True))).order_by(provenance.c.row)
-_GIVEN = (
-    select(instructions)
-    .where(instructions.c.object.in_(bindparam("rows", expanding=True)))
-    .order_by(instructions.c.row)
-)
+_WORDS = {
+    dialect: select(provenance).where(given).order_by(provenance.c.row)
+    for dialect, given in among(provenance.c.object, "rows").items()
+}
+_GIVEN = {
+    dialect: select(instructions).where(given).order_by(instructions.c.row)
+    for dialect, given in among(instructions.c.object, "rows").items()
+}
 
 
 def original(connection: Connection, digest: str) -> bytes | None:
@@ -75,7 +81,7 @@ def versions(connection: Connection, stix_id: str, lane: Lane) -> list[StoredObj
 
 def by_rows(connection: Connection, rows: Sequence[int]) -> list[StoredObject]:
     """Return objects by their rows, in row order."""
-    return load(connection, _BY_ROWS, {"rows": list(rows)})
+    return load(connection, _BY_ROWS[connection.dialect.name], {"rows": list(rows)})
 
 
 def since(connection: Connection, at: datetime, after_row: int, limit: int) -> list[StoredObject]:
@@ -127,7 +133,7 @@ def load(connection: Connection, query: Select[Any], named: Mapping[str, Any] | 
     numbers = [row.row for row in rows]
     words: dict[int, list[Provenance]] = defaultdict(list)
     if numbers:
-        for word in connection.execute(_WORDS, {"rows": numbers}):
+        for word in connection.execute(_WORDS[connection.dialect.name], {"rows": numbers}):
             words[word.object].append(_provenance(word))
     given = instructions_of(connection, numbers)
     return [_stored(row, words[row.row], given[row.row]) for row in rows]
@@ -137,7 +143,7 @@ def instructions_of(connection: Connection, rows: Sequence[int]) -> defaultdict[
     """Return what releasers asked for about each of these rows, oldest first; nothing for most."""
     given: defaultdict[int, list[ReleaseInstruction]] = defaultdict(list)
     if rows:
-        for row in connection.execute(_GIVEN, {"rows": list(rows)}):
+        for row in connection.execute(_GIVEN[connection.dialect.name], {"rows": list(rows)}):
             given[row.object].append(instruction_of(row))
     return given
 

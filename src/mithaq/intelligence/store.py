@@ -10,9 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
-    ARRAY,
     Connection,
-    Text,
     bindparam,
     exists,
     func,
@@ -28,7 +26,7 @@ from mithaq.intelligence.rules import Identity, Plan, Version, Word
 from mithaq.intelligence.tables import anchors, instructions, objects, observables, originals, provenance, tombstones
 from mithaq.intelligence.tokens import changing_tokens
 from mithaq.kernel.bulk import Bulk
-from mithaq.kernel.database import Transaction, insert_ignore
+from mithaq.kernel.database import Transaction, among, insert_ignore
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 from mithaq.standards.pap import Pap
@@ -69,11 +67,7 @@ _STATES: Final = select(objects.c.row, objects.c.stands, objects.c.tlp, objects.
 _IN_LANE: Final = select(objects.c.row, objects.c.lane, objects.c.stix_id, objects.c.digest, objects.c.modified).where(
     objects.c.lane == bindparam("lane")
 )
-_HELD: Final = {
-    "sqlite": _IN_LANE.where(objects.c.stix_id.in_(bindparam("ids", expanding=True))),
-    # One value instead of a thousand, each with a place in a statement that is written anew for each number of them.
-    "postgresql": _IN_LANE.where(objects.c.stix_id == func.any(bindparam("ids", type_=ARRAY(Text)))),
-}
+_HELD: Final = {dialect: _IN_LANE.where(given) for dialect, given in among(objects.c.stix_id, "ids").items()}
 
 
 def lock(tx: Transaction) -> None:

@@ -13,8 +13,10 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     CursorResult,
     Dialect,
@@ -24,6 +26,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    bindparam,
     create_engine,
     event,
     func,
@@ -291,7 +294,10 @@ def _sqlite_engine(url: str) -> Engine:
 
 
 def _postgresql_engine(url: str, statement_s: float) -> Engine:
-    engine = create_engine(url, pool_size=5, pool_pre_ping=True)
+    # Loaded for PostgreSQL alone: a node on SQLite starts without its driver.
+    from mithaq.kernel.postgresql import BinaryCursor
+
+    engine = create_engine(url, pool_size=5, pool_pre_ping=True, connect_args={"cursor_factory": BinaryCursor})
 
     def prepare(connection: Any, _record: Any) -> None:
         connection.execute(f"SET statement_timeout = {round(statement_s * 1000)}")
@@ -299,6 +305,18 @@ def _postgresql_engine(url: str, statement_s: float) -> Engine:
 
     event.listen(engine, "connect", prepare)
     return engine
+
+
+def among(column: Column[Any], name: str) -> dict[str, ColumnElement[bool]]:
+    """Return, for each database, that a column has one of the values that are given by this name.
+
+    PostgreSQL takes them as one array: a place for each makes another statement for each number of them, which the
+    driver and the server read anew.
+    """
+    return {
+        "sqlite": column.in_(bindparam(name, expanding=True)),
+        "postgresql": column == func.any(bindparam(name, type_=ARRAY(column.type))),
+    }
 
 
 def insert_ignore(transaction: Transaction, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
