@@ -321,5 +321,5 @@ OBJECTS, OBSERVABLES, PROVENANCE, POSTINGS = map(_bulk, (objects, observables, p
 PLACES, SHELVED = map(_bulk, (places, shelved))
 _PROVENANCE_VALUES: tuple[Any, ...] = (
     *(WORD.source, WORD.nation, None, None, None, None, int(WORD.tlp), int(Pap.GREEN), {}, AT, None),
-    *(None, "stands", ""),
+    *(None, "stands", "", "stated"),
 )

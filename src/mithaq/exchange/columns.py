@@ -11,9 +11,10 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from sqlalchemy import BigInteger, Connection, Text, bindparam, exists, select, type_coerce
 
-from mithaq.exchange.items import NOT_OURS, Subject, whose
+from mithaq.exchange.items import Subject, whose
 from mithaq.intelligence import reading
 from mithaq.intelligence.model import Standing
+from mithaq.intelligence.rules import NOT_OURS
 from mithaq.intelligence.tables import instructions, objects, provenance
 from mithaq.kernel.database import EPOCH
 from mithaq.kernel.ids import NationId

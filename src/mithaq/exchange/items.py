@@ -2,19 +2,17 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from mithaq.intelligence.model import ReleaseInstruction, StoredObject
+from mithaq.intelligence.rules import NOT_OURS
 from mithaq.kernel.clock import rfc3339
 from mithaq.kernel.ids import NationId
 from mithaq.release.model import Carried, Item
 from mithaq.release.scope import scope_of
 from mithaq.standards.tlp import Tlp, tlp_of
-
-NOT_OURS: Final = frozenset({"constituent", "publisher"})
-"""Words that are not this nation's: a constituent's leaves under its terms, a publisher's has none, and stays."""
 
 
 class Subject(msgspec.Struct, frozen=True, gc=False):

@@ -19,6 +19,8 @@ from mithaq.standards.tlp import Tlp
 
 Source = Literal["own", "partner", "import", "constituent", "publisher"]
 Standing = Literal["stands", "superseded", "withdrawn"]
+Labelled = Literal["stated", "named", "unlabelled"]
+"""How a word comes by its TLP: its giver stated it; a file that only names the object has it; or nobody gave one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Provenance:
 
     `carried` holds the originator's terms as they came. `original` names the foreign file the object was converted
     from, if any. `standing` and `standing_reason` say whether that word still holds. `admiralty` is how this nation
-    rates source and information; it stays here.
+    rates source and information; it stays here. `labelled` says what the labels are worth beside those of other words.
     """
 
     source: Source
@@ -44,6 +46,7 @@ class Provenance:
     standing: Standing = "stands"
     standing_reason: str = ""
     admiralty: Admiralty | None = None
+    labelled: Labelled = "stated"
 
     @staticmethod
     def own(
@@ -294,7 +297,8 @@ class ImportTerms:
 
     `tlp` and `pap` are the least strict labels an object gets: a stricter marking of its own wins; an object
     without any label is TLP:RED. `admiralty` is how the importer rates it, else what each object's own tags say,
-    else `tagged`, what the file says of all.
+    else `tagged`, what the file says of all. `own_uuids` are those of a MISP event's own attributes and objects:
+    techniques, tools and the like that became of its tags are only named in it, and may be in other events too.
     """
 
     nation: NationId
@@ -307,6 +311,7 @@ class ImportTerms:
     original: str | None = None
     admiralty: Admiralty | None = None
     tagged: Admiralty | None = None
+    own_uuids: frozenset[str] | None = None
     source: Source = "import"
 
 

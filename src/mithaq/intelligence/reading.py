@@ -170,6 +170,7 @@ def _provenance(row: Any) -> Provenance:
         standing=row.standing,
         standing_reason=row.standing_reason,
         admiralty=Admiralty.parse(row.admiralty) if row.admiralty else None,
+        labelled=row.labelled,
     )
 
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from mithaq.intelligence.model import ImportTerms, NewObject, Provenance, ReleaseInstruction, Standing
+from mithaq.intelligence.model import (
+    ImportTerms,
+    Labelled,
+    NewObject,
+    Provenance,
+    ReleaseInstruction,
+    Source,
+    Standing,
+)
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.reason import Reason
 from mithaq.standards.pap import Pap, pap_of
@@ -17,6 +25,16 @@ from mithaq.standards.tlp import Tlp, tlp_of
 Identity = tuple[str, str]
 """Lane and STIX id: what two versions of one object share."""
 
+NOT_OURS: Final = frozenset({"constituent", "publisher"})
+"""Words that are not this nation's: a constituent's leaves under its terms, a publisher's has none, and stays."""
+
+_NAMED_BY_FILES: Final = frozenset({"identity", "marking-definition"})
+_NAMED_BY_EVENTS: Final = _NAMED_BY_FILES | {
+    "attack-pattern", "campaign", "course-of-action", "intrusion-set", "location", "malware", "threat-actor", "tool",
+    "vulnerability",
+}  # fmt: skip
+"""What MISP's organisations, tags and galaxies become."""
+
 _ALREADY_HELD: Final = frozenset({"stands", "superseded"})
 
 
@@ -25,17 +43,19 @@ class Word:
     """One nation's word for a version, as far as deciding needs it."""
 
     nation: NationId
-    source: str
+    source: Source
     agreement_id: str | None
     release_id: str | None
     tlp: Tlp
     pap: Pap | None
+    labelled: Labelled
     standing: Standing
 
     @staticmethod
     def of(given: Provenance, standing: Standing) -> Word:
         """Return what of a word counts here, with the standing that it gets."""
-        return Word(given.nation, given.source, given.agreement_id, given.release_id, given.tlp, given.pap, standing)
+        whose = (given.nation, given.source, given.agreement_id, given.release_id)
+        return Word(*whose, given.tlp, given.pap, given.labelled, standing)
 
 
 @dataclass(slots=True)
@@ -75,8 +95,9 @@ def plan(batch: Sequence[tuple[NewObject, bytes]], held: Mapping[Identity, list[
     """
     growing: dict[Identity, list[Version]] = {key: list(versions) for key, versions in held.items()}
     result = Plan()
-    for new, digest in batch:
-        versions = growing.setdefault(identity_of(new), [])
+    for given, digest in batch:
+        versions = growing.setdefault(identity_of(given), [])
+        new = _shared(result, versions, given) if _is_named_by_an_event(given.provenance) else given
         if not versions and new.instruction is None:
             _first_version(result, versions, next_row, digest, new)
             next_row += 1
@@ -125,6 +146,33 @@ def _conflict(new: NewObject, versions: Iterable[Version]) -> Reason | None:
     return None
 
 
+def _is_named_by_an_event(given: Provenance) -> bool:
+    """Tell whether each file makes a version of its own of what it names, by converting it."""
+    return given.labelled == "named" and given.original is not None
+
+
+def _shared(result: Plan, versions: Iterable[Version], new: NewObject) -> NewObject:
+    """Return what an event names with the least strict label that its giver gave any version of it by naming it.
+
+    Each event makes another version of an organisation, whichever of them comes last. The one that stands is given
+    the label too, where this is new to it.
+    """
+    given = new.provenance
+    named = [
+        (version, [word for word in version.words if _giver(word) == _giver(given) and word.labelled == "named"])
+        for version in versions
+    ]
+    tlp, pap = _labels_of([*(word for _, words in named for word in words), Word.of(given, "stands")])
+    given = replace(given, tlp=tlp, pap=pap)
+    for version, words in named:
+        is_less = words and _labels_of([*words, Word.of(given, "stands")]) != _labels_of(words)
+        if is_less and any(word.standing == "stands" for word in words):
+            version.words.append(Word.of(given, "stands"))
+            result.words.append((version.row, given, "stands"))
+            result.touched[version.row] = new
+    return replace(new, provenance=given)
+
+
 def _add_word(result: Plan, version: Version, versions: Iterable[Version], new: NewObject) -> None:
     provenance = new.provenance
     if _is_new_word(version, provenance):
@@ -146,21 +194,40 @@ def _is_new_word(version: Version, given: Provenance) -> bool:
     A withdrawn release does not stand again by being repeated. Who says the same again may label it more strictly, or
     at last, and never less: another file of the same importer may know less of it.
     """
-    key = (given.source, given.nation, given.agreement_id, given.release_id)
-    same = [w for w in version.words if (w.source, w.nation, w.agreement_id, w.release_id) == key]
+    same = [word for word in version.words if _giver(word) == _giver(given)]
     if given.release_id is not None:
         return not same
     held = [word for word in same if word.standing in _ALREADY_HELD]
-    return not held or given.tlp > max(word.tlp for word in held) or _strictness(given.pap) > _strictest_pap(held)
+    return not held or _labels_of([*held, Word.of(given, "stands")]) != _labels_of(held)
 
 
-def _strictest_pap(words: Iterable[Word]) -> int:
-    return max(_strictness(word.pap) for word in words)
+def _giver(word: Word | Provenance) -> tuple[str, str, str | None, str | None]:
+    return word.source, word.nation, word.agreement_id, word.release_id
 
 
-def _strictness(pap: Pap | None) -> int:
-    """Return how strict a label is among those that somebody gave."""
-    return -1 if pap is None else pap
+def come_to(words: Sequence[Word]) -> tuple[bool, Tlp, Pap | None]:
+    """Return what all words for a version come to: whether it stands, and its labels.
+
+    The strictest label of those who stand by it counts, of all where nobody does any more. What a constituent or a
+    publisher says binds nobody who knows the same without them. See `Labelled` for what a label is worth.
+    """
+    standing = [word for word in words if word.standing == "stands"]
+    counting = standing or words
+    of_nations = [word for word in counting if word.source not in NOT_OURS]
+    return bool(standing), *_labels_of(of_nations or counting)
+
+
+def _labels_of(words: Sequence[Word]) -> tuple[Tlp, Pap | None]:
+    """Return the strictest labels that were stated; else the least strict of events that name it; else RED, and none.
+
+    An organisation or a technique is in many events: that one of them is RED makes it no secret.
+    """
+    tlps = [word.tlp for word in words if word.labelled == "stated"]
+    paps = [word.pap for word in words if word.labelled != "named" and word.pap is not None]
+    named_tlps = [word.tlp for word in words if word.labelled == "named"]
+    named_paps = [word.pap for word in words if word.labelled == "named" and word.pap is not None]
+    tlp = max(tlps) if tlps else min(named_tlps, default=Tlp.RED)
+    return tlp, max(paps) if paps else min(named_paps, default=None)
 
 
 def _standing(version: Version, versions: Iterable[Version], nation: NationId) -> Standing:
@@ -191,11 +258,23 @@ def _is_newer(left: Version, right: Version) -> bool:
     return left.modified > right.modified
 
 
-def labels(stix: StixObject, terms: ImportTerms) -> tuple[Tlp, Pap | None]:
-    """Return the labels of an imported object: the stricter of its own and the importer's.
+def labels(stix: StixObject, terms: ImportTerms) -> tuple[Tlp, Pap | None, Labelled]:
+    """Return the labels of an imported object: the stricter of its own and the importer's, and what they are worth.
 
     An object without any TLP label is RED: a missing label is the strictest.
     """
-    tlps = [tlp for tlp in (tlp_of(stix.object_marking_refs), terms.tlp) if tlp is not None]
+    own = tlp_of(stix.object_marking_refs)
+    tlps = [tlp for tlp in (own, terms.tlp) if tlp is not None]
     paps = [pap for pap in (pap_of(stix.labels), terms.pap) if pap is not None]
-    return max(tlps, default=Tlp.RED), max(paps, default=None)
+    if own is None and is_only_named(stix, terms):
+        labelled: Labelled = "named"
+    else:
+        labelled = "stated" if tlps else "unlabelled"
+    return max(tlps, default=Tlp.RED), max(paps, default=None), labelled
+
+
+def is_only_named(stix: StixObject, terms: ImportTerms) -> bool:
+    """Tell whether a file only names an object, as other files may: its organisation, and its event's techniques."""
+    if terms.own_uuids is None:
+        return stix.type in _NAMED_BY_FILES
+    return stix.type in _NAMED_BY_EVENTS and stix.id.partition("--")[2].lower() not in terms.own_uuids

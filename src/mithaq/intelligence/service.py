@@ -121,16 +121,15 @@ class Holdings:
     ) -> tuple[int, ...]:
         """Take back a nation's word for an object, or `only` for these rows; return the rows that no longer stand.
 
-        Other nations' words for it are left as they are: while one of them stands, so does the object. A nation that
-        never gave its word changes nothing.
+        Other nations' words for it are left as they are: while one of them stands, so does the object, with the labels
+        that these give it. A nation that never gave its word changes nothing.
         """
         store.lock(tx)
-        rows = store.withdraw(tx, stix_id, lane, by_nation, reason, only)
-        if rows:
-            tx.append(
-                "intelligence.withdrawn", subject=stix_id, lane=lane, actor=f"nation:{by_nation}", detail={"rows": rows}
-            )
-        return tuple(rows)
+        done, actor = store.withdraw(tx, stix_id, lane, by_nation, reason, only), f"nation:{by_nation}"
+        for kind, rows in (("intelligence.withdrawn", done.fallen), ("intelligence.stored", done.relabelled)):
+            if rows:
+                tx.append(kind, subject=stix_id, lane=lane, actor=actor, detail={"rows": list(rows)})
+        return done.fallen
 
     def words_of(self, conn: Connection, nation: NationId, release_id: str) -> list[GivenWord]:
         """Return what one release of a partner gave, with the terms it carries."""

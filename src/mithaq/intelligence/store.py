@@ -6,13 +6,13 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
     Connection,
     bindparam,
-    exists,
     func,
     select,
     text,
@@ -22,7 +22,7 @@ from sqlalchemy import (
 from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction, Standing
 from mithaq.intelligence.postings import append, reindex
 from mithaq.intelligence.reading import instruction_of
-from mithaq.intelligence.rules import Identity, Plan, Version, Word
+from mithaq.intelligence.rules import Identity, Plan, Version, Word, come_to
 from mithaq.intelligence.tables import anchors, instructions, objects, observables, originals, provenance, tombstones
 from mithaq.intelligence.tokens import changing_tokens
 from mithaq.kernel.bulk import Bulk
@@ -44,7 +44,7 @@ _OBJECTS: Final = Bulk(
 _PROVENANCE: Final = Bulk(
     provenance,
     *("object", "source", "nation", "agreement_id", "agreement_version", "release_id", "purpose"),
-    *("tlp", "pap", "carried", "received_at", "original", "standing", "standing_reason", "admiralty"),
+    *("tlp", "pap", "carried", "received_at", "original", "standing", "standing_reason", "admiralty", "labelled"),
 )
 _OBSERVABLES: Final = Bulk(observables, "type", "key", "object", "sufficient")
 _ANCHORS: Final = Bulk(anchors, "type", "key", "object")
@@ -60,6 +60,15 @@ _SUPERSEDE: Final = (
 )
 _GIVERS: Final = select(provenance.c.object, provenance.c.nation, provenance.c.received_at).where(
     provenance.c.object.in_(bindparam("rows", expanding=True))
+)
+_WORDS: Final = select(provenance).where(provenance.c.object.in_(bindparam("rows", expanding=True)))
+_LABELS: Final = select(objects.c.row, objects.c.stands, objects.c.tlp, objects.c.pap).where(
+    objects.c.row.in_(bindparam("rows", expanding=True))
+)
+_RELABEL: Final = (
+    update(objects)
+    .where(objects.c.row == bindparam("of_row"))
+    .values(stands=bindparam("stands"), tlp=bindparam("tlp"), pap=bindparam("pap"))
 )
 _STATES: Final = select(objects.c.row, objects.c.stands, objects.c.tlp, objects.c.stored_at).where(
     objects.c.row.in_(bindparam("rows", expanding=True))
@@ -101,11 +110,15 @@ def held_versions(connection: Connection, identities: Iterable[Identity]) -> dic
 
 def _load_words(connection: Connection, by_row: Mapping[int, Version]) -> None:
     for row in connection.execute(select(provenance).where(provenance.c.object.in_(list(by_row)))):
-        pap = None if row.pap is None else Pap(row.pap)
-        given = (row.source, row.agreement_id, row.release_id, Tlp(row.tlp), pap)
-        by_row[row.object].words.append(Word(NationId(row.nation), *given, row.standing))
+        by_row[row.object].words.append(_word_of(row))
     for row in connection.execute(select(instructions).where(instructions.c.object.in_(list(by_row)))):
         by_row[row.object].instructions.add(instruction_of(row))
+
+
+def _word_of(row: Any) -> Word:
+    pap = None if row.pap is None else Pap(row.pap)
+    whose = (NationId(row.nation), row.source, row.agreement_id, row.release_id)
+    return Word(*whose, Tlp(row.tlp), pap, row.labelled, row.standing)
 
 
 def write_plan(tx: Transaction, plan: Plan) -> None:
@@ -185,29 +198,38 @@ def _changing(connection: Connection, rows: Sequence[int]) -> dict[int, frozense
     }
 
 
-def refresh(tx: Transaction, rows: Sequence[int]) -> None:
-    """Work out again what rows' words come to: whether they stand, and the strictest label."""
-    if not rows:
-        return
-    words = provenance.alias()
-    of_row = words.c.object == objects.c.row
-    strictest_tlp = select(func.max(words.c.tlp)).where(of_row).scalar_subquery()
-    strictest_pap = select(func.max(words.c.pap)).where(of_row).scalar_subquery()
-    tx.execute(
-        update(objects)
-        .where(objects.c.row.in_(list(rows)))
-        .values(
-            stands=exists(select(words.c.row).where(of_row, words.c.standing == "stands")),
-            tlp=strictest_tlp,
-            pap=strictest_pap,
-        )
-    )
+def refresh(tx: Transaction, rows: Sequence[int]) -> list[int]:
+    """Work out again what rows' words come to; return the rows that still stand, under other labels than before."""
+    relabelled: list[int] = []
+    changed: list[dict[str, object]] = []
+    words: dict[int, list[Word]] = defaultdict(list)
+    if rows:
+        for word in tx.connection.execute(_WORDS, {"rows": list(rows)}):
+            words[word.object].append(_word_of(word))
+    for row in tx.connection.execute(_LABELS, {"rows": list(words)}) if words else ():
+        before = bool(row.stands), row.tlp, row.pap
+        now = come_to(words[row.row])
+        if now != before:
+            changed.append({"of_row": row.row} | dict(zip(("stands", "tlp", "pap"), now, strict=True)))
+        if now[0] and before[0] and now != before:
+            relabelled.append(row.row)
+    if changed:
+        tx.execute(_RELABEL, changed)
+    return relabelled
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The rows that no longer stand, and those that another word holds under other labels than before."""
+
+    fallen: tuple[int, ...]
+    relabelled: tuple[int, ...]
 
 
 def withdraw(
     tx: Transaction, stix_id: str, lane: Lane, nation: NationId, reason: str, only: Sequence[int] | None = None
-) -> list[int]:
-    """Take back one nation's word for versions of an object, all by default; return the rows that no longer stand."""
+) -> Withdrawn:
+    """Take back one nation's word for versions of an object, all by default."""
     of_object = (objects.c.stix_id == stix_id, objects.c.lane == str(lane))
     rows = list(tx.connection.scalars(select(objects.c.row).where(*of_object).order_by(objects.c.row)))
     rows = rows if only is None else [row for row in rows if row in only]
@@ -218,9 +240,9 @@ def withdraw(
             .where(provenance.c.object.in_(rows), provenance.c.nation == nation, provenance.c.standing != "withdrawn")
             .values(standing="withdrawn", standing_reason=reason)
         )
-        refresh(tx, rows)
+        relabelled = refresh(tx, rows)
     still = set(tx.connection.scalars(select(objects.c.row).where(objects.c.row.in_(rows), objects.c.stands)))
-    return [row for row in rows if row in standing - still]
+    return Withdrawn(tuple(row for row in rows if row in standing - still), tuple(sorted(relabelled)))
 
 
 def name_of_original(body: bytes) -> str:
@@ -286,6 +308,7 @@ def _word_values(given: Provenance, standing: Standing) -> tuple[Any, ...]:
         standing,
         "",
         None if given.admiralty is None else str(given.admiralty),
+        given.labelled,
     )
 
 

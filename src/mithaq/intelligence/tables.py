@@ -67,6 +67,8 @@ provenance = Table(
     Column("admiralty", Text),
     Column("standing", Text, nullable=False),
     Column("standing_reason", Text, nullable=False),
+    # What its labels are worth beside those of other words: stated, named or unlabelled.
+    Column("labelled", Text, nullable=False, server_default="stated"),
 )
 instructions = Table(
     "object_instructions",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction, Source, StoredObject, StoreReport
+from mithaq.intelligence.rules import Word, come_to
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel import journal
 from mithaq.kernel.database import Database
@@ -138,6 +139,44 @@ def test_who_says_the_same_again_may_label_it_more_strictly_and_never_less(holdi
     said = [(each.tlp, each.pap, each.received_at) for each in stored.provenance]
     assert said == [(Tlp.GREEN, None, at), (Tlp.GREEN, Pap.AMBER, later), (Tlp.RED, None, later)]
     assert {each.standing for each in stored.provenance} == {"stands"}
+
+
+def test_a_word_that_is_taken_back_takes_its_label_along(holdings: Holdings, db: Database, at: datetime) -> None:
+    put(holdings, at, new(body(), word(at)), new(body(), word(at, XB, "partner", Tlp.AMBER, "release--1", Pap.RED)))
+    assert (held(holdings)[0].tlp, held(holdings)[0].pap) == (Tlp.AMBER, Pap.RED)
+    with db.write(at) as tx:
+        fallen = holdings.withdraw(tx, IDS[0], ACTUAL, XB, "wrong")
+    (stored,) = held(holdings)
+    assert (fallen, stored.stands, stored.tlp, stored.pap) == ((), True, Tlp.GREEN, None)
+    assert [(each.actor, each.detail) for each in news(db, "intelligence.stored")[1:]] == [("nation:XB", {"rows": [1]})]
+    with db.read() as connection:
+        assert not holdings.search(connection, "tlp:amber", ACTUAL, None, 5, at=at).objects
+        assert len(holdings.search(connection, "tlp:green", ACTUAL, None, 5, at=at).objects) == 1
+    with db.write(at) as tx:
+        assert holdings.withdraw(tx, IDS[0], ACTUAL, XA, "wrong") == (1,)
+    assert held(holdings)[0].tlp is Tlp.AMBER, "of what nobody stands by any more, the strictest"
+
+
+@pytest.mark.parametrize(
+    ("words", "labels"),
+    [
+        (["own GREEN - stated", "import AMBER - stated"], (True, Tlp.AMBER, None)),
+        (["own GREEN GREEN stated", "import RED - unlabelled"], (True, Tlp.GREEN, Pap.GREEN)),
+        (["import RED - unlabelled"], (True, Tlp.RED, None)),
+        (["import RED RED named", "import GREEN - named", "import AMBER AMBER named"], (True, Tlp.GREEN, Pap.AMBER)),
+        (["import CLEAR CLEAR named", "partner AMBER RED stated"], (True, Tlp.AMBER, Pap.RED)),
+        (["constituent RED RED stated", "import CLEAR - stated"], (True, Tlp.CLEAR, None)),
+        (["constituent RED - stated", "constituent AMBER AMBER stated"], (True, Tlp.RED, Pap.AMBER)),
+        (["partner RED RED stated superseded", "own GREEN - stated"], (True, Tlp.GREEN, None)),
+        (["partner RED RED stated withdrawn", "own GREEN - stated superseded"], (False, Tlp.RED, Pap.RED)),
+    ],
+)
+def test_what_words_come_to(words: list[str], labels: tuple[bool, Tlp, Pap | None]) -> None:
+    given = []
+    for source, tlp, pap, labelled, *standing in map(str.split, words):
+        label = None if pap == "-" else Pap[pap]
+        given.append(Word(XA, source, None, None, Tlp[tlp], label, labelled, *standing or ["stands"]))  # type: ignore[arg-type]
+    assert come_to(given) == come_to(given[::-1]) == labels
 
 
 def test_in_one_batch_too_the_same_is_labelled_more_strictly(holdings: Holdings, at: datetime) -> None:

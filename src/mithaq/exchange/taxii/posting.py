@@ -174,7 +174,7 @@ class Posting:
         """Return an object as the word of who posted it: under the collection's floor, and not to be passed on."""
         collection, name = shelf.collection, giver(shelf.constituent)
         terms = terms or least_terms(shelf)
-        tlp, pap = labels(posted.stix, terms)
+        tlp, pap, labelled = labels(posted.stix, terms)
         carried = _terms(name, tlp, pap or _LEAST_PAP, at).as_json()
         said = Provenance(
             source="constituent",
@@ -188,6 +188,7 @@ class Posting:
             carried={**terms.carried, **carried, "collection": collection.id, "account": account.id},
             received_at=at,
             original=terms.original,
+            labelled=labelled,
         )
         return NewObject(posted.body, posted.stix, ACTUAL, said)
 

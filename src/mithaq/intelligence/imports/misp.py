@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -162,7 +162,18 @@ def terms_of_event(terms: ImportTerms, event: ConvertedEvent) -> ImportTerms:
     paps: tuple[Pap | None, ...] = (pap_of(tags), terms.pap)
     pap = max((item for item in paps if item is not None), default=None)
     carried = {**terms.carried, "misp": {"event": event.name, "info": event.info, "tags": tags}}
-    return replace(terms, tlp=tlp, pap=pap, carried=carried, tagged=admiralty_of(tags))
+    own = frozenset(own_uuids(event.event))
+    return replace(terms, tlp=tlp, pap=pap, carried=carried, tagged=admiralty_of(tags), own_uuids=own)
+
+
+def own_uuids(event: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the uuids of an event's own attributes, objects and reports, however they are nested."""
+    for kind in ("Attribute", "Object", "EventReport"):
+        listed = event.get(kind)
+        for each in listed if isinstance(listed, list) else ():
+            if isinstance(each, dict):
+                yield str(each.get("uuid", "")).lower()
+                yield from own_uuids(each)
 
 
 def _converted(file: bytes) -> list[bytes]:

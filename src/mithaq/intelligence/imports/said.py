@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from mithaq.intelligence.model import ImportTerms, Provenance
-from mithaq.intelligence.rules import labels
+from mithaq.intelligence.rules import is_only_named, labels
 from mithaq.standards.admiralty import admiralty_of
 from mithaq.standards.stix import StixObject
 
@@ -19,11 +19,11 @@ class Said:
     def __init__(self, terms: ImportTerms, at: datetime) -> None:
         self._terms = terms
         self._at = at
-        self._known: dict[tuple[tuple[str, ...], tuple[str, ...]], Provenance] = {}
+        self._known: dict[tuple[tuple[str, ...], tuple[str, ...], bool], Provenance] = {}
 
     def of(self, parsed: StixObject) -> Provenance:
         """Return the word for one object; objects with the same labels share it."""
-        key = (parsed.object_marking_refs, parsed.labels)
+        key = (parsed.object_marking_refs, parsed.labels, is_only_named(parsed, self._terms))
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= _MAX_KNOWN:
@@ -33,7 +33,7 @@ class Said:
 
     def _word(self, parsed: StixObject) -> Provenance:
         terms = self._terms
-        tlp, pap = labels(parsed, terms)
+        tlp, pap, labelled = labels(parsed, terms)
         return Provenance(
             source=terms.source,
             nation=terms.nation,
@@ -47,4 +47,5 @@ class Said:
             received_at=self._at,
             original=terms.original,
             admiralty=terms.admiralty or admiralty_of(parsed.labels) or terms.tagged,
+            labelled=labelled,
         )

@@ -2,15 +2,20 @@
 
 import json
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from pymisp import MISPEvent
 
 from mithaq.exchange.orders import Orders
+from mithaq.intelligence.model import ImportTerms
 from mithaq.standards.misp.labels import tag_names, tlps_of
+from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 from tests.misp import ATTRIBUTE, EVENT, client, event, events_in, file_of, loosened, md5, read_feed, take, terms
-from tests.taxii import BANK, GRID, Served
+from tests.taxii import BANK, GRID, ROOT, Served, ids_in
+
+FEED = f"{ROOT}collections/feed/objects/"
 
 
 def test_every_real_event_goes_out_as_it_came_in(quick: Served, data_dir: Path, tmp_path: Path) -> None:
@@ -169,6 +174,34 @@ def test_a_newer_version_takes_the_place_of_the_older_whatever_comes_first(serve
     take(served, file_of())
     (found,) = read_feed(client(served)).values()
     assert (found["info"], found["timestamp"]) == ("newer", "1600000500")
+
+
+@pytest.mark.parametrize("given", [terms(tlp=None, pap=None), terms(Tlp.RED, Pap.RED)], ids=["unlabelled", "red"])
+def test_what_is_said_of_one_event_takes_no_other_away(quick: Served, data_dir: Path, given: ImportTerms) -> None:
+    """All are of one organisation, and two name the same techniques: these become no secret by a further event."""
+    quick.collection()
+    names = ("cloudmensis_cloudmensis.misp.json", "machete_misp-machete-event.json")
+    for name in names:
+        take(quick, (data_dir / "misp-events" / name).read_bytes())
+    there = read_feed(client(quick))
+    assert len(there) == 2
+    for name in ("mozi_mozi.misp-event.json", "machete_misp-machete-event.json"):
+        (other,) = events_in(data_dir / "misp-events" / name)
+        other |= {"uuid": str(uuid4()), "timestamp": "1699999999"}  # newer than all; their organisation is named in it
+        other["Attribute"] = [each | {"uuid": str(uuid4())} for each in other["Attribute"]]
+        other["Object"] = []
+        assert take(quick, json.dumps({"Event": other}).encode(), given).stored > 10
+    assert read_feed(client(quick)) == there
+    assert len(ids_in(quick.client().get(FEED).content)) > 100
+
+
+def test_an_event_that_comes_again_under_a_stricter_tag_is_no_more_given_on(served: Served) -> None:
+    served.collection()
+    take(served, file_of())
+    assert EVENT in read_feed(client(served))
+    take(served, file_of(timestamp="1600000500", Tag=[{"name": "tlp:red"}, {"name": "PAP:GREEN"}]))
+    assert read_feed(client(served)) == {}
+    assert not [each for each in ids_in(served.client().get(FEED).content) if ATTRIBUTE in each and each[-1] != "f"]
 
 
 def test_a_withdrawn_event_vanishes_from_everything(served: Served) -> None:

@@ -8,7 +8,10 @@ import pytest
 
 from mithaq.exchange.recalling import take_back
 from mithaq.exchange.taxii.posting import giver
+from mithaq.intelligence.imports.bundle import import_bundle
 from mithaq.intelligence.indicators import identity_id
+from mithaq.intelligence.model import ImportTerms
+from mithaq.intelligence.settings import TAXII_POST
 from mithaq.kernel import journal
 from mithaq.kernel.lane import ACTUAL
 from mithaq.release.model import Recipient
@@ -241,3 +244,17 @@ def test_a_constituents_newer_version_replaces_nobody_elses(mixed: Served) -> No
     assert shown(mixed, BANK) == [name(1)]
     assert b'"revoked"' not in mixed.client(BANK).get(f"{MIXED}objects/{name(1)}/").content
     assert b'"revoked"' in mixed.client(GRID).get(f"{MIXED}objects/{name(1)}/").content
+
+
+def test_the_label_of_a_constituent_binds_nobody_who_knows_the_same_without_it(mixed: Served) -> None:
+    post(mixed, made(1, tlp=None, pap=None))  # counts as strictly as the floor, and PAP:AMBER
+    terms = ImportTerms(XA, ACTUAL, Tlp.GREEN, Pap.GREEN)
+    data, now = envelope(made(1, tlp=None, pap=None)), mixed.clock.now()
+    report = import_bundle(mixed.node.holdings, data, door=TAXII_POST, terms=terms, warning_lists=None, at=now)
+    assert report.duplicates == 1
+    mixed.settle()
+    with mixed.node.db.read() as connection:
+        (held,) = mixed.node.holdings.get(connection, name(1), ACTUAL)
+    assert [word.source for word in held.provenance] == ["constituent", "import"]
+    assert (held.tlp, held.pap) == (Tlp.GREEN, Pap.GREEN)
+    assert shown(mixed, BANK, FEED) == [name(1)]
