@@ -146,6 +146,10 @@ def push(ctx: click.Context, constituent: str, *, dry_run: bool) -> None:
     show_rows(session, rows, _PUSHED, empty=msgid("There is nothing that it wants."))
     for uuid in done.left:
         session.say("released no more, and still there: %(event)s", event=uuid)
+    if done.sighted.count:
+        session.say("sightings that went: %(count)s", count=done.sighted.count)
+    if done.sighted.reason is not None:
+        session.say("no more sightings went: %(reason)s", reason=session.words.reason(done.sighted.reason))
     if done.reason is not None:
         session.say("it ended early: %(reason)s", reason=session.words.reason(done.reason))
     if done.reason is not None or done.count("failed"):

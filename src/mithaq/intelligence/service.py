@@ -126,9 +126,12 @@ class Holdings:
         """
         store.lock(tx)
         done, actor = store.withdraw(tx, stix_id, lane, by_nation, reason, only), f"nation:{by_nation}"
-        for kind, rows in (("intelligence.withdrawn", done.fallen), ("intelligence.stored", done.relabelled)):
-            if rows:
-                tx.append(kind, subject=stix_id, lane=lane, actor=actor, detail={"rows": list(rows)})
+        if done.fallen:
+            detail = {"rows": list(done.fallen)}
+            tx.append("intelligence.withdrawn", subject=stix_id, lane=lane, actor=actor, detail=detail)
+        if done.relabelled:
+            detail = {"rows": list(done.relabelled)}
+            tx.append("intelligence.stored", subject=stix_id, lane=lane, actor=actor, detail=detail)
         return done.fallen
 
     def words_of(self, conn: Connection, nation: NationId, release_id: str) -> list[GivenWord]:

@@ -153,9 +153,13 @@ class Node:
     @cached_property
     def pushing(self) -> "Pushing":
         """Return what pushes; a process that never does loads no web client."""
+        from mithaq.exchange.misp.sighting import Sightings
         from mithaq.exchange.pushing.pushing import Pushing
+        from mithaq.exchange.taxii.posting import Posting
 
-        return Pushing(self.db, self.misp, Vault(self.folder.source_key), self.clock, time.monotonic)
+        sightings = Sightings(self.db, self.holdings, Posting(self.db, self.holdings, self.nation), self.misp)
+        vault = Vault(self.folder.source_key)
+        return Pushing(self.db, self.misp, sightings, vault, self.clock, time.monotonic)
 
     @cached_property
     def fetching(self) -> "Running":

@@ -15,6 +15,12 @@ class EventNotTaken(Error):
     code = "event-not-taken"
 
 
+class SightingsNotTaken(Error):
+    """A constituent's MISP takes events from this node, and no sightings."""
+
+    code = "sightings-not-taken"
+
+
 class TargetGone(Error):
     """A target that was removed or replaced while it was pushed to; what was still to leave stays."""
 

@@ -54,6 +54,14 @@ class Went:
 
 
 @dataclass(frozen=True, slots=True)
+class Sighted:
+    """How many sightings a server took, and why no more of them."""
+
+    count: int = 0
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Pushed:
     """What one push came to.
 
@@ -62,6 +70,7 @@ class Pushed:
 
     events: tuple[Went, ...] = ()
     left: tuple[str, ...] = ()
+    sighted: Sighted = Sighted()
     reason: Reason | None = None
 
     def count(self, outcome: Outcome) -> int:
@@ -76,6 +85,7 @@ class Pushed:
             "failed": self.count("failed"),
             "would": self.count("would"),
             "left": list(self.left),
+            "sightings": self.sighted.count,
         }
 
 

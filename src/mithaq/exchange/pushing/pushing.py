@@ -1,4 +1,4 @@
-"""Push what is released to a constituent into its MISP, as another MISP would: which are wanted, then each of them.
+"""Push what is released to a constituent into its MISP, as another MISP would: events that are wanted, then sightings.
 
 Every event is judged and built in the instant before it leaves, and the journal has its id before its bytes go. What
 the server has already it does not want again, so a push that broke off goes on where it ended.
@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from itertools import count as count_from
+from typing import Any, Final
 
 import msgspec
 
 from mithaq.exchange.misp.errors import UnknownEvent
 from mithaq.exchange.misp.model import Head, Reader
 from mithaq.exchange.misp.serving import Serving, event_file
+from mithaq.exchange.misp.sighting import Sightings
 from mithaq.exchange.pushing import settings, store
-from mithaq.exchange.pushing.errors import EventNotTaken, TargetGone, UnknownTarget
-from mithaq.exchange.pushing.model import Last, Pushed, Target, Went
+from mithaq.exchange.pushing.errors import EventNotTaken, SightingsNotTaken, TargetGone, UnknownTarget
+from mithaq.exchange.pushing.model import Last, Pushed, Sighted, Target, Went
 from mithaq.exchange.sources.credentials import Vault
 from mithaq.exchange.sources.errors import Cut, SourceRefused, SourceUnreachable, SourceUnreadable
 from mithaq.exchange.sources.model import PRIVATE_NETWORK
@@ -42,10 +44,17 @@ class Pushing:
     """Push to the targets of one node."""
 
     def __init__(
-        self, db: Database, serving: Serving, vault: Vault, clock: Clock, clock_s: Callable[[], float]
+        self,
+        db: Database,
+        serving: Serving,
+        sightings: Sightings,
+        vault: Vault,
+        clock: Clock,
+        clock_s: Callable[[], float],
     ) -> None:
         self._db = db
         self._serving = serving
+        self._sightings = sightings
         self._vault = vault
         self._clock = clock
         self._clock_s = clock_s
@@ -68,7 +77,8 @@ class Pushing:
         budget = Budget(self._clock_s)
         private = PRIVATE_NETWORK in target.flags
         with Web(target.address, headers, budget, may_be_private=private) as web:
-            done = _Run(target, web, self._db, self._serving, self._clock, by).run(dry_run=dry_run)
+            run = _Run(target, web, self._db, self._serving, self._sightings, self._clock, by)
+            done = run.run(dry_run=dry_run)
         if not dry_run:
             at = self._clock.now()
             with self._db.write(at) as tx:
@@ -79,39 +89,57 @@ class Pushing:
 class _Run:
     """One push to one target."""
 
-    def __init__(self, target: Target, web: Asking, db: Database, serving: Serving, clock: Clock, by: str) -> None:
+    def __init__(
+        self,
+        target: Target,
+        web: Asking,
+        db: Database,
+        serving: Serving,
+        sightings: Sightings,
+        clock: Clock,
+        by: str,
+    ) -> None:
         self._target = target
+        self._reader = Reader(target.constituent)
         self._web = web
         self._db = db
         self._serving = serving
+        self._sightings = sightings
         self._clock = clock
         self._by = by
         self._failed = 0
         self._dropped: set[str] = set()
 
     def run(self, *, dry_run: bool) -> Pushed:
-        heads = self._serving.heads(Reader(self._target.constituent), self._clock.now())
+        heads = self._serving.heads(self._reader, self._clock.now())
         released = {head.uuid for head in heads}
         events: list[Went] = []
+        sighted = Sighted()
         try:
             for start in range(0, len(heads), settings.EVENTS_AT_ONCE):
                 for head in self._wanted(heads[start : start + settings.EVENTS_AT_ONCE]):
                     events += [Went(head.uuid, "would")] if dry_run else self._tried(head)
+            if not dry_run:
+                missing = self._dropped | {each.uuid for each in events if each.outcome == "failed"}
+                sighted = self._sight([head for head in heads if head.uuid not in missing])
             left = self._left(released - self._dropped, dry_run=dry_run)
         except Error as error:
             _log.warning("push to %s: %s (%s)", self._target.constituent, error, error.private)
-            return Pushed(tuple(events), tuple(self._over(released - self._dropped)), reason_of(error))
-        return Pushed(tuple(events), left)
+            return Pushed(tuple(events), tuple(self._over(released - self._dropped)), sighted, reason_of(error))
+        return Pushed(tuple(events), left, sighted)
 
     def _wanted(self, heads: Sequence[Head]) -> Iterator[Head]:
         """Ask which of these events the server has not, or not so new."""
         asked = [{"Event": {"uuid": head.uuid, "timestamp": str(head.timestamp)}} for head in heads]
-        answer = demand_ok(self._post("events/filterEventIdsForPush", msgspec.json.encode(asked)), self._clock.now())
+        wanted = self._chosen(self._post("events/filterEventIdsForPush", msgspec.json.encode(asked)))
+        return (head for head in heads if head.uuid.lower() in wanted)
+
+    def _chosen(self, answer: Answer) -> set[str]:
+        """Return the uuids that a server wants of those that it was asked about."""
         try:
-            wanted = {each.lower() for each in _WANTED.decode(answer.body)}
+            return {each.lower() for each in _WANTED.decode(demand_ok(answer, self._clock.now()).body)}
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise SourceUnreadable("it does not say which events it wants", private=type(error).__name__) from error
-        return (head for head in heads if head.uuid.lower() in wanted)
 
     def _tried(self, head: Head) -> list[Went]:
         """Push one event; nothing where it is released no more.
@@ -138,7 +166,7 @@ class _Run:
     def _push(self, uuid: str) -> Went:
         is_there = self._has(uuid)
         at = self._clock.now()
-        stamped, event = self._serving.event(Reader(self._target.constituent), uuid, at, "feed")
+        stamped, event = self._serving.event(self._reader, uuid, at, "feed")
         body = event_file(event)
         with self._db.write(at) as tx:
             self._demand_target(tx)
@@ -174,6 +202,54 @@ class _Run:
         if not isinstance(found, dict) or "Event" not in found:
             raise EventNotTaken("it does not say that it took the event", subject=uuid)
         return Went(uuid, "taken")
+
+    def _sight(self, heads: Sequence[Head]) -> Sighted:
+        """Push the sightings that are released with these events and that the server has not.
+
+        A server that takes none ends this part, and not the push: sightings may be closed to the key.
+        """
+        count = 0
+        try:
+            for uuid in self._serving.sighted(self._reader, heads, self._clock.now()):
+                for page in self._sightings_of(uuid):
+                    count += self._sight_event(uuid, page)
+        except _ENDS:
+            raise
+        except Error as error:
+            _log.warning("push of sightings to %s: %s (%s)", self._target.constituent, error, error.private)
+            return Sighted(count, reason_of(error))
+        return Sighted(count)
+
+    def _sightings_of(self, uuid: str) -> Iterator[list[dict[str, Any]]]:
+        """Yield the sightings of an event, judged now, in pages."""
+        for page in count_from(1):
+            asked = {"uuid": uuid, "limit": settings.SIGHTINGS_AT_ONCE, "page": page}
+            said = self._sightings.of(self._reader, asked, "event", self._clock.now())
+            if said:
+                yield [each["Sighting"] for each in said]
+            if len(said) < settings.SIGHTINGS_AT_ONCE:
+                return
+
+    def _sight_event(self, uuid: str, said: Sequence[dict[str, Any]]) -> int:
+        """Push those of an event's sightings that are wanted; return how many."""
+        asked = [each["uuid"] for each in said]
+        wanted = self._chosen(self._post_sightings(f"sightings/filterSightingUuidsForPush/{uuid}", asked))
+        going = [each for each in said if each["uuid"] in wanted]
+        if not going:
+            return 0
+        at = self._clock.now()
+        with self._db.write(at) as tx:
+            self._demand_target(tx)
+            detail = {"to": self._target.constituent, "sightings": len(going)}
+            tx.append(PUSHED, subject=uuid, lane=ACTUAL, actor=self._by, detail=detail)
+        demand_ok(self._post_sightings(f"sightings/bulkSaveSightings/{uuid}", going), at)
+        return len(going)
+
+    def _post_sightings(self, place: str, value: Sequence[Any]) -> Answer:
+        answer = self._post(place, msgspec.json.encode(value))
+        if answer.status == 403:
+            raise SightingsNotTaken("it takes no sightings from this key")
+        return answer
 
     def _left(self, released: set[str], *, dry_run: bool) -> tuple[str, ...]:
         """Return the events that went, are released no more, and are still there; others are forgotten."""

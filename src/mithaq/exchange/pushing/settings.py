@@ -5,6 +5,9 @@ from typing import Final
 EVENTS_AT_ONCE: Final = 500
 """Events about which one question asks whether they are wanted."""
 
+SIGHTINGS_AT_ONCE: Final = 500
+"""Sightings of an event that go together."""
+
 MAX_FAILED_IN_A_ROW: Final = 5
 """Events in a row that a server fails on, after which it is left alone."""
 

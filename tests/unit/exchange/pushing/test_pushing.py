@@ -11,7 +11,7 @@ from mithaq.exchange.misp.errors import UnknownEvent
 from mithaq.exchange.misp.model import Reader
 from mithaq.exchange.pushing import store
 from mithaq.exchange.pushing.errors import UnknownTarget
-from mithaq.exchange.pushing.model import Pushed
+from mithaq.exchange.pushing.model import Pushed, Sighted
 from mithaq.exchange.pushing.pushing import PUSHED
 from mithaq.exchange.sources.errors import BadSource
 from mithaq.exchange.sources.model import CREDENTIAL_OVER_HTTP, PRIVATE_NETWORK
@@ -24,7 +24,7 @@ from mithaq.nations.constituents.errors import UnknownConstituent
 from mithaq.standards.tlp import Tlp
 from tests.misp import EVENT, file_of, take
 from tests.scripted import Asked, Reply, scripted
-from tests.taxii import BANK, GRID, Served, listening_node, made
+from tests.taxii import BANK, GRID, Served, listening_node, made, name
 from tests.world import XB
 
 KEY = "k" * 40
@@ -115,6 +115,62 @@ def received(theirs: Served, uuid: str) -> dict[str, Any]:
     with theirs.node.db.read() as connection:
         (held,) = [each for each in foreign.of_uuid(connection, uuid, ACTUAL) if each.nation == giver(GRID)]
         return foreign.members(connection, held)
+
+
+def sight(served: Served, number: int, about: int, **changes: Any) -> str:
+    """Store this nation's sighting of an indicator; return its uuid."""
+    at = "2026-11-23T11:00:00.000Z"
+    seen = {"sighting_of_ref": name(about), "first_seen": at, "last_seen": at, "count": 1}
+    served.store(made(number, "sighting", **seen, **changes))
+    return name(number, "sighting").removeprefix("sighting--")
+
+
+def test_sightings_that_are_released_follow_their_events_and_go_once(
+    served: Served, tmp_path: Path, at: datetime
+) -> None:
+    theirs = Served.found(tmp_path / "theirs", at, nation=XB)
+    theirs.collection(can_write=True, floor=Tlp.GREEN)
+    served.collection()
+    (day,) = days(served, 1)
+    with listening_node(theirs) as address:
+        aim(served, address + "/misp/", theirs.secret())
+        uuid = sight(served, 50, 1)
+        sight(served, 51, 1, tlp=Tlp.RED)
+        assert push(served, dry_run=True).sighted == Sighted()
+        theirs.settle()
+        assert outcomes(push(served)) == {day: "taken"}
+        theirs.settle()  # the event stands there; now its sightings are taken
+        done = push(served)
+        assert (done.events, done.sighted) == ((), Sighted(1))
+        assert push(served) == Pushed()
+    with theirs.node.db.read() as connection:
+        (held,) = theirs.node.holdings.get(connection, f"sighting--{uuid}", ACTUAL)
+    assert (held.stix.refs, [word.source for word in held.provenance]) == ((name(1),), ["constituent"])
+    with served.node.db.read() as connection:
+        entries = journal.entries(connection, 0, kinds=frozenset({PUSHED}))
+    assert entries[-1].detail == {"to": GRID, "sightings": 1}
+    theirs.country.db.close()
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        (Reply(b"{}", 403), "sightings-not-taken"),
+        (Reply(b"oops", 500), "source-failed"),
+        (Reply(b"<html>Login</html>"), "source-unreadable"),
+    ],
+)
+def test_a_server_that_takes_no_sightings_takes_the_events(quick: Served, reply: Reply, code: str) -> None:
+    quick.collection()
+    (day,) = days(quick, 1)
+    sight(quick, 50, 1)
+    peer = Peer()
+    with scripted(lambda asked: reply if "/sightings/" in asked.path else peer(asked)) as world:
+        aim(quick, world.address)
+        done = push(quick)
+    assert (outcomes(done), done.reason, done.sighted.count) == ({day: "taken"}, None, 0)
+    assert done.sighted.reason is not None
+    assert done.sighted.reason.code == code
 
 
 def test_one_bad_event_does_not_end_the_rest_and_the_next_push_sends_what_is_missing(served: Served) -> None:
