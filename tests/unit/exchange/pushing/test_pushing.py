@@ -9,7 +9,7 @@ import pytest
 
 from mithaq.exchange.misp.errors import UnknownEvent
 from mithaq.exchange.misp.model import Reader
-from mithaq.exchange.pushing import store
+from mithaq.exchange.pushing import settings, store
 from mithaq.exchange.pushing.errors import UnknownTarget
 from mithaq.exchange.pushing.model import Pushed, Sighted
 from mithaq.exchange.pushing.pushing import PUSHED
@@ -197,6 +197,29 @@ def test_one_bad_event_does_not_end_the_rest_and_the_next_push_sends_what_is_mis
         assert done.reason is None
         assert push(served) == Pushed()
         assert {call for call, _ in peer.sent} == {"add"}
+
+
+def test_many_events_are_asked_about_in_several_questions_and_none_is_left_out(
+    quick: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A push of many ends as if it were done, with nothing pushed (MISP#6030)."""
+    monkeypatch.setattr(settings, "EVENTS_AT_ONCE", 3)
+    quick.collection()
+    uuids = days(quick, 8)
+    peer = Peer()
+    questions: list[int] = []
+
+    def counted(asked: Asked) -> Reply:
+        if "filterEventIdsForPush" in asked.path:
+            questions.append(len(json.loads(asked.body)))
+        return peer(asked)
+
+    with scripted(counted) as world:
+        aim(quick, world.address)
+        assert outcomes(push(quick)) == dict.fromkeys(uuids, "taken")
+        assert push(quick) == Pushed()
+    assert questions == [3, 3, 2] * 2
+    assert peer.events.keys() == set(uuids)
 
 
 def test_the_distribution_is_where_the_label_lets_it_end_and_never_wider(quick: Served) -> None:

@@ -246,6 +246,21 @@ def test_a_constituents_newer_version_replaces_nobody_elses(mixed: Served) -> No
     assert b'"revoked"' in mixed.client(GRID).get(f"{MIXED}objects/{name(1)}/").content
 
 
+def test_markings_that_nobody_here_reads_come_back_as_they_came(mixed: Served) -> None:
+    """Markings of another system, such as ACS, are lost on the way through MISP (MISP#10278)."""
+    acs = "marking-definition--11111111-1111-4111-8111-111111111111"
+    marking = (
+        b'{"type":"marking-definition","spec_version":"2.1","id":"%s","created":"2026-11-23T11:00:00.000Z",'
+        b'"extensions":{"extension-definition--3a65884d-005a-4290-8335-cb2d778a83ce":{"extension_type":'
+        b'"property-extension","identifier":"isa:guide.19001.ACS3","access_privilege":[{"privilege_action":"DSPLY"}]}}}'
+    ) % acs.encode()
+    marked = made(1, object_marking_refs=[Tlp.GREEN.marking_id, acs])
+    assert post(mixed, marking, marked)["success_count"] == 2
+    answer = mixed.client().get(f"{MIXED}objects/").content
+    assert marking in answer
+    assert marked in answer
+
+
 def test_the_label_of_a_constituent_binds_nobody_who_knows_the_same_without_it(mixed: Served) -> None:
     post(mixed, made(1, tlp=None, pap=None))  # counts as strictly as the floor, and PAP:AMBER
     terms = ImportTerms(XA, ACTUAL, Tlp.GREEN, Pap.GREEN)
