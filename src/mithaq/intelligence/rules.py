@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from mithaq.intelligence.model import (
     ImportTerms,
@@ -40,7 +40,10 @@ _ALREADY_HELD: Final = frozenset({"stands", "superseded"})
 
 @dataclass(slots=True)
 class Word:
-    """One nation's word for a version, as far as deciding needs it."""
+    """One nation's word for a version, as far as deciding needs it.
+
+    `event`: the MISP event in which it was said, with its timestamp. `row`: where the word is held, if it is.
+    """
 
     nation: NationId
     source: Source
@@ -50,12 +53,14 @@ class Word:
     pap: Pap | None
     labelled: Labelled
     standing: Standing
+    event: tuple[str, int] | None = None
+    row: int | None = None
 
     @staticmethod
     def of(given: Provenance, standing: Standing) -> Word:
         """Return what of a word counts here, with the standing that it gets."""
         whose = (given.nation, given.source, given.agreement_id, given.release_id)
-        return Word(*whose, given.tlp, given.pap, given.labelled, standing)
+        return Word(*whose, given.tlp, given.pap, given.labelled, standing, event_of(given.carried))
 
 
 @dataclass(slots=True)
@@ -71,12 +76,17 @@ class Version:
 
 @dataclass(slots=True)
 class Plan:
-    """What to write for a batch; `superseded` are (row, nation) whose word an own newer version replaces."""
+    """What to write for a batch.
+
+    `superseded` are (row, nation) whose word an own newer version replaces; `replaced` are the rows of words that are
+    said anew with other labels.
+    """
 
     versions: list[tuple[int, bytes, NewObject]] = field(default_factory=list)
     words: list[tuple[int, Provenance, Standing]] = field(default_factory=list)
     instructions: list[tuple[int, ReleaseInstruction]] = field(default_factory=list)
     superseded: set[tuple[int, NationId]] = field(default_factory=set)
+    replaced: set[int] = field(default_factory=set)
     refused: list[tuple[str, Reason]] = field(default_factory=list)
     duplicates: int = 0
     touched: dict[int, NewObject] = field(default_factory=dict)
@@ -175,7 +185,11 @@ def _shared(result: Plan, versions: Iterable[Version], new: NewObject) -> NewObj
 
 def _add_word(result: Plan, version: Version, versions: Iterable[Version], new: NewObject) -> None:
     provenance = new.provenance
-    if _is_new_word(version, provenance):
+    older = _said_before(version, provenance)
+    if older or _is_new_word(version, provenance):
+        for word in older:
+            word.standing = "superseded"
+            result.replaced.add(word.row or 0)
         standing = _standing(version, versions, provenance.nation)
         version.words.append(Word.of(provenance, standing))
         result.words.append((version.row, provenance, standing))
@@ -186,6 +200,30 @@ def _add_word(result: Plan, version: Version, versions: Iterable[Version], new: 
         version.instructions.add(new.instruction)
         result.instructions.append((version.row, new.instruction))
         result.touched[version.row] = new
+
+
+def _said_before(version: Version, given: Provenance) -> list[Word]:
+    """Return the words that a newer version of the same event says anew with other labels, stricter or not."""
+    event = event_of(given.carried)
+    if event is None or given.labelled != "stated":
+        return []
+    return [
+        word
+        for word in version.words
+        if _giver(word) == _giver(given)
+        and word.standing in _ALREADY_HELD
+        and word.event is not None
+        and word.row is not None
+        and word.event[0] == event[0]
+        and word.event[1] < event[1]
+        and (word.tlp, word.pap) != (given.tlp, given.pap)
+    ]
+
+
+def event_of(carried: Mapping[str, Any]) -> tuple[str, int] | None:
+    """Return the MISP event in which something was said, with its timestamp, 0 where none is known."""
+    said = carried.get("misp")
+    return (str(said.get("event")), int(said.get("timestamp", 0))) if isinstance(said, dict) else None
 
 
 def _is_new_word(version: Version, given: Provenance) -> bool:

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction, Standing
 from mithaq.intelligence.postings import append, reindex
 from mithaq.intelligence.reading import instruction_of
-from mithaq.intelligence.rules import Identity, Plan, Version, Word, come_to
+from mithaq.intelligence.rules import Identity, Plan, Version, Word, come_to, event_of
 from mithaq.intelligence.tables import anchors, instructions, objects, observables, originals, provenance, tombstones
 from mithaq.intelligence.tokens import changing_tokens
 from mithaq.kernel.bulk import Bulk
@@ -56,6 +56,11 @@ _SUPERSEDE: Final = (
         provenance.c.nation == bindparam("of_nation"),
         provenance.c.standing == "stands",
     )
+    .values(standing="superseded", standing_reason="")
+)
+_REPLACE: Final = (
+    update(provenance)
+    .where(provenance.c.row.in_(bindparam("rows", expanding=True)))
     .values(standing="superseded", standing_reason="")
 )
 _GIVERS: Final = select(provenance.c.object, provenance.c.nation, provenance.c.received_at).where(
@@ -118,7 +123,7 @@ def _load_words(connection: Connection, by_row: Mapping[int, Version]) -> None:
 def _word_of(row: Any) -> Word:
     pap = None if row.pap is None else Pap(row.pap)
     whose = (NationId(row.nation), row.source, row.agreement_id, row.release_id)
-    return Word(*whose, Tlp(row.tlp), pap, row.labelled, row.standing)
+    return Word(*whose, Tlp(row.tlp), pap, row.labelled, row.standing, event_of(row.carried), row.row)
 
 
 def write_plan(tx: Transaction, plan: Plan) -> None:
@@ -137,6 +142,8 @@ def write_plan(tx: Transaction, plan: Plan) -> None:
         _ANCHORS.insert(tx, [(*anchor, row) for row, _, new in plan.versions for anchor in new.indexed.anchors])
         _PROVENANCE.insert(tx, _word_rows(plan))
         _INSTRUCTIONS.insert(tx, [_instruction_row(row, given, tx.at) for row, given in plan.instructions])
+        if plan.replaced:
+            tx.execute(_REPLACE, {"rows": sorted(plan.replaced)})
         if plan.superseded:
             tx.execute(_SUPERSEDE, [{"of_row": row, "of_nation": nation} for row, nation in sorted(plan.superseded)])
         append(

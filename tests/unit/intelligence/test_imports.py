@@ -199,15 +199,21 @@ def test_an_events_tags_hold_for_its_objects_and_a_bad_event_is_named(
     assert {(each.tlp, each.pap) for each in active} == {(Tlp.AMBER, Pap.RED)}
 
 
-def test_an_event_that_comes_again_under_a_stricter_tag_takes_its_unchanged_attributes_along(
+def test_an_event_that_comes_again_under_another_tag_takes_its_unchanged_attributes_along(
     sqlite_holdings: Holdings, terms: ImportTerms, at: datetime
 ) -> None:
-    for tag, timestamp in (("tlp:green", "1600000000"), ("tlp:red", "1600000500"), ("tlp:clear", "1600001000")):
-        event = misp_event(1, Tag=[{"name": tag}], timestamp=timestamp)
+    found = []
+    for tag, timestamp in (
+        ("tlp:green", 1_600_000_000),
+        ("tlp:red", 1_600_000_500),
+        ("tlp:green", 1_600_000_000),  # an older file that comes late corrects nothing
+        ("tlp:amber", 1_600_001_000),  # the label was too strict
+    ):
+        event = misp_event(1, Tag=[{"name": tag}], timestamp=str(timestamp))
         import_misp(sqlite_holdings, json.dumps(event).encode(), terms=terms, warning_lists=None, at=at)
-    with sqlite_holdings.db.read() as connection:
-        active = sqlite_holdings.active_indicators(connection, at, 0, 10)
-    assert [each.tlp for each in active] == [Tlp.RED, Tlp.RED]
+        with sqlite_holdings.db.read() as connection:
+            found.append([each.tlp for each in sqlite_holdings.active_indicators(connection, at, 0, 10)])
+    assert found == [[tlp, tlp] for tlp in (Tlp.GREEN, Tlp.RED, Tlp.RED, Tlp.AMBER)]
 
 
 def test_what_has_no_pap_label_is_told_and_labelled_by_importing_it_again(

@@ -27,6 +27,7 @@ from mithaq.kernel.reason import Reason
 from mithaq.standards import stix
 from mithaq.standards.admiralty import admiralty_of
 from mithaq.standards.misp.foreign import read_events
+from mithaq.standards.misp.parts import number
 from mithaq.standards.pap import Pap, pap_of
 from mithaq.standards.tlp import Tlp
 
@@ -161,7 +162,8 @@ def terms_of_event(terms: ImportTerms, event: ConvertedEvent) -> ImportTerms:
     tlp = max((item for item in (*tlps, terms.tlp) if item is not None), default=None)
     paps: tuple[Pap | None, ...] = (pap_of(tags), terms.pap)
     pap = max((item for item in paps if item is not None), default=None)
-    carried = {**terms.carried, "misp": {"event": event.name, "info": event.info, "tags": tags}}
+    said = {"event": event.name, "info": event.info, "tags": tags, "timestamp": number(event.event.get("timestamp"))}
+    carried = {**terms.carried, "misp": said}
     own = frozenset(own_uuids(event.event))
     return replace(terms, tlp=tlp, pap=pap, carried=carried, tagged=admiralty_of(tags), own_uuids=own)
 
