@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
 
 from mithaq.exchange.misp.errors import BadMisp, NotYours, UnknownEvent
+from mithaq.exchange.misp.settings import MAX_TOLD
 from mithaq.exchange.taxii.errors import NotTaken
 from mithaq.intelligence.errors import MispFailed, TooMuch
 from mithaq.kernel.database import DatabaseFailed, UnfitValue
@@ -51,6 +53,13 @@ class Refused(Exception):
 def ok(value: Any, headers: Mapping[str, str] | None = None) -> Answer:
     """Return a JSON answer."""
     return Answer(200, msgspec.json.encode(value), dict(headers or {}))
+
+
+def told(reasons: Mapping[str, str]) -> list[str]:
+    """Return why parts of a request were not taken, each with its uuid; a list, as MISP's clients look into one."""
+    lines = [f"{uuid}: {why}" for uuid, why in islice(reasons.items(), MAX_TOLD)]
+    rest = len(reasons) - len(lines)
+    return [*lines, f"and {rest} more"] if rest > 0 else lines
 
 
 def unknown() -> Refused:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from mithaq.exchange.misp.answers import Answer, Refused, ok, unknown
+from mithaq.exchange.misp.answers import Answer, Refused, ok, told, unknown
 from mithaq.exchange.misp.changing import Changing
 from mithaq.exchange.misp.describing import Describing, tested
 from mithaq.exchange.misp.keeping import Keeping
@@ -221,7 +221,8 @@ class Resources:
                 return ok(services.sightings.wanted(visit.reader, uuid, visit.json(), at))
             case ("sightings", "bulkSaveSightings", uuid):
                 shelf = services.keeping.shelf(account)
-                return _done(f"{services.sightings.save(shelf, account, uuid, visit.json(), at)} sightings added.")
+                taken = services.sightings.save(shelf, account, uuid, visit.json(), at)
+                return _done(f"{taken.count} sightings added.", taken.refused)
             case _:
                 return None
 
@@ -281,8 +282,10 @@ def _plain(parts: tuple[str, ...]) -> tuple[str, ...]:
     return (re.sub(r"(?<=[a-z])([A-Z])", r"_\1", parts[0]).lower(), *parts[1:])
 
 
-def _done(said: str) -> Answer:
-    return ok({"saved": True, "success": said, "name": said, "message": said, "url": ""})
+def _done(said: str, refused: Mapping[str, str] | None = None) -> Answer:
+    errors = told(refused or {})
+    body = {"saved": True, "success": said, "name": said, "message": said, "url": ""}
+    return ok(body | ({"errors": errors} if errors else {}))
 
 
 def _not_done(parts: tuple[str, ...]) -> Refused:

@@ -18,8 +18,14 @@ MAX_FOUND: Final = 1_000
 INDEX_ATTRIBUTES: Final = 60
 """Attributes on a page of their index, as MISP has it, unless `limit` asks for more."""
 
-MAX_SIGHTINGS: Final = 1_000
-"""Sightings in one answer; more come page by page."""
+PAGE_SIGHTINGS: Final = 1_000
+"""Sightings on a page, unless `limit` asks for more."""
+
+MAX_SIGHTINGS: Final = 50_000
+"""Sightings in one answer; where there are more they are asked for page by page."""
+
+MAX_TOLD: Final = 1_000
+"""Parts of a request of which an answer says one by one why they were not taken; of the rest it says how many."""
 
 MAX_VALUES: Final = 1_000
 """Values in one question to the warning lists, uuids in one question about events."""

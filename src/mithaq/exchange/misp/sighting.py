@@ -1,21 +1,22 @@
 """Sightings in MISP's words: a constituent's are STIX sightings or opinions in its own name, and come back in pages."""
 
 import uuid as uuids
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
 
 from mithaq.exchange.misp import store
 from mithaq.exchange.misp.catalogue import Catalogue
-from mithaq.exchange.misp.errors import BadMisp, UnknownEvent
+from mithaq.exchange.misp.errors import BadMisp, NotYours, UnknownEvent
 from mithaq.exchange.misp.model import Reader
 from mithaq.exchange.misp.serving import Serving
-from mithaq.exchange.misp.settings import MAX_SIGHTINGS, MAX_VALUES
+from mithaq.exchange.misp.settings import CHUNK_ROWS, MAX_SIGHTINGS, MAX_VALUES, PAGE_SIGHTINGS
 from mithaq.exchange.taxii.model import SPEC_VERSION, Asked, Shelf
 from mithaq.exchange.taxii.posting import Posting, giver
-from mithaq.intelligence.comments import said_of
 from mithaq.intelligence.service import Holdings
 from mithaq.kernel.database import Database
 from mithaq.kernel.lane import ACTUAL
@@ -23,11 +24,20 @@ from mithaq.nations.constituents.model import Account
 from mithaq.standards.misp.foreign import attributes_of
 from mithaq.standards.misp.mapping import uuid_of
 from mithaq.standards.misp.parts import number
-from mithaq.standards.misp.sightings import FALSE_POSITIVE, SEEN, instant_of, stix_of
+from mithaq.standards.misp.sightings import FALSE_POSITIVE, SEEN, instant_of, kind_of, source_of, stix_of
 from mithaq.standards.observable import recognise
 from mithaq.standards.stix import is_uuid, parse
 
 _AT_ONCE: Final = 500
+_OTHER_TYPE: Final = "only the types 0 (seen) and 1 (false positive) are kept here"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How many sightings were taken, and of the others by their uuids why not."""
+
+    count: int
+    refused: Mapping[str, str]
 
 
 class Sightings:
@@ -48,7 +58,7 @@ class Sightings:
         """
         kind = str(asked.get("type", SEEN))
         if kind not in (SEEN, FALSE_POSITIVE):
-            raise BadMisp("a sighting is of type 0 or 1")
+            raise BadMisp(_OTHER_TYPE)
         uuid = about or str(asked.get("uuid", ""))
         values = asked.get("values", asked.get("value"))
         values = [values] if isinstance(values, str) else values
@@ -61,71 +71,81 @@ class Sightings:
         known = self._known(Reader.of(account), ids, at)
         if not known:
             raise UnknownEvent("no such attribute")
-        made = [stix_of(f"{uuids.uuid4()}", each, kind, _when(asked, at), at) for each in known]
-        self._post(shelf, account, made, at)
+        made = [stix_of(f"{uuids.uuid4()}", each, kind, _when(asked, at), at, _source(asked)) for each in known]
+        for why in self._post(shelf, account, made, at).values():
+            raise NotYours("the sighting was refused: %(reason)s", reason=why)
         shown = [_shown(each, "") for each in made]
         return {"Sighting": shown[0] if len(shown) == 1 else shown}
 
     def of(self, reader: Reader, asked: Mapping[str, Any], context: str, at: datetime) -> list[dict[str, Any]]:
-        """Return one page of the sightings of events, or of attributes, that are known to a constituent.
+        """Return the sightings of events, or of attributes, that are known to a constituent, the earliest first.
 
-        Cost: at most `MAX_SIGHTINGS` in an answer, whatever was sighted how often; `page` asks for the next.
+        All of them, as MISP's pull asks for them; or, where `limit` or `page` is named, one page.
 
         Raises:
-            BadMisp: it names too many, or none.
+            BadMisp: it names too many, or none; or there are more than one answer holds.
         """
         named = asked.get("uuid", asked.get("id"))
         wanted = [named] if isinstance(named, str) else named
         if not isinstance(wanted, list) or len(wanted) > MAX_VALUES:
             raise BadMisp("sightings are asked for by the uuids of events or attributes")
-        found: list[dict[str, Any]] = []
-        for each in wanted:
-            uuid = str(each).lower()
-            ids = [f"indicator--{uuid}"] if context == "attribute" else self._indicators(reader, uuid, at)
-            found += self._said(reader, ids, uuid if context == "event" else "", at)
-        limit = max(1, min(number(asked.get("limit")) or MAX_SIGHTINGS, MAX_SIGHTINGS))
+        kind = str(asked["type"]) if asked.get("type") is not None else ""
+        found = (each for each in self._of(reader, wanted, context, at) if kind in ("", each["type"]))
+        if asked.get("limit") is None and asked.get("page") is None:
+            every = list(islice(found, MAX_SIGHTINGS + 1))
+            if len(every) > MAX_SIGHTINGS:
+                raise BadMisp("there are more than %(max)s sightings: ask for them with limit and page",
+                              max=MAX_SIGHTINGS)  # fmt: skip
+            return [{"Sighting": each} for each in every]
+        limit = max(1, min(number(asked.get("limit")) or PAGE_SIGHTINGS, MAX_SIGHTINGS))
         first = (max(1, number(asked.get("page")) or 1) - 1) * limit
-        return [{"Sighting": each} for each in found[first : first + limit]]
+        return [{"Sighting": each} for each in islice(found, first, first + limit)]
 
     def wanted(self, reader: Reader, event: str, value: Any, at: datetime) -> list[str]:
-        """Return which of these sightings this constituent has not given yet.
+        """Return which of these sightings this constituent has not given yet, as a sighting or a false positive.
 
         Raises:
             UnknownEvent: the event is not there for it.
             BadMisp: it is no list of uuids.
         """
-        if not isinstance(value, list) or len(value) > MAX_SIGHTINGS:
+        if not isinstance(value, list):
             raise BadMisp("this is no list of sightings")
         self._indicators(reader, event, at)
         uuids_ = [str(each.get("uuid", "") if isinstance(each, dict) else each).lower() for each in value]
+        given: set[str] = set()
         with self._db.read() as connection:
-            given = {
-                uuid
-                for uuid in uuids_
-                for held in self._holdings.get(connection, f"sighting--{uuid}", ACTUAL)
-                if any(word.nation == giver(reader.constituent) for word in held.provenance)
-            }
+            for chunk in _chunks(uuids_, _AT_ONCE):
+                ids = [f"{kind}--{uuid}" for uuid in chunk if is_uuid(uuid) for kind in store.SAYING]
+                given |= {uuid_of(each) for each in store.said_by(connection, ids, giver(reader.constituent))}
         return [uuid for uuid in uuids_ if is_uuid(uuid) and uuid not in given]
 
-    def save(self, shelf: Shelf, account: Account, event: str, value: Any, at: datetime) -> int:
-        """Take sightings of the attributes of one event; return how many. An attribute of another event is passed over.
+    def save(self, shelf: Shelf, account: Account, event: str, value: Any, at: datetime) -> Taken:
+        """Take sightings of the attributes of one event; of those that are not taken say why.
 
         Raises:
             UnknownEvent: the event is not there for this constituent.
             BadMisp: it is no list of sightings.
         """
-        if not isinstance(value, list) or len(value) > MAX_SIGHTINGS:
+        if not isinstance(value, list):
             raise BadMisp("this is no list of sightings")
         inside = set(self._indicators(Reader.of(account), event, at))
-        made = []
-        for each in value:
-            given = each.get("Sighting", each) if isinstance(each, dict) else {}
+        made: list[dict[str, Any]] = []
+        refused: dict[str, str] = {}
+        for place, each in enumerate(value):
+            given = each.get("Sighting", each) if isinstance(each, dict) else None
+            given = given if isinstance(given, dict) else {}
             uuid, about = str(given.get("uuid", "")), f"indicator--{str(given.get('attribute_uuid', '')).lower()}"
             kind = str(given.get("type", SEEN))
-            if is_uuid(uuid) and about in inside and kind in (SEEN, FALSE_POSITIVE):
-                made.append(stix_of(uuid.lower(), about, kind, _when(given, at), at))
-        self._post(shelf, account, made, at)
-        return len(made)
+            if not is_uuid(uuid):
+                refused[f"#{place}"] = "a sighting needs a uuid"
+            elif kind not in (SEEN, FALSE_POSITIVE):
+                refused[uuid] = _OTHER_TYPE
+            elif about not in inside:
+                refused[uuid] = "it is of no attribute of this event"
+            else:
+                made.append(stix_of(uuid.lower(), about, kind, _when(given, at), at, _source(given)))
+        refused |= self._post(shelf, account, made, at)
+        return Taken(len(value) - len(refused), refused)
 
     def take_back(self, shelf: Shelf, uuid: str, at: datetime) -> None:
         """Take back a sighting or false positive that this constituent gave.
@@ -139,9 +159,14 @@ class Sightings:
         ):
             raise UnknownEvent("no such sighting", subject=uuid[:80])
 
-    def _post(self, shelf: Shelf, account: Account, made: Sequence[Mapping[str, Any]], at: datetime) -> None:
-        if made:
-            self._posting.post(shelf, account, msgspec.json.encode({"objects": list(made)}), at)
+    def _post(self, shelf: Shelf, account: Account, made: Sequence[Mapping[str, Any]], at: datetime) -> dict[str, str]:
+        """Post what was made; return by their uuids why some were refused."""
+        refused: dict[str, str] = {}
+        for chunk in _chunks(made, CHUNK_ROWS):
+            body = msgspec.json.encode({"objects": chunk})
+            status = msgspec.json.decode(self._posting.post(shelf, account, body, at))
+            refused |= {uuid_of(each["id"]): each.get("message", "") for each in status.get("failures", ())}
+        return refused
 
     def _naming(self, values: Sequence[str]) -> list[str]:
         observables = [found for value in values if (found := recognise(value)) is not None]
@@ -162,18 +187,35 @@ class Sightings:
         _, event = self._serving.event(reader, uuid, at, "feed")
         return [f"indicator--{str(each.get('uuid', '')).lower()}" for each in attributes_of(event)]
 
-    def _said(self, reader: Reader, ids: Sequence[str], event: str, at: datetime) -> list[dict[str, Any]]:
-        found = []
-        with self._db.read() as connection:
-            catalogue = self._catalogue(connection, reader, at)
-            for start in range(0, len(ids), _AT_ONCE):
-                said = said_of(connection, ids[start : start + _AT_ONCE], ACTUAL, MAX_SIGHTINGS)
-                rows = [each.stored.row for each in said if each.stored.stix.type == "sighting"]
-                found += [msgspec.json.decode(bytes(row.body)) for row in _released(catalogue, rows=rows)]
-        return [_shown(each, event) for each in sorted(found, key=lambda one: (one["created"], one["id"]))]
+    def _of(self, reader: Reader, wanted: Sequence[Any], context: str, at: datetime) -> Iterator[dict[str, Any]]:
+        """Yield the sightings of events or attributes, read as they are asked for."""
+        for each in wanted:
+            uuid = str(each).lower()
+            ids = [f"indicator--{uuid}"] if context == "attribute" else self._indicators(reader, uuid, at)
+            with self._db.read() as connection:
+                catalogue = self._catalogue(connection, reader, at)
+                for chunk in _chunks(ids, _AT_ONCE):
+                    for fields in _said(catalogue, chunk):
+                        yield _shown(fields, uuid if context == "event" else "")
 
     def _catalogue(self, connection: Any, reader: Reader, at: datetime) -> Catalogue:
         return self._serving.catalogue(connection, reader, at)
+
+
+def _chunks(found: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    return (found[start : start + size] for start in range(0, len(found), size))
+
+
+def _said(catalogue: Catalogue, about: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield what sightings and false positives of some objects say, as far as they are released now."""
+    after = 0
+    while True:
+        rows = store.said(catalogue.connection, list(catalogue.shelves), about, after, CHUNK_ROWS)
+        found = (msgspec.json.decode(bytes(each.body)) for each in _released(catalogue, rows=rows))
+        yield from (each for each in found if kind_of(each))
+        if len(rows) < CHUNK_ROWS:
+            return
+        after = rows[-1]
 
 
 def _released(catalogue: Catalogue, *, ids: Sequence[str] = (), rows: Sequence[int] = ()) -> list[Any]:
@@ -184,7 +226,7 @@ def _released(catalogue: Catalogue, *, ids: Sequence[str] = (), rows: Sequence[i
         refs = [parse(bytes(row.body)).refs for row in standing]
         decided = catalogue.judge.decide(catalogue.judge.items(standing), refs, shelf)
         found += [row for row, each in zip(standing, decided, strict=True) if each is not None]
-    return list({row.row: row for row in found}.values())
+    return sorted({row.row: row for row in found}.values(), key=lambda row: row.row)
 
 
 def _shown(fields: Mapping[str, Any], event: str) -> dict[str, Any]:
@@ -198,9 +240,15 @@ def _shown(fields: Mapping[str, Any], event: str) -> dict[str, Any]:
         "event_id": "0",
         **({"event_uuid": event} if event else {}),
         "date_sighting": str(int(datetime.fromisoformat(seen).timestamp())),
-        "source": "",
-        "type": SEEN if fields["type"] == "sighting" else FALSE_POSITIVE,
+        "source": source_of(fields),
+        "type": kind_of(fields),
     }
+
+
+def _source(asked: Mapping[str, Any]) -> str:
+    """Return what saw it, as MISP's `source` says; anything but a text says nothing."""
+    source = asked.get("source")
+    return source if isinstance(source, str) else ""
 
 
 def _when(asked: Mapping[str, Any], at: datetime) -> datetime:

@@ -90,7 +90,8 @@ def test_pymisp_sights_what_it_was_given_and_reads_it_back(live: tuple[Served, s
     assert misp.add_sighting(hidden)["errors"][0] == 404
     served.settle()
     found = misp.search_sightings(context="event", context_id=EVENT)
-    assert [each["Sighting"]["attribute_uuid"] for each in found] == [f"{ATTRIBUTE}1"]
+    told = {each["Sighting"]["attribute_uuid"]: each["Sighting"]["type"] for each in found}
+    assert told == {f"{ATTRIBUTE}1": "0", f"{ATTRIBUTE}2": "1"}
     with served.node.db.read() as connection:
         page = served.node.holdings.search(connection, "type:opinion", ACTUAL, None, 5, at=served.clock.now())
     assert len(page.objects) == 1
