@@ -156,7 +156,13 @@ _OF_DAY: Final = (
     .limit(bindparam("limit", type_=Integer))
 )
 _again, _again_shelved = objects.alias(), shelved.alias()
+_WAS_OURS: Final = exists(
+    select(provenance.c.row).where(provenance.c.object == gone.c.object, provenance.c.source.in_(("own", "import")))
+)
+"""That MISP may have carried what is gone: no word that others gave ever stood in an event of a day."""
+
 _GONE: Final = (
+    _WAS_OURS,
     gone.c.shelf.in_(bindparam("shelves", expanding=True)),
     (gone.c.shelf * _LABELS + gone.c.tlp * 8 + gone.c.pap).in_(bindparam("classes", expanding=True)),
     places.c.is_event.is_(False),

@@ -246,3 +246,19 @@ def test_etags_are_strong_and_a_second_question_is_not_answered_anew(quick: Serv
     tag = first.headers["etag"]
     assert reader.get("/misp/events/index", headers={"if-none-match": tag}).status_code == 200
     assert json.loads(reader.get("/misp/feed/manifest.json").content)[uuid]["Tag"]
+
+
+def test_what_a_constituent_took_back_over_taxii_leaves_no_event_of_a_day(served: Served) -> None:
+    """MISP never carried it: a day with its deletion would tell of an object nobody was given."""
+    served.collection(can_write=True, floor=Tlp.GREEN)
+    peer, taxii = client(served), served.client()
+    collection = taxii.get("/taxii2/mithaq/collections/").json()["collections"][0]["id"]
+    place = f"/taxii2/mithaq/collections/{collection}/objects/"
+    body = b'{"objects": [' + made(1) + b"]}"
+    headers = {"content-type": "application/taxii+json;version=2.1"}
+    assert taxii.post(place, content=body, headers=headers).json()["success_count"] == 1
+    served.settle()
+    assert peer.post("/misp/events/index", json={}).json() == []
+    assert taxii.delete(f"{place}{name(1)}/").status_code == 200
+    served.settle()
+    assert peer.post("/misp/events/index", json={}).json() == []
