@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mithaq.exchange.misp.errors import BadMisp, NotYours, UnknownEvent
+from mithaq.exchange.misp.errors import BadMisp, EventExists, NotYours, UnknownEvent
 from mithaq.exchange.misp.settings import MAX_TOLD
 from mithaq.exchange.taxii.errors import NotTaken
 from mithaq.intelligence.errors import MispFailed, TooMuch
@@ -22,6 +22,7 @@ _STATUS: Final[Mapping[type[Error], int]] = {
     NotTaken: 400,
     TooMuch: 413,
     UnknownEvent: 404,
+    EventExists: 404,
     NotYours: 403,
     DatabaseFailed: 503,
 }
@@ -70,8 +71,10 @@ def unknown() -> Refused:
 def of_error(error: Error, place: str) -> Answer:
     """Return an error of a service as its reader may see it."""
     status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
-    if status == 404:
+    if isinstance(error, UnknownEvent):
         return unknown().answer(place)
     said = error.message % error.params if error.params else error.message
+    if isinstance(error, EventExists):  # by the address a MISP that pushes finds out that it is to change the event
+        return Refused(status, said, {"location": f"/misp/events/view/{error.subject}"}).answer(place)
     headers = {"retry-after": "5"} if status == 503 else {}
     return Refused(status, said if status != 500 else "An Internal Error Has Occurred.", headers).answer(place)

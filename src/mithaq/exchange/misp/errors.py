@@ -19,3 +19,9 @@ class NotYours(Error):
     """An event that who asks may not write, or not like this."""
 
     code = "misp-event-refused"
+
+
+class EventExists(Error):
+    """An event that is given as a new one, and is there already; the subject is its uuid, where it can be changed."""
+
+    code = "misp-event-exists"

@@ -77,7 +77,8 @@ class Keeping:
         if not found:
             raise NotYours("You do not have permission to do that: no collection takes what this account posts.")
         if len(found) > 1:
-            raise NotYours("several collections take posts: MISP cannot say which is meant")
+            raise NotYours("several collections take posts and MISP cannot say which is meant: "
+                           "a key for one of them is needed (--collection)")  # fmt: skip
         return found[0]
 
     def held(self, account: Account, uuid: str) -> tuple[ForeignEvent, Event]:

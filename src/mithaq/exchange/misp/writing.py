@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from mithaq.exchange.misp import store
-from mithaq.exchange.misp.errors import BadMisp, NotYours
-from mithaq.exchange.misp.keeping import Event, Keeping, Overtaken, of_constituent, writable
+from mithaq.exchange.misp.errors import BadMisp, EventExists, NotYours
+from mithaq.exchange.misp.keeping import Event, Keeping, Overtaken, of_constituent
 from mithaq.exchange.misp.model import Reader
 from mithaq.exchange.misp.serving import Serving
 from mithaq.exchange.misp.settings import MAX_VALUES
@@ -22,7 +22,7 @@ from mithaq.standards.misp.parts import number
 from mithaq.standards.stix import is_uuid
 
 NOT_NEWER: Final = "Event could not be saved: Event in the request not newer than the local copy."
-_EXISTS: Final = "Event already exists, edit it instead."
+_EXISTS: Final = "Event already exists, if you would like to edit it, use the url in the location header."
 _LISTS: Final = ("Attribute", "Object", "EventReport")
 
 
@@ -38,7 +38,8 @@ class Writing:
         """Take an event; return it as it is kept.
 
         Raises:
-            NotYours: the account may not write, or the event was given before.
+            NotYours: the account may not write, or not where the event was given before.
+            EventExists: the event was given before.
             BadMisp: it is no event that can be converted.
         """
         shelf = self._keeping.shelf(account)
@@ -50,11 +51,11 @@ class Writing:
                 raise NotYours(
                     "Event already exists in another collection than that of this account.", subject=event["uuid"]
                 )
-            raise NotYours(_EXISTS, subject=event["uuid"])
+            raise EventExists(_EXISTS, subject=event["uuid"])
         try:
             return self._keeping.keep(shelf, account, event, body if is_complete else b"", None, at)
         except Overtaken:
-            raise NotYours(_EXISTS, subject=event["uuid"]) from None
+            raise EventExists(_EXISTS, subject=event["uuid"]) from None
 
     def edit(self, account: Account, uuid: str, value: Any, body: bytes, at: datetime) -> Event:
         """Take a newer version of an event that this constituent gave; parts that it does not name stay.
@@ -105,13 +106,13 @@ class Writing:
         What this node itself serves to it is not wanted back; what others gave makes no difference.
 
         Raises:
+            NotYours: it may not write, or it is not said where: nothing is wanted, and that is no success.
             BadMisp: it is no list of events.
         """
+        self._keeping.shelf(account)
         if not isinstance(value, list) or len(value) > MAX_VALUES * 100:
             raise BadMisp("this is no list of events")
         with self._db.read() as connection:
-            if len(writable(connection, account)) != 1:
-                return []
             held = {row.uuid: of_row(row) for row in store.newest_events(connection, giver(account.constituent))}
         served = {head.uuid for head in self._serving.heads(Reader.of(account), at)} - held.keys()
         asked = {str(each.get("uuid", "")).lower(): each for each in map(_inner, value)}

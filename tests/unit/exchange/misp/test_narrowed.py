@@ -102,6 +102,8 @@ def test_an_account_writes_into_its_collection_though_there_are_several(served: 
     unsaid = client(served)
     assert unsaid.post("/misp/events/add", json={"Event": mine()}).status_code == 403  # which one is not said
     assert unsaid.get("/misp/servers/getVersion").json()["perm_sync"] is False
+    refused = unsaid.post("/misp/events/filterEventIdsForPush", json=[{"Event": mine()}])
+    assert (refused.status_code, "--collection" in refused.json()["message"]) == (403, True)  # nor is it done
     peer = narrowed(served, one)
     assert peer.get("/misp/servers/getVersion").json()["perm_sync"] is True
     assert peer.post("/misp/events/filterEventIdsForPush", json=[{"Event": mine()}]).json() == [OURS]
@@ -139,7 +141,7 @@ def test_an_account_that_may_not_write_writes_into_no_collection(quick: Served) 
     one = quick.collection("one", can_write=True)
     reader = client(quick, GRID, collection=one, may_write=False)
     assert reader.post("/misp/events/add", json={"Event": mine()}).status_code == 403
-    assert reader.post("/misp/events/filterEventIdsForPush", json=[{"Event": mine()}]).json() == []
+    assert reader.post("/misp/events/filterEventIdsForPush", json=[{"Event": mine()}]).status_code == 403
 
 
 def test_a_collection_that_is_only_written_shows_nothing(quick: Served) -> None:

@@ -135,6 +135,9 @@ def test_a_misp_pushes_an_event_and_its_changes_and_sightings(served: Served) ->
     served.settle()
     assert peer.head(f"/misp/events/view/{UUID}").status_code == 200
     assert peer.post("/misp/events/filterEventIdsForPush", json=asked).json() == []
+    again = peer.post("/misp/events/add/metadata:1", json={"Event": mine()})
+    assert (again.status_code, "Event already exists" in again.json()["message"]) == (404, True)
+    assert peer.get(again.headers["location"]).json()["Event"]["uuid"] == UUID
     stale = peer.post(f"/misp/events/edit/{UUID}/metadata:1", json={"Event": mine()})
     assert stale.status_code == 403
     assert "not newer than the local copy" in stale.json()["errors"]
