@@ -15,6 +15,7 @@ from mithaq.exchange.misp.writing import completed_attribute, with_uuid
 from mithaq.intelligence.model import ForeignEvent
 from mithaq.nations.constituents.model import Account
 from mithaq.standards.misp import parts
+from mithaq.standards.misp.numbers import numbered
 from mithaq.standards.misp.parts import Found, Kind, Part, find, without_numbers
 from mithaq.standards.stix import is_uuid
 
@@ -38,7 +39,7 @@ class Changing:
             raise BadMisp("this is no attribute")
         made = [completed_attribute(without_numbers(each), at) for each in given]
         self._append(account, uuid, "Attribute", made, at)
-        return made if isinstance(value, list) else made[0]
+        return made if len(made) > 1 else made[0]  # a list of one is answered as one
 
     def add_object(self, account: Account, uuid: str, value: Any, at: datetime) -> Part:
         """Add an object with its attributes to an event; return it as it is kept."""
@@ -130,7 +131,7 @@ class Changing:
             event[kind] = [*(event.get(kind) or []), *made]
             return _later(held, event, at), b""
 
-        self._keeping.change(account, lambda: self._keeping.held(account, uuid), add, at)
+        numbered(self._keeping.change(account, lambda: self._keeping.held(account, uuid), add, at))
 
     def _changed(
         self, account: Account, uuid: str, kind: Kind, change: Callable[[Found, Event], None], at: datetime
@@ -145,7 +146,7 @@ class Changing:
             kept[:] = [found.part]
             return _later(held, event, at), b""
 
-        self._keeping.change(account, lambda: self._keeping.holding(account, uuid.lower()), make, at)
+        numbered(self._keeping.change(account, lambda: self._keeping.holding(account, uuid.lower()), make, at))
         return kept[0]
 
 

@@ -6,7 +6,7 @@ transaction, and only on top of the version that it was made of: of two that com
 earlier one first.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from mithaq.exchange.misp import store
 from mithaq.exchange.misp.catalogue import Organisation
 from mithaq.exchange.misp.errors import BadMisp, NotYours, UnknownEvent
+from mithaq.exchange.misp.serving import demand_one
 from mithaq.exchange.misp.settings import MAX_TRIES
 from mithaq.exchange.recalling import take_back
 from mithaq.exchange.taxii.model import Shelf
@@ -33,7 +34,8 @@ from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL
 from mithaq.nations.constituents.model import Account
 from mithaq.standards.misp.mapping import derived
-from mithaq.standards.misp.parts import find
+from mithaq.standards.misp.numbers import is_number, of_number
+from mithaq.standards.misp.parts import find, parts
 
 Event = dict[str, Any]
 Change = Callable[[ForeignEvent, Event], tuple[Event, bytes]]
@@ -81,6 +83,31 @@ class Keeping:
                            "a key for one of them is needed (--collection)")  # fmt: skip
         return found[0]
 
+    def named(self, account: Account, named: str) -> str:
+        """Return the uuid of an event that an account may change, which may be named by its number.
+
+        Raises:
+            UnknownEvent: it may change none of this number.
+            BadMisp: several have it.
+        """
+        if not is_number(named):
+            return named.lower()
+        with self._db.read() as connection:
+            found = list(of_number((each.uuid for each in _given(connection, account)), named))
+        return _only(found, named)
+
+    def named_part(self, account: Account, named: str) -> str:
+        """Return the same of a part of such an event.
+
+        Cost: for a number, all its events are read.
+        """
+        if not is_number(named):
+            return named.lower()
+        with self._db.read() as connection:
+            events = [self._members(connection, each) for each in _given(connection, account)]
+        uuids = {str(each.part.get("uuid", "")).lower() for event in events if event for each in parts(event[1])}
+        return _only(list(of_number(uuids, named)), named)
+
     def held(self, account: Account, uuid: str) -> tuple[ForeignEvent, Event]:
         """Return the newest version of an event that an account may change, and its members, to be changed.
 
@@ -105,9 +132,7 @@ class Keeping:
             if (own := self._members(connection, given(connection, account, uuid))) is not None:
                 return own
             numbers = store.events_of(connection, [f"{kind}--{uuid}" for kind in _ATTRIBUTE_TYPES])
-            events = [of_row(row) for row in store.newest_events(connection, giver(account.constituent))]
-            mine = [each for each in events if account.collection in (None, each.collection)]
-            for each in sorted(mine, key=lambda one: one.id not in numbers):
+            for each in sorted(_given(connection, account), key=lambda one: one.id not in numbers):
                 if each.id in numbers or uuid.encode() in foreign.original(connection, each).lower():
                     found = self._members(connection, each)
                     if found is not None and find(found[1], uuid) is not None:
@@ -212,6 +237,19 @@ def given(connection: Connection, account: Account, uuid: str) -> ForeignEvent |
     """Return an event of the account's constituent, if it was given into a collection that the account opens."""
     found = of_constituent(connection, account.constituent, uuid)
     return found if found is not None and account.collection in (None, found.collection) else None
+
+
+def _given(connection: Connection, account: Account) -> list[ForeignEvent]:
+    """Return the newest versions of all events that an account may change."""
+    events = [of_row(row) for row in store.newest_events(connection, giver(account.constituent))]
+    return [each for each in events if account.collection in (None, each.collection)]
+
+
+def _only(uuids: Collection[str], named: str) -> str:
+    demand_one(uuids)
+    for uuid in uuids:
+        return uuid
+    raise UnknownEvent("no such event or attribute", subject=named)
 
 
 def of_constituent(connection: Connection, constituent: str, uuid: str) -> ForeignEvent | None:

@@ -11,10 +11,11 @@ from typing import Any
 from mithaq.exchange.misp.answers import Answer, Refused, ok, unknown
 from mithaq.exchange.misp.errors import BadMisp
 from mithaq.exchange.misp.model import Head
-from mithaq.exchange.misp.serving import Serving
+from mithaq.exchange.misp.serving import Serving, demand_one
 from mithaq.exchange.misp.settings import MAX_FOUND
 from mithaq.exchange.misp.visit import Visit
 from mithaq.standards.misp.mapping import derived
+from mithaq.standards.misp.numbers import is_number, numbered
 from mithaq.standards.misp.parts import Kind, Part, analyst_data, find, parts
 from mithaq.standards.stix import is_uuid
 
@@ -54,7 +55,7 @@ class Looking:
         if not uuid:
             raise BadMisp("event reports are asked for by their event: event_id:uuid")
         _, event = self._serving.event(visit.reader, uuid, at, visit.way)
-        return ok([{"EventReport": each.part} for each in parts(event) if each.kind == "EventReport"])
+        return ok([{"EventReport": each.part} for each in parts(numbered(event)) if each.kind == "EventReport"])
 
     def one_analyst_data(self, visit: Visit, at: datetime) -> Answer:
         """Answer a note, an opinion or a relationship of an analyst, as it stands in an event.
@@ -134,15 +135,22 @@ class Looking:
             raise Refused(404, _NO_CLUSTER)
         return ok({"GalaxyCluster": found})
 
-    def _part(self, visit: Visit, uuid: str, kind: Kind, at: datetime) -> Part:
-        if is_uuid(uuid):
-            heads = self._serving.heads(visit.reader, at)
-            described = [head for head in heads if kind == "EventReport" and _describes(head, uuid)]
-            for _, event in self._serving.events(
-                visit.reader, [*described, *self._serving.mentioning(heads, uuid)], at, visit.way
-            ):
-                if (found := find(event, uuid, kind)) is not None:
-                    return found.part
+    def _part(self, visit: Visit, named: str, kind: Kind, at: datetime) -> Part:
+        """Return a part by its uuid or its number; for a number every event is looked through."""
+        heads = self._serving.heads(visit.reader, at)
+        if is_number(named):
+            found: dict[str, Part] = {}
+            for _, event in self._serving.events(visit.reader, heads, at, visit.way):
+                found |= {str(each["uuid"]).lower(): each for each in _of_number(numbered(event), kind, named)}
+            demand_one(found)
+            for part in found.values():
+                return part
+        elif is_uuid(named):
+            described = [head for head in heads if kind == "EventReport" and _describes(head, named)]
+            chosen = [*described, *self._serving.mentioning(heads, named)]
+            for _, event in self._serving.events(visit.reader, chosen, at, visit.way):
+                if (one := find(numbered(event), named, kind)) is not None:
+                    return one.part
         raise unknown()
 
     def _tags(self, visit: Visit, at: datetime) -> list[dict[str, Any]]:
@@ -176,6 +184,10 @@ class Looking:
                 for galaxy in _dicts(holder.get("Galaxy")):
                     if is_uuid(str(galaxy.get("uuid", "")).lower()):
                         yield galaxy
+
+
+def _of_number(event: dict[str, Any], kind: Kind, number: str) -> list[Part]:
+    return [each.part for each in parts(event) if each.kind == kind and each.part.get("id") == number]
 
 
 def _describes(head: Head, uuid: str) -> bool:

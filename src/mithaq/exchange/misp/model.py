@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from mithaq.intelligence.model import ForeignEvent
 from mithaq.nations.constituents.model import Account
 from mithaq.standards.misp.labels import pap_tag, tlp_tag
+from mithaq.standards.misp.numbers import number_of
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 
@@ -75,6 +76,11 @@ class Head:
     timestamp: int = 0
     analysis: str = "2"
     threat_level_id: str = "4"
+
+    @property
+    def number(self) -> str:
+        """Return the number by which scripts ask for the event."""
+        return number_of(self.uuid)
 
     def at(self, timestamp: int) -> "Head":
         """Return the head with the timestamp that was given to its present content."""

@@ -9,6 +9,7 @@ from typing import Final
 from mithaq.exchange.misp.answers import Answer, Refused, ok, told, unknown
 from mithaq.exchange.misp.changing import Changing
 from mithaq.exchange.misp.describing import Describing, tested
+from mithaq.exchange.misp.errors import BadMisp
 from mithaq.exchange.misp.keeping import Keeping
 from mithaq.exchange.misp.looking import Looking
 from mithaq.exchange.misp.searches import Searches
@@ -21,6 +22,7 @@ from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.warninglists import WarningLists
 from mithaq.kernel.database import Database
 from mithaq.standards.misp.labels import Way
+from mithaq.standards.misp.numbers import numbered
 from mithaq.standards.misp.parts import Kind
 
 Reading = Callable[[Visit, datetime], Answer]
@@ -96,7 +98,7 @@ class Resources:
         """Answer a HEAD: whether an event or a part is there, without building an event that is asked for itself."""
         match _plain(visit.place.parts):
             case ("events", "view", uuid):
-                if any(head.uuid == uuid.lower() for head in self._serving.heads(visit.reader, at)):
+                if any(uuid.lower() in (head.uuid, head.number) for head in self._serving.heads(visit.reader, at)):
                     return Answer(200, b"")
                 raise unknown()
             case _:
@@ -126,6 +128,8 @@ class Resources:
                 return self._searches.objects
             case ("sightings", "restSearch", context):
                 return lambda visit, at: self._sightings(visit, at, context)
+            case ("sightings", "listSightings", *named):
+                return lambda visit, at: self._list_sightings(visit, at, *named[:2])
             case ("events", "filterEventIdsForPush"):
                 return lambda visit, at: ok(services.writing.wanted(visit.account, visit.json(), at))
             case _:
@@ -202,14 +206,15 @@ class Resources:
         services, account = self._services, visit.account
         match parts:
             case ("events", "add"):
-                return ok({"Event": services.writing.add(account, visit.json(), visit.body, at)})
-            case ("events", "edit", uuid):
-                return ok({"Event": services.writing.edit(account, uuid, visit.json(), visit.body, at)})
-            case ("events", "delete", uuid):
-                services.writing.delete(account, uuid, at)
+                return ok({"Event": numbered(services.writing.add(account, visit.json(), visit.body, at))})
+            case ("events", "edit", named):
+                uuid = services.keeping.named(account, named)
+                return ok({"Event": numbered(services.writing.edit(account, uuid, visit.json(), visit.body, at))})
+            case ("events", "delete", named):
+                services.writing.delete(account, services.keeping.named(account, named), at)
                 return _done("Event deleted.")
-            case ("events", "publish", uuid) | ("events", "alert", uuid):
-                services.writing.demand_own(account, uuid)
+            case ("events", "publish", named) | ("events", "alert", named):
+                services.writing.demand_own(account, services.keeping.named(account, named))
                 return _done("Job queued")
             case ("sightings", "add") | ("sightings", "add", _):
                 about = parts[2] if len(parts) > 2 else ""
@@ -228,25 +233,28 @@ class Resources:
 
     def _part_written(self, parts: tuple[str, ...], visit: Visit, at: datetime) -> Answer:
         """Write one part of an event."""
-        changing, account = self._services.changing, visit.account
+        changing, account, keeping = self._services.changing, visit.account, self._services.keeping
         match parts:
-            case ("attributes", "add", uuid):
+            case ("attributes", "add", named):
+                uuid = keeping.named(account, named)
                 return ok({"Attribute": changing.add_attributes(account, uuid, visit.json(), at)})
-            case ("objects", "add", uuid):
-                return ok({"Object": changing.add_object(account, uuid, visit.json(), at)})
-            case ("event_reports", "add", uuid):
+            case ("objects", "add", named):
+                return ok({"Object": changing.add_object(account, keeping.named(account, named), visit.json(), at)})
+            case ("event_reports", "add", named):
+                uuid = keeping.named(account, named)
                 return ok({"EventReport": changing.add_report(account, uuid, visit.json(), at)})
             case ("object_references", "add"):
                 return ok({"ObjectReference": changing.add_reference(account, visit.json(), at)})
-            case (controller, "edit", uuid) if controller in _KIND_OF and controller != "object_references":
-                kind = _KIND_OF[controller]
+            case (controller, "edit", named) if controller in _KIND_OF and controller != "object_references":
+                kind, uuid = _KIND_OF[controller], keeping.named_part(account, named)
                 return ok({kind: changing.edit(account, uuid, kind, visit.json(), at)})
-            case (controller, "delete", uuid, *hard) if controller in _KIND_OF:
+            case (controller, "delete", named, *hard) if controller in _KIND_OF:
                 is_hard = hard == ["true"] or str(visit.asked().get("hard", "0")) in ("1", "True")
+                uuid = keeping.named_part(account, named)
                 changing.delete(account, uuid, _KIND_OF[controller], at, hard=is_hard)
                 return _done(f"{_KIND_OF[controller]} deleted.")
-            case ("attributes", "restore", uuid):
-                return ok({"Attribute": changing.restore(account, uuid, at)})
+            case ("attributes", "restore", named):
+                return ok({"Attribute": changing.restore(account, keeping.named_part(account, named), at)})
             case ("tags", "attachTagToObject"):
                 return ok(changing.tag(account, visit.asked(), at, attach=True))
             case ("tags", "removeTagFromObject"):
@@ -266,13 +274,24 @@ class Resources:
     def _event(self, visit: Visit, at: datetime) -> Answer:
         way: Way = "feed" if visit.place.parts[0] == "feed" else visit.way
         _, event = self._serving.event(visit.reader, visit.place.parts[-1], at, way)
-        body = event_file(event)
+        body = event_file(event if visit.place.parts[0] == "feed" else numbered(event))
         return Answer(200, body, etag=digest(body))
 
     def _sightings(self, visit: Visit, at: datetime, context: str) -> Answer:
         if context not in ("event", "attribute"):
             raise unknown()
         return ok({"response": self._services.sightings.of(visit.reader, visit.asked(), context, at)})
+
+    def _list_sightings(self, visit: Visit, at: datetime, about: str = "", context: str = "") -> Answer:
+        asked = visit.asked()
+        if asked.get("org_id"):
+            raise BadMisp("this filter is not known here: %(name)s", name="org_id")
+        context = context or str(asked.get("context", "attribute"))
+        if context not in ("event", "attribute"):
+            raise unknown()
+        named = {"id": about or asked.get("id", asked.get("uuid"))}
+        found = self._services.sightings.of(visit.reader, named, context, at)
+        return ok([each["Sighting"] for each in found])
 
 
 def _plain(parts: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,11 +10,12 @@ from mithaq.exchange.misp.answers import Answer, ok, unknown
 from mithaq.exchange.misp.errors import BadMisp
 from mithaq.exchange.misp.model import Head
 from mithaq.exchange.misp.searching import Search, read_search
-from mithaq.exchange.misp.serving import Serving, digest
+from mithaq.exchange.misp.serving import Serving, demand_one, digest
 from mithaq.exchange.misp.settings import INDEX_ATTRIBUTES, MAX_ANSWER_ATTRIBUTES
 from mithaq.exchange.misp.visit import Visit
 from mithaq.standards.misp.foreign import attributes_of
 from mithaq.standards.misp.labels import distribution
+from mithaq.standards.misp.numbers import is_number, numbered
 
 
 class Searches:
@@ -114,13 +115,16 @@ class Searches:
         Raises:
             Refused: there is none for who asks.
         """
-        uuid = visit.place.parts[-1].lower()
-        search = read_search({"uuid": uuid, "deleted": [0, 1]}, at)
-        for head, event in self._candidates(visit, search, at):
-            for attribute in search.attributes(head, event):
-                if attribute["uuid"] == uuid:
-                    return ok({"Attribute": attribute})
-        raise unknown()
+        named = visit.place.parts[-1].lower()
+        by = "id" if is_number(named) else "uuid"
+        search = read_search({"deleted": [0, 1]} | ({"uuid": named} if by == "uuid" else {}), at)
+        every = (each for head, event in self._candidates(visit, search, at) for each in search.attributes(head, event))
+        found = (each for each in every if str(each.get(by, "")).lower() == named)
+        if (first := next(found, None)) is None:
+            raise unknown()
+        if by == "id":
+            demand_one({str(first["uuid"]).lower(), *(str(each["uuid"]).lower() for each in found)})
+        return ok({"Attribute": first})
 
     def _candidates(self, visit: Visit, search: Search, at: datetime) -> Iterator[tuple[Head, dict[str, Any]]]:
         """Yield the events that may hold something, the newest change first."""
@@ -128,7 +132,8 @@ class Searches:
         heads = [head for head in reversed(self._serving.heads(who, at)) if search.passes_head(head)]
         if search.values:
             heads = self._serving.naming(heads, search.values)
-        yield from self._serving.events(who, heads, at, visit.way)
+        for head, event in self._serving.events(who, heads, at, visit.way):
+            yield head, numbered(event)
 
     def _matching(self, visit: Visit, search: Search, at: datetime) -> Iterator[tuple[Head, dict[str, Any]]]:
         for head, event in self._candidates(visit, search, at):
@@ -162,7 +167,7 @@ def _page(found: Iterator[Any], search: Search) -> Iterator[Any]:
 def _entry(head: Head, *, is_minimal: bool, sighted: int = 0) -> dict[str, Any]:
     """Return what an index says of an event; `sighted` is when it was last, in seconds since 1970, 0 for never."""
     least = {
-        "id": "0",
+        "id": head.number,
         "timestamp": str(head.timestamp),
         "sighting_timestamp": str(sighted),
         "published": True,

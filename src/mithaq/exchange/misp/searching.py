@@ -113,7 +113,7 @@ class Search:
         of_head = {
             "event_tags": tag_names(list(head.tags)),
             "org": [head.orgc["name"], head.orgc["uuid"]],
-            "eventid": [head.uuid],
+            "eventid": [head.uuid, head.number],
             "info": [head.info],
         }
         return all(self.choices[name].passes(of_head[name]) for name in _WHOLE_EVENT if name in self.choices)
@@ -290,7 +290,10 @@ def _fits(parts: Sequence[str], text: str) -> bool:
 
 
 def _event_of(head: Head) -> dict[str, Any]:
-    return {"uuid": head.uuid, "info": head.info, "Orgc": dict(head.orgc), "timestamp": str(head.timestamp)}
+    return {
+        "id": head.number, "uuid": head.uuid, "info": head.info, "Orgc": dict(head.orgc),
+        "timestamp": str(head.timestamp),
+    }  # fmt: skip
 
 
 def _whole(value: Any) -> int:

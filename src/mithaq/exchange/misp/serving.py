@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from mithaq.exchange.misp import store
+from mithaq.exchange.misp import sighted, store
 from mithaq.exchange.misp.catalogue import Catalogue, Organisation, stamp
-from mithaq.exchange.misp.errors import UnknownEvent
+from mithaq.exchange.misp.errors import BadMisp, UnknownEvent
 from mithaq.exchange.misp.events import build
 from mithaq.exchange.misp.model import Day, Head, Reader
 from mithaq.exchange.misp.settings import CHUNK_ROWS
@@ -25,6 +25,7 @@ from mithaq.kernel.lane import ACTUAL
 from mithaq.kernel.reason import Reason
 from mithaq.standards.misp import feed
 from mithaq.standards.misp.labels import Way
+from mithaq.standards.misp.numbers import is_number
 from mithaq.standards.observable import recognise
 
 
@@ -57,20 +58,21 @@ class Serving:
             found = self.catalogue(connection, reader, at).heads()
         return sorted(stamp(self._db, reader, found, at), key=lambda head: (head.timestamp, head.uuid))
 
-    def event(self, reader: Reader, uuid: str, at: datetime, way: Way) -> tuple[Head, dict[str, Any]]:
-        """Return one event with its head.
+    def event(self, reader: Reader, named: str, at: datetime, way: Way) -> tuple[Head, dict[str, Any]]:
+        """Return one event with its head, by its uuid or its number.
 
         Raises:
             UnknownEvent: there is none, or it is not for this reader.
+            BadMisp: several that this reader gets have the number.
         """
         with self._db.read() as connection:
-            head = self.catalogue(connection, reader, at).head(uuid.lower())
+            head = _head(self.catalogue(connection, reader, at), named.lower())
         if head is None:
-            raise UnknownEvent("no such event", subject=uuid[:80])
+            raise UnknownEvent("no such event", subject=named[:80])
         (stamped,) = stamp(self._db, reader, [head], at)
         found = list(self.events(reader, [stamped], at, way))
         if not found:
-            raise UnknownEvent("no such event", subject=uuid[:80])
+            raise UnknownEvent("no such event", subject=named[:80])
         return found[0]
 
     def events(
@@ -122,7 +124,7 @@ class Serving:
         All that were sighted have the newest of their times: it says when to ask for sightings again.
         """
         with self._db.read() as connection:
-            rows = store.sighted(connection, list(self.catalogue(connection, reader, at).shelves))
+            rows = sighted.sighted(connection, list(self.catalogue(connection, reader, at).shelves))
             days: set[Day] = set()
             reports: set[int] = set()
             events: set[int] = set()
@@ -144,6 +146,24 @@ class Serving:
         """Yield the lines of `hashes.csv`, event by event."""
         for _, event in self.events(reader, self.heads(reader, at), at, "feed"):
             yield from feed.hash_lines(event)
+
+
+def demand_one(uuids: Collection[str]) -> None:
+    """Let pass what is named by a number that nothing else has.
+
+    Raises:
+        BadMisp: something else has it too, and it is not said which is meant.
+    """
+    if len(uuids) > 1:
+        raise BadMisp("several have this number: ask by uuid", subject=",".join(sorted(uuids))[:200])
+
+
+def _head(catalogue: Catalogue, named: str) -> Head | None:
+    if not is_number(named):
+        return catalogue.head(named)
+    found = [head for head in catalogue.heads() if head.number == named]
+    demand_one({head.uuid for head in found})
+    return next(iter(found), None)
 
 
 def _is_of(head: Head, days: set[Day], reports: set[int], events: set[int]) -> bool:

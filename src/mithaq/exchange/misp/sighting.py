@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import msgspec
 
-from mithaq.exchange.misp import store
+from mithaq.exchange.misp import sighted, store
 from mithaq.exchange.misp.catalogue import Catalogue
 from mithaq.exchange.misp.errors import BadMisp, NotYours, UnknownEvent
 from mithaq.exchange.misp.model import Reader
-from mithaq.exchange.misp.serving import Serving
+from mithaq.exchange.misp.serving import Serving, demand_one
 from mithaq.exchange.misp.settings import CHUNK_ROWS, MAX_SIGHTINGS, MAX_VALUES, PAGE_SIGHTINGS
 from mithaq.exchange.taxii.model import SPEC_VERSION, Asked, Shelf
 from mithaq.exchange.taxii.posting import Posting, giver
@@ -23,6 +23,7 @@ from mithaq.kernel.lane import ACTUAL
 from mithaq.nations.constituents.model import Account
 from mithaq.standards.misp.foreign import attributes_of
 from mithaq.standards.misp.mapping import uuid_of
+from mithaq.standards.misp.numbers import is_number, number_of, of_number
 from mithaq.standards.misp.parts import number
 from mithaq.standards.misp.sightings import FALSE_POSITIVE, SEEN, instant_of, kind_of, source_of, stix_of
 from mithaq.standards.observable import recognise
@@ -59,7 +60,7 @@ class Sightings:
         kind = str(asked.get("type", SEEN))
         if kind not in (SEEN, FALSE_POSITIVE):
             raise BadMisp(_OTHER_TYPE)
-        uuid = about or str(asked.get("uuid", ""))
+        uuid = self._attribute(Reader.of(account), about or str(asked.get("uuid", "")), at)
         values = asked.get("values", asked.get("value"))
         values = [values] if isinstance(values, str) else values
         if uuid:
@@ -86,7 +87,7 @@ class Sightings:
             BadMisp: it names too many, or none; or there are more than one answer holds.
         """
         named = asked.get("uuid", asked.get("id"))
-        wanted = [named] if isinstance(named, str) else named
+        wanted = [named] if isinstance(named, str | int) else named
         if not isinstance(wanted, list) or len(wanted) > MAX_VALUES:
             raise BadMisp("sightings are asked for by the uuids of events or attributes")
         kind = str(asked["type"]) if asked.get("type") is not None else ""
@@ -115,8 +116,8 @@ class Sightings:
         given: set[str] = set()
         with self._db.read() as connection:
             for chunk in _chunks(uuids_, _AT_ONCE):
-                ids = [f"{kind}--{uuid}" for uuid in chunk if is_uuid(uuid) for kind in store.SAYING]
-                given |= {uuid_of(each) for each in store.said_by(connection, ids, giver(reader.constituent))}
+                ids = [f"{kind}--{uuid}" for uuid in chunk if is_uuid(uuid) for kind in sighted.SAYING]
+                given |= {uuid_of(each) for each in sighted.said_by(connection, ids, giver(reader.constituent))}
         return [uuid for uuid in uuids_ if is_uuid(uuid) and uuid not in given]
 
     def save(self, shelf: Shelf, account: Account, event: str, value: Any, at: datetime) -> Taken:
@@ -128,7 +129,7 @@ class Sightings:
         """
         if not isinstance(value, list):
             raise BadMisp("this is no list of sightings")
-        inside = set(self._indicators(Reader.of(account), event, at))
+        inside = set(self._indicators(Reader.of(account), event, at)[1])
         made: list[dict[str, Any]] = []
         refused: dict[str, str] = {}
         for place, each in enumerate(value):
@@ -182,21 +183,40 @@ class Sightings:
             catalogue = self._catalogue(connection, reader, at)
             return sorted({row.stix_id for row in _released(catalogue, ids=ids)})
 
-    def _indicators(self, reader: Reader, uuid: str, at: datetime) -> list[str]:
-        """Return the indicators behind an event's attributes."""
-        _, event = self._serving.event(reader, uuid, at, "feed")
-        return [f"indicator--{str(each.get('uuid', '')).lower()}" for each in attributes_of(event)]
+    def _indicators(self, reader: Reader, named: str, at: datetime) -> tuple[str, list[str]]:
+        """Return the uuid of an event, and the indicators behind its attributes."""
+        head, event = self._serving.event(reader, named, at, "feed")
+        return head.uuid, [f"indicator--{str(each.get('uuid', '')).lower()}" for each in attributes_of(event)]
+
+    def _attribute(self, reader: Reader, named: str, at: datetime) -> str:
+        """Return the uuid of an attribute that may be named by its number.
+
+        Raises:
+            UnknownEvent: no indicator on this reader's shelves has the number.
+            BadMisp: several have it.
+        """
+        if not is_number(named):
+            return named.lower()
+        with self._db.read() as connection:
+            shelves = list(self._catalogue(connection, reader, at).shelves)
+            found = set(of_number(map(uuid_of, sighted.indicators(connection, shelves)), named))
+        demand_one(found)
+        for uuid in found:
+            return uuid
+        raise UnknownEvent("no such attribute", subject=named)
 
     def _of(self, reader: Reader, wanted: Sequence[Any], context: str, at: datetime) -> Iterator[dict[str, Any]]:
         """Yield the sightings of events or attributes, read as they are asked for."""
         for each in wanted:
-            uuid = str(each).lower()
-            ids = [f"indicator--{uuid}"] if context == "attribute" else self._indicators(reader, uuid, at)
+            if context == "event":
+                event, ids = self._indicators(reader, str(each), at)
+            else:
+                event, ids = "", [f"indicator--{self._attribute(reader, str(each), at)}"]
             with self._db.read() as connection:
                 catalogue = self._catalogue(connection, reader, at)
                 for chunk in _chunks(ids, _AT_ONCE):
                     for fields in _said(catalogue, chunk):
-                        yield _shown(fields, uuid if context == "event" else "")
+                        yield _shown(fields, event)
 
     def _catalogue(self, connection: Any, reader: Reader, at: datetime) -> Catalogue:
         return self._serving.catalogue(connection, reader, at)
@@ -210,7 +230,7 @@ def _said(catalogue: Catalogue, about: Sequence[str]) -> Iterator[dict[str, Any]
     """Yield what sightings and false positives of some objects say, as far as they are released now."""
     after = 0
     while True:
-        rows = store.said(catalogue.connection, list(catalogue.shelves), about, after, CHUNK_ROWS)
+        rows = sighted.said(catalogue.connection, list(catalogue.shelves), about, after, CHUNK_ROWS)
         found = (msgspec.json.decode(bytes(each.body)) for each in _released(catalogue, rows=rows))
         yield from (each for each in found if kind_of(each))
         if len(rows) < CHUNK_ROWS:
@@ -233,11 +253,11 @@ def _shown(fields: Mapping[str, Any], event: str) -> dict[str, Any]:
     about = str(fields.get("sighting_of_ref") or next(iter(fields.get("object_refs", [""]))))
     seen = str(fields.get("last_seen") or fields["created"])
     return {
-        "id": "0",
+        "id": number_of(uuid_of(str(fields["id"]))),
         "uuid": uuid_of(str(fields["id"])),
-        "attribute_id": "0",
+        "attribute_id": number_of(uuid_of(about)),
         "attribute_uuid": uuid_of(about),
-        "event_id": "0",
+        "event_id": number_of(event) if event else "0",
         **({"event_uuid": event} if event else {}),
         "date_sighting": str(int(datetime.fromisoformat(seen).timestamp())),
         "source": source_of(fields),

@@ -25,7 +25,7 @@ from mithaq.exchange.columns import COLUMNS
 from mithaq.exchange.misp.model import Day
 from mithaq.exchange.taxii.store import gone, places, refs, shelved
 from mithaq.intelligence.foreign import IS_NEWEST
-from mithaq.intelligence.tables import comments, misp_event_objects, misp_events, objects, provenance
+from mithaq.intelligence.tables import misp_event_objects, misp_events, objects, provenance
 from mithaq.kernel.database import Timestamp, Transaction, metadata, upsert
 from mithaq.kernel.lane import ACTUAL
 from mithaq.standards.pap import Pap
@@ -84,45 +84,6 @@ _OVER: Final = func.count(
 ).label("over")
 """How many objects are over by now, and are no more to be looked for."""
 
-SAYING: Final = ("sighting", "opinion")
-"""Types of objects that say what MISP's sightings say."""
-
-_SIGHTED: Final = (
-    select(objects.c.row, objects.c.stix_id, func.max(shelved.c.date_added).label("at"))
-    .select_from(shelved)
-    .join(comments, comments.c.object == shelved.c.object)
-    .join(objects, objects.c.stix_id == comments.c.about)
-    .where(_SHELVES, shelved.c.type.in_(SAYING), objects.c.lane == str(ACTUAL), objects.c.stands)
-    .group_by(objects.c.row, objects.c.stix_id)
-    .order_by(objects.c.row)
-)
-_SAID: Final = (
-    select(objects.c.row)
-    .distinct()
-    .select_from(comments)
-    .join(objects, objects.c.row == comments.c.object)
-    .join(shelved, shelved.c.object == objects.c.row)
-    .where(
-        comments.c.about.in_(bindparam("about", expanding=True)),
-        _SHELVES,
-        objects.c.type.in_(SAYING),
-        objects.c.lane == str(ACTUAL),
-        objects.c.stands,
-        objects.c.row > bindparam("after"),
-    )
-    .order_by(objects.c.row)
-    .limit(bindparam("limit", type_=Integer))
-)
-_SAID_BY: Final = (
-    select(objects.c.stix_id)
-    .distinct()
-    .join(provenance, provenance.c.object == objects.c.row)
-    .where(
-        objects.c.stix_id.in_(bindparam("ids", expanding=True)),
-        objects.c.lane == str(ACTUAL),
-        provenance.c.nation == bindparam("nation"),
-    )
-)
 _DAYS: Final = (
     select(
         places.c.day,
@@ -407,22 +368,6 @@ def events_of_rows(connection: Connection, rows: Sequence[int]) -> tuple[set[Day
     asked = {"rows": list(rows)}
     days = {Day(row.day, Tlp(row.tlp), Pap(row.pap)) for row in connection.execute(_DAYS_OF_ROWS, asked)}
     return days, set(connection.scalars(_REPORTS_OF_ROWS, asked))
-
-
-def sighted(connection: Connection, shelves: Sequence[int]) -> Sequence[Any]:
-    """Return the objects of which sightings stand on these shelves: row, id, and when the newest came."""
-    return connection.execute(_SIGHTED, {"shelves": list(shelves)}).all()
-
-
-def said(connection: Connection, shelves: Sequence[int], about: Sequence[str], after: int, limit: int) -> list[int]:
-    """Return the rows of one chunk of the sightings and opinions of these objects that stand on these shelves."""
-    asked = {"shelves": list(shelves), "about": list(about), "after": after, "limit": limit}
-    return list(connection.scalars(_SAID, asked))
-
-
-def said_by(connection: Connection, ids: Sequence[str], nation: str) -> frozenset[str]:
-    """Return which of these objects somebody has said, whether the word still stands or not."""
-    return frozenset(connection.scalars(_SAID_BY, {"ids": list(ids), "nation": nation}))
 
 
 def stamped(connection: Connection, reader: str) -> dict[str, tuple[str, int]]:

@@ -10,6 +10,7 @@ from pymisp import MISPEvent
 from mithaq.exchange.orders import Orders
 from mithaq.intelligence.model import ImportTerms
 from mithaq.standards.misp.labels import tag_names, tlps_of
+from mithaq.standards.misp.numbers import numbered
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 from tests.misp import ATTRIBUTE, EVENT, client, event, events_in, file_of, loosened, md5, read_feed, take, terms
@@ -35,7 +36,7 @@ def test_every_real_event_goes_out_as_it_came_in(quick: Served, data_dir: Path, 
         assert set(tag_names(feed[uuid]["Tag"])) == {*tag_names(original.get("Tag")), "tlp:green", "PAP:GREEN"}
         assert feed[uuid]["distribution"] in ("0", "1")
         pulled = made.get(f"/misp/events/view/{uuid}/deleted[]:0/deleted[]:1/excludeGalaxy:1/excludeLocalTags:1")
-        assert loosened(pulled.json()["Event"]) == loosened(original)
+        assert loosened(pulled.json()["Event"]) == loosened(numbered(original))
         kept = tmp_path / f"{uuid}.json"
         kept.write_bytes(made.get(f"/misp/feed/{uuid}.json").content)
         independent = MISPEvent()
@@ -49,9 +50,9 @@ def test_an_event_keeps_its_bytes_content_and_is_lowered_by_the_way_it_takes(ser
     take(served, file_of())
     made = client(served)
     assert read_feed(made)[EVENT] == event(distribution="1")
-    assert made.get(f"/misp/events/view/{EVENT}").json()["Event"] == event(distribution="1")
+    assert made.get(f"/misp/events/view/{EVENT}").json()["Event"] == numbered(event(distribution="1"))
     pulled = made.get(f"/misp/events/view/{EVENT}", headers={"user-agent": "MISP 2.5.34 - #abc"})
-    assert pulled.json()["Event"] == event(distribution="2")
+    assert pulled.json()["Event"] == numbered(event(distribution="2"))
 
 
 def test_what_became_no_object_and_tells_of_others_stays(quick: Served) -> None:
