@@ -3,13 +3,13 @@
 Whatever a request names, one uuid is looked up, and only what was found under it is changed. An account that is
 narrowed to one collection changes only what was given into that. A version is kept with all its objects in one
 transaction, and only on top of the version that it was made of: of two that come at once the later one sees the
-earlier one first.
+earlier one first. A part that is refused is left out of the version, or stays as it was in the one before, and is told.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from sqlalchemy import Connection
@@ -19,6 +19,7 @@ from mithaq.exchange.misp.catalogue import Organisation
 from mithaq.exchange.misp.errors import BadMisp, NotYours, UnknownEvent
 from mithaq.exchange.misp.serving import demand_one
 from mithaq.exchange.misp.settings import MAX_TRIES
+from mithaq.exchange.misp.taking import Event, Kept, PartsRefused, leave_out, parts_refused, unseen
 from mithaq.exchange.recalling import take_back
 from mithaq.exchange.taxii.model import Shelf
 from mithaq.exchange.taxii.posting import Posting, giver, least_terms, read_converted
@@ -37,7 +38,6 @@ from mithaq.standards.misp.mapping import derived
 from mithaq.standards.misp.numbers import is_number, of_number
 from mithaq.standards.misp.parts import find, parts
 
-Event = dict[str, Any]
 Change = Callable[[ForeignEvent, Event], tuple[Event, bytes]]
 """Make the next version of an event of the one that is held; with the bytes in which it came, if nothing was added."""
 
@@ -140,9 +140,16 @@ class Keeping:
         raise UnknownEvent("no such event or attribute", subject=uuid[:80])
 
     def change(
-        self, account: Account, look: Callable[[], tuple[ForeignEvent, Event]], change: Change, at: datetime
-    ) -> Event:
+        self,
+        account: Account,
+        look: Callable[[], tuple[ForeignEvent, Event]],
+        change: Change,
+        at: datetime,
+        needs: Collection[str] = (),
+    ) -> Kept:
         """Keep the next version of an event; where somebody else kept one meanwhile, make it of that.
+
+        `needs`: uuids of the parts for which it is made.
 
         Raises:
             UnknownEvent, NotYours, BadMisp: what `look` and `change` say, or `keep`.
@@ -152,21 +159,56 @@ class Keeping:
             held, event = look()
             made, body = change(held, event)
             try:
-                return self.keep(shelf, account, made, body, held.id, at)
+                return self.keep(shelf, account, made, body, held.id, at, needs)
             except Overtaken:
                 continue
         raise NotYours("the event was changed again and again meanwhile: try it later")
 
-    def keep(self, shelf: Shelf, account: Account, event: Event, body: bytes, base: int | None, at: datetime) -> Event:
-        """Convert and keep an event, wholly or not at all.
+    def keep(
+        self,
+        shelf: Shelf,
+        account: Account,
+        event: Event,
+        body: bytes,
+        base: int | None,
+        at: datetime,
+        needs: Collection[str] = (),
+    ) -> Kept:
+        """Convert and keep an event without the parts that are refused.
 
         `body`: the bytes in which it came, if nothing was added to it. `base`: the number of the version of which it
-        was made, None for an event that was not there.
+        was made, None for an event that was not there. `needs`: uuids of parts, of which at least one must be taken.
+
+        Cost: the event is converted anew where a part is refused.
 
         Raises:
             Overtaken: another version is the newest by now; nothing was kept.
-            NotYours, BadMisp: one of its objects is refused, or it cannot be converted.
+            NotYours: all of the parts that are needed are refused.
+            BadMisp: it cannot be converted.
         """
+        refused: dict[str, str] = {}
+        while True:
+            try:
+                return self._kept(shelf, account, event, body, base, at, refused)
+            except PartsRefused as error:
+                refused |= error.refused
+            if needs and refused.keys() >= set(needs):
+                first, reason = next(iter(refused.items()))
+                raise NotYours("%(count)s objects of the event were refused: %(object)s: %(reason)s",
+                               count=len(refused), object=first, reason=reason)  # fmt: skip
+            leave_out(event, self._before(account, event, base), refused)
+            body = b""
+
+    def _kept(
+        self,
+        shelf: Shelf,
+        account: Account,
+        event: Event,
+        body: bytes,
+        base: int | None,
+        at: datetime,
+        left_out: Mapping[str, str],
+    ) -> Kept:
         file = body or msgspec.json.encode({"Event": event})
         converted = _converted(file)
         read = read_converted(converted.bodies, at)
@@ -178,19 +220,28 @@ class Keeping:
             original = self._holdings.keep_original(tx, MEDIA_TYPE, file)
             terms = terms_of_event(replace(least_terms(shelf), original=original), converted)
             refused = self._posting.take_converted(tx, shelf, account, read, terms)
+            known = foreign.object_ids(tx.connection, before.id) if before else frozenset()
             if refused:
-                first, reason = next(iter(refused.items()))
-                raise NotYours("%(count)s objects of the event were refused: %(object)s: %(reason)s",
-                               count=len(refused), object=first, reason=reason)  # fmt: skip
+                earlier = self._members(tx.connection, before)
+                if found := parts_refused(event, earlier[1] if earlier else None, refused):
+                    raise PartsRefused(found)
             made = foreign.new_event(
                 event, converted.bodies, 0, original, giver(shelf.constituent), ACTUAL, shelf.collection.id
             )
             if made is None:
                 raise BadMisp("an event needs a uuid and a timestamp")
             number = foreign.keep(tx, made)
-            gone = foreign.object_ids(tx.connection, before.id) - made.object_ids if before else frozenset()
-            self._take_back(tx, account, gone, number, _TAKEN_OUT)
-        return event
+            self._take_back(tx, account, known - made.object_ids, number, _TAKEN_OUT)
+        rest = {each: why for each, why in refused.items() if each not in known}
+        return Kept(event, {**left_out, **rest}, unseen(event, converted))
+
+    def _before(self, account: Account, event: Event, base: int | None) -> Event | None:
+        """Return the version of which an event was made."""
+        if base is None:
+            return None
+        with self._db.read() as connection:
+            found = self._members(connection, of_constituent(connection, account.constituent, str(event["uuid"])))
+        return found[1] if found and found[0].id == base else None
 
     def remove(self, account: Account, uuid: str, at: datetime) -> None:
         """Take back an event that an account may change, with every word that came with it alone.

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from mithaq.exchange.misp.answers import Answer, Refused, ok, told, unknown
 from mithaq.exchange.misp.changing import Changing
@@ -15,6 +15,7 @@ from mithaq.exchange.misp.looking import Looking
 from mithaq.exchange.misp.searches import Searches
 from mithaq.exchange.misp.serving import Serving, digest, event_file, manifest
 from mithaq.exchange.misp.sighting import Sightings
+from mithaq.exchange.misp.taking import Kept
 from mithaq.exchange.misp.visit import Visit
 from mithaq.exchange.misp.writing import Writing
 from mithaq.exchange.taxii.posting import Posting
@@ -206,10 +207,10 @@ class Resources:
         services, account = self._services, visit.account
         match parts:
             case ("events", "add"):
-                return ok({"Event": numbered(services.writing.add(account, visit.json(), visit.body, at))})
+                return _event_kept(services.writing.add(account, visit.json(), visit.body, at))
             case ("events", "edit", named):
                 uuid = services.keeping.named(account, named)
-                return ok({"Event": numbered(services.writing.edit(account, uuid, visit.json(), visit.body, at))})
+                return _event_kept(services.writing.edit(account, uuid, visit.json(), visit.body, at))
             case ("events", "delete", named):
                 services.writing.delete(account, services.keeping.named(account, named), at)
                 return _done("Event deleted.")
@@ -237,24 +238,25 @@ class Resources:
         match parts:
             case ("attributes", "add", named):
                 uuid = keeping.named(account, named)
-                return ok({"Attribute": changing.add_attributes(account, uuid, visit.json(), at)})
+                return _kept("Attribute", *changing.add_attributes(account, uuid, visit.json(), at))
             case ("objects", "add", named):
-                return ok({"Object": changing.add_object(account, keeping.named(account, named), visit.json(), at)})
+                uuid = keeping.named(account, named)
+                return _kept("Object", *changing.add_object(account, uuid, visit.json(), at))
             case ("event_reports", "add", named):
                 uuid = keeping.named(account, named)
-                return ok({"EventReport": changing.add_report(account, uuid, visit.json(), at)})
+                return _kept("EventReport", *changing.add_report(account, uuid, visit.json(), at))
             case ("object_references", "add"):
-                return ok({"ObjectReference": changing.add_reference(account, visit.json(), at)})
+                return _kept("ObjectReference", *changing.add_reference(account, visit.json(), at))
             case (controller, "edit", named) if controller in _KIND_OF and controller != "object_references":
                 kind, uuid = _KIND_OF[controller], keeping.named_part(account, named)
-                return ok({kind: changing.edit(account, uuid, kind, visit.json(), at)})
+                return _kept(kind, *changing.edit(account, uuid, kind, visit.json(), at))
             case (controller, "delete", named, *hard) if controller in _KIND_OF:
                 is_hard = hard == ["true"] or str(visit.asked().get("hard", "0")) in ("1", "True")
                 uuid = keeping.named_part(account, named)
                 changing.delete(account, uuid, _KIND_OF[controller], at, hard=is_hard)
                 return _done(f"{_KIND_OF[controller]} deleted.")
             case ("attributes", "restore", named):
-                return ok({"Attribute": changing.restore(account, keeping.named_part(account, named), at)})
+                return _kept("Attribute", *changing.restore(account, keeping.named_part(account, named), at))
             case ("tags", "attachTagToObject"):
                 return ok(changing.tag(account, visit.asked(), at, attach=True))
             case ("tags", "removeTagFromObject"):
@@ -299,6 +301,16 @@ def _plain(parts: tuple[str, ...]) -> tuple[str, ...]:
     if not parts:
         return parts
     return (re.sub(r"(?<=[a-z])([A-Z])", r"_\1", parts[0]).lower(), *parts[1:])
+
+
+def _kept(kind: str, part: Any, kept: Kept) -> Answer:
+    """Answer a part as it is kept; beside it, as MISP has it, what was refused, and of what nothing detectable came."""
+    said = {"errors": told(kept.refused), "warnings": told(kept.unseen)}
+    return ok({kind: part} | {name: lines for name, lines in said.items() if lines})
+
+
+def _event_kept(kept: Kept) -> Answer:
+    return _kept("Event", numbered(kept.event), kept)
 
 
 def _done(said: str, refused: Mapping[str, str] | None = None) -> Answer:

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from mithaq.exchange.misp import store
 from mithaq.exchange.misp.errors import BadMisp, EventExists, NotYours
-from mithaq.exchange.misp.keeping import Event, Keeping, Overtaken, of_constituent
+from mithaq.exchange.misp.keeping import Keeping, Overtaken, of_constituent
 from mithaq.exchange.misp.model import Reader
 from mithaq.exchange.misp.serving import Serving
 from mithaq.exchange.misp.settings import MAX_VALUES
+from mithaq.exchange.misp.taking import Event, Kept, uuids_of
 from mithaq.exchange.taxii.posting import giver
 from mithaq.intelligence.foreign import of_row
 from mithaq.intelligence.model import ForeignEvent
@@ -34,8 +35,8 @@ class Writing:
         self._serving = serving
         self._keeping = keeping
 
-    def add(self, account: Account, value: Any, body: bytes, at: datetime) -> Event:
-        """Take an event; return it as it is kept.
+    def add(self, account: Account, value: Any, body: bytes, at: datetime) -> Kept:
+        """Take an event, or what of it is not refused; return it as it is kept.
 
         Raises:
             NotYours: the account may not write, or not where the event was given before.
@@ -53,12 +54,15 @@ class Writing:
                 )
             raise EventExists(_EXISTS, subject=event["uuid"])
         try:
-            return self._keeping.keep(shelf, account, event, body if is_complete else b"", None, at)
+            file = body if is_complete else b""
+            return self._keeping.keep(shelf, account, event, file, None, at, uuids_of(event))
         except Overtaken:
             raise EventExists(_EXISTS, subject=event["uuid"]) from None
 
-    def edit(self, account: Account, uuid: str, value: Any, body: bytes, at: datetime) -> Event:
+    def edit(self, account: Account, uuid: str, value: Any, body: bytes, at: datetime) -> Kept:
         """Take a newer version of an event that this constituent gave; parts that it does not name stay.
+
+        So do parts that are refused, as they were.
 
         Of two that come at once, one is kept first; the other is then newer than that, and kept on top of it, or it is
         refused as any that is not newer.
