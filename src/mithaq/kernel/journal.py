@@ -53,6 +53,9 @@ _AFTER = (
 )
 _AFTER_OF_KINDS = _AFTER.where(journal.c.kind.in_(bindparam("kinds", expanding=True)))
 _LAST = select(func.coalesce(func.max(journal.c.seq), 0))
+_OWED = select(func.coalesce(func.max(journal.c.seq), 0)).where(
+    journal.c.seq > bindparam("after"), journal.c.kind.in_(bindparam("kinds", expanding=True))
+)
 _CURSOR = select(cursors.c.seq).where(cursors.c.reader == bindparam("reader"))
 
 
@@ -86,6 +89,17 @@ def last_seq(connection: Connection) -> int:
 def lag(connection: Connection, reader: str) -> int:
     """Return how many entries lie behind a reader's durable cursor."""
     return last_seq(connection) - _cursor(connection, reader)
+
+
+def owed(connection: Connection, reader: str, kinds: frozenset[str]) -> int:
+    """Return the newest entry that a reader of these kinds still has to handle, in whichever process; 0 for none."""
+    asked = {"after": _cursor(connection, reader), "kinds": sorted(kinds)}
+    return connection.scalar(_OWED, asked) or 0
+
+
+def has_handled(connection: Connection, reader: str, seq: int) -> bool:
+    """Tell whether a reader has handled an entry that it was owed."""
+    return _cursor(connection, reader) >= seq
 
 
 def run_once(db: Database, reader: Reader, at: datetime) -> int:

@@ -24,6 +24,12 @@ def converted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(misp, "_converted", _once)
 
 
+@pytest.fixture(autouse=True)
+def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process keeps the shelves of these nodes but `Served.settle`, for which an answer would wait in vain."""
+    monkeypatch.setattr("mithaq.exchange.misp.doors.SHELVES_WAIT_S", 0.0)
+
+
 @pytest.fixture
 def served(tmp_path: Path, db_url: str, at: datetime) -> Iterator[Served]:
     found = Served.found(tmp_path, at, db_url)

@@ -30,12 +30,16 @@ _STATUS: Final[Mapping[type[Error], int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer; `etag`: a strong one, by which a client may ask whether it has this already."""
+    """One answer; `etag`: a strong one, by which a client may ask whether it has this already.
+
+    `has_changed`: something was written, which the shelves follow.
+    """
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     etag: str = ""
+    has_changed: bool = False
 
 
 class Refused(Exception):

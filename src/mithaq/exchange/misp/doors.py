@@ -1,6 +1,8 @@
 """The doors of MISP: one ASGI application under `/misp/`, thin over `resources`."""
 
+import asyncio
 import logging
+import time
 import zlib
 from typing import Final
 
@@ -10,7 +12,13 @@ from starlette.types import Receive, Scope, Send
 
 from mithaq.exchange.misp.answers import JSON, Answer, Refused, of_error
 from mithaq.exchange.misp.resources import Resources
-from mithaq.exchange.misp.settings import MAX_BODY_BYTES, MAX_OPEN_REQUESTS, THREADS
+from mithaq.exchange.misp.settings import (
+    MAX_BODY_BYTES,
+    MAX_OPEN_REQUESTS,
+    SHELVES_LOOK_S,
+    SHELVES_WAIT_S,
+    THREADS,
+)
 from mithaq.exchange.misp.visit import Visit
 from mithaq.exchange.visitors import TooMany, Visitors, credentials, packed
 from mithaq.kernel.clock import Clock
@@ -68,7 +76,19 @@ class MispDoors:
                 visit = await self._visitors.in_thread(self._let_in, request, body)
             if request.method == "HEAD":
                 return await self._visitors.in_thread(self._resources.exists, visit, self._clock.now())
-            return await self._visitors.in_thread(self._resources.answer, visit, self._clock.now())
+            answer = await self._visitors.in_thread(self._resources.answer, visit, self._clock.now())
+            if answer.has_changed:
+                await self._followed()
+            return answer
+
+    async def _followed(self) -> None:
+        """Wait until the shelves have followed what was changed, so long as a client may be kept waiting."""
+        until = time.monotonic() + SHELVES_WAIT_S
+        owed = await self._visitors.in_thread(self._resources.owed)
+        while owed and time.monotonic() < until:
+            await asyncio.sleep(SHELVES_LOOK_S)
+            if await self._visitors.in_thread(self._resources.is_followed, owed):
+                return
 
     def _let_in(self, request: Request, body: bytes) -> Visit:
         """Return who asks what; MISP's programs send the key with no scheme before it.

@@ -93,7 +93,8 @@ class Resources:
             return found(visit, at)
         if visit.method != "POST":
             raise _not_done(parts)
-        return self._event_written(parts, visit, at) or self._part_written(parts, visit, at)
+        answer = self._event_written(parts, visit, at) or self._part_written(parts, visit, at)
+        return replace(answer, has_changed=True)
 
     def exists(self, visit: Visit, at: datetime) -> Answer:
         """Answer a HEAD: whether an event or a part is there, without building an event that is asked for itself."""
@@ -104,6 +105,14 @@ class Resources:
                 raise unknown()
             case _:
                 return Answer(self.answer(replace(visit, method="GET"), at).status, b"")
+
+    def owed(self) -> int:
+        """Return what the shelves still have to follow, 0 for nothing."""
+        return self._serving.owed()
+
+    def is_followed(self, seq: int) -> bool:
+        """Tell whether the shelves have followed what they were owed."""
+        return self._serving.is_followed(seq)
 
     def _whole(self, parts: tuple[str, ...]) -> Reading | None:
         """Return what answers about events, attributes and sightings."""
@@ -131,6 +140,8 @@ class Resources:
                 return lambda visit, at: self._sightings(visit, at, context)
             case ("sightings", "listSightings", *named):
                 return lambda visit, at: self._list_sightings(visit, at, *named[:2])
+            case ("sightings", "filterSightingUuidsForPush", event):
+                return lambda visit, at: ok(services.sightings.wanted(visit.reader, event, visit.json(), at))
             case ("events", "filterEventIdsForPush"):
                 return lambda visit, at: ok(services.writing.wanted(visit.account, visit.json(), at))
             case _:
@@ -223,8 +234,6 @@ class Resources:
             case ("sightings", "delete", uuid):
                 services.sightings.take_back(services.keeping.shelf(account), uuid, at)
                 return _done("Sighting successfully deleted.")
-            case ("sightings", "filterSightingUuidsForPush", uuid):
-                return ok(services.sightings.wanted(visit.reader, uuid, visit.json(), at))
             case ("sightings", "bulkSaveSightings", uuid):
                 shelf = services.keeping.shelf(account)
                 taken = services.sightings.save(shelf, account, uuid, visit.json(), at)

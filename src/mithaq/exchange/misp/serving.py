@@ -16,9 +16,11 @@ from mithaq.exchange.misp.errors import BadMisp, UnknownEvent
 from mithaq.exchange.misp.events import build
 from mithaq.exchange.misp.model import Day, Head, Reader
 from mithaq.exchange.misp.settings import CHUNK_ROWS
+from mithaq.exchange.taxii.shelving import KINDS, READER
 from mithaq.intelligence.foreign import original
 from mithaq.intelligence.model import ForeignEvent
 from mithaq.intelligence.service import Holdings
+from mithaq.kernel import journal
 from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import ACTUAL
@@ -135,6 +137,16 @@ class Serving:
                 events |= store.events_of(connection, [row.stix_id for row in chunk])
         newest = max((int(row.at.timestamp()) for row in rows), default=0)
         return {head.uuid: newest for head in heads if _is_of(head, days, reports, events)}
+
+    def owed(self) -> int:
+        """Return the newest change that the shelves still have to follow, 0 for none."""
+        with self._db.read() as connection:
+            return journal.owed(connection, READER, KINDS)
+
+    def is_followed(self, seq: int) -> bool:
+        """Tell whether the shelves have followed a change."""
+        with self._db.read() as connection:
+            return journal.has_handled(connection, READER, seq)
 
     def refusals(self, constituent: str, at: datetime) -> list[Refused]:
         """Return the imported events that do not go to a constituent, with all reasons: for people here alone."""

@@ -12,6 +12,12 @@ MAX_OPEN_REQUESTS: Final = 8
 THREADS: Final = 4
 """Threads in which answers are worked out; the rest of the node has its own."""
 
+SHELVES_WAIT_S: Final = 2.0
+"""How long the answer to a change waits for the shelves to follow it, so that what is read next shows it."""
+
+SHELVES_LOOK_S: Final = 0.02
+"""How often it is looked meanwhile."""
+
 MAX_FOUND: Final = 1_000
 """Events or attributes in one answer to a search, whatever `limit` asks for."""
 

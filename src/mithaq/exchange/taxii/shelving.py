@@ -29,6 +29,9 @@ READER: Final = "exchange.taxii"
 SHELVED = "exchange.shelved"
 _STORED, _WITHDRAWN, _ERASED = "intelligence.stored", "intelligence.withdrawn", "intelligence.erased"
 _ORDERS: Final = "exchange.orders"
+KINDS: Final = frozenset({_STORED, _WITHDRAWN, _ERASED, _ORDERS, CHANGED})
+"""What the journal tells of that may change a shelf."""
+
 _AT_ONCE: Final = 4
 """Entries handled in one transaction: of a bulk import each names a thousand rows."""
 
@@ -74,8 +77,7 @@ class Shelving:
 
     def reader(self) -> Reader:
         """Return the journal reader that keeps the shelves."""
-        kinds = frozenset({_STORED, _WITHDRAWN, _ERASED, _ORDERS, CHANGED})
-        return Reader(READER, kinds, self.handle, _AT_ONCE, prepare=self.prepare)
+        return Reader(READER, KINDS, self.handle, _AT_ONCE, prepare=self.prepare)
 
     def prepare(self, entries: Sequence[Entry]) -> None:
         """Parse what the entries speak of, and what refers to it, before the writer is held for it."""
