@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from mithaq.exchange.misp import store
 from mithaq.exchange.misp.catalogue import Organisation
 from mithaq.exchange.misp.errors import BadMisp, NotYours, UnknownEvent
+from mithaq.exchange.misp.partly import Partly, narrowed, partly
 from mithaq.exchange.misp.serving import demand_one
 from mithaq.exchange.misp.settings import MAX_TRIES
 from mithaq.exchange.misp.taking import Event, Kept, PartsRefused, leave_out, parts_refused, unseen
@@ -179,7 +180,8 @@ class Keeping:
         `body`: the bytes in which it came, if nothing was added to it. `base`: the number of the version of which it
         was made, None for an event that was not there. `needs`: uuids of parts, of which at least one must be taken.
 
-        Cost: the event is converted anew where a part is refused.
+        Cost: where few of many parts changed these alone are converted and stored, else the whole event; and it again
+        where a part is refused.
 
         Raises:
             Overtaken: another version is the newest by now; nothing was kept.
@@ -187,16 +189,19 @@ class Keeping:
             BadMisp: it cannot be converted.
         """
         refused: dict[str, str] = {}
+        before = self._before(account, event, base)
         while True:
+            file = body or msgspec.json.encode({"Event": event})
+            made = self._partly(account, before, event) or Partly(event, _converted(file))
             try:
-                return self._kept(shelf, account, event, body, base, at, refused)
+                return self._kept(shelf, account, event, file, made, base, at, refused)
             except PartsRefused as error:
                 refused |= error.refused
             if needs and refused.keys() >= set(needs):
                 first, reason = next(iter(refused.items()))
                 raise NotYours("%(count)s objects of the event were refused: %(object)s: %(reason)s",
                                count=len(refused), object=first, reason=reason)  # fmt: skip
-            leave_out(event, self._before(account, event, base), refused)
+            leave_out(event, before, refused)
             body = b""
 
     def _kept(
@@ -204,36 +209,36 @@ class Keeping:
         shelf: Shelf,
         account: Account,
         event: Event,
-        body: bytes,
+        file: bytes,
+        made: Partly,
         base: int | None,
         at: datetime,
         left_out: Mapping[str, str],
     ) -> Kept:
-        file = body or msgspec.json.encode({"Event": event})
-        converted = _converted(file)
-        read = read_converted(converted.bodies, at)
+        read = read_converted(made.converted.bodies, at)
         with self._db.write(at) as tx:
             lock(tx)
             before = of_constituent(tx.connection, account.constituent, str(event["uuid"]))
             if (before.id if before else None) != base:
                 raise Overtaken
             original = self._holdings.keep_original(tx, MEDIA_TYPE, file)
-            terms = terms_of_event(replace(least_terms(shelf), original=original), converted)
+            terms = terms_of_event(replace(least_terms(shelf), original=original), made.converted)
             refused = self._posting.take_converted(tx, shelf, account, read, terms)
             known = foreign.object_ids(tx.connection, before.id) if before else frozenset()
             if refused:
                 earlier = self._members(tx.connection, before)
                 if found := parts_refused(event, earlier[1] if earlier else None, refused):
                     raise PartsRefused(found)
-            made = foreign.new_event(
-                event, converted.bodies, 0, original, giver(shelf.constituent), ACTUAL, shelf.collection.id
+            read_event = foreign.new_event(
+                event, made.converted.bodies, 0, original, giver(shelf.constituent), ACTUAL, shelf.collection.id
             )
-            if made is None:
+            if read_event is None:
                 raise BadMisp("an event needs a uuid and a timestamp")
-            number = foreign.keep(tx, made)
-            self._take_back(tx, account, known - made.object_ids, number, _TAKEN_OUT)
+            new = made.joined(read_event, before, known)
+            number = foreign.keep(tx, new)
+            self._take_back(tx, account, known - new.object_ids, number, _TAKEN_OUT)
         rest = {each: why for each, why in refused.items() if each not in known}
-        return Kept(event, {**left_out, **rest}, unseen(event, converted))
+        return Kept(event, {**left_out, **rest}, unseen(made.event, made.converted))
 
     def _before(self, account: Account, event: Event, base: int | None) -> Event | None:
         """Return the version of which an event was made."""
@@ -242,6 +247,20 @@ class Keeping:
         with self._db.read() as connection:
             found = self._members(connection, of_constituent(connection, account.constituent, str(event["uuid"])))
         return found[1] if found and found[0].id == base else None
+
+    def _partly(self, account: Account, before: Event | None, event: Event) -> Partly | None:
+        """Convert what changed of an event, None where it is to be converted as a whole."""
+        narrow = narrowed(before, event) if before is not None else None
+        return partly(narrow, lambda each: self._said(account, each), _converted) if narrow is not None else None
+
+    def _said(self, account: Account, stix_id: str) -> bytes | None:
+        """Return an object as an account's constituent said it last, None where that word does not stand."""
+        with self._db.read() as connection:
+            for held in self._holdings.get(connection, stix_id, ACTUAL):
+                words = [each for each in held.provenance if each.nation == giver(account.constituent)]
+                if any(each.standing == "stands" for each in words):
+                    return held.body
+        return None
 
     def remove(self, account: Account, uuid: str, at: datetime) -> None:
         """Take back an event that an account may change, with every word that came with it alone.
