@@ -15,6 +15,8 @@ from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 
 PREFIX: Final = "source:"
+UNLISTED: Final = "unlisted"
+"""Under which name the place of a MISP says how many events that it gave it lists no more."""
 
 Kind = Literal["taxii", "misp", "misp-feed", "list"]
 Auth = Literal["none", "basic", "bearer", "token", "header"]
