@@ -97,6 +97,11 @@ class Progress:
     stored: int
     unkept: int
 
+    @property
+    def unlisted(self) -> int | None:
+        """Return how many events that it gave a MISP lists no more; None where none were counted."""
+        return self.cursor.get(UNLISTED)
+
 
 @dataclass(frozen=True, slots=True)
 class Followed:
