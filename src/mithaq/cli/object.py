@@ -183,8 +183,8 @@ def search(ctx: click.Context, query: tuple[str, ...], lane: Lane, limit: int, a
     """Search, newest first.
 
     Values (defanged too), ids, words, beginnings of words (`phish*`), and the filters `type:report` `from:XB`
-    `from:source:osint` `tlp:green` `is:withdrawn` `label:` `sector:` `confidence>70` `seen:7d` `valid:yes`. A minus before any of them
-    excludes it: give the whole search in quotes, after `--`.
+    `from:source:osint` `tlp:green` `is:withdrawn` `label:` `sector:` `confidence>70` `seen:7d` `valid:yes`. A minus
+    before any of them excludes it: give the whole search in quotes, after `--`.
     """
     session: Session = ctx.obj
     node = session.node()

@@ -78,7 +78,7 @@ def test_what_a_taxii_server_gave_stands_in_the_events_of_its_days(
 def test_what_was_fetched_and_stays_is_named_with_its_giver_and_the_reason(served: Served, fetching: Fetching) -> None:
     collection = served.collection()
     without = event(Tag=[{"name": "tlp:green"}])
-    fetch(served, fetching, without, event(uuid=OTHER, distribution="4"), terms=Terms(Tlp.GREEN))
+    fetch(served, fetching, without, without | {"uuid": OTHER, "distribution": "4"}, terms=Terms(Tlp.GREEN))
     assert read_feed(client(served)) == {}
     assert ids_in(served.client().get(f"{ROOT}collections/{collection}/objects/").content) == []
     refused = served.node.misp.refusals(GRID, served.clock.now())
