@@ -19,7 +19,7 @@ def test_a_feed_is_written_and_what_does_not_go_out_is_explained(xa: Desk, tmp_p
     assert (written["events"], written["removed"]) == (0, 0)  # no worker has filled the shelf as yet
     assert json.loads((folder / "manifest.json").read_bytes()) == {}
     (refused,) = xa.json("misp", "refused", "--constituent", "grid-operator")
-    assert refused["event"] == EVENT
+    assert (refused["event"], refused["from"]) == (EVENT, "XA")
     assert any("are not released to this constituent" in why for why in refused["why"])
     (shown,) = xa.json("object", "misp", f"indicator--{ATTRIBUTE}1")
     assert shown == {"event": event(distribution="1"), "lost": [], "against": []}
