@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mithaq.exchange.event_versions import keep_event
 from mithaq.intelligence.imports.misp import import_misp
 from mithaq.intelligence.model import ImportReport, ImportTerms
 from mithaq.kernel.lane import ACTUAL
@@ -27,7 +28,9 @@ def terms(tlp: Tlp | None = Tlp.GREEN, pap: Pap | None = Pap.GREEN) -> ImportTer
 
 def take(served: Served, file: bytes, given: ImportTerms | None = None) -> ImportReport:
     """Import a MISP file as the node's operator does, and let the shelves follow."""
-    report = import_misp(served.node.holdings, file, terms=given or terms(), warning_lists=None, at=served.clock.now())
+    report = import_misp(
+        served.node.holdings, file, terms=given or terms(), warning_lists=None, keep=keep_event, at=served.clock.now()
+    )
     served.settle()
     return report
 

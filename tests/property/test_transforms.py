@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mithaq.agreements.vocabulary import FieldClass, Operation
+from mithaq.exchange.event_versions import keep_event
 from mithaq.intelligence.imports.misp import import_misp
 from mithaq.intelligence.model import ImportTerms
 from mithaq.intelligence.service import Holdings
@@ -199,7 +200,14 @@ def test_real_events_are_protected_or_kept_back(real: list[bytes], chosen: Polic
 def real_bodies(path: Path, folder: Path) -> list[bytes]:
     database = Database.open(ready_sqlite(folder / "real.db"), run_dir=folder)
     holdings = Holdings(database)
-    import_misp(holdings, path.read_bytes(), terms=ImportTerms(XA, ACTUAL, Tlp.GREEN), warning_lists=None, at=AT)
+    import_misp(
+        holdings,
+        path.read_bytes(),
+        terms=ImportTerms(XA, ACTUAL, Tlp.GREEN),
+        warning_lists=None,
+        keep=keep_event,
+        at=AT,
+    )
     with database.read() as connection:
         bodies = [each.body for each in holdings.rows(connection, range(1, 2000))]
     database.close()

@@ -14,6 +14,7 @@ from pathlib import Path
 from mithaq.detection.hits.record import record_hits
 from mithaq.detection.questions import store as questions
 from mithaq.detection.questions.model import Answer, Row, State
+from mithaq.exchange.event_versions import keep_event
 from mithaq.exchange.pushing import store as pushed
 from mithaq.exchange.pushing.model import Last, Went
 from mithaq.exchange.sources import store as sources
@@ -139,7 +140,7 @@ def follow_sources(node: Node) -> None:
 
 def receive_reports(node: Node) -> None:
     """A report that waits, one that was read, and one that could not be."""
-    inbox, terms = Inbox(node.holdings, node.warning_lists), ImportTerms(node.nation, ACTUAL)
+    inbox, terms = Inbox(node.holdings, node.warning_lists, keep_event), ImportTerms(node.nation, ACTUAL)
     texts = {
         "تحذير: نطاقات تصيّد جديدة": "رُصد login[.]post-rimal[.]example ثم 203[.]0[.]113[.]77\nانظر http://8.8.8.8/",
         HOSTILE.replace("\u202e", ""): "evil[.]example",

@@ -123,6 +123,10 @@ def _tell(session: Session, report: ImportReport) -> None:
                 "%(count)s without a PAP label: they go as PAP:RED, so to hardly anybody; import again with --pap",
                 count=report.without_pap,
             )
+        if report.withdrawn:
+            session.say(
+                "%(count)s taken back: newer versions of their events give them no more", count=report.withdrawn
+            )
         if report.broken:
             session.say("the rest could not be read: %(reason)s", reason=session.words.reason(report.broken))
     session.emit(report.as_json(), lambda: _counts(session, report))

@@ -17,6 +17,7 @@ from mithaq.node.language import msgid
 _REFUSED = {
     "event": Column(msgid("event")),
     "info": Column(msgid("title")),
+    "from": Column(msgid("from")),
     "why": Column(msgid("why not")),
 }
 _TARGETS = {
@@ -66,7 +67,7 @@ def feed(session: Session, folder: Path, constituent: str) -> None:
 @click.option("--constituent", required=True, metavar="ID", help="To whom they do not go.")
 @click.pass_obj
 def refused(session: Session, constituent: str) -> None:
-    """List the imported MISP events that do not go to a constituent, and why: for people here and nobody else."""
+    """List the MISP events, imported or fetched, that do not go to a constituent, and why: for people here alone."""
     node = session.node()
     with node.db.read() as connection:
         node.constituents.get(connection, constituent)
@@ -75,11 +76,14 @@ def refused(session: Session, constituent: str) -> None:
         {
             "event": each.event.uuid,
             "info": each.event.head.get("info", ""),
+            "from": each.event.nation,
             "why": [session.words.reason(reason) for reason in each.reasons],
         }
         for each in found
     ]
-    show_rows(session, rows, _REFUSED, empty=msgid("Every imported MISP event goes to this constituent."))
+    show_rows(
+        session, rows, _REFUSED, empty=msgid("Every MISP event that was imported or fetched goes to this constituent.")
+    )
 
 
 @misp.group()

@@ -19,6 +19,7 @@ from mithaq.cli.remarks import COMMANDS as REMARKS
 from mithaq.cli.session import EXIT_NOT_FOUND, Session
 from mithaq.cli.viewing import object_text, related_text
 from mithaq.exchange import revising
+from mithaq.exchange.event_versions import keep_event
 from mithaq.exchange.ledger.viewing import said_as_json, summary_as_json, view_of
 from mithaq.exchange.recalling import take_back
 from mithaq.intelligence.comments import disputes
@@ -182,8 +183,8 @@ def search(ctx: click.Context, query: tuple[str, ...], lane: Lane, limit: int, a
     """Search, newest first.
 
     Values (defanged too), ids, words, beginnings of words (`phish*`), and the filters `type:report` `from:XB`
-    `tlp:green` `is:withdrawn` `label:` `sector:` `confidence>70` `seen:7d` `valid:yes`. A minus before any of them
-    excludes it: give the whole search in quotes, after `--`.
+    `from:source:osint` `tlp:green` `is:withdrawn` `label:` `sector:` `confidence>70` `seen:7d` `valid:yes`. A minus
+    before any of them excludes it: give the whole search in quotes, after `--`.
     """
     session: Session = ctx.obj
     node = session.node()
@@ -258,7 +259,9 @@ def _bundle(session: Session, file: str, terms: ImportTerms) -> ImportReport:
 def _misp(session: Session, file: str, terms: ImportTerms) -> ImportReport:
     node = session.node()
     body = read_input(file, MISP_MAX_BYTES)
-    return import_misp(node.holdings, body, terms=terms, warning_lists=node.warning_lists, at=session.now())
+    return import_misp(
+        node.holdings, body, terms=terms, warning_lists=node.warning_lists, keep=keep_event, at=session.now()
+    )
 
 
 def _text(session: Session, file: str, terms: IndicatorTerms, *, create: bool) -> None:

@@ -13,6 +13,7 @@ from mithaq.cli.files import read_input
 from mithaq.cli.layout import Column, printable, show_rows
 from mithaq.cli.options import LANE, PAP, TLP, instruction_of, nations_of, release_options
 from mithaq.cli.session import Session
+from mithaq.exchange.event_versions import keep_event
 from mithaq.intelligence.errors import NotAnObservable
 from mithaq.intelligence.imports.documents import ReadDocument, read_document, whole_text
 from mithaq.intelligence.imports.inbox import MAX_SETTINGS_BYTES, Inbox, InboxSettings, TrayItem, read_settings
@@ -147,7 +148,7 @@ def dismiss(session: Session, number: int) -> None:
 
 def _inbox(session: Session) -> Inbox:
     node = session.node()
-    return Inbox(node.holdings, node.warning_lists)
+    return Inbox(node.holdings, node.warning_lists, keep_event)
 
 
 def _item(session: Session, item: TrayItem) -> dict[str, Any]:

@@ -300,6 +300,7 @@ def _details(each: Followed) -> dict[str, Any]:
         "auth": made.auth,
         "tried": rfc3339(progress.tried_at) if progress.tried_at else None,
         "unkept": progress.unkept,
+        "unlisted": progress.unlisted,
         "from": made.giver,
     }
 

@@ -8,15 +8,31 @@ Words over as few hops or fewer are independent of it, and are taken back by tho
 Source: the feasibility condition of loop-free routing, RFC 8966 §2.4.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import bindparam, select
 
 from mithaq.intelligence.model import Provenance
 from mithaq.intelligence.service import Holdings
+from mithaq.intelligence.tables import objects, provenance
 from mithaq.kernel.database import Transaction
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.lane import Lane
 
 _OWN_HOPS = 0
+_AT_ONCE: Final = 500
+_GIVEN: Final = (
+    select(objects.c.stix_id, objects.c.row, provenance.c.source, provenance.c.carried)
+    .join(provenance, provenance.c.object == objects.c.row)
+    .where(
+        objects.c.lane == bindparam("lane"),
+        objects.c.stix_id.in_(bindparam("ids", expanding=True)),
+        provenance.c.nation == bindparam("giver"),
+        provenance.c.standing != "withdrawn",
+    )
+    .order_by(objects.c.row)
+)
 
 
 def take_back(
@@ -31,7 +47,7 @@ def take_back(
 ) -> tuple[int, ...]:
     """Withdraw a nation's word for an object with what derives from it; return the rows that no longer stand.
 
-    `only`: the rows of the versions that a constituent takes back, which takes nobody else's word along.
+    `only`: the rows of the versions that a constituent or a source takes back, which takes nobody else's word along.
     """
     if only is not None:
         return holdings.withdraw(tx, object_id, lane, nation, reason, only=only)
@@ -40,6 +56,34 @@ def take_back(
     for other in (*derived(words, nation), *_constituents(words, nation)):
         rows += holdings.withdraw(tx, object_id, lane, other, f"recalled by way of {nation}")
     return tuple(dict.fromkeys(rows))
+
+
+def take_back_given(
+    tx: Transaction,
+    holdings: Holdings,
+    ids: Sequence[str],
+    lane: Lane,
+    giver: NationId,
+    reason: str,
+    is_meant: Callable[[str, Mapping[str, Any]], bool] | None = None,
+) -> int:
+    """Take back what a giver has said of objects and says no more, and nobody else's word; return of how many.
+
+    `is_meant` tells of the source and the terms of a word whether it is one of these, every word where none is given: a
+    version for which the giver has another word beside it stays.
+    """
+    rows: dict[str, dict[int, bool]] = {}
+    for start in range(0, len(ids), _AT_ONCE):
+        asked = {"lane": str(lane), "ids": list(ids[start : start + _AT_ONCE]), "giver": giver}
+        for word in tx.connection.execute(_GIVEN, asked):
+            of_it = rows.setdefault(word.stix_id, {})
+            is_one = is_meant is None or is_meant(word.source, word.carried)
+            of_it[word.row] = of_it.get(word.row, True) and is_one
+    meant = {stix_id: [row for row, taken in of_it.items() if taken] for stix_id, of_it in rows.items()}
+    for stix_id, chosen in meant.items():
+        if chosen:
+            take_back(tx, holdings, stix_id, lane, giver, reason, only=chosen)
+    return sum(map(bool, meant.values()))
 
 
 def _constituents(words: Iterable[Provenance], nation: NationId) -> list[NationId]:

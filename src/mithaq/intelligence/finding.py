@@ -20,8 +20,8 @@ from mithaq.intelligence.bits import Bits, Window, add_range, bits_of
 from mithaq.intelligence.model import StoredObject
 from mithaq.intelligence.places import PART_ROWS
 from mithaq.intelligence.postings import SEGMENT_BITS, SEGMENT_REACH, segment_of, segments_near
-from mithaq.intelligence.search import Query, Terms
-from mithaq.intelligence.tables import objects, observables
+from mithaq.intelligence.search import Query, Terms, no_giver
+from mithaq.intelligence.tables import objects, observables, provenance
 from mithaq.kernel.lane import ACTUAL, Lane
 from mithaq.standards.observable import Observable
 
@@ -54,7 +54,14 @@ _NAMING_NEWEST: Final = (
 _OF_IDS: Final = select(objects.c.row).where(
     objects.c.stix_id.in_(bindparam("ids", expanding=True)), objects.c.lane == bindparam("lane")
 )
-
+_PUBLISHER: Final = (
+    select(provenance.c.nation)
+    .where(
+        provenance.c.source == "publisher",
+        (provenance.c.nation == bindparam("name")) | (func.lower(provenance.c.nation) == bindparam("lower")),
+    )
+    .limit(1)
+)
 
 Range = tuple[str, str]
 
@@ -77,7 +84,11 @@ class Clause:
 def search(
     connection: Connection, query: Query, lane: Lane, *, after: int | None, limit: int, at: datetime
 ) -> list[StoredObject]:
-    """Return at most `limit` objects that a search finds, with a row below `after`, newest first; `at` is now."""
+    """Return at most `limit` objects that a search finds, with a row below `after`, newest first; `at` is now.
+
+    Raises:
+        BadQuery: it asks for what somebody gave of whom nothing can be held.
+    """
     before = int(connection.scalar(_LAST_ROW) or 0) + 1
     if after is not None:
         before = min(before, after)
@@ -121,7 +132,7 @@ def _any_of(connection: Connection, terms: Terms, lane: Lane, *, negated: bool) 
     """Yield the filters of which one value is enough."""
     named = (
         tuple(map(tokens.type_token, terms.types)),
-        tuple(map(tokens.nation_token, terms.nations)),
+        tuple(map(tokens.giver_token, [*terms.givers, *(_publisher(connection, each) for each in terms.publishers)])),
         tuple(map(tokens.tlp_token, terms.tlps)),
         tuple(map(tokens.label_token, terms.labels)),
         tuple(map(tokens.sector_token, terms.sectors)),
@@ -136,6 +147,18 @@ def _any_of(connection: Connection, terms: Terms, lane: Lane, *, negated: bool) 
     if terms.ids:
         rows = connection.scalars(_OF_IDS, {"ids": terms.ids, "lane": str(lane)})
         yield Clause(rows=tuple(rows), negated=negated, rare=not negated)
+
+
+def _publisher(connection: Connection, name: str) -> str:
+    """Return the name under which a publisher's words are kept, however its letters are written.
+
+    Raises:
+        BadQuery: nothing of such a publisher was ever held.
+    """
+    found = connection.scalar(_PUBLISHER, {"name": name, "lower": name.lower()})
+    if found is None:
+        raise no_giver(name)
+    return str(found)
 
 
 def _of_attack(connection: Connection, names: Sequence[str], lane: Lane) -> tuple[str, ...]:

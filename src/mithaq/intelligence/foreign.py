@@ -4,7 +4,7 @@ An event is known by its uuid and by who gave it; the newest of its versions cou
 an object that several events share has one version that stands.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, select
@@ -19,6 +19,7 @@ from mithaq.standards.misp.foreign import exported_tags, objections, read_events
 
 _MAX_TAGS: Final = 500
 _MAX_TEXT: Final = 10_000
+_AT_ONCE: Final = 500
 _HEADS: Final = ("info", "date", "analysis", "threat_level_id", "timestamp")
 _newer = misp_events.alias("newer")
 IS_NEWEST: Final = ~(
@@ -38,6 +39,27 @@ _OF_UUID: Final = select(misp_events).where(
     misp_events.c.uuid == bindparam("uuid"), misp_events.c.lane == bindparam("lane"), IS_NEWEST
 )
 _IDS: Final = select(misp_event_objects.c.stix_id).where(misp_event_objects.c.event == bindparam("event"))
+_ALL_IDS: Final = (
+    select(misp_event_objects.c.stix_id)
+    .distinct()
+    .join(misp_events, misp_events.c.id == misp_event_objects.c.event)
+    .where(
+        misp_events.c.uuid == bindparam("uuid"),
+        misp_events.c.lane == bindparam("lane"),
+        misp_events.c.nation == bindparam("nation"),
+    )
+)
+_STILL_GIVEN: Final = (
+    select(misp_event_objects.c.stix_id)
+    .distinct()
+    .join(misp_events, misp_events.c.id == misp_event_objects.c.event)
+    .where(
+        misp_event_objects.c.stix_id.in_(bindparam("ids", expanding=True)),
+        misp_events.c.lane == bindparam("lane"),
+        misp_events.c.nation == bindparam("nation"),
+        IS_NEWEST,
+    )
+)
 _BODY: Final = select(originals.c.body).where(originals.c.digest == bindparam("digest"))
 
 
@@ -108,6 +130,22 @@ def of_uuid(connection: Connection, uuid: str, lane: Lane) -> list[ForeignEvent]
 def object_ids(connection: Connection, event: int) -> frozenset[str]:
     """Return the ids of the objects that were converted from an event."""
     return frozenset(connection.scalars(_IDS, {"event": event}))
+
+
+def all_object_ids(connection: Connection, event: ForeignEvent) -> frozenset[str]:
+    """Return the ids of the objects that were converted from any version of an event that its giver gave."""
+    asked = {"uuid": event.uuid, "lane": str(event.lane), "nation": event.nation}
+    return frozenset(connection.scalars(_ALL_IDS, asked))
+
+
+def given_no_more(connection: Connection, ids: Iterable[str], lane: Lane, nation: NationId) -> set[str]:
+    """Return which of these objects stand in no newest event of this giver."""
+    gone = set(ids)
+    ordered = sorted(gone)
+    for start in range(0, len(ordered), _AT_ONCE):
+        asked = {"ids": ordered[start : start + _AT_ONCE], "lane": str(lane), "nation": nation}
+        gone.difference_update(connection.scalars(_STILL_GIVEN, asked))
+    return gone
 
 
 def original(connection: Connection, event: ForeignEvent) -> bytes:

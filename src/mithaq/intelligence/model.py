@@ -241,8 +241,8 @@ class ImportReport:
 
     `refused`, `warned` and `unmatchable` tell the first thousand one by one; their counts tell all. `unmatchable`
     are indicators that are held and shared but cannot be matched by single observables. `without_pap` counts what
-    has no PAP label, its own or the importer's, and so goes as PAP:RED. `broken` says why the rest of the file could
-    not be read.
+    has no PAP label, its own or the importer's, and so goes as PAP:RED. `withdrawn` counts what newer versions of MISP
+    events give no more. `broken` says why the rest of the file could not be read.
     """
 
     stored: int = 0
@@ -254,6 +254,7 @@ class ImportReport:
     unmatchable: tuple[tuple[str, Reason], ...] = ()
     unmatchable_count: int = 0
     without_pap: int = 0
+    withdrawn: int = 0
     broken: Reason | None = None
     notes: tuple[str, ...] = ()
 
@@ -270,6 +271,7 @@ class ImportReport:
             unmatchable=tuple(item for report in reports for item in report.unmatchable),
             unmatchable_count=sum(report.unmatchable_count for report in reports),
             without_pap=sum(report.without_pap for report in reports),
+            withdrawn=sum(report.withdrawn for report in reports),
             broken=next((report.broken for report in reports if report.broken), None),
             notes=tuple(note for report in reports for note in report.notes),
         )
@@ -286,6 +288,7 @@ class ImportReport:
             "unmatchable": [{"object": name, "reason": reason.sentence()} for name, reason in self.unmatchable],
             "unmatchable_count": self.unmatchable_count,
             "without_pap": self.without_pap,
+            "withdrawn": self.withdrawn,
             "broken": self.broken.sentence() if self.broken else None,
             "notes": list(self.notes),
         }

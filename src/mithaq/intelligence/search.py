@@ -22,7 +22,9 @@ _COMPARISON: Final = re.compile(r"confidence(>=|<=|>|<|=|:)(.*+)", re.DOTALL)
 _SCORE: Final = re.compile(r"score(>=|<=|>|<|=).*+", re.DOTALL)
 _STIX_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,249}--[0-9a-fA-F-]{36}")
 _TYPE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,249}")
-_NATION: Final = re.compile(r"[A-Z]{2}")
+_NATION: Final = re.compile(r"[A-Za-z]{2}")
+_INSIDE: Final = re.compile(r"(?:source|constituent):[a-z][a-z0-9-]{0,62}", re.IGNORECASE)
+_NAME_CHARS: Final = 100
 _SPAN: Final = re.compile(r"([0-9]{1,4})([hdw])")
 _PREFIX: Final = re.compile(r"[^\W_]{3,}\*")
 _HOURS: Final = {"h": 1, "d": 24, "w": 168}
@@ -34,12 +36,14 @@ Standing = Literal["stands", "withdrawn", "any"]
 class Terms:
     """What is asked for, or what is excluded.
 
-    `confidences` are closed ranges. Values, words and `prefixes` are each asked for; of types, nations, labels,
-    sectors, `attacks` (an ATT&CK id or name), `refs` (what is referred to) and ids one is enough.
+    `confidences` are closed ranges. Values, words and `prefixes` are each asked for; of types, givers, labels,
+    sectors, `attacks` (an ATT&CK id or name), `refs` (what is referred to) and ids one is enough. `publishers` are
+    givers of whom only what is held says whether there are such.
     """
 
     types: list[str] = field(default_factory=list)
-    nations: list[str] = field(default_factory=list)
+    givers: list[str] = field(default_factory=list)
+    publishers: list[str] = field(default_factory=list)
     tlps: list[Tlp] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
@@ -71,7 +75,7 @@ def parse_query(text: str) -> Query:
     """Read a search: values (defanged too), STIX ids, words, beginnings (`phish*`), filters, and `-` before any.
 
     The filters are `type:` `from:` `tlp:` `is:` `label:` `sector:` `attack:T1059` `refers:` `seen:7d` `valid:yes`
-    and `confidence>70`.
+    and `confidence>70`. Who gave a word is named as results name it: `XB`, `source:osint`, `constituent:grid`, `MITRE`.
 
     Raises:
         BadQuery: a filter has an unknown value, which is named, or the search is too long.
@@ -138,11 +142,24 @@ def _take_type(terms: Terms, value: str) -> None:
     terms.types.append(name)
 
 
-def _take_nation(terms: Terms, value: str) -> None:
-    code = value.upper()
-    if not _NATION.fullmatch(code):
-        raise BadQuery("from: takes a nation's code of two letters, not %(word)s", word=value[:_SHOWN_CHARS])
-    terms.nations.append(code)
+def _take_giver(terms: Terms, value: str) -> None:
+    if _NATION.fullmatch(value):
+        terms.givers.append(value.upper())
+    elif _INSIDE.fullmatch(value):
+        terms.givers.append(value.lower())
+    elif ":" not in value and value.strip() and len(value) <= _NAME_CHARS:
+        terms.publishers.append(value)
+    else:
+        raise no_giver(value)
+
+
+def no_giver(value: str) -> BadQuery:
+    """Return the refusal of a name that is no giver's."""
+    return BadQuery(
+        "from: takes a nation's code of two letters, source:NAME, constituent:NAME or a publisher whose knowledge is"
+        " held, not %(word)s",
+        word=value[:_SHOWN_CHARS],
+    )
 
 
 def _take_tlp(terms: Terms, value: str) -> None:
@@ -228,7 +245,7 @@ def _standing(value: str, is_negated: bool) -> Standing:
 
 _FILTERS: Final[dict[str, Callable[[Terms, str], None]]] = {
     "type": _take_type,
-    "from": _take_nation,
+    "from": _take_giver,
     "tlp": _take_tlp,
     "label": _take_label,
     "sector": _take_sector,

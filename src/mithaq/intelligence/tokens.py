@@ -78,9 +78,9 @@ def _facts(stix: StixObject, lane: Lane) -> list[str]:
     return found
 
 
-def changing_tokens(stands: bool, tlp: Tlp, nations: Iterable[str], seen_at: datetime) -> frozenset[str]:
+def changing_tokens(stands: bool, tlp: Tlp, givers: Iterable[str], seen_at: datetime) -> frozenset[str]:
     """Return the tokens that follow from the words for an object, and change with them."""
-    found = [tlp_token(tlp), seen_token(minute_of(seen_at)), *map(nation_token, nations)]
+    found = [tlp_token(tlp), seen_token(minute_of(seen_at)), *map(giver_token, givers)]
     return frozenset(found if stands else [*found, FALLEN])
 
 
@@ -108,9 +108,9 @@ def tlp_token(tlp: Tlp) -> str:
     return f"tlp:{int(tlp)}"
 
 
-def nation_token(nation: str) -> str:
-    """Return the token of a nation that gave its word."""
-    return f"from:{nation}"
+def giver_token(giver: str) -> str:
+    """Return the token of whoever gave a word: a nation, a source, a constituent or a publisher."""
+    return f"from:{giver}"
 
 
 def label_token(label: str) -> str:

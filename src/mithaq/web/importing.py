@@ -5,6 +5,7 @@ import anyio.to_process
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
+from mithaq.exchange.event_versions import keep_event
 from mithaq.intelligence.errors import TooMuch
 from mithaq.intelligence.imports.apart import import_file
 from mithaq.intelligence.model import ImportReport, ImportTerms
@@ -55,7 +56,8 @@ def _import(visit: Visit, body: bytes, *, misp: bool) -> ImportReport:
     )
     url = node.db.engine.url.render_as_string(hide_password=False)
     place = (url, node.run_dir, node.folder.cache)
-    report: ImportReport = anyio.from_thread.run(anyio.to_process.run_sync, import_file, place, body, terms, misp)
+    keep = keep_event if misp else None
+    report: ImportReport = anyio.from_thread.run(anyio.to_process.run_sync, import_file, place, body, terms, keep)
     return report
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from starlette.responses import Response
 
+from mithaq.exchange.event_versions import keep_event
 from mithaq.intelligence.errors import NotAnObservable
 from mithaq.intelligence.imports.documents import ReadDocument, read_document, whole_text
 from mithaq.intelligence.imports.inbox import Inbox, TrayItem
@@ -99,7 +100,7 @@ def _found(visit: Visit, text: str, lane: Lane) -> tuple[FoundValue, ...]:
 
 
 def _inbox(visit: Visit) -> Inbox:
-    return Inbox(visit.site.node.holdings, visit.site.node.warning_lists)
+    return Inbox(visit.site.node.holdings, visit.site.node.warning_lists, keep_event)
 
 
 def _number(visit: Visit) -> int:

@@ -19,7 +19,7 @@ def test_a_feed_is_written_and_what_does_not_go_out_is_explained(xa: Desk, tmp_p
     assert (written["events"], written["removed"]) == (0, 0)  # no worker has filled the shelf as yet
     assert json.loads((folder / "manifest.json").read_bytes()) == {}
     (refused,) = xa.json("misp", "refused", "--constituent", "grid-operator")
-    assert refused["event"] == EVENT
+    assert (refused["event"], refused["from"]) == (EVENT, "XA")
     assert any("are not released to this constituent" in why for why in refused["why"])
     (shown,) = xa.json("object", "misp", f"indicator--{ATTRIBUTE}1")
     assert shown == {"event": event(distribution="1"), "lost": [], "against": []}
@@ -51,3 +51,21 @@ def test_events_are_pushed_to_a_constituents_own_misp_and_a_failure_is_said(xa: 
     assert xa("misp", "target", "remove", "grid-operator").code == 0
     assert xa("misp", "target", "remove", "grid-operator").code == 3
     assert xa.json("misp", "target", "list") == []
+
+
+def test_an_import_says_what_a_newer_version_gives_no_more(xa: Desk, tmp_path: Path) -> None:
+    older, newer = tmp_path / "older.json", tmp_path / "newer.json"
+    older.write_bytes(file_of())
+    newer.write_bytes(file_of(timestamp="1600000500", Attribute=event()["Attribute"][:1]))
+    assert xa("object", "import", "--misp", str(older)).code == 0
+    said = xa("object", "import", "--misp", str(newer))
+    assert said.code == 0
+    assert "5 taken back" in said.out + said.err
+    assert xa.json("object", "search", f"indicator--{ATTRIBUTE}2") == []
+    (gone,) = xa.json("object", "search", f"is:withdrawn indicator--{ATTRIBUTE}2 from:xa")
+    assert gone["from"] == []
+    assert xa.one("object", "import", "--misp", str(older))["withdrawn"] == 5  # an older file brings nothing back
+    assert xa("object", "search", "from:source:nobody").code == 0
+    refused = xa("object", "search", "from:france")
+    assert refused.code == 1
+    assert "constituent:NAME" in refused.err

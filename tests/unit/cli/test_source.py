@@ -29,7 +29,7 @@ def test_a_source_is_added_fetched_listed_shown_paused_and_removed(xa: Desk) -> 
         assert (listed["state"], listed["stored"], listed["quarantined"]) == ("active", 1, 1)
         shown = xa.one("source", "show", "partner")
         assert (shown["labels"], shown["every"], shown["from"]) == (["osint"], 600, "source:partner")
-        assert shown["lenient"] == ["credential-over-http", "private-network"]
+        assert (shown["lenient"], shown["unlisted"]) == (["credential-over-http", "private-network"], None)
         (aside,) = xa.json("source", "quarantine", "partner")
         assert (aside["code"], aside["kept"], aside["bytes"]) == ("bad-stix-object", True, 12)
         assert xa.one("source", "quarantine", "partner", "--retry")["quarantined"] == 1

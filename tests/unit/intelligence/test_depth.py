@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from mithaq.exchange.event_versions import keep_event
 from mithaq.intelligence import lookup
 from mithaq.intelligence import related as relating
 from mithaq.intelligence.comments import said_of
@@ -242,7 +243,7 @@ def test_every_object_of_a_real_event_is_looked_at(
     sqlite_holdings: Holdings, data_dir: Path, terms: ImportTerms, at: datetime, name: str
 ) -> None:
     file = (data_dir / "misp-events" / name).read_bytes()
-    import_misp(sqlite_holdings, file, terms=terms, warning_lists=None, at=at)
+    import_misp(sqlite_holdings, file, terms=terms, warning_lists=None, keep=keep_event, at=at)
     with sqlite_holdings.db.read() as connection:
         held = sqlite_holdings.rows(connection, range(1, 400))
         assert len(held) > 10
@@ -318,7 +319,9 @@ def test_a_misp_event_rates_what_its_attributes_do_not(
         "Attribute": [attribute(1), attribute(2, 'admiralty-scale:information-credibility="4"')],
     }
     file = json.dumps({"Event": event}).encode()
-    assert import_misp(sqlite_holdings, file, terms=terms, warning_lists=None, at=at).refused_count == 0
+    assert (
+        import_misp(sqlite_holdings, file, terms=terms, warning_lists=None, keep=keep_event, at=at).refused_count == 0
+    )
     with sqlite_holdings.db.read() as connection:
         page = sqlite_holdings.search(connection, "type:indicator", ACTUAL, None, 10, at=at)
     rated = {each.stix.observables[0].value: str(each.provenance[0].admiralty) for each in page.objects}

@@ -367,7 +367,10 @@ def test_a_search_goes_on_after_its_newest_object_is_erased(db: Database, at: da
     [
         ("type:Ma!ware", "Ma!ware"),
         ("type:", ""),
-        ("from:France", "France"),
+        ("from:source:", "source:"),
+        ("from:sources:osint", "sources:osint"),
+        ('from:"source:not one"', "source:not one"),
+        ("from:", ""),
         ("-tlp:purple", "purple"),
         ("is:gone", "gone"),
         ("-is:any", "any"),

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mithaq.exchange.event_versions import keep_event
 from mithaq.intelligence.errors import MispFailed, TooMuch
 from mithaq.intelligence.imports.bundle import import_bundle
 from mithaq.intelligence.imports.misp import import_misp
@@ -157,7 +158,7 @@ def test_a_real_misp_event_is_imported_and_its_file_kept(
     data_dir: Path, sqlite_holdings: Holdings, terms: ImportTerms, at: datetime, name: str, indicators: int
 ) -> None:
     file = (data_dir / "misp-events" / name).read_bytes()
-    report = import_misp(sqlite_holdings, file, terms=terms, warning_lists=None, at=at)
+    report = import_misp(sqlite_holdings, file, terms=terms, warning_lists=None, keep=keep_event, at=at)
     assert report.stored > 15
     assert (report.refused_count, report.broken) == (0, None)
     with sqlite_holdings.db.read() as connection:
@@ -190,7 +191,7 @@ def test_an_events_tags_hold_for_its_objects_and_a_bad_event_is_named(
 ) -> None:
     broken = misp_event(2, Attribute=[{"type": "no-such-type", "value": {"x": 1}}], date="never")
     file = json.dumps({"response": [misp_event(1), {"Event": {"uuid": "u-3"}}, broken, 7]}).encode()
-    report = import_misp(sqlite_holdings, file, terms=terms, warning_lists=None, at=at)
+    report = import_misp(sqlite_holdings, file, terms=terms, warning_lists=None, keep=keep_event, at=at)
     assert "event u-3" in [name for name, _ in report.refused]
     assert "event #3" in [name for name, _ in report.refused]
     with sqlite_holdings.db.read() as connection:
@@ -210,7 +211,9 @@ def test_an_event_that_comes_again_under_another_tag_takes_its_unchanged_attribu
         ("tlp:amber", 1_600_001_000),  # the label was too strict
     ):
         event = misp_event(1, Tag=[{"name": tag}], timestamp=str(timestamp))
-        import_misp(sqlite_holdings, json.dumps(event).encode(), terms=terms, warning_lists=None, at=at)
+        import_misp(
+            sqlite_holdings, json.dumps(event).encode(), terms=terms, warning_lists=None, keep=keep_event, at=at
+        )
         with sqlite_holdings.db.read() as connection:
             found.append([each.tlp for each in sqlite_holdings.active_indicators(connection, at, 0, 10)])
     assert found == [[tlp, tlp] for tlp in (Tlp.GREEN, Tlp.RED, Tlp.RED, Tlp.AMBER)]
@@ -244,7 +247,7 @@ def test_a_misp_file_that_cannot_be_read_is_an_error(
     sqlite_holdings: Holdings, terms: ImportTerms, at: datetime, file: bytes
 ) -> None:
     with pytest.raises(MispFailed) as caught:
-        import_misp(sqlite_holdings, file, terms=terms, warning_lists=None, at=at)
+        import_misp(sqlite_holdings, file, terms=terms, warning_lists=None, keep=keep_event, at=at)
     assert str(caught.value)
 
 
@@ -252,7 +255,9 @@ def test_a_misp_file_past_the_limit_is_refused_unread(
     sqlite_holdings: Holdings, terms: ImportTerms, at: datetime
 ) -> None:
     with pytest.raises(TooMuch):
-        import_misp(sqlite_holdings, b" " * (MISP_MAX_BYTES + 1), terms=terms, warning_lists=None, at=at)
+        import_misp(
+            sqlite_holdings, b" " * (MISP_MAX_BYTES + 1), terms=terms, warning_lists=None, keep=keep_event, at=at
+        )
 
 
 def test_pasted_text_is_looked_up_before_anything_is_made(
@@ -298,7 +303,7 @@ def test_what_is_deleted_in_a_misp_event_becomes_no_indicator(
     event["Event"]["Attribute"] = [each | {"deleted": "1"} for each in event["Event"]["Attribute"][:1]] + (
         event["Event"]["Attribute"][1:]
     )
-    import_misp(sqlite_holdings, json.dumps(event).encode(), terms=terms, warning_lists=None, at=at)
+    import_misp(sqlite_holdings, json.dumps(event).encode(), terms=terms, warning_lists=None, keep=keep_event, at=at)
     with sqlite_holdings.db.read() as connection:
         found = sqlite_holdings.active_indicators(connection, at, 0, 10)
     assert [each.stix.id.partition("--")[2] for each in found] == [event["Event"]["Attribute"][1]["uuid"]]

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mithaq.exchange.event_versions import keep_event
 from mithaq.intelligence.errors import BadMailbox, BadMapping, NotInTray
 from mithaq.intelligence.imports.documents import read_document, whole_text
 from mithaq.intelligence.imports.inbox import Inbox, InboxSettings, TrayItem, read_settings
@@ -39,7 +40,7 @@ def holdings(db: Database) -> Iterator[Holdings]:
 
 @pytest.fixture
 def inbox(holdings: Holdings) -> Inbox:
-    return Inbox(holdings, None)
+    return Inbox(holdings, None, keep_event)
 
 
 def mail(text: str = "", message_id: str = "<1@b.example>", **files: bytes) -> EmailMessage:

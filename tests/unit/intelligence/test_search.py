@@ -102,6 +102,46 @@ def test_a_search_finds_what_it_means(held: Holdings, query: str, expected: list
     assert found(held, query) == expected
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("from:source:osint", ["source:osint"]),
+        ("from:SOURCE:Osint type:tool", ["source:osint"]),
+        ("from:constituent:grid-operator", ["constituent:grid-operator"]),
+        ("from:MITRE", ["MITRE"]),
+        ("from:mitre", ["MITRE"]),
+        ('from:"Publié ici"', ["Publié ici"]),
+        ("from:source:osint from:XA", ["XA", "source:osint"]),
+        ("type:tool -from:source:osint -from:MITRE", ["Publié ici", "constituent:grid-operator", "XA"]),
+        ("from:source:nobody", []),
+        ("from:xc", []),
+    ],
+)
+def test_everybody_whom_results_name_can_be_asked_for(
+    db: Database, at: datetime, query: str, expected: list[str]
+) -> None:
+    holdings, sources = Holdings(db), {"XA": "own", "source:osint": "import"}
+    sources |= {"constituent:grid-operator": "constituent", "MITRE": "publisher", "Publié ici": "publisher"}
+    objects = []
+    for number, (giver, source) in enumerate(sources.items()):
+        fields = {"type": "tool", "id": f"tool--5b8f0b1e-1234-4abc-8def-{number:012x}", "modified": at.isoformat()}
+        said = Provenance(source, NationId(giver), None, None, None, None, Tlp.GREEN, None, {}, at)  # type: ignore[arg-type]
+        raw = json.dumps(fields).encode()
+        objects.append(NewObject(raw, parse(raw), ACTUAL, said))
+    with db.write(at) as tx:
+        holdings.store(tx, objects)
+    with db.read() as connection:
+        page = holdings.search(connection, query, ACTUAL, None, 50, at=AT)
+    assert sorted(word.nation for item in page.objects for word in item.provenance) == sorted(expected)
+
+
+@pytest.mark.parametrize("query", ["from:France", "-from:France", "from:osint", "from:XA from:mitre"])
+def test_a_giver_of_whom_nothing_can_be_held_is_refused_by_name(held: Holdings, query: str) -> None:
+    with pytest.raises(BadQuery) as raised:
+        found(held, query)
+    assert raised.value.params["word"] == query.rpartition(":")[2]
+
+
 def test_pages_follow_one_another_without_gap_or_repeat(held: Holdings) -> None:
     seen: list[int] = []
     after: int | None = None

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from starlette.testclient import TestClient
 
+from mithaq.exchange.event_versions import keep_event
 from mithaq.exchange.pushing import store
 from mithaq.exchange.pushing.model import Last, Went
 from mithaq.intelligence.imports.misp import import_misp
@@ -56,7 +57,7 @@ def test_an_event_that_stays_is_named_with_its_reason_to_who_may_read_releases(s
     aimed(node)
     file = json.dumps({"Event": event(info="<b>for a group</b>", distribution="4")}).encode()
     terms = ImportTerms(node.nation, ACTUAL, Tlp.GREEN, Pap.GREEN)
-    import_misp(node.holdings, file, terms=terms, warning_lists=None, at=node.clock.now())
+    import_misp(node.holdings, file, terms=terms, warning_lists=None, keep=keep_event, at=node.clock.now())
     page = signed_in(Role.RELEASER).get(f"/pushing/{GRID}").text
     assert "Not pushed yet" in page
     assert "sharing group" in page

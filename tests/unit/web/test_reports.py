@@ -7,6 +7,7 @@ import pytest
 from httpx import Response
 from starlette.testclient import TestClient
 
+from mithaq.exchange.event_versions import keep_event
 from mithaq.intelligence.imports.inbox import Inbox, InboxSettings
 from mithaq.intelligence.model import ImportTerms, StoredObject
 from mithaq.kernel.lane import ACTUAL, TEST, Lane
@@ -22,7 +23,7 @@ TEXT = "رُصد login[.]post-rimal[.]example\nand 203[.]0[.]113[.]77 <script>al
 
 
 def inbox(node: Node) -> Inbox:
-    return Inbox(node.holdings, node.warning_lists)
+    return Inbox(node.holdings, node.warning_lists, keep_event)
 
 
 def receive(node: Node, subject: str = "تحذير", text: str = TEXT, lane: Lane = ACTUAL) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 from mithaq.cli.demo.nodes import DemoFailed
 from mithaq.cli.demo.story import DUTY_OFFICER, RESOLVER, Score, Stage, Story, Tell
 from mithaq.detection.model import Hit, Sight
+from mithaq.exchange.event_versions import keep_event
 from mithaq.intelligence.imports.bundle import import_bundle
 from mithaq.intelligence.imports.misp import import_misp
 from mithaq.intelligence.model import ImportReport, ImportTerms
@@ -136,6 +137,7 @@ class RealStory(Story):
                 path.read_bytes(),
                 terms=self._terms(),
                 warning_lists=node.warning_lists,
+                keep=keep_event,
                 at=node.clock.now(),
             )
             self.tell("event", name=path.name, stored=report.stored, refused=len(report.refused))

@@ -5,7 +5,7 @@ leaves in an event is decided object by object (`events`).
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from mithaq.exchange.misp import store
 from mithaq.exchange.misp.model import MAPPING, Day, Head, Reader, label_tags
+from mithaq.exchange.sources.model import PREFIX as SOURCE
 from mithaq.exchange.taxii.judging import Judge
 from mithaq.exchange.taxii.model import PREFIX, Shelf
 from mithaq.exchange.taxii.settings import CHUNK_ROWS
@@ -37,7 +38,7 @@ from mithaq.standards.tlp import Tlp
 NOT_WHOLE: Final = Reason(
     "misp-not-whole",
     "%(missing)s of the %(size)s objects converted from the event are not released to this constituent",
-    remedy="state its TLP and PAP when importing it, if it names none: --tlp, --pap",
+    remedy="state its TLP and PAP where it is imported or fetched, if it names none: --tlp, --pap",
 )
 _HIDDEN: Final = Reason("misp-hidden-reference", "the event refers to an object that this constituent may not know")
 
@@ -90,7 +91,8 @@ class Catalogue:
         """Return the heads of all events; own ones without a timestamp as yet."""
         if not self.shelves:
             return []
-        return [*self._days(), *self._reports(), *self._foreign(), *self._posted()]
+        found = [*self._days(), *self._reports(), *self._foreign(), *self._posted()]
+        return list({head.uuid: head for head in reversed(found)}.values())
 
     def head(self, uuid: str) -> Head | None:
         """Return the head of one event, None where there is none for this reader."""
@@ -98,26 +100,35 @@ class Catalogue:
             return None
         events = of_uuid(self.connection, uuid, ACTUAL)
         found = [
-            *(head for event in events if event.nation == self.own for head in self._foreign(event)),
-            *(head for event in events if event.nation != self.own for head in self._posted(event)),
+            *self._foreign([event for event in events if self.is_ours(event)]),
+            *(head for event in events for head in self._posted(event)),
             *self._reports(uuid),
         ]
         return next(iter(found), None) or next((day for day in self._days() if day.uuid == uuid), None)
 
     def refusals(self) -> Iterator[tuple[ForeignEvent, tuple[Reason, ...]]]:
-        """Yield the imported events that do not go out, with all reasons; for people here and for nobody else."""
-        for row in store.newest_events(self.connection, self.own):
-            event = of_row(row)
-            reasons = self.against(event)
-            if reasons:
-                yield event, reasons
+        """Yield the events that do not go out, with all reasons, once for each who gave them.
 
-    def against(self, event: ForeignEvent) -> tuple[Reason, ...]:
-        """Say why an imported event does not go to this reader; nothing where it goes on some shelf."""
+        For people here and for nobody else. An event of which one giver's version goes out is none of them.
+        """
+        counted = {shelf.id: {row.event: row for row in self._counted(shelf)} for shelf in self.shelves.values()}
+        refused: dict[str, list[tuple[ForeignEvent, tuple[Reason, ...]]]] = {}
+        for row in store.newest_events(self.connection, self.own, SOURCE):
+            event = of_row(row)
+            refused.setdefault(event.uuid, []).append((event, self._against(event, counted)))
+        for versions in refused.values():
+            if all(reasons for _, reasons in versions):
+                yield from versions
+
+    def is_ours(self, event: ForeignEvent) -> bool:
+        """Tell whether this nation imported or fetched an event, and may pass it on as its own word."""
+        return event.nation == self.own or event.nation.startswith(SOURCE)
+
+    def _against(self, event: ForeignEvent, counted: Mapping[int, Mapping[int, Any]]) -> tuple[Reason, ...]:
+        """Say why an event does not go to this reader; nothing where it goes on some shelf."""
         best: tuple[Reason, ...] = ()
         for shelf in self.shelves.values():
-            counted = {row.event: row for row in self._counted(shelf, event)}
-            reasons = self._reasons(event, shelf, counted.get(event.id))
+            reasons = self._reasons(event, shelf, counted[shelf.id].get(event.id))
             if not reasons:
                 return ()
             best = best or reasons
@@ -161,7 +172,8 @@ class Catalogue:
                     continue
                 seen.add(stix.id)
                 known = counted.get(row.row)
-                tlp, pap = Tlp(max(row.tlp, known.tlp if known else 0)), Pap(max(row.pap, known.pap if known else 0))
+                own_pap = Pap.RED if row.pap is None else row.pap
+                tlp, pap = Tlp(max(row.tlp, known.tlp if known else 0)), Pap(max(own_pap, known.pap if known else 0))
                 yield Head(
                     uuid=uuid_of(stix.id),
                     kind="report",
@@ -176,16 +188,22 @@ class Catalogue:
                     fingerprint=_fingerprint([row.row, [*(_mark(known) or ()), tlp, pap] if known else None]),
                 )
 
-    def _foreign(self, only: ForeignEvent | None = None) -> Iterator[Head]:
-        rows = () if only else store.newest_events(self.connection, self.own)
-        events = {only.id: only} if only else {row.id: of_row(row) for row in rows}
+    def _foreign(self, only: Sequence[ForeignEvent] | None = None) -> Iterable[Head]:
+        """Return the events that were imported or fetched, each once: the newest version that goes out of any giver."""
+        rows = () if only is not None else store.newest_events(self.connection, self.own, SOURCE)
+        events = {event.id: event for event in (map(of_row, rows) if only is None else only)}
         seen: set[int] = set()
+        found: dict[str, tuple[tuple[int, bool, int], Head]] = {}
         for shelf in self.shelves.values() if events else ():
             for row in self._counted(shelf, only):
                 event = events[row.event]
-                if event.id not in seen and not self._reasons(event, shelf, row):
-                    seen.add(event.id)
-                    yield _foreign_head(event, Tlp(row.tlp), Pap(row.pap), shelf)
+                if event.id in seen or self._reasons(event, shelf, row):
+                    continue
+                seen.add(event.id)
+                rank = (event.timestamp, event.nation == self.own, event.id)
+                if event.uuid not in found or found[event.uuid][0] < rank:
+                    found[event.uuid] = rank, _foreign_head(event, Tlp(row.tlp), Pap(row.pap), shelf)
+        return [head for _, head in found.values()]
 
     def _posted(self, only: ForeignEvent | None = None) -> Iterator[Head]:
         """Yield the events that this constituent posted itself, which go back to it alone."""
@@ -200,9 +218,9 @@ class Catalogue:
                     yield _foreign_head(event, *labels, shelf)
                     break
 
-    def _counted(self, shelf: Shelf, only: ForeignEvent | None = None) -> Sequence[Any]:
-        asked = self.asked(shelf.id, shelf=shelf.id, nation=self.own)
-        return store.whole_events(self.connection, asked, only.id if only else None)
+    def _counted(self, shelf: Shelf, only: Sequence[ForeignEvent] | None = None) -> Sequence[Any]:
+        asked = self.asked(shelf.id, shelf=shelf.id, nation=self.own, prefix=SOURCE)
+        return store.whole_events(self.connection, asked, None if only is None else [event.id for event in only])
 
     def _reasons(self, event: ForeignEvent, shelf: Shelf | None, row: Any | None) -> tuple[Reason, ...]:
         found = list(event.objections)
@@ -223,7 +241,7 @@ def released_labels(catalogue: Catalogue, event: ForeignEvent, shelf: Shelf) -> 
     Cost: a chunk of objects in memory at a time.
     """
     tlps, paps, present = {Tlp.CLEAR}, {Pap.CLEAR}, set()
-    after, is_ours = 0, event.nation == catalogue.own
+    after, is_ours = 0, catalogue.is_ours(event)
     while True:
         rows = store.parts(catalogue.connection, event.id, shelf.id, after, CHUNK_ROWS, is_ours=is_ours)
         refs = [parse(bytes(row.body)).refs for row in rows]

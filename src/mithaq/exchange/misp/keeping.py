@@ -6,14 +6,16 @@ transaction, and only on top of the version that it was made of: of two that com
 earlier one first. A part that is refused is left out of the version, or stays as it was in the one before, and is told.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection
 
+from mithaq.exchange.event_versions import TAKEN_OUT
 from mithaq.exchange.misp import store
 from mithaq.exchange.misp.catalogue import Organisation
 from mithaq.exchange.misp.errors import BadMisp, NotYours, UnknownEvent
@@ -21,14 +23,14 @@ from mithaq.exchange.misp.partly import Partly, narrowed, partly
 from mithaq.exchange.misp.serving import demand_one
 from mithaq.exchange.misp.settings import MAX_TRIES
 from mithaq.exchange.misp.taking import Event, Kept, PartsRefused, leave_out, parts_refused, unseen
-from mithaq.exchange.recalling import take_back
+from mithaq.exchange.recalling import take_back_given
 from mithaq.exchange.taxii.model import Shelf
 from mithaq.exchange.taxii.posting import Posting, giver, least_terms, read_converted
 from mithaq.exchange.taxii.store import shelves_of
 from mithaq.intelligence import foreign
 from mithaq.intelligence.foreign import of_row
 from mithaq.intelligence.imports.misp import MEDIA_TYPE, ConvertedEvent, convert, terms_of_event
-from mithaq.intelligence.model import ForeignEvent, Provenance
+from mithaq.intelligence.model import ForeignEvent
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.store import lock
 from mithaq.kernel.database import Database, Transaction
@@ -43,7 +45,6 @@ Change = Callable[[ForeignEvent, Event], tuple[Event, bytes]]
 """Make the next version of an event of the one that is held; with the bytes in which it came, if nothing was added."""
 
 _ATTRIBUTE_TYPES: Final = ("indicator", "observed-data", "x-misp-attribute", "vulnerability", "attack-pattern")
-_TAKEN_OUT: Final = "taken out of its MISP event"
 _DELETED: Final = "its MISP event was deleted"
 
 
@@ -235,8 +236,8 @@ class Keeping:
             if read_event is None:
                 raise BadMisp("an event needs a uuid and a timestamp")
             new = made.joined(read_event, before, known)
-            number = foreign.keep(tx, new)
-            self._take_back(tx, account, known - new.object_ids, number, _TAKEN_OUT)
+            foreign.keep(tx, new)
+            self._take_back(tx, account, known, TAKEN_OUT)
         rest = {each: why for each, why in refused.items() if each not in known}
         return Kept(event, {**left_out, **rest}, unseen(made.event, made.converted))
 
@@ -276,19 +277,13 @@ class Keeping:
                 raise UnknownEvent("no such event", subject=uuid[:80])
             ids = foreign.object_ids(tx.connection, held.id)
             foreign.forget(tx, held)
-            self._take_back(tx, account, ids, None, _DELETED)
+            self._take_back(tx, account, ids, _DELETED)
 
-    def _take_back(
-        self, tx: Transaction, account: Account, ids: frozenset[str], number: int | None, reason: str
-    ) -> None:
-        """Take back what stands in no newest event of this constituent but perhaps the one of this number."""
-        name = giver(account.constituent)
-        newest = {row.id for row in store.newest_events(tx.connection, name)} - {number}
-        for each in sorted(ids):
-            if newest.isdisjoint(store.events_of(tx.connection, [each])):
-                held = self._holdings.get(tx.connection, each, ACTUAL)
-                mine = [version.row for version in held if any(_is_said(by, account) for by in version.provenance)]
-                take_back(tx, self._holdings, each, ACTUAL, NationId(name), reason, only=mine)
+    def _take_back(self, tx: Transaction, account: Account, ids: Iterable[str], reason: str) -> None:
+        """Take back what stands in no newest event of this constituent."""
+        name = NationId(giver(account.constituent))
+        gone = sorted(foreign.given_no_more(tx.connection, ids, ACTUAL, name))
+        take_back_given(tx, self._holdings, gone, ACTUAL, name, reason, partial(_is_said, account))
 
     def _members(self, connection: Connection, held: ForeignEvent | None) -> tuple[ForeignEvent, Event] | None:
         try:
@@ -336,6 +331,6 @@ def _converted(file: bytes) -> ConvertedEvent:
     return converted[0]
 
 
-def _is_said(word: Provenance, account: Account) -> bool:
-    """Tell whether an account may take a word back: its constituent's, said into a collection that it opens."""
-    return word.nation == giver(account.constituent) and account.collection in (None, word.carried.get("collection"))
+def _is_said(account: Account, _source: str, carried: Mapping[str, Any]) -> bool:
+    """Tell whether an account may take back a word of its constituent: one said into a collection that it opens."""
+    return account.collection in (None, carried.get("collection"))

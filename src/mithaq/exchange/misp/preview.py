@@ -45,7 +45,7 @@ class Preview:
 def preview(connection: Connection, holdings: Holdings, organisation: Organisation, stored: StoredObject) -> Preview:
     """Show an object as it would go out in a feed; the gate is not asked, for it decides for one recipient."""
     against = _against(stored)
-    if any(word.original for word in stored.provenance):
+    if any("misp" in word.carried for word in stored.provenance):
         return _foreign(connection, stored, against)
     fields = msgspec.json.decode(stored.body)
     if stored.stix.type not in EVENTS:
@@ -69,7 +69,7 @@ def preview(connection: Connection, holdings: Holdings, organisation: Organisati
 def _foreign(connection: Connection, stored: StoredObject, against: tuple[Reason, ...]) -> Preview:
     """Show the newest MISP event from which an object was converted; nothing of it is lost."""
     numbers = store.events_of(connection, [stored.stix.id])
-    givers = sorted({word.nation for word in stored.provenance if word.original})
+    givers = sorted({word.nation for word in stored.provenance if "misp" in word.carried})
     rows = [row for giver in givers for row in store.newest_events(connection, giver) if row.id in numbers]
     if not rows:
         return Preview(None, (), against)

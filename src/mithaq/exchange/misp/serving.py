@@ -149,7 +149,7 @@ class Serving:
             return journal.has_handled(connection, READER, seq)
 
     def refusals(self, constituent: str, at: datetime) -> list[Refused]:
-        """Return the imported events that do not go to a constituent, with all reasons: for people here alone."""
+        """Return the events that this nation may pass on and that do not go to a constituent: for people here alone."""
         with self._db.read() as connection:
             catalogue = self.catalogue(connection, Reader(constituent), at)
             return [Refused(event, reasons) for event, reasons in catalogue.refusals()]

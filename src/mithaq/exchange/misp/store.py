@@ -17,6 +17,7 @@ from sqlalchemy import (
     case,
     exists,
     func,
+    or_,
     select,
     type_coerce,
 )
@@ -49,9 +50,12 @@ _OURS: Final = exists(
         provenance.c.source.in_(("own", "import")),
     )
 )
+_PAP: Final = func.coalesce(objects.c.pap, int(Pap.RED))
+"""What has no PAP label counts as PAP:RED."""
+
 _SHELVES: Final = shelved.c.shelf.in_(bindparam("shelves", expanding=True))
 _RELEASED: Final = (
-    (shelved.c.shelf * _LABELS + objects.c.tlp * 8 + objects.c.pap).in_(bindparam("classes", expanding=True)),
+    (shelved.c.shelf * _LABELS + objects.c.tlp * 8 + _PAP).in_(bindparam("classes", expanding=True)),
     objects.c.stix_id.not_in(bindparam("vetoed", expanding=True)),
     objects.c.lane == str(ACTUAL),
     objects.c.stands,
@@ -88,7 +92,7 @@ _DAYS: Final = (
     select(
         places.c.day,
         objects.c.tlp,
-        objects.c.pap,
+        _PAP.label("pap"),
         func.min(shelved.c.shelf).label("shelf"),
         func.count(shelved.c.object.distinct()).label("count"),
         _OVER,
@@ -98,7 +102,7 @@ _DAYS: Final = (
     .join(objects, objects.c.row == shelved.c.object)
     .join(places, places.c.object == shelved.c.object)
     .where(*_LOOSE)
-    .group_by(places.c.day, objects.c.tlp, objects.c.pap)
+    .group_by(places.c.day, objects.c.tlp, _PAP)
 )
 _OF_DAY: Final = (
     select(*COLUMNS, func.min(shelved.c.shelf).label("shelf"))
@@ -109,7 +113,7 @@ _OF_DAY: Final = (
         *_LOOSE,
         places.c.day == bindparam("day"),
         objects.c.tlp == bindparam("tlp"),
-        objects.c.pap == bindparam("pap"),
+        bindparam("pap") == _PAP,
         objects.c.row > bindparam("after"),
     )
     .group_by(objects.c.row)
@@ -122,10 +126,11 @@ _WAS_OURS: Final = exists(
 )
 """That MISP may have carried what is gone: no word that others gave ever stood in an event of a day."""
 
+_GONE_PAP: Final = func.coalesce(gone.c.pap, int(Pap.RED))
 _GONE: Final = (
     _WAS_OURS,
     gone.c.shelf.in_(bindparam("shelves", expanding=True)),
-    (gone.c.shelf * _LABELS + gone.c.tlp * 8 + gone.c.pap).in_(bindparam("classes", expanding=True)),
+    (gone.c.shelf * _LABELS + gone.c.tlp * 8 + _GONE_PAP).in_(bindparam("classes", expanding=True)),
     places.c.is_event.is_(False),
     ~exists(
         select(_again.c.row)
@@ -141,19 +146,19 @@ _GONE_DAYS: Final = (
     select(
         places.c.day,
         gone.c.tlp,
-        gone.c.pap,
+        _GONE_PAP.label("pap"),
         func.min(gone.c.shelf).label("shelf"),
         func.count(gone.c.stix_id.distinct()).label("count"),
         type_coerce(func.max(gone.c.at), BigInteger).label("newest"),
     )
     .join(places, places.c.object == gone.c.object)
     .where(*_GONE)
-    .group_by(places.c.day, gone.c.tlp, gone.c.pap)
+    .group_by(places.c.day, gone.c.tlp, _GONE_PAP)
 )
 _GONE_OF_DAY: Final = (
     select(gone.c.stix_id, func.max(gone.c.at).label("at"))
     .join(places, places.c.object == gone.c.object)
-    .where(*_GONE, places.c.day == bindparam("day"), gone.c.tlp == bindparam("tlp"), gone.c.pap == bindparam("pap"))
+    .where(*_GONE, places.c.day == bindparam("day"), gone.c.tlp == bindparam("tlp"), bindparam("pap") == _GONE_PAP)
     .group_by(gone.c.stix_id)
     .order_by(gone.c.stix_id)
 )
@@ -174,7 +179,7 @@ _REFERRED: Final = (
         _OVER,
         type_coerce(func.max(shelved.c.date_added), BigInteger).label("newest"),
         func.max(objects.c.tlp).label("tlp"),
-        func.max(objects.c.pap).label("pap"),
+        func.max(_PAP).label("pap"),
     )
     .select_from(refs)
     .join(objects, objects.c.stix_id == refs.c.ref)
@@ -211,28 +216,35 @@ _GIVEN: Final = exists(
         provenance.c.original.is_not(None),
     )
 )
-"""That the version of an object which stands came with a MISP event, and not from a change that was made here."""
+"""That the version of an object which stands came with a MISP event, and not from a change that was made here.
+
+The word is that of who gave the event: of one that was imported or fetched it is this nation's to pass on.
+"""
+
+_GIVEN_HERE: Final = or_(
+    misp_events.c.nation == bindparam("nation"), misp_events.c.nation.startswith(bindparam("prefix"))
+)
+"""That an event was given by somebody, or by one of those whose names begin so."""
 
 _WHOLE: Final = (
     select(
         misp_event_objects.c.event,
         func.count(misp_event_objects.c.stix_id.distinct()).label("parts"),
         func.max(objects.c.tlp).label("tlp"),
-        func.max(objects.c.pap).label("pap"),
+        func.max(_PAP).label("pap"),
     )
     .select_from(_STANDING_PART)
     .where(
         IS_NEWEST,
         misp_events.c.lane == str(ACTUAL),
-        misp_events.c.nation == bindparam("nation"),
+        _GIVEN_HERE,
         shelved.c.shelf == bindparam("shelf"),
         *_RELEASED,
-        _OURS,
         _GIVEN,
     )
     .group_by(misp_event_objects.c.event)
 )
-_WHOLE_ONE: Final = _WHOLE.where(misp_events.c.id == bindparam("event"))
+_WHOLE_ONES: Final = _WHOLE.where(misp_events.c.id.in_(bindparam("events", expanding=True)))
 _PARTS: Final = (
     select(*COLUMNS)
     .select_from(_STANDING_PART)
@@ -247,9 +259,7 @@ _PARTS: Final = (
     .limit(bindparam("limit", type_=Integer))
 )
 _OUR_PARTS: Final = _PARTS.where(_GIVEN)
-_NEWEST: Final = select(misp_events).where(
-    IS_NEWEST, misp_events.c.lane == str(ACTUAL), misp_events.c.nation == bindparam("nation")
-)
+_NEWEST: Final = select(misp_events).where(IS_NEWEST, misp_events.c.lane == str(ACTUAL), _GIVEN_HERE)
 _STANDING: Final = (
     select(*COLUMNS)
     .select_from(shelved)
@@ -262,9 +272,9 @@ _STANDING: Final = (
 )
 _STAMPS: Final = select(stamps).where(stamps.c.constituent == bindparam("constituent"))
 _DAYS_OF_ROWS: Final = (
-    select(places.c.day, objects.c.tlp, objects.c.pap)
+    select(places.c.day, objects.c.tlp, _PAP.label("pap"))
     .join(objects, objects.c.row == places.c.object)
-    .where(places.c.object.in_(bindparam("rows", expanding=True)), objects.c.pap.is_not(None))
+    .where(places.c.object.in_(bindparam("rows", expanding=True)))
     .distinct()
 )
 _REPORTS_OF_ROWS: Final = (
@@ -332,22 +342,22 @@ def homes(connection: Connection, asked: Mapping[str, Any]) -> Sequence[Any]:
     return connection.execute(_HOMES, asked).all()
 
 
-def whole_events(connection: Connection, asked: Mapping[str, Any], only: int | None = None) -> Sequence[Any]:
-    """Return the newest foreign events, or `only` one, with how many of their objects are released on one shelf."""
+def whole_events(connection: Connection, asked: Mapping[str, Any], only: Sequence[int] | None = None) -> Sequence[Any]:
+    """Return the newest foreign events, or `only` these, with how many of their objects are released on one shelf."""
     if only is None:
         return connection.execute(_WHOLE, asked).all()
-    return connection.execute(_WHOLE_ONE, {**asked, "event": only}).all()
+    return connection.execute(_WHOLE_ONES, {**asked, "events": list(only)}).all()
 
 
-def newest_events(connection: Connection, nation: str) -> Sequence[Any]:
-    """Return the newest version of each event that somebody gave."""
-    return connection.execute(_NEWEST, {"nation": nation}).all()
+def newest_events(connection: Connection, nation: str, prefix: str | None = None) -> Sequence[Any]:
+    """Return the newest version of each event that somebody gave, and those whose names begin with a prefix."""
+    return connection.execute(_NEWEST, {"nation": nation, "prefix": prefix}).all()
 
 
 def parts(connection: Connection, event: int, shelf: int, after: int, limit: int, *, is_ours: bool) -> Sequence[Any]:
     """Return one chunk of the objects of a foreign event that stand on a shelf.
 
-    `is_ours`: this nation imported it, and a version that came otherwise is none of the event's.
+    `is_ours`: this nation imported or fetched it, and a version that came otherwise is none of the event's.
     """
     asked = {"event": event, "shelf": shelf, "after": after, "limit": limit}
     return connection.execute(_OUR_PARTS if is_ours else _PARTS, asked).all()

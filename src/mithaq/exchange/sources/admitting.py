@@ -14,7 +14,7 @@ from mithaq.exchange.sources.model import Unfit
 from mithaq.intelligence.imports.said import Said
 from mithaq.intelligence.imports.tally import reason_of
 from mithaq.intelligence.indicators import identity_id
-from mithaq.intelligence.model import ImportTerms, NewObject
+from mithaq.intelligence.model import ImportTerms, NewObject, Provenance
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import CHUNK_OBJECTS
 from mithaq.intelligence.tables import objects, provenance
@@ -33,6 +33,8 @@ _HELD: Final = (
         provenance.c.source,
         provenance.c.nation,
         provenance.c.standing,
+        provenance.c.tlp,
+        provenance.c.pap,
     )
     .join(provenance, provenance.c.object == objects.c.row)
     .where(objects.c.lane == bindparam("lane"), objects.c.stix_id.in_(bindparam("ids", expanding=True)))
@@ -111,7 +113,8 @@ class Admitting:
         if new.stix.modified is None:
             return False
         for version in versions:
-            if version.nation == terms.nation and version.modified == new.stix.modified:
+            is_given = version.nation == terms.nation and version.modified == new.stix.modified
+            if is_given and bytes(version.digest) != new.digest:
                 with self._db.read() as connection:
                     body = connection.scalar(_BODY, {"row": version.row})
                 if body is not None and version.standing != "withdrawn" and _same(bytes(body), new.body):
@@ -122,11 +125,20 @@ class Admitting:
 def _needs_no_word(version: Any, new: NewObject, terms: ImportTerms) -> bool:
     """Tell whether these very bytes are held as this source's own word, this nation's, or a partner's.
 
-    What a partner gave stays under the partner's terms: a copy from elsewhere does not make it this nation's.
+    What a partner gave stays under the partner's terms: a copy from elsewhere does not make it this nation's. A source
+    that says the same under another label has something to say; the holdings know what it is worth.
     """
     if bytes(version.digest) != new.digest or version.standing == "withdrawn":
         return False
-    return version.nation == terms.nation or version.source in {"own", "partner"}
+    return version.source in {"own", "partner"} or (
+        version.nation == terms.nation and _is_said_alike(version, new.provenance)
+    )
+
+
+def _is_said_alike(version: Any, said: Provenance) -> bool:
+    """Tell whether a word has these labels; of an event's words the one that stands counts, others were corrected."""
+    is_current = version.standing == "stands" or "misp" not in said.carried
+    return is_current and (version.tlp, version.pap) == (said.tlp, said.pap)
 
 
 def _same(left: bytes, right: bytes) -> bool:

@@ -15,13 +15,13 @@ from typing import Any, Final
 
 import msgspec
 
+from mithaq.exchange.event_versions import keep_event
 from mithaq.exchange.sources import settings, store
 from mithaq.exchange.sources.batch import Batch
 from mithaq.exchange.sources.errors import SourceFailed, SourceTooLarge, SourceUnreadable
-from mithaq.exchange.sources.model import Source, Unfit
+from mithaq.exchange.sources.model import UNLISTED, Source, Unfit
 from mithaq.exchange.sources.taxii_server import demand_ok
 from mithaq.exchange.sources.web import Answer, Asking
-from mithaq.intelligence import foreign
 from mithaq.intelligence.errors import MispFailed, TooMuch
 from mithaq.intelligence.imports.misp import (
     MEDIA_TYPE,
@@ -33,6 +33,7 @@ from mithaq.intelligence.imports.misp import (
 )
 from mithaq.intelligence.imports.tally import reason_of
 from mithaq.intelligence.model import NewEvent
+from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import MISP_MAX_BYTES
 from mithaq.intelligence.store import name_of_original
 from mithaq.kernel.database import Transaction
@@ -119,12 +120,19 @@ class Feed:
     """One run over a feed."""
 
     def __init__(
-        self, web: Asking, source: Source, cursor: Mapping[str, Any], versions: Mapping[str, str], at: datetime
+        self,
+        web: Asking,
+        source: Source,
+        cursor: Mapping[str, Any],
+        versions: Mapping[str, str],
+        holdings: Holdings,
+        at: datetime,
     ) -> None:
         self._web = web
         self._source = source
         self._cursor = cursor
         self._versions = versions
+        self._holdings = holdings
         self._at = at
         self._folder = source.address.partition("?")[0].removesuffix("manifest.json").rstrip("/") + "/"
         self._lost = 0
@@ -143,6 +151,7 @@ class Feed:
         wanted, unfit = self._read(demand_ok(answer, self._at).body)
         if unfit:
             yield Batch(unfit=unfit)
+        unlisted = len(self._versions.keys() - {each.uuid.lower() for each in wanted})
         changed = [each for each in wanted if each.timestamp > int(self._versions.get(each.uuid.lower(), "-1"))]
         del wanted
         for group in self._groups(changed):
@@ -151,7 +160,7 @@ class Feed:
         if self._is_whole:
             headers = answer.headers
             mark = {"etag": headers.get("etag", "")[:200], "modified": headers.get("last-modified", "")[:100]}
-            yield Batch(cursor={**mark, **self._reached()})
+            yield Batch(cursor={**mark, UNLISTED: unlisted, **self._reached()})
 
     def _beside(self) -> Iterator[Batch]:
         """Yield what there is beside events."""
@@ -279,11 +288,12 @@ class Feed:
 
     def _done(self, wanted: Wanted, kept: NewEvent | None) -> Callable[[Transaction], int]:
         def note(tx: Transaction) -> int:
+            withdrawn = 0
             if kept is not None:
-                foreign.keep(tx, kept)
+                withdrawn = keep_event(tx, self._holdings, kept)
             store.note_versions(tx, self._source.id, {wanted.uuid.lower(): str(wanted.timestamp)})
             store.release_event(tx, self._source.id, wanted.uuid.lower())
-            return 0
+            return withdrawn
 
         return note
 

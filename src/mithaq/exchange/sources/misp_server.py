@@ -19,8 +19,8 @@ from mithaq.exchange.sources.misp_feed import Feed, Wanted, read_entries
 from mithaq.exchange.sources.misp_sightings import NotGiven, Sighting
 from mithaq.exchange.sources.model import Source, Unfit
 from mithaq.exchange.sources.web import Answer, Asking
+from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import MISP_MAX_BYTES
-from mithaq.kernel.database import Database
 from mithaq.standards.stix import is_uuid
 
 _JSON: Final = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -59,11 +59,11 @@ class MispServer(Feed):
         source: Source,
         cursor: Mapping[str, Any],
         versions: Mapping[str, str],
+        holdings: Holdings,
         at: datetime,
-        db: Database,
     ) -> None:
-        super().__init__(web, source, cursor, versions, at)
-        self._sightings = Sighting(web, source, self._folder, db, at)
+        super().__init__(web, source, cursor, versions, holdings, at)
+        self._sightings = Sighting(web, source, self._folder, holdings.db, at)
         self._sighted: list[tuple[int, str]] = []
         self._sighted_to = int(cursor.get("sighted", 0))
 

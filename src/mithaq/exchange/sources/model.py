@@ -15,6 +15,8 @@ from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 
 PREFIX: Final = "source:"
+UNLISTED: Final = "unlisted"
+"""Under which name the place of a MISP says how many events that it gave it lists no more."""
 
 Kind = Literal["taxii", "misp", "misp-feed", "list"]
 Auth = Literal["none", "basic", "bearer", "token", "header"]
@@ -94,6 +96,11 @@ class Progress:
     reason: Reason | None
     stored: int
     unkept: int
+
+    @property
+    def unlisted(self) -> int | None:
+        """Return how many events that it gave a MISP lists no more; None where none were counted."""
+        return self.cursor.get(UNLISTED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import bindparam, select
 
-from mithaq.exchange.recalling import take_back
+from mithaq.exchange.recalling import take_back_given
 from mithaq.exchange.sources import settings, store
 from mithaq.exchange.sources.batch import Batch
 from mithaq.exchange.sources.errors import SourceShrunk, SourceUnreadable
@@ -26,21 +25,10 @@ from mithaq.intelligence.imports.lists.entries import BadLine, Entry
 from mithaq.intelligence.imports.lists.reading import read_list
 from mithaq.intelligence.service import Holdings
 from mithaq.intelligence.settings import CHUNK_OBJECTS, Door
-from mithaq.intelligence.tables import objects, provenance
 from mithaq.kernel.database import Transaction
 
 _DOOR: Final = Door("source-list", settings.LIST_BYTES, 64 * 1024, 2 * settings.MAX_LISTED)
 _GONE_AT_ONCE: Final = 200
-_ROWS: Final = (
-    select(objects.c.stix_id, objects.c.row)
-    .join(provenance, provenance.c.object == objects.c.row)
-    .where(
-        objects.c.lane == bindparam("lane"),
-        objects.c.stix_id.in_(bindparam("ids", expanding=True)),
-        provenance.c.nation == bindparam("giver"),
-        provenance.c.standing != "withdrawn",
-    )
-)
 
 
 def mapping_of(source: Source) -> columns.Mapping:
@@ -158,13 +146,8 @@ class PlainList:
     def _taking_back(self, ids: list[str]) -> Callable[[Transaction], int]:
         def note(tx: Transaction) -> int:
             lane, giver = self._source.terms.lane, self._source.giver
-            rows: dict[str, list[int]] = {}
-            asked = {"lane": str(lane), "ids": ids, "giver": giver}
-            for stix_id, row in tx.connection.execute(_ROWS, asked):
-                rows.setdefault(stix_id, []).append(row)
-            for stix_id, of_it in rows.items():
-                take_back(tx, self._holdings, stix_id, lane, giver, "not on the list any more", only=of_it)
+            count = take_back_given(tx, self._holdings, ids, lane, giver, "not on the list any more")
             store.forget_versions(tx, self._source.id, ids)
-            return len(rows)
+            return count
 
         return note

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from mithaq.exchange.event_versions import keep_event
 from mithaq.exchange.sources import store
 from mithaq.exchange.sources.admitting import Admitting
 from mithaq.exchange.sources.model import Outcome, Quarantined, Source, Unfit
-from mithaq.intelligence import foreign
 from mithaq.intelligence.errors import MispFailed, TooMuch
 from mithaq.intelligence.imports.misp import MEDIA_TYPE, convert, foreign_event, terms_of_event
 from mithaq.intelligence.imports.tally import reason_of
@@ -42,6 +42,7 @@ class Retrying:
                 stored=outcome.stored + done.stored,
                 known=outcome.known + done.known,
                 quarantined=outcome.quarantined + done.quarantined,
+                withdrawn=outcome.withdrawn + done.withdrawn,
             )
         return outcome
 
@@ -75,12 +76,11 @@ class Retrying:
             unfit = [*found.unfit, *refused]
             if file is not None:
                 self._holdings.keep_original(tx, MEDIA_TYPE, file)
-            if kept is not None:
-                foreign.keep(tx, kept)
+            withdrawn = keep_event(tx, self._holdings, kept) if kept is not None else 0
             if file is not None or not unfit:
                 store.release(tx, source.id, [each.row])
             store.put_aside(tx, source.id, unfit)
-        return Outcome(stored=stored, known=found.known, quarantined=len(unfit))
+        return Outcome(stored=stored, known=found.known, quarantined=len(unfit), withdrawn=withdrawn)
 
     def _stays(self, source: Source, unfit: Unfit, at: datetime) -> Outcome:
         with self._db.write(at) as tx:

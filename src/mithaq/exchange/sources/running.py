@@ -110,8 +110,8 @@ class Running:
                 with self._db.read() as connection:
                     versions = store.versions_of(connection, source.id)
                 if source.kind == "misp":
-                    return MispServer(web, source, cursor, versions, at, self._db).events()
-                return Feed(web, source, cursor, versions, at).events()
+                    return MispServer(web, source, cursor, versions, self._holdings, at).events()
+                return Feed(web, source, cursor, versions, self._holdings, at).events()
             case "list":
                 with self._db.read() as connection:
                     versions = store.versions_of(connection, source.id)

@@ -16,7 +16,8 @@ from mithaq.exchange.taxii.model import PREFIX, Shelf
 from mithaq.exchange.taxii.placing import Placed
 from mithaq.exchange.taxii.service import CHANGED
 from mithaq.exchange.taxii.settings import CHUNK_ROWS
-from mithaq.intelligence.tables import objects, provenance
+from mithaq.intelligence.imports.misp import MEDIA_TYPE
+from mithaq.intelligence.tables import objects, originals, provenance
 from mithaq.kernel.database import EPOCH, Database, Transaction
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.journal import Entry, Reader
@@ -56,8 +57,10 @@ _OF_OBJECT: Final = select(objects.c.row).where(objects.c.stix_id == bindparam("
 EVENTS: Final = frozenset({"report", "grouping"})
 """Types of objects that are an event of their own in MISP."""
 
-_CONVERTED: Final = select(provenance.c.object).where(
-    provenance.c.object.in_(bindparam("rows", expanding=True)), provenance.c.original.is_not(None)
+_CONVERTED: Final = (
+    select(provenance.c.object)
+    .join(originals, originals.c.digest == provenance.c.original)
+    .where(provenance.c.object.in_(bindparam("rows", expanding=True)), originals.c.media_type == MEDIA_TYPE)
 )
 _POSTED_TO: Final = select(provenance.c.object, provenance.c.carried).where(
     provenance.c.object.in_(bindparam("rows", expanding=True)),

@@ -256,8 +256,14 @@ def note_refs(tx: Transaction, referred: Mapping[int, Iterable[str]]) -> None:
 
 
 def referring(connection: Connection, ids: Sequence[str]) -> list[int]:
-    """Return the rows of the objects that refer to these."""
-    query = select(refs.c.object).where(refs.c.ref.in_(list(ids))).distinct().order_by(refs.c.object)
+    """Return the rows of the standing objects that refer to these; what fell was taken off when it did."""
+    query = (
+        select(refs.c.object)
+        .join(objects, objects.c.row == refs.c.object)
+        .where(refs.c.ref.in_(list(ids)), objects.c.stands)
+        .distinct()
+        .order_by(refs.c.object)
+    )
     return list(connection.scalars(query))
 
 

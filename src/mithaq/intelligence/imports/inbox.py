@@ -22,7 +22,7 @@ from mithaq.intelligence.imports.csaf import import_csaf
 from mithaq.intelligence.imports.documents import MEDIA_TYPES, Part, ReadDocument, kind_of, read_document
 from mithaq.intelligence.imports.lists.mapping import Mapping
 from mithaq.intelligence.imports.lists.objects import import_list
-from mithaq.intelligence.imports.misp import import_misp
+from mithaq.intelligence.imports.misp import KeepEvent, import_misp
 from mithaq.intelligence.imports.tally import reason_of
 from mithaq.intelligence.model import ImportReport, ImportTerms
 from mithaq.intelligence.service import Holdings
@@ -118,11 +118,12 @@ class TrayItem:
 
 
 class Inbox:
-    """Messages as they are taken, and the tray of those with a text to be read."""
+    """Messages as they are taken, and the tray of those with a text to be read; `keep` is how MISP events are kept."""
 
-    def __init__(self, holdings: Holdings, warning_lists: WarningLists | None) -> None:
+    def __init__(self, holdings: Holdings, warning_lists: WarningLists | None, keep: KeepEvent) -> None:
         self._holdings = holdings
         self._warning_lists = warning_lists
+        self._keep = keep
 
     def take(self, message: bytes | None, name: str, settings: InboxSettings, terms: ImportTerms, at: datetime) -> bool:
         """Take one message; False where it was taken before. When this returns, it may be moved away.
@@ -233,7 +234,9 @@ class Inbox:
                     holdings, body, door=PAGE_UPLOAD, terms=terms, warning_lists=lists, at=at
                 )
             case "misp":
-                return lambda terms, at: import_misp(holdings, body, terms=terms, warning_lists=lists, at=at)
+                return lambda terms, at: import_misp(
+                    holdings, body, terms=terms, warning_lists=lists, keep=self._keep, at=at
+                )
             case "csaf":
                 return lambda terms, at: import_csaf(holdings, body, terms=terms, warning_lists=lists, at=at)
             case "csv":

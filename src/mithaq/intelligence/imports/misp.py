@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -23,6 +23,7 @@ from mithaq.intelligence.settings import (
     MISP_WALL_S,
 )
 from mithaq.intelligence.warninglists import WarningLists
+from mithaq.kernel.database import Transaction
 from mithaq.kernel.reason import Reason
 from mithaq.standards import stix
 from mithaq.standards.admiralty import admiralty_of
@@ -32,6 +33,9 @@ from mithaq.standards.pap import Pap, pap_of
 from mithaq.standards.tlp import Tlp
 
 MEDIA_TYPE: Final = "application/vnd.misp.event+json"
+KeepEvent = Callable[[Transaction, Holdings, NewEvent], int]
+"""Keep what became of an event; return of how many objects a word was taken back for it."""
+
 _MAX_NOTES: Final = 100
 _LIMITS: Final = Limits(MISP_MEMORY_BYTES, MISP_CPU_S, MISP_WALL_S, MISP_OUTPUT_BYTES)
 
@@ -42,12 +46,13 @@ def import_misp(
     *,
     terms: ImportTerms,
     warning_lists: WarningLists | None,
+    keep: KeepEvent,
     at: datetime,
 ) -> ImportReport:
     """Store the STIX objects of a MISP file's events; the file is kept byte for byte as their original.
 
     An event's `tlp:`, `PAP:` and `admiralty-scale:` tags hold for all its objects. An event that cannot be
-    converted is refused by its uuid, and the others go on.
+    converted is refused by its uuid, and the others go on. `keep` takes back what an event gives no more.
 
     Raises:
         TooMuch: the file is larger than a MISP file may be.
@@ -56,7 +61,7 @@ def import_misp(
     events = convert(file)
     with holdings.db.write(at) as tx:
         original = holdings.keep_original(tx, MEDIA_TYPE, file)
-    return _store(holdings, events, replace(terms, original=original), warning_lists, at)
+    return _store(holdings, events, replace(terms, original=original), warning_lists, keep, at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +129,12 @@ def _store(
     events: Sequence[ConvertedEvent],
     terms: ImportTerms,
     warning_lists: WarningLists | None,
+    keep: KeepEvent,
     at: datetime,
 ) -> ImportReport:
     reports: list[ImportReport] = []
     notes: list[str] = []
+    withdrawn = 0
     for place, each in enumerate(events):
         tally = Tally(holdings, terms_of_event(terms, each), warning_lists, at)
         if each.failure:
@@ -138,8 +145,8 @@ def _store(
         notes += [f"{each.name}: {note}" for note in each.notes]
         if made := foreign_event(each, place, terms):
             with holdings.db.write(at) as tx:
-                foreign.keep(tx, made)
-    return ImportReport.sum([*reports, ImportReport(notes=tuple(notes[:_MAX_NOTES]))])
+                withdrawn += keep(tx, holdings, made)
+    return ImportReport.sum([*reports, ImportReport(withdrawn=withdrawn, notes=tuple(notes[:_MAX_NOTES]))])
 
 
 def failure_of(each: ConvertedEvent) -> Reason:

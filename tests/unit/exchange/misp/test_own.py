@@ -8,12 +8,18 @@ import pytest
 from pymisp import MISPEvent
 from sqlalchemy import event as sqlalchemy_event
 
+from mithaq.exchange.misp.preview import preview
 from mithaq.exchange.orders import Orders
+from mithaq.intelligence.imports.documents import read_document
+from mithaq.intelligence.imports.reports import take_report
+from mithaq.intelligence.imports.text import IndicatorTerms
 from mithaq.kernel.lane import ACTUAL
 from mithaq.standards.misp.labels import tag_names
+from mithaq.standards.observable import Observable
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 from tests.misp import client, file_of, md5, read_feed, take
+from tests.papers import pdf
 from tests.taxii import BANK, GRID, Served, carried, made, name
 from tests.world import XA
 
@@ -262,3 +268,21 @@ def test_what_a_constituent_took_back_over_taxii_leaves_no_event_of_a_day(served
     assert taxii.delete(f"{place}{name(1)}/").status_code == 200
     served.settle()
     assert peer.post("/misp/events/index", json={}).json() == []
+
+
+def test_a_report_that_was_taken_from_a_file_is_an_event_too(served: Served) -> None:
+    """The file is kept beside it, as a MISP event is; it is none."""
+    served.collection()
+    at, file = served.clock.now(), pdf(["new[.]example 198[.]51[.]100[.]7"])
+    values = [Observable("domain", "new.example"), Observable("ipv4", "198.51.100.7")]
+    stated = IndicatorTerms(XA, ACTUAL, Tlp.GREEN, at + timedelta(days=30), name="From a file", pap=Pap.GREEN)
+    taken = take_report(served.node.holdings, file, read_document(file), values, stated, at)
+    served.settle()
+    (found,) = read_feed(client(served)).values()
+    assert (found["info"], found["uuid"]) == ("From a file", taken.id.partition("--")[2])
+    assert {each["value"] for each in found["Attribute"]} == {"new.example", "198.51.100.7"}
+    with served.node.db.read() as connection:
+        (stored,) = served.node.holdings.get(connection, taken.id, ACTUAL)
+        shown = preview(connection, served.node.holdings, served.node.misp.organisation, stored)
+    assert shown.event is not None
+    assert [each["value"] for each in shown.event["Attribute"]] == [each["value"] for each in found["Attribute"]]

@@ -12,6 +12,7 @@ import pytest
 from mithaq.exchange.sources import store
 from mithaq.exchange.sources.web import Budget
 from mithaq.intelligence import reading as held
+from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 from tests.scripted import Asked, Reply, Scripted, scripted
 from tests.unit.exchange.sources.conftest import Fetching
@@ -123,6 +124,30 @@ def test_real_events_come_in_with_the_stricter_of_their_labels_and_the_sources(q
         assert outcome.stored > 200
         assert outcome.quarantined == 0
         assert quick.run().requests == 1
+
+
+def test_an_event_that_comes_again_under_another_tag_takes_its_unchanged_attributes_along(fetching: Fetching) -> None:
+    """Its attributes are the same to the byte: only the event's tag says otherwise; the source's label holds."""
+    script = FeedScript(event(1, 1_700_000_000))
+    same = event(1, 1_700_000_000)["Attribute"]
+    with scripted(script) as world:
+        follow(fetching, world)
+        fetching.run()
+        indicator = f"indicator--{named(10_001)}"
+        assert (fetching.object(indicator).tlp, fetching.object(indicator).pap) == (Tlp.GREEN, None)
+        for stamp, tags, tlp, pap in (
+            (1_700_000_500, ["tlp:red"], Tlp.RED, None),
+            (1_700_000_600, ["tlp:amber", "PAP:AMBER"], Tlp.AMBER, Pap.AMBER),
+            (1_700_000_700, ["tlp:clear", "PAP:CLEAR"], Tlp.GREEN, Pap.CLEAR),
+        ):
+            script.put(event(1, stamp, Attribute=same, Tag=[{"name": tag} for tag in tags]))
+            assert fetching.run().reason is None
+            assert (fetching.object(indicator).tlp, fetching.object(indicator).pap) == (tlp, pap)
+        words = len(fetching.object(indicator).provenance)
+        fetching.sources.restart("feed", fetching.clock.now())
+        fetching.run()
+        assert len(fetching.object(indicator).provenance) == words
+        assert fetching.reasons() == []
 
 
 @pytest.mark.parametrize(
