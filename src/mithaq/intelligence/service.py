@@ -134,6 +134,18 @@ class Holdings:
             tx.append("intelligence.stored", subject=stix_id, lane=lane, actor=actor, detail=detail)
         return done.fallen
 
+    def let_stand_again(self, tx: Transaction, stix_id: str, lane: Lane, by_nation: NationId) -> tuple[int, ...]:
+        """Let the newest version that a giver still says stand, where it took a newer one back; return its row.
+
+        Only for who takes back single versions: a recall of an object is about all of them.
+        """
+        store.lock(tx)
+        rows = store.let_stand_again(tx, stix_id, lane, by_nation)
+        if rows:
+            detail = {"rows": rows}
+            tx.append("intelligence.stored", subject=stix_id, lane=lane, actor=f"nation:{by_nation}", detail=detail)
+        return tuple(rows)
+
     def words_of(self, conn: Connection, nation: NationId, release_id: str) -> list[GivenWord]:
         """Return what one release of a partner gave, with the terms it carries."""
         return erasing.words_of(conn, nation, release_id)

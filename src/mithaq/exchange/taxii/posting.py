@@ -125,7 +125,8 @@ class Posting:
     def take_back(self, shelf: Shelf, object_id: str, asked: Asked, at: datetime) -> int:
         """Take back a constituent's word for the versions asked for; return for how many it had one.
 
-        Other words for the same versions stay, and `first` and `last` are meant among its own.
+        Other words for the same versions stay, and `first` and `last` are meant among its own. What only a version that
+        is taken back had superseded stands again.
         """
         name = giver(shelf.constituent)
         with self._db.write(at) as tx:
@@ -135,6 +136,7 @@ class Posting:
             chosen = _chosen(versions, asked) if SPEC_VERSION in asked.spec_versions else []
             if chosen:
                 take_back(tx, self._holdings, object_id, ACTUAL, name, "taken back over TAXII", only=chosen)
+                self._holdings.let_stand_again(tx, object_id, ACTUAL, name)
         return len(chosen)
 
     def _store(
