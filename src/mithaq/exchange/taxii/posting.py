@@ -10,7 +10,6 @@ from sqlalchemy import Connection, bindparam, delete, select
 
 from mithaq.agreements.model import Reference
 from mithaq.agreements.vocabulary import Purpose
-from mithaq.exchange.recalling import take_back
 from mithaq.exchange.taxii import documents
 from mithaq.exchange.taxii.errors import NotTaken, UnknownOnShelf
 from mithaq.exchange.taxii.filters import version_text
@@ -36,6 +35,9 @@ from mithaq.standards.tlp import Tlp
 POSTED = "exchange.posted"
 _LEAST_PAP: Final = Pap.AMBER
 _IN_OUR_NAME: Final = Reason("name-of-the-nation", "only this nation itself says something in its name")
+_SPOKEN: Final = frozenset({"", SPEC_VERSION})
+"""What an object may say of its version: cyber-observable objects, and programs of old, say nothing."""
+
 _NO_AGREEMENT: Final = Reference("", 0, "")
 _THEIRS: Final = (
     select(objects.c.row, objects.c.body, provenance.c.carried)
@@ -125,7 +127,8 @@ class Posting:
     def take_back(self, shelf: Shelf, object_id: str, asked: Asked, at: datetime) -> int:
         """Take back a constituent's word for the versions asked for; return for how many it had one.
 
-        Other words for the same versions stay, and `first` and `last` are meant among its own.
+        Other words for the same versions stay, and `first` and `last` are meant among its own. What only a version that
+        is taken back had superseded stands again.
         """
         name = giver(shelf.constituent)
         with self._db.write(at) as tx:
@@ -134,7 +137,8 @@ class Posting:
             versions = {row.row: _version(row.body) for row in mine}
             chosen = _chosen(versions, asked) if SPEC_VERSION in asked.spec_versions else []
             if chosen:
-                take_back(tx, self._holdings, object_id, ACTUAL, name, "taken back over TAXII", only=chosen)
+                reason = "taken back over TAXII"
+                self._holdings.withdraw(tx, object_id, ACTUAL, name, reason, only=chosen, again=True)
         return len(chosen)
 
     def _store(
@@ -274,7 +278,11 @@ def _read(pieces: Sequence[stix.Piece | stix.Refused], outcome: _Outcome, at: da
         except stix.BadObject as error:
             outcome.failures.append(_failed(error.subject or f"#{piece.index}", at, error.message % error.params))
             continue
-        yield _Posted(piece.body, parsed, version_text(parsed.modified or parsed.created or at))
+        posted = _Posted(piece.body, parsed, version_text(parsed.modified or parsed.created or at))
+        if parsed.spec_version in _SPOKEN:
+            yield posted
+        else:
+            outcome.failures.append(_told(posted, _other_version(parsed.spec_version)))
 
 
 def _without_repeats(found: Iterator[_Posted]) -> Iterator[list[_Posted]]:
@@ -309,6 +317,15 @@ def _held(connection: Connection, ids: Sequence[str]) -> Mapping[str, set[bytes]
 def _told(each: _Posted, reason: Reason | None = None) -> dict[str, str]:
     told = {"id": each.stix.id, "version": each.version}
     return told | {"message": reason.sentence()} if reason else told
+
+
+def _other_version(said: str) -> Reason:
+    return Reason(
+        "spec-version",
+        "the object says that it is STIX %(version)s, and this server takes STIX 2.1",
+        {"version": said[:40]},
+        "convert it to STIX 2.1",
+    )
 
 
 def _failed(name: str, at: datetime, message: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ import pytest
 from mithaq.exchange.misp.files import write_feed
 from mithaq.exchange.sources.model import Terms
 from mithaq.intelligence.imports.misp import convert
+from mithaq.standards.misp.numbers import numbered
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 from tests.misp import ATTRIBUTE, EVENT, client, event, file_of, md5, read_feed, take
@@ -43,7 +44,7 @@ def test_a_fetched_event_goes_out_as_it_came(served: Served, fetching: Fetching)
     assert f"indicator--{ATTRIBUTE}1" in ids_in(served.client().get(f"{ROOT}collections/{collection}/objects/").content)
     reader = client(served)
     assert read_feed(reader)[EVENT] == event(distribution="1")
-    assert reader.get(f"/misp/events/view/{EVENT}").json()["Event"] == event(distribution="1")
+    assert reader.get(f"/misp/events/view/{EVENT}").json()["Event"] == numbered(event(distribution="1"))
     assert [each["uuid"] for each in reader.post("/misp/events/index", json={"minimal": 1}).json()] == [EVENT]
     found = reader.post("/misp/attributes/restSearch", json={"value": "198.51.100.2"}).json()["response"]["Attribute"]
     assert [each["uuid"] for each in found] == [f"{ATTRIBUTE}2"]

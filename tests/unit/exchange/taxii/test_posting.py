@@ -97,6 +97,22 @@ def test_bad_objects_do_not_stop_good_ones_and_each_is_told_its_reason(mixed: Se
     assert shown(mixed, GRID) == [name(1), name(3)]
 
 
+def test_an_object_of_another_stix_version_is_refused_with_the_reason_and_the_rest_is_stored(mixed: Served) -> None:
+    others = [made(number, spec_version=each) for number, each in enumerate(("2.0", "2.2", "indicator", "2.1 "), 10)]
+    status = post(mixed, made(1), *others)
+    assert [each["id"] for each in status["successes"]] == [name(1)]
+    assert [each["id"] for each in status["failures"]] == [name(number) for number in range(10, 14)]
+    told = status["failures"][0]
+    assert told["version"] == "2026-11-23T11:00:00.000Z"
+    assert told["message"] == "the object says that it is STIX 2.0, and this server takes STIX 2.1"
+    without = {key: value for key, value in json.loads(made(3)).items() if key != "spec_version"}
+    bundle = {"type": "bundle", "id": "bundle--11111111-1111-4111-8111-111111111111", "spec_version": "2.0"}
+    assert post(mixed, content=envelope(json.dumps(without).encode(), **bundle))["failures"] == []
+    client = mixed.client()
+    assert shown(mixed, GRID) == ids_in(client.get(f"{MIXED}objects/?match[spec_version]=2.1").content)
+    assert shown(mixed, GRID) == [name(1), name(3)]
+
+
 def test_the_same_again_is_a_success_and_another_content_of_the_same_version_a_failure(mixed: Served) -> None:
     post(mixed, made(1))
     assert post(mixed, made(1))["success_count"] == 1
@@ -175,17 +191,40 @@ def test_taking_back_takes_the_own_word_and_no_other(mixed: Served) -> None:
     assert shown(mixed, GRID) == [name(2), name(9)]
 
 
-def test_taking_back_one_version_leaves_the_others(mixed: Served) -> None:
-    old, new = "2026-11-23T11:00:00.000Z", "2026-11-23T11:30:00.000Z"
-    post(mixed, made(1, modified=old), made(1, modified=new))
+def test_taking_back_takes_just_the_versions_that_are_named(mixed: Served) -> None:
+    first, second, third = (f"2026-11-23T11:{minute}:00.000Z" for minute in (10, 20, 30))
     client = mixed.client()
-    assert client.delete(f"{MIXED}objects/{name(1)}/?match[version]=2020-01-01T00:00:00Z").status_code == 403
-    assert client.delete(f"{MIXED}objects/{name(1)}/?match[version]={old}").status_code == 200
+
+    def after_deletion(query: str) -> tuple[int, list[str]]:
+        post(mixed, *(made(1, modified=each) for each in (first, second, third)))
+        status = client.delete(f"{MIXED}objects/{name(1)}/?{query}").status_code
+        mixed.settle()
+        left = client.get(f"{MIXED}objects/{name(1)}/versions/").json().get("versions", [])
+        newest = client.get(f"{MIXED}objects/{name(1)}/").json().get("objects", [])
+        assert [each["modified"] for each in newest] == left[-1:]
+        return status, sorted(left)
+
+    assert after_deletion("match[version]=2019-01-01T00:00:00Z") == (404, [first, second, third])
+    assert after_deletion("match[spec_version]=2.0") == (404, [first, second, third])
+    assert after_deletion("match[version]=first") == (200, [second, third])
+    assert client.delete(f"{MIXED}objects/{name(1)}/?match[version]={first}").status_code == 404, "it is gone"
+    assert after_deletion(f"match[version]={second}") == (200, [first, third])
+    assert after_deletion("match[version]=last") == (200, [first, second])
+    assert after_deletion(f"match[version]=last,{first}") == (200, [second])
+    assert after_deletion("") == (200, [])
+    assert client.delete(f"{MIXED}objects/{name(1)}/").status_code == 404
+
+
+def test_a_version_that_somebody_else_says_is_not_taken_back_and_that_is_what_the_answer_says(mixed: Served) -> None:
+    old, new = "2026-11-23T11:00:00.000Z", "2026-11-23T11:30:00.000Z"
+    mixed.store(made(1, modified=old))
+    post(mixed, made(1, modified=new))
+    client = mixed.client()
+    assert client.delete(f"{MIXED}objects/{name(1)}/?match[version]={old}").status_code == 403
+    assert client.delete(f"{MIXED}objects/{name(1)}/?match[version]=2019-01-01T00:00:00Z").status_code == 404
+    assert client.delete(f"{MIXED}objects/{name(1)}/?match[version]={old},{new}").status_code == 200
     mixed.settle()
-    assert client.get(f"{MIXED}objects/{name(1)}/versions/").json()["versions"] == [new]
-    assert client.delete(f"{MIXED}objects/{name(1)}/?match[version]=last").status_code == 200
-    mixed.settle()
-    assert shown(mixed, GRID) == []
+    assert client.get(f"{MIXED}objects/{name(1)}/versions/").json()["versions"] == [old]
 
 
 def test_it_goes_on_to_nobody_until_a_person_instructs_it(mixed: Served, at: datetime) -> None:
