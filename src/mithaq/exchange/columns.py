@@ -50,8 +50,8 @@ COLUMNS: Final = (
 by place: a name is looked up in each row anew, which takes as long as all that is made of it.
 """
 
-ROW, STIX_ID, BODY, IS_OURS = (
-    [column.key for column in COLUMNS].index(key) for key in ("row", "stix_id", "body", "is_ours")
+ROW, STIX_ID, STANDS, BODY, IS_OURS = (
+    [column.key for column in COLUMNS].index(key) for key in ("row", "stix_id", "stands", "body", "is_ours")
 )
 """The places of these among `COLUMNS`."""
 

@@ -276,6 +276,17 @@ def _standing(version: Version, versions: Iterable[Version], nation: NationId) -
     return "superseded" if newer else "stands"
 
 
+def standing_again(versions: Sequence[Version], nation: NationId) -> list[int]:
+    """Return the rows of versions that a nation's newer ones superseded, all of which it has taken back since."""
+    return [
+        version.row
+        for version in versions
+        if "stands" not in (said := {word.standing for word in version.words if word.nation == nation})
+        and "superseded" in said
+        and _standing(version, versions, nation) == "stands"
+    ]
+
+
 def _supersede_older(result: Plan, version: Version, versions: Iterable[Version], new: NewObject) -> None:
     """Let a nation's newer version replace its own older word, never another nation's."""
     nation = new.provenance.nation

@@ -118,20 +118,22 @@ class Holdings:
         reason: str,
         *,
         only: Sequence[int] | None = None,
+        back_to_older: bool = False,
     ) -> tuple[int, ...]:
         """Take back a nation's word for an object, or `only` for these rows; return the rows that no longer stand.
 
         Other nations' words for it are left as they are: while one of them stands, so does the object, with the labels
-        that these give it. A nation that never gave its word changes nothing.
+        that these give it. A nation that never gave its word changes nothing. `back_to_older`: the newest version that
+        the giver still says stands again; else one that was superseded stays so, as a recall of an object wants it.
         """
         store.lock(tx)
         done, actor = store.withdraw(tx, stix_id, lane, by_nation, reason, only), f"nation:{by_nation}"
         if done.fallen:
             detail = {"rows": list(done.fallen)}
             tx.append("intelligence.withdrawn", subject=stix_id, lane=lane, actor=actor, detail=detail)
-        if done.relabelled:
-            detail = {"rows": list(done.relabelled)}
-            tx.append("intelligence.stored", subject=stix_id, lane=lane, actor=actor, detail=detail)
+        again = store.let_stand_again(tx, stix_id, lane, by_nation) if back_to_older else []
+        if changed := sorted({*done.relabelled, *again}):
+            tx.append("intelligence.stored", subject=stix_id, lane=lane, actor=actor, detail={"rows": changed})
         return done.fallen
 
     def words_of(self, conn: Connection, nation: NationId, release_id: str) -> list[GivenWord]:

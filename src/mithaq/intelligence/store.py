@@ -22,7 +22,7 @@ from sqlalchemy import (
 from mithaq.intelligence.model import NewObject, Provenance, ReleaseInstruction, Standing
 from mithaq.intelligence.postings import append, reindex
 from mithaq.intelligence.reading import instruction_of
-from mithaq.intelligence.rules import Identity, Plan, Version, Word, come_to, event_of
+from mithaq.intelligence.rules import Identity, Plan, Version, Word, come_to, event_of, standing_again
 from mithaq.intelligence.tables import anchors, instructions, objects, observables, originals, provenance, tombstones
 from mithaq.intelligence.tokens import changing_tokens
 from mithaq.kernel.bulk import Bulk
@@ -250,6 +250,22 @@ def withdraw(
         relabelled = refresh(tx, rows)
     still = set(tx.connection.scalars(select(objects.c.row).where(objects.c.row.in_(rows), objects.c.stands)))
     return Withdrawn(tuple(row for row in rows if row in standing - still), tuple(sorted(relabelled)))
+
+
+def let_stand_again(tx: Transaction, stix_id: str, lane: Lane, nation: NationId) -> list[int]:
+    """Let a nation's superseded word stand where its newer ones were taken back; return the rows."""
+    identity = (str(lane), stix_id)
+    rows = standing_again(held_versions(tx.connection, [identity])[identity], nation)
+    if not rows:
+        return []
+    with following(tx, rows):
+        tx.execute(
+            update(provenance)
+            .where(provenance.c.object.in_(rows), provenance.c.nation == nation, provenance.c.standing == "superseded")
+            .values(standing="stands")
+        )
+        refresh(tx, rows)
+    return rows
 
 
 def name_of_original(body: bytes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -252,6 +253,43 @@ def test_a_withdrawn_word_takes_the_object_out(holdings: Holdings, db: Database,
     assert not stored.stands
     assert (stored.provenance[0].standing, stored.provenance[0].standing_reason) == ("withdrawn", "a mistake")
     assert [entry.detail for entry in news(db, "intelligence.withdrawn")] == [{"rows": [stored.row]}]
+
+
+def test_who_takes_its_newest_version_back_may_let_the_one_before_stand_again(
+    holdings: Holdings, db: Database, at: datetime
+) -> None:
+    versions = [f"2026-0{month}-02T00:00:00Z" for month in (1, 2, 3)]
+    for each in versions:
+        put(holdings, at, new(body(modified=each), word(at)), new(body(modified=each), word(at, XB, "partner")))
+    newest, middle, oldest = held(holdings)
+
+    def standing() -> list[list[str]]:
+        return [[said.standing for said in each.provenance] for each in (held(holdings))]
+
+    with db.write(at) as tx:
+        taking = (tx, IDS[0], ACTUAL, XA, "a mistake")
+        assert holdings.withdraw(*taking, only=[oldest.row], back_to_older=True) == (), "the newest is still said"
+        assert holdings.withdraw(*taking, only=[newest.row], back_to_older=True) == ()
+    assert standing() == [["withdrawn", "stands"], ["stands", "superseded"], ["withdrawn", "superseded"]]
+    assert [each.stands for each in held(holdings)] == [True, True, False]
+    assert news(db, "intelligence.stored")[-1].detail == {"rows": [middle.row]}
+    with db.read() as connection:
+        found = holdings.search(connection, "", ACTUAL, None, 10, at=at).objects
+    assert {each.row for each in found} == {newest.row, middle.row}, "the index follows"
+
+
+def test_what_a_giver_says_anew_of_the_same_version_is_not_undone(
+    holdings: Holdings, db: Database, at: datetime
+) -> None:
+    for timestamp, tlp in ((1, Tlp.GREEN), (2, Tlp.AMBER)):
+        said = replace(word(at), tlp=tlp, carried={"misp": {"event": "one", "timestamp": timestamp}})
+        put(holdings, at, new(body(), said))
+    with db.write(at) as tx:
+        holdings.withdraw(tx, IDS[0], ACTUAL, XA, "a mistake", only=[], back_to_older=True)
+    (stored,) = held(holdings)
+    assert [(each.tlp, each.standing) for each in stored.provenance] == [
+        (Tlp.GREEN, "superseded"), (Tlp.AMBER, "stands"),
+    ]  # fmt: skip
 
 
 def test_an_object_stands_while_one_word_for_it_stands(holdings: Holdings, db: Database, at: datetime) -> None:

@@ -107,6 +107,21 @@ def test_a_bundle_is_every_object_released_in_the_bytes_it_came_in(served: Serve
     assert len(stix2.parse(answer.text, allow_custom=True).objects) == 1_200
 
 
+def test_of_several_versions_every_door_gives_what_stands(served: Served) -> None:
+    for minute in (10, 20):
+        served.store(
+            bad(1, modified=f"2026-11-23T11:{minute}:00.000Z", pattern=f"[domain-name:value = '{minute}.example']")
+        )
+    assert asking(served, "plain").get(PLAIN).text.split() == ["20.example"]
+    zone = asking(served, "rpz").get(RPZ).text
+    assert ("20.example CNAME" in zone, "10.example" in zone) == (True, False)
+    assert "10.example" not in asking(served, "suricata").get(SURICATA).text
+    bundle = asking(served, "stix").get(STIX).json()["objects"]
+    assert [each["modified"] for each in bundle] == ["2026-11-23T11:20:00.000Z"]
+    place, asked = "/taxii2/mithaq/collections/alerts/objects/", {"match[version]": "all"}
+    assert len(asking(served, None).get(place, params=asked).json()["objects"]) == 2
+
+
 def test_an_empty_collection_gives_an_empty_list_and_a_bundle_without_objects(served: Served) -> None:
     assert asking(served, "plain").get(PLAIN).content == b""
     assert json.loads(asking(served, "stix").get(STIX).content)["objects"] == []

@@ -52,8 +52,7 @@ class Judge:
 
     def released(self, rows: Sequence[Any], shelf: Shelf) -> list[Released[Item] | None]:
         """Decide about rows of a page of this shelf, in their order; None is withheld."""
-        refs = [glance(row[BODY]).refs if row[_REFERS] else () for row in rows]
-        return self.decide(self.items(rows), refs, shelf)
+        return self.decide(self.items(rows), refs_of(rows), shelf)
 
     def decide(
         self, items: Sequence[Item], refs: Sequence[Collection[str]], shelf: Shelf
@@ -130,6 +129,11 @@ class Judge:
             for start in range(0, len(ordered), _AT_ONCE)
             for row in self._connection.execute(_OF_IDS, {"ids": ordered[start : start + _AT_ONCE]})
         ]
+
+
+def refs_of(rows: Sequence[Any]) -> list[Collection[str]]:
+    """Return the ids that each row of a page refers to."""
+    return [glance(row[BODY]).refs if row[_REFERS] else () for row in rows]
 
 
 def _unknown(versions: Mapping[str, Sequence[Collection[str]]]) -> set[str]:

@@ -79,3 +79,8 @@ class Asked:
     spec_versions: frozenset[str] = frozenset()
     versions: frozenset[datetime] = frozenset()
     words: frozenset[str] = field(default=frozenset({"last"}))
+
+    @property
+    def asks_for_earlier(self) -> bool:
+        """Tell whether versions may be meant that another one has superseded."""
+        return bool(self.versions) or not self.words.isdisjoint({"first", "all"})

@@ -29,7 +29,7 @@ class Placed:
 
 
 class ShelfTables:
-    """A table of shelves with their `last_added`, and that of what lies on them."""
+    """A table of shelves with their `last_added`, and one of what lies on them, or beside them."""
 
     def __init__(self, shelves: Table, shelved: Table) -> None:
         self._shelves = shelves
@@ -37,7 +37,7 @@ class ShelfTables:
         self._there = select(shelved.c.object).where(
             shelved.c.shelf == bindparam("shelf"), shelved.c.object.in_(bindparam("rows", expanding=True))
         )
-        self._siblings = _siblings(shelved)
+        self._siblings = _siblings(shelved) if "has_siblings" in shelved.c else None
 
     def there(self, connection: Connection, shelf: int, rows: Iterable[int]) -> set[int]:
         """Return which of these rows stand on a shelf."""
@@ -70,6 +70,8 @@ class ShelfTables:
 
         It is never taken back: who reads what is noted so looks which versions there are then.
         """
+        if self._siblings is None:
+            return
         pairs = tx.execute(self._siblings, {"shelf": shelf, "oldest": oldest, "newest": newest})
         several = sorted({row for pair in pairs for row in pair})
         for start in range(0, len(several), _AT_ONCE):

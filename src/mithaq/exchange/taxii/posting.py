@@ -10,7 +10,6 @@ from sqlalchemy import Connection, bindparam, delete, select
 
 from mithaq.agreements.model import Reference
 from mithaq.agreements.vocabulary import Purpose
-from mithaq.exchange.recalling import take_back
 from mithaq.exchange.taxii import documents
 from mithaq.exchange.taxii.errors import NotTaken, UnknownOnShelf
 from mithaq.exchange.taxii.filters import version_text
@@ -125,7 +124,8 @@ class Posting:
     def take_back(self, shelf: Shelf, object_id: str, asked: Asked, at: datetime) -> int:
         """Take back a constituent's word for the versions asked for; return for how many it had one.
 
-        Other words for the same versions stay, and `first` and `last` are meant among its own.
+        Other words for the same versions stay, and `first` and `last` are meant among its own. What only a version that
+        is taken back had superseded stands again.
         """
         name = giver(shelf.constituent)
         with self._db.write(at) as tx:
@@ -134,7 +134,9 @@ class Posting:
             versions = {row.row: _version(row.body) for row in mine}
             chosen = _chosen(versions, asked) if SPEC_VERSION in asked.spec_versions else []
             if chosen:
-                take_back(tx, self._holdings, object_id, ACTUAL, name, "taken back over TAXII", only=chosen)
+                self._holdings.withdraw(
+                    tx, object_id, ACTUAL, name, "taken back over TAXII", only=chosen, back_to_older=True
+                )
         return len(chosen)
 
     def _store(

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import (
@@ -15,10 +16,11 @@ from sqlalchemy import (
     Table,
     bindparam,
     select,
+    true,
     type_coerce,
 )
 
-from mithaq.exchange.columns import BODY, COLUMNS, STIX_ID
+from mithaq.exchange.columns import BODY, COLUMNS, STANDS, STIX_ID
 from mithaq.exchange.taxii.model import SPEC_VERSION, Asked
 from mithaq.exchange.taxii.settings import MAX_PAGE_BYTES, MAX_PAGE_OBJECTS
 from mithaq.exchange.taxii.store import shelved
@@ -47,7 +49,7 @@ def pages_of(on: Table, *further: ColumnElement[Any]) -> Pages:
             *COLUMNS,
             type_coerce(on.c.date_added, BigInteger),
             type_coerce(on.c.version, BigInteger),
-            on.c.has_siblings,
+            on.c.has_siblings if "has_siblings" in on.c else true(),
             *further,
         )
         .join(objects, objects.c.row == on.c.object)
@@ -82,6 +84,7 @@ class Served(NamedTuple):
     body: bytes
     added_us: int
     version_us: int
+    stands: bool
 
     @property
     def date_added(self) -> datetime:
@@ -123,20 +126,44 @@ class Judging(Protocol[S_contra]):
         ...
 
 
-class Reading(Generic[S]):
-    """Read one shelf in one view of the database; `pages`: the statements of its table, a constituent's by default."""
+class Superseded(Judging[S_contra], Protocol[S_contra]):
+    """The gate for what stands on one kind of shelf and for what is kept beside it, together."""
 
-    def __init__(self, connection: Connection, shelf: S, judge: Judging[S], pages: Pages = _OF_CONSTITUENTS) -> None:
+    @property
+    def pages(self) -> Pages:
+        """Return the statements of the table of what is kept beside the shelf."""
+        ...
+
+
+class Reading(Generic[S]):
+    """Read one shelf in one view of the database; `pages`: the statements of its table, a constituent's by default.
+
+    `earlier`: who decides about superseded versions; without it only what stands is read, whatever is asked for.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        shelf: S,
+        judge: Judging[S],
+        pages: Pages = _OF_CONSTITUENTS,
+        earlier: Superseded[S] | None = None,
+    ) -> None:
         self._connection = connection
         self._shelf = shelf
         self._judge = judge
         self._pages = pages
+        self._earlier = earlier
 
     def page(self, asked: Asked) -> Page:
         """Return the next objects of a question, judged now; what is withheld leaves no trace in it.
 
-        Cost: three statements a page, whatever the shelf holds; more where much of it is no longer released.
+        Cost: three statements a page, whatever the shelf holds; more where much of it is no longer released, and where
+        superseded versions are asked for.
         """
+        return self._page(asked, self._earlier if asked.asks_for_earlier else None)
+
+    def _page(self, asked: Asked, earlier: Superseded[S] | None) -> Page:
         if SPEC_VERSION not in asked.spec_versions:
             return Page((), more=False)
         position = max(asked.after or EPOCH, asked.added_after or EPOCH)
@@ -144,8 +171,8 @@ class Reading(Generic[S]):
         size = 0
         while len(found) <= asked.limit:
             wanted = asked.limit + 1 - len(found)
-            rows = self._rows(asked, position, wanted)
-            for each in self._chosen(asked, rows):
+            rows = self._rows(asked, position, wanted, earlier)
+            for each in self._chosen(asked, rows, earlier):
                 if size > MAX_PAGE_BYTES:
                     return Page(tuple(found), more=True)
                 found.append(each)
@@ -159,49 +186,63 @@ class Reading(Generic[S]):
         """Tell whether any version of an object is released to the shelf's reader."""
         return bool(self.page(_of_object(object_id, limit=1)).served)
 
-    def versions(self, object_id: str) -> tuple[Served, ...]:
-        """Return every version of an object that is released to the shelf's reader."""
-        return self.page(_of_object(object_id, limit=MAX_PAGE_OBJECTS)).served
-
-    def _rows(self, asked: Asked, position: datetime, limit: int) -> Sequence[Any]:
+    def _rows(self, asked: Asked, position: datetime, limit: int, earlier: Superseded[S] | None) -> Sequence[Any]:
         kind = "" if not asked.types else "one" if len(asked.types) == 1 else "many"
         named: dict[str, Any] = {"shelf": self._shelf.id, "after": position, "limit": limit}
         if asked.ids:
             named["ids"] = sorted(asked.ids)
         if kind:
             named |= {"type": min(asked.types)} if kind == "one" else {"types": sorted(asked.types)}
-        return self._connection.execute(self._pages[bool(asked.ids), kind], named).all()
+        rows = self._connection.execute(self._pages[bool(asked.ids), kind], named).all()
+        if earlier is None:
+            return rows
+        more = self._connection.execute(earlier.pages[bool(asked.ids), kind], named).all()
+        return sorted([*rows, *more], key=itemgetter(_ADDED))[:limit] if more else rows
 
-    def _chosen(self, asked: Asked, rows: Sequence[Any]) -> list[Served]:
+    def _chosen(self, asked: Asked, rows: Sequence[Any], earlier: Superseded[S] | None) -> list[Served]:
         """Return the rows that are released and are of an asked version."""
-        found = self._released(rows)
+        found = self._released(rows, earlier)
         if "all" in asked.words:
             return found
-        of_several = {row[STIX_ID] for row in rows if row[_HAS_SIBLINGS]}
-        if not of_several:
-            return found if asked.words else [each for each in found if each.version in asked.versions]
-        ends = self._ends(asked, sorted(of_several))
+        if not asked.words:
+            return [each for each in found if each.version in asked.versions]
+        if earlier is None:
+            of_several = {row[STIX_ID] for row in rows if row[_HAS_SIBLINGS]}
+        else:
+            of_several = {each.released.value.id for each in found}
+        ends = self._ends(asked, sorted(of_several), earlier)
         return [each for each in found if _is_asked(each, asked, ends.get(each.released.value.id, (each, each)))]
 
-    def _ends(self, asked: Asked, ids: Sequence[str]) -> dict[str, tuple[Served, Served]]:
-        """Return the first and the last version of each object among those that the other filters let pass."""
+    def _ends(
+        self, asked: Asked, ids: Sequence[str], earlier: Superseded[S] | None
+    ) -> dict[str, tuple[Served, Served | None]]:
+        """Return the first and the last version of each object among those that the other filters let pass.
+
+        The last is the newest of those that stand.
+        """
         of_all = replace(asked, after=None, words=frozenset({"all"}), limit=MAX_PAGE_OBJECTS)
         versions: dict[str, list[Served]] = defaultdict(list)
         for start in range(0, len(ids), _MORE_IDS):
             asking = replace(of_all, ids=frozenset(ids[start : start + _MORE_IDS]))
             while True:
-                page = self.page(asking)
+                page = self._page(asking, earlier)
                 for each in page.served:
                     versions[each.released.value.id].append(each)
                 if not page.more:
                     break
                 asking = replace(asking, after=page.served[-1].date_added)
-        return {object_id: (min(known, key=_order), max(known, key=_order)) for object_id, known in versions.items()}
+        return {
+            object_id: (
+                min(known, key=_order),
+                max((each for each in known if each.stands), key=_order, default=None),
+            )
+            for object_id, known in versions.items()
+        }
 
-    def _released(self, rows: Sequence[Any]) -> list[Served]:
-        decided = self._judge.released(rows, self._shelf)
+    def _released(self, rows: Sequence[Any], earlier: Superseded[S] | None) -> list[Served]:
+        decided = (earlier or self._judge).released(rows, self._shelf)
         return [
-            Served(released, row[BODY], row[_ADDED], row[_VERSION])
+            Served(released, row[BODY], row[_ADDED], row[_VERSION], bool(row[STANDS]))
             for row, released in zip(rows, decided, strict=True)
             if released is not None
         ]
@@ -216,11 +257,11 @@ def _of_object(object_id: str, limit: int) -> Asked:
     )
 
 
-def _is_asked(each: Served, asked: Asked, ends: tuple[Served, Served]) -> bool:
+def _is_asked(each: Served, asked: Asked, ends: tuple[Served, Served | None]) -> bool:
     first, last = ends
     return (
         each.version in asked.versions
-        or ("last" in asked.words and each.added_us == last.added_us)
+        or ("last" in asked.words and last is not None and each.added_us == last.added_us)
         or ("first" in asked.words and each.added_us == first.added_us)
     )
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from mithaq.exchange.context import Context
 from mithaq.exchange.taxii import documents
 from mithaq.exchange.taxii.answers import Answer, Refused, unknown
+from mithaq.exchange.taxii.earlier import Earlier
 from mithaq.exchange.taxii.filters import OF_DELETE, OF_OBJECT, OF_OBJECTS, OF_VERSIONS, Question
 from mithaq.exchange.taxii.judging import Judge
 from mithaq.exchange.taxii.model import API_ROOT, Asked, Shelf
@@ -113,7 +114,7 @@ class Resources:
         """Take back the asker's own word for the versions asked for, all by default; what others said stays.
 
         Raises:
-            Refused, BadFilter: it has no such word, or may not take it back here.
+            Refused, BadFilter: no such version is there, none is the asker's word, or it may not take it back here.
         """
         object_id = visit.place[-1]
         question = Question(visit.parameters, OF_DELETE)
@@ -121,10 +122,9 @@ class Resources:
             shelf, _ = _demanded(visit, self._shelf(connection, visit))
             if not shelf.collection.can_read:
                 raise Refused(403, "forbidden", "taking back needs a collection that is read and written")
-            asked = question.asked("", shelf.key)
-            is_seen = Reading(connection, shelf, Judge(connection, self._own, at)).has(object_id)
-        every = not any(name == "match[version]" and value for name, value in visit.parameters)
-        asked = replace(asked, words=frozenset({"all"})) if every else asked
+            every = not any(name == "match[version]" and value for name, value in visit.parameters)
+            asked = _about(question.asked("", shelf.key), object_id, every=every)
+            is_seen = bool(self._reading(connection, shelf, at).page(replace(asked, limit=1)).served)
         if not self._posting.take_back(shelf, object_id, asked, at):
             raise Refused(403, "forbidden", "it is not this constituent's word") if is_seen else unknown()
         return Answer(200, b"")
@@ -164,7 +164,8 @@ class Resources:
         self, connection: Connection, shelf: Shelf | PartnerShelf, at: datetime
     ) -> Reading[Shelf] | Reading[PartnerShelf]:
         if isinstance(shelf, Shelf):
-            return Reading(connection, shelf, Judge(connection, self._own, at))
+            judge = Judge(connection, self._own, at)
+            return Reading(connection, shelf, judge, earlier=Earlier(connection, judge))
         return Reading(connection, shelf, PartnerJudge(self._context, connection, at), _OF_PARTNERS)
 
 

@@ -3,7 +3,8 @@
 A reader of the journal.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, Integer, bindparam, select
 
 from mithaq.exchange.columns import COLUMNS
 from mithaq.exchange.taxii import store
+from mithaq.exchange.taxii.earlier import as_standing, followed, givers_of, newer
 from mithaq.exchange.taxii.judging import Judge
 from mithaq.exchange.taxii.model import PREFIX, Shelf
 from mithaq.exchange.taxii.placing import Placed
@@ -67,6 +69,39 @@ _POSTED_TO: Final = select(provenance.c.object, provenance.c.carried).where(
     provenance.c.source == "constituent",
     provenance.c.standing != "withdrawn",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of `COLUMNS` with all that says whether a collection carries them, place by place."""
+
+    rows: Sequence[Any]
+    items: Sequence[Item]
+    parsed: Sequence[StixObject]
+    posted: Mapping[int, set[str]]
+
+    def released(self, judge: Judge, shelf: Shelf, only: Set[int] | None = None) -> set[int]:
+        """Return the rows that a shelf's collection carries and its reader may have; `only`: superseded ones.
+
+        These are judged as if they stood.
+        """
+        asked = [
+            place
+            for place, item in enumerate(self.items)
+            if (only is None or self.rows[place].row in only)
+            and carries(shelf, self.rows[place], item, self.parsed[place], self.posted)
+        ]
+        items = [self.items[place] if only is None else as_standing(self.items[place]) for place in asked]
+        decided = judge.decide(items, [self.parsed[place].refs for place in asked], shelf)
+        return {self.rows[place].row for place, each in zip(asked, decided, strict=True) if each is not None}
+
+    def placed(self, numbers: Set[int]) -> list[Placed]:
+        """Return those of these numbers as what is put on a shelf, in their order."""
+        return [
+            Placed(row.row, each, {"refers": bool(each.refs)})
+            for row, each in zip(self.rows, self.parsed, strict=True)
+            if row.row in numbers
+        ]
 
 
 class Shelving:
@@ -156,27 +191,55 @@ class Shelving:
     def _settle_rows(
         self, tx: Transaction, judge: Judge, shelves: Iterable[Shelf], numbers: Sequence[int], rows: Sequence[Any]
     ) -> int:
+        found = self._read(tx.connection, judge, rows)
+        store.note_refs(tx, {row.row: each.refs for row, each in zip(rows, found.parsed, strict=True)})
+        store.note_places(tx, _placed(tx.connection, rows, found.parsed))
+        givers = givers_of(tx.connection, [row.row for row in rows if not row.stands])
+        return sum(self._settle_on(tx, judge, shelf, numbers, found, givers) for shelf in shelves)
+
+    def _read(self, connection: Connection, judge: Judge, rows: Sequence[Any]) -> _Rows:
         items = judge.items(rows)
         parsed = [self._parsed.get(row.row) or parse(bytes(row.body)) for row in rows]
-        posted = posted_to(tx.connection, rows, items)
-        store.note_refs(tx, {row.row: each.refs for row, each in zip(rows, parsed, strict=True)})
-        store.note_places(tx, _placed(tx.connection, rows, parsed))
-        added = 0
-        for shelf in shelves:
-            there = store.on_shelves.there(tx.connection, shelf.id, numbers)
-            carried = [
-                place for place, item in enumerate(items) if carries(shelf, rows[place], item, parsed[place], posted)
-            ]
-            decided = judge.decide([items[at] for at in carried], [parsed[at].refs for at in carried], shelf)
-            wanted = [at for at, released in zip(carried, decided, strict=True) if released is not None]
-            store.take_off(tx, shelf.id, there - {rows[at].row for at in wanted})
-            new = [
-                Placed(rows[at].row, parsed[at], {"refers": bool(parsed[at].refs)})
-                for at in wanted
-                if rows[at].row not in there
-            ]
-            added += store.on_shelves.put(tx, shelf.id, new, self._now())
-        return added
+        return _Rows(rows, items, parsed, posted_to(connection, rows, items))
+
+    def _settle_on(
+        self,
+        tx: Transaction,
+        judge: Judge,
+        shelf: Shelf,
+        numbers: Sequence[int],
+        found: _Rows,
+        givers: Mapping[int, frozenset[NationId]],
+    ) -> int:
+        """Put on one shelf, and beside it, what is released to its constituent, and take away the rest."""
+        there = store.on_shelves.there(tx.connection, shelf.id, numbers)
+        beside = store.beside_shelves.there(tx.connection, shelf.id, numbers)
+        wanted = found.released(judge, shelf)
+        earlier = found.released(judge, shelf, givers.keys()) if givers else set()
+        unseen = earlier - there - beside
+        if unseen:
+            earlier -= unseen - self._followed(tx.connection, judge, shelf, found, unseen, givers)
+        store.keep_earlier(tx, shelf.id, there & earlier)
+        store.take_off(tx, shelf.id, there - wanted)
+        store.drop_earlier(tx, shelf.id, beside - earlier)
+        now = self._now()
+        added = store.beside_shelves.put(tx, shelf.id, found.placed(earlier & unseen), now)
+        return added + store.on_shelves.put(tx, shelf.id, found.placed(wanted - there), now)
+
+    def _followed(
+        self,
+        connection: Connection,
+        judge: Judge,
+        shelf: Shelf,
+        found: _Rows,
+        unseen: Set[int],
+        givers: Mapping[int, frozenset[NationId]],
+    ) -> set[int]:
+        """Return which superseded versions that have not been on a shelf come with a newer one that is to be on it."""
+        superseded = {row.row: row.stix_id for row in found.rows if row.row in unseen}
+        rows = newer(connection, superseded, givers)
+        released = self._read(connection, judge, rows).released(judge, shelf)
+        return followed(superseded, givers, {(row.stix_id, row.giver) for row in rows if row.row in released})
 
 
 def _rows_of(connection: Connection, entry: Entry) -> tuple[Sequence[int], Sequence[int]]:
@@ -187,7 +250,9 @@ def _rows_of(connection: Connection, entry: Entry) -> tuple[Sequence[int], Seque
     if entry.kind == _ERASED:
         about = store.referring(connection, entry.detail["objects"])
         return rows, sorted({*entry.detail["kept"], *about})
-    return rows if entry.kind == _WITHDRAWN else (), rows
+    if entry.kind == _WITHDRAWN:
+        return rows, sorted({*rows, *store.earlier_of(connection, entry.subject)})
+    return (), rows
 
 
 def _chunks(rows: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -220,7 +285,7 @@ def _placed(connection: Connection, rows: Sequence[Any], parsed: Sequence[StixOb
     ]
 
 
-def carries(shelf: Shelf, row: Any, item: Item, parsed: StixObject, posted: dict[int, set[str]]) -> bool:
+def carries(shelf: Shelf, row: Any, item: Item, parsed: StixObject, posted: Mapping[int, set[str]]) -> bool:
     """Tell whether a collection carries an object: by types and labels, and what was posted where it was posted."""
     collection = shelf.collection
     if not collection.can_read:

@@ -84,6 +84,22 @@ shelved = Table(
     Index("taxii_shelved_row", "object"),
     Index("taxii_shelved_type", "shelf", "type", "date_added"),
 )
+earlier = Table(
+    "taxii_earlier",
+    metadata,
+    Column("shelf", _Big, ForeignKey(shelves.c.id), primary_key=True, autoincrement=False),
+    # As above, and out of the same sequence: what is superseded keeps the date that it had.
+    Column("date_added", Timestamp, primary_key=True, autoincrement=False),
+    Column("object", _Big, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("version", Timestamp, nullable=False),
+    Column("refers", Boolean, nullable=False),
+    Index("taxii_earlier_object", "shelf", "object", unique=True),
+    Index("taxii_earlier_row", "object"),
+    Index("taxii_earlier_type", "shelf", "type", "date_added"),
+)
+"""Beside each shelf, the versions that a newer one of the same giver has superseded, for who asks for them."""
+
 refs = Table(
     "taxii_refs",
     metadata,
@@ -134,7 +150,15 @@ _SHELVES = select(
 _OPEN = _SHELVES.where(collections.c.closed_at.is_(None)).order_by(collections.c.title, shelves.c.id)
 _OF_CONSTITUENT = _OPEN.where(shelves.c.constituent == bindparam("constituent"))
 _SIZES = select(shelved.c.shelf, func.count()).group_by(shelved.c.shelf)
+_EARLIER_OF = (
+    select(earlier.c.object)
+    .join(objects, objects.c.row == earlier.c.object)
+    .where(objects.c.stix_id == bindparam("stix_id"))
+    .distinct()
+    .order_by(earlier.c.object)
+)
 on_shelves = ShelfTables(shelves, shelved)
+beside_shelves = ShelfTables(shelves, earlier)
 
 
 def add_collection(tx: Transaction, value: Collection) -> None:
@@ -174,9 +198,8 @@ def add_shelf(tx: Transaction, collection_id: str, constituent_id: str) -> int:
 
 def drop_shelf(tx: Transaction, shelf_id: int) -> None:
     """Take a constituent's shelf away with all that stands on it."""
-    tx.execute(delete(shelved).where(shelved.c.shelf == shelf_id))
-    tx.execute(delete(gone).where(gone.c.shelf == shelf_id))
-    tx.execute(delete(posts).where(posts.c.shelf == shelf_id))
+    for table in (shelved, earlier, gone, posts):
+        tx.execute(delete(table).where(table.c.shelf == shelf_id))
     tx.execute(delete(shelves).where(shelves.c.id == shelf_id))
 
 
@@ -238,10 +261,31 @@ def take_off(tx: Transaction, shelf: int | None, rows: Iterable[int]) -> None:
     tx.execute(delete(shelved).where(*on))
 
 
+def keep_earlier(tx: Transaction, shelf: int, rows: Iterable[int]) -> None:
+    """Keep rows that are about to be taken off a shelf beside it, under the dates that they have."""
+    leaving = list(rows)
+    if leaving:
+        kept = select(*(shelved.c[column.key] for column in earlier.c))
+        kept = kept.where(shelved.c.shelf == shelf, shelved.c.object.in_(leaving))
+        tx.execute(earlier.insert().from_select([column.key for column in earlier.c], kept))
+
+
+def drop_earlier(tx: Transaction, shelf: int, rows: Iterable[int]) -> None:
+    """Take rows away from beside a shelf."""
+    leaving = list(rows)
+    if leaving:
+        tx.execute(delete(earlier).where(earlier.c.shelf == shelf, earlier.c.object.in_(leaving)))
+
+
+def earlier_of(connection: Connection, stix_id: str) -> list[int]:
+    """Return the rows of an object that are kept beside any shelf."""
+    return list(connection.scalars(_EARLIER_OF, {"stix_id": stix_id}))
+
+
 def forget(tx: Transaction, rows: Iterable[int]) -> None:
     """Forget objects that are gone for good: what they referred to, and that they stood on a shelf."""
     erased = list(rows)
-    for table in (refs, places, gone):
+    for table in (refs, places, gone, earlier):
         tx.execute(delete(table).where(table.c.object.in_(erased)))
 
 

@@ -88,6 +88,13 @@ def test_python_stix2_reads_and_writes(live: tuple[Served, str]) -> None:
     assert source.get(address.id).value == "203.0.113.7"
     theirs = stix2.TAXIICollectionSource(collection_of(live, BANK))
     assert theirs.get(written.id) is None
+    second = written.new_version(name="second")
+    for newer in (second, second.new_version(name="third")):
+        sink.add(newer)
+    served.settle()
+    assert sorted(each.get("name", "") for each in source.all_versions(written.id)) == ["", "second", "third"]
+    assert source.get(written.id).name == "third"
+    assert len(collection.object_versions(written.id)["versions"]) == 3
 
 
 def test_a_wrong_password_is_refused_as_the_client_expects(live: tuple[Served, str]) -> None:

@@ -73,6 +73,12 @@ WAYS: dict[str, Callable[[Served], Any]] = {
     "vetoed-for-it": vetoed_for_it,
     "refers": refers_to_hidden,
     "circle": in_a_circle_with_hidden,
+    "superseded-by-hidden": lambda served: served.store(
+        made(HIDDEN), made(HIDDEN, tlp=Tlp.RED, modified="2026-11-23T11:30:00.000Z")
+    ),
+    "hidden-and-older-afterwards": lambda served: served.store(
+        made(HIDDEN, tlp=Tlp.RED, modified="2026-11-23T11:30:00.000Z"), made(HIDDEN)
+    ),
     "version-of-known": lambda served: served.store(
         made(2, tlp=Tlp.RED, modified="2026-11-23T10:00:00.000Z"),
         partner=carried(served.clock.now(), constituents=None),

@@ -175,17 +175,40 @@ def test_taking_back_takes_the_own_word_and_no_other(mixed: Served) -> None:
     assert shown(mixed, GRID) == [name(2), name(9)]
 
 
-def test_taking_back_one_version_leaves_the_others(mixed: Served) -> None:
-    old, new = "2026-11-23T11:00:00.000Z", "2026-11-23T11:30:00.000Z"
-    post(mixed, made(1, modified=old), made(1, modified=new))
+def test_taking_back_takes_just_the_versions_that_are_named(mixed: Served) -> None:
+    first, second, third = (f"2026-11-23T11:{minute}:00.000Z" for minute in (10, 20, 30))
     client = mixed.client()
-    assert client.delete(f"{MIXED}objects/{name(1)}/?match[version]=2020-01-01T00:00:00Z").status_code == 403
-    assert client.delete(f"{MIXED}objects/{name(1)}/?match[version]={old}").status_code == 200
+
+    def after_deletion(query: str) -> tuple[int, list[str]]:
+        post(mixed, *(made(1, modified=each) for each in (first, second, third)))
+        status = client.delete(f"{MIXED}objects/{name(1)}/?{query}").status_code
+        mixed.settle()
+        left = client.get(f"{MIXED}objects/{name(1)}/versions/").json().get("versions", [])
+        newest = client.get(f"{MIXED}objects/{name(1)}/").json().get("objects", [])
+        assert [each["modified"] for each in newest] == left[-1:]
+        return status, sorted(left)
+
+    assert after_deletion("match[version]=2019-01-01T00:00:00Z") == (404, [first, second, third])
+    assert after_deletion("match[spec_version]=2.0") == (404, [first, second, third])
+    assert after_deletion("match[version]=first") == (200, [second, third])
+    assert client.delete(f"{MIXED}objects/{name(1)}/?match[version]={first}").status_code == 404, "it is gone"
+    assert after_deletion(f"match[version]={second}") == (200, [first, third])
+    assert after_deletion("match[version]=last") == (200, [first, second])
+    assert after_deletion(f"match[version]=last,{first}") == (200, [second])
+    assert after_deletion("") == (200, [])
+    assert client.delete(f"{MIXED}objects/{name(1)}/").status_code == 404
+
+
+def test_a_version_that_somebody_else_says_is_not_taken_back_and_that_is_what_the_answer_says(mixed: Served) -> None:
+    old, new = "2026-11-23T11:00:00.000Z", "2026-11-23T11:30:00.000Z"
+    mixed.store(made(1, modified=old))
+    post(mixed, made(1, modified=new))
+    client = mixed.client()
+    assert client.delete(f"{MIXED}objects/{name(1)}/?match[version]={old}").status_code == 403
+    assert client.delete(f"{MIXED}objects/{name(1)}/?match[version]=2019-01-01T00:00:00Z").status_code == 404
+    assert client.delete(f"{MIXED}objects/{name(1)}/?match[version]={old},{new}").status_code == 200
     mixed.settle()
-    assert client.get(f"{MIXED}objects/{name(1)}/versions/").json()["versions"] == [new]
-    assert client.delete(f"{MIXED}objects/{name(1)}/?match[version]=last").status_code == 200
-    mixed.settle()
-    assert shown(mixed, GRID) == []
+    assert client.get(f"{MIXED}objects/{name(1)}/versions/").json()["versions"] == [old]
 
 
 def test_it_goes_on_to_nobody_until_a_person_instructs_it(mixed: Served, at: datetime) -> None:
