@@ -35,6 +35,9 @@ from mithaq.standards.tlp import Tlp
 POSTED = "exchange.posted"
 _LEAST_PAP: Final = Pap.AMBER
 _IN_OUR_NAME: Final = Reason("name-of-the-nation", "only this nation itself says something in its name")
+_SPOKEN: Final = frozenset({"", SPEC_VERSION})
+"""What an object may say of its version: cyber-observable objects, and programs of old, say nothing."""
+
 _NO_AGREEMENT: Final = Reference("", 0, "")
 _THEIRS: Final = (
     select(objects.c.row, objects.c.body, provenance.c.carried)
@@ -276,7 +279,11 @@ def _read(pieces: Sequence[stix.Piece | stix.Refused], outcome: _Outcome, at: da
         except stix.BadObject as error:
             outcome.failures.append(_failed(error.subject or f"#{piece.index}", at, error.message % error.params))
             continue
-        yield _Posted(piece.body, parsed, version_text(parsed.modified or parsed.created or at))
+        posted = _Posted(piece.body, parsed, version_text(parsed.modified or parsed.created or at))
+        if parsed.spec_version in _SPOKEN:
+            yield posted
+        else:
+            outcome.failures.append(_told(posted, _other_version(parsed.spec_version)))
 
 
 def _without_repeats(found: Iterator[_Posted]) -> Iterator[list[_Posted]]:
@@ -311,6 +318,15 @@ def _held(connection: Connection, ids: Sequence[str]) -> Mapping[str, set[bytes]
 def _told(each: _Posted, reason: Reason | None = None) -> dict[str, str]:
     told = {"id": each.stix.id, "version": each.version}
     return told | {"message": reason.sentence()} if reason else told
+
+
+def _other_version(said: str) -> Reason:
+    return Reason(
+        "spec-version",
+        "the object says that it is STIX %(version)s, and this server takes STIX 2.1",
+        {"version": said[:40]},
+        "convert it to STIX 2.1",
+    )
 
 
 def _failed(name: str, at: datetime, message: str) -> dict[str, str]:

@@ -97,6 +97,22 @@ def test_bad_objects_do_not_stop_good_ones_and_each_is_told_its_reason(mixed: Se
     assert shown(mixed, GRID) == [name(1), name(3)]
 
 
+def test_an_object_of_another_stix_version_is_refused_with_the_reason_and_the_rest_is_stored(mixed: Served) -> None:
+    others = [made(number, spec_version=each) for number, each in enumerate(("2.0", "2.2", "indicator", "2.1 "), 10)]
+    status = post(mixed, made(1), *others)
+    assert [each["id"] for each in status["successes"]] == [name(1)]
+    assert [each["id"] for each in status["failures"]] == [name(number) for number in range(10, 14)]
+    told = status["failures"][0]
+    assert told["version"] == "2026-11-23T11:00:00.000Z"
+    assert told["message"] == "the object says that it is STIX 2.0, and this server takes STIX 2.1"
+    without = {key: value for key, value in json.loads(made(3)).items() if key != "spec_version"}
+    bundle = {"type": "bundle", "id": "bundle--11111111-1111-4111-8111-111111111111", "spec_version": "2.0"}
+    assert post(mixed, content=envelope(json.dumps(without).encode(), **bundle))["failures"] == []
+    client = mixed.client()
+    assert shown(mixed, GRID) == ids_in(client.get(f"{MIXED}objects/?match[spec_version]=2.1").content)
+    assert shown(mixed, GRID) == [name(1), name(3)]
+
+
 def test_the_same_again_is_a_success_and_another_content_of_the_same_version_a_failure(mixed: Served) -> None:
     post(mixed, made(1))
     assert post(mixed, made(1))["success_count"] == 1
