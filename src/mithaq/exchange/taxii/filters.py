@@ -68,10 +68,12 @@ class Question:
         if cursor is None:
             return self._limited(_asked(filters))
         after, kept = _read(cursor, place, key)
-        for name, value in filters.items():
-            if kept.get(name) != value and not (name == "added_after" and instant(value, name) == after):
+        given, meant = _asked(filters), _asked(kept)
+        for name in filters:
+            is_where_it_stands = name == "added_after" and given.added_after == after
+            if not is_where_it_stands and (name not in kept or _part(given, name) != _part(meant, name)):
                 raise BadFilter("%(name)s is not what the cursor was given out for", name=name)
-        return replace(self._limited(_asked(kept)), after=after)
+        return replace(self._limited(meant), after=after)
 
     def next(self, place: str, key: bytes, after: datetime) -> str:
         """Return the cursor that continues this question after a `date_added`."""
@@ -117,6 +119,21 @@ def _asked(filters: Mapping[str, str]) -> Asked:
 
 
 _MATCHES: Final = OF_OBJECTS - PAGED
+
+
+def _part(asked: Asked, name: str) -> object:
+    """Return what one filter comes to, however it was written: an instant is an instant, and a list has no order."""
+    match name:
+        case "added_after":
+            return asked.added_after
+        case "match[id]":
+            return asked.ids
+        case "match[type]":
+            return asked.types
+        case "match[version]":
+            return asked.versions, asked.words
+        case _:
+            return asked.spec_versions
 
 
 def _values(filters: Mapping[str, str], name: str) -> frozenset[str]:

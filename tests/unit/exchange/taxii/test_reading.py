@@ -178,6 +178,36 @@ def test_a_cursor_is_good_for_its_question_and_its_shelf_alone(quick: Served) ->
     assert second.get(f"{FEED}objects/", params={"next": cursor}).status_code == 200, "another account of the same"
 
 
+@pytest.mark.parametrize(
+    "again",
+    [
+        {"added_after": "2026-11-23T11:00:00.000Z"},
+        {"added_after": "2026-11-23T11:00:00Z"},
+        {"added_after": "2026-11-23T12:00:00+01:00"},
+        {"added_after": "2026-11-23T12:00:00.001000Z"},
+        {"match[version]": "2026-11-23T11:00:00Z,last"},
+        {"match[version]": "last,2026-11-23T12:00:00.0+01:00"},
+        {"match[type]": "malware,indicator"},
+    ],
+)
+def test_a_cursor_goes_on_for_the_same_question_however_it_is_written(quick: Served, again: dict[str, str]) -> None:
+    quick.collection()
+    quick.store(*[made(number) for number in range(5)])
+    asked = {
+        "added_after": "2026-11-23T11:00:00Z",
+        "match[type]": "indicator,malware",
+        "match[version]": "last,2026-11-23T11:00:00.000Z",
+        "limit": "2",
+    }
+    client = quick.client()
+    cursor = client.get(f"{FEED}objects/", params=asked).json()["next"]
+    answer = client.get(f"{FEED}objects/", params={**asked, **again, "next": cursor})
+    assert answer.status_code == 200, answer.text
+    assert ids_in(answer.content) == [name(2), name(3)]
+    for other in ({"added_after": "2026-11-23T11:00:00.001Z"}, {"match[version]": "last"}, {"added_after": "soon"}):
+        assert client.get(f"{FEED}objects/", params={**asked, **other, "next": cursor}).status_code == 400
+
+
 def versions_of(served: Served, query: str = "") -> list[str]:
     answer = served.client().get(f"{FEED}objects/{query}")
     assert answer.status_code == 200, answer.text
