@@ -14,6 +14,7 @@ from mithaq.exchange.orders import Orders
 from mithaq.exchange.taxii.errors import BadCollection
 from mithaq.kernel.lane import ACTUAL
 from mithaq.nations.constituents.errors import BadConstituent
+from mithaq.response.feeds.service import Feeds
 from mithaq.standards.pap import Pap
 from mithaq.standards.tlp import Tlp
 from tests.taxii import BANK, GRID, Served, TestClient, basic, made, name
@@ -105,6 +106,52 @@ def test_a_bundle_is_every_object_released_in_the_bytes_it_came_in(served: Serve
     assert all(body in answer.content for body in bodies), "as they came, with their spaces"
     assert name(2_001, "malware") not in answer.text
     assert len(stix2.parse(answer.text, allow_custom=True).objects) == 1_200
+
+
+def test_an_unchanged_bundle_is_not_sent_again_and_a_changed_one_is(served: Served) -> None:
+    served.store(*(bad(number) for number in range(1, 4)), made(9, tlp=Tlp.RED))
+    client = asking(served, "stix")
+    first = client.get(STIX)
+    known = {"if-none-match": f'"0", W/{first.headers["etag"]}'}
+
+    def asked() -> tuple[int, list[str]]:
+        answer = client.get(STIX, headers=known)
+        head = client.head(STIX, headers=known)
+        assert (head.status_code, head.headers["etag"]) == (answer.status_code, answer.headers["etag"])
+        assert (answer.status_code == 304) == (answer.headers["etag"] == first.headers["etag"])
+        return answer.status_code, [each["id"] for each in answer.json()["objects"]] if answer.content else []
+
+    assert asked() == (304, [])
+    assert client.get(STIX).content == first.content, "to the byte"
+    assert asking(served, "stix", BANK).get(STIX).headers["etag"] != first.headers["etag"]
+    served.store(made(10, tlp=Tlp.RED), made(9, tlp=Tlp.RED))
+    assert asked() == (304, []), "what is withheld changes nothing"
+    Orders(served.country.context).veto(name(2), None, at=served.clock.now(), actor="p")
+    assert asked() == (200, [name(1), name(3)]), "before the reader has run"
+    served.settle()
+    Orders(served.country.context).lift_veto(name(2), None, at=served.clock.now(), actor="p")
+    served.settle()
+    assert asked() == (200, [name(1), name(3), name(2)])
+    served.store(bad(1, modified="2026-11-23T11:30:00.000Z"))
+    assert asked() == (200, [name(3), name(2), name(1)])
+
+
+def test_what_comes_while_a_bundle_is_sent_is_in_the_next_one(served: Served) -> None:
+    served.store(*(bad(number) for number in range(1, 4)))
+    token(served, "stix")
+    node = served.node
+    feeds = Feeds(node.db, node.nation, node.blocklists, node.sensors, node.clock.now)
+    account = served.node.constituents.accounts(GRID)[0]
+    feed = feeds.fetch(account, "alerts", "stix", "")
+    assert not isinstance(feed.content, bytes)
+    pieces = [next(feed.content)]
+    with served.node.db.write(served.clock.now()) as tx:
+        served.node.holdings.withdraw(tx, name(2), ACTUAL, XA, "wrong")
+    served.store(bad(4))
+    sent = json.loads(b"".join([*pieces, *feed.content]))
+    assert [each["id"] for each in sent["objects"]] == [name(1), name(3)], "and what is withdrawn is not sent"
+    again = feeds.fetch(account, "alerts", "stix", "")
+    assert again.etag != feed.etag
 
 
 def test_of_several_versions_every_door_gives_what_stands(served: Served) -> None:

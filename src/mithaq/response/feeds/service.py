@@ -1,5 +1,6 @@
 """Work out what one program of a constituent fetches: the blocklist or the bundle of one collection."""
 
+import hashlib
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,7 +15,7 @@ from mithaq.kernel.database import Database
 from mithaq.kernel.ids import NationId
 from mithaq.nations.constituents.model import Account
 from mithaq.response.feeds.errors import UnknownFeed
-from mithaq.response.feeds.model import BUNDLE, FORMS, KINDS, Feed
+from mithaq.response.feeds.model import BUNDLE, FORMS, KINDS, Feed, whole
 from mithaq.response.feeds.settings import PAGE_OBJECTS
 from mithaq.response.model import ListFormat
 from mithaq.response.sensors.bundle import MEDIA_TYPE
@@ -48,11 +49,12 @@ class Feeds:
         if form not in FORMS or (kind and (kind not in KINDS or form != ListFormat.PLAIN)):
             raise UnknownFeed("there is no such feed here")
         if form == BUNDLE:
-            return Feed(STIX_TYPE, f"{alias}.json", self._bundle(shelf))
+            digest, until = self._inside(shelf)
+            return Feed(STIX_TYPE, f"{alias}.json", self._bundle(shelf, digest, until), digest)
         list_format = ListFormat(form)
         content = self._list(shelf, list_format, kind, account.id)
         name = f"{alias}-{kind}" if kind else alias
-        return Feed(_TEXT, f"{name}.{_SUFFIX[list_format]}", content)
+        return whole(_TEXT, f"{name}.{_SUFFIX[list_format]}", content)
 
     def bundle(self, account: Account, sensor: str, version: str) -> Feed:
         """Return a sensor's bundle, the newest or (`version`, a number) one that is kept.
@@ -64,7 +66,7 @@ class Feeds:
         if version and (not version.isdecimal() or len(version) > _MAX_DIGITS):
             raise UnknownFeed("there is no such feed here")
         made = self._sensors.fetch(account, sensor, int(version) if version else None, self._now())
-        return Feed(MEDIA_TYPE, f"{sensor}-{made.number}.tar.gz", made.archive)
+        return whole(MEDIA_TYPE, f"{sensor}-{made.number}.tar.gz", made.archive)
 
     def _shelf(self, account: Account, alias: str) -> Shelf:
         with self._db.read() as connection:
@@ -88,13 +90,33 @@ class Feeds:
             built = replace(built, entries=tuple(e for e in built.entries if e.observable.type in KINDS[kind]))
         return self._blocklists.publish(built, list_format, by, at)
 
-    def _bundle(self, shelf: Shelf) -> Iterator[bytes]:
-        """Give a bundle piece by piece: each page is judged when it is written, each object as the bytes it came in."""
-        yield b'{"type":"bundle","id":"bundle--%s","objects":[' % str(uuid.uuid4()).encode()
+    def _inside(self, shelf: Shelf) -> tuple[bytes, int]:
+        """Return what stands for everything in a bundle, and the newest date in it.
+
+        Each object by its date on the shelf: no other object has it, and one that comes back has a new one.
+        """
+        digest, newest = hashlib.sha256(shelf.key), 0
+        for page in self._pages(shelf, frozenset(), None):
+            for each in page:
+                newest = each.added_us
+                digest.update(newest.to_bytes(8))
+        return digest.digest(), newest
+
+    def _bundle(self, shelf: Shelf, digest: bytes, until: int) -> Iterator[bytes]:
+        """Give a bundle piece by piece: each page is judged when it is written, each object as the bytes it came in.
+
+        `until`: what has come since the digest was worked out is for the next bundle.
+        """
+        named = uuid.UUID(bytes=digest[:16], version=4)  # the same bundle has the same id
+        yield b'{"type":"bundle","id":"bundle--%s","objects":[' % str(named).encode()
         is_first = True
         for page in self._pages(shelf, frozenset(), None):
-            yield (b"" if is_first else b",") + b",".join(each.body for each in page)
+            bodies = [each.body for each in page if each.added_us <= until]
+            if bodies:
+                yield (b"" if is_first else b",") + b",".join(bodies)
             is_first = False
+            if len(bodies) < len(page):
+                break
         yield b"]}\n"
 
     def _pages(self, shelf: Shelf, types: frozenset[str], at: datetime | None) -> Iterator[tuple[Served, ...]]:
