@@ -168,18 +168,18 @@ class Reading(Generic[S]):
             return Page((), more=False)
         position = max(asked.after or EPOCH, asked.added_after or EPOCH)
         found: list[Served] = []
-        size = 0
+        size, wanted = 0, asked.limit + 1
         while len(found) <= asked.limit:
-            wanted = asked.limit + 1 - len(found)
             rows = self._rows(asked, position, wanted, earlier)
             for each in self._chosen(asked, rows, earlier):
                 if size > MAX_PAGE_BYTES:
-                    return Page(tuple(found), more=True)
+                    return Page(tuple(found[: asked.limit]), more=True)
                 found.append(each)
                 size += len(each.body)
             if len(rows) < wanted:
                 break
             position = EPOCH + rows[-1][_ADDED] * _MICROSECOND
+            wanted = min(2 * wanted, MAX_PAGE_OBJECTS)  # what is left over is read again: better than one by one
         return Page(tuple(found[: asked.limit]), more=len(found) > asked.limit)
 
     def has(self, object_id: str) -> bool:

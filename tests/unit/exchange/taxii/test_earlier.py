@@ -274,6 +274,17 @@ def test_a_page_without_a_question_about_versions_never_looks_at_earlier_ones(qu
     assert len(asked) <= len(after) + 4
 
 
+def test_who_asks_for_little_among_much_is_not_answered_row_by_row(quick: Served) -> None:
+    quick.collection()
+    quick.store(*[version(10 if number < 5 else 20, number) for number in range(400)])
+    client = quick.client()
+    client.get(f"{FEED}objects/")
+    with counted(quick) as asked:
+        page = client.get(f"{FEED}objects/?limit=5&match[version]={stamp(10)}").json()
+    assert (len(page["objects"]), page["more"]) == (5, False)
+    assert len(asked) < 60
+
+
 Saying = st.tuples(
     st.sampled_from(["own", "own", "partner", "partner", "own-withdraws", "partner-withdraws"]),
     st.integers(10, 14),
