@@ -118,20 +118,20 @@ class Holdings:
         reason: str,
         *,
         only: Sequence[int] | None = None,
-        again: bool = False,
+        back_to_older: bool = False,
     ) -> tuple[int, ...]:
         """Take back a nation's word for an object, or `only` for these rows; return the rows that no longer stand.
 
         Other nations' words for it are left as they are: while one of them stands, so does the object, with the labels
-        that these give it. A nation that never gave its word changes nothing. `again`: the newest version that the
-        nation still says stands again, which is for who takes back single versions; a recall is about all of them.
+        that these give it. A nation that never gave its word changes nothing. `back_to_older`: the newest version that
+        the nation still says stands again, which is for who takes back single versions; a recall is about all.
         """
         store.lock(tx)
         done, actor = store.withdraw(tx, stix_id, lane, by_nation, reason, only), f"nation:{by_nation}"
         if done.fallen:
             detail = {"rows": list(done.fallen)}
             tx.append("intelligence.withdrawn", subject=stix_id, lane=lane, actor=actor, detail=detail)
-        risen = store.let_stand_again(tx, stix_id, lane, by_nation) if again else []
+        risen = store.let_stand_again(tx, stix_id, lane, by_nation) if back_to_older else []
         if done.relabelled or risen:
             detail = {"rows": sorted({*done.relabelled, *risen})}
             tx.append("intelligence.stored", subject=stix_id, lane=lane, actor=actor, detail=detail)

@@ -267,11 +267,11 @@ def test_who_takes_its_newest_version_back_may_let_the_one_before_stand_again(
         return [[said.standing for said in each.provenance] for each in (held(holdings))]
 
     with db.write(at) as tx:
-        holdings.withdraw(tx, IDS[0], ACTUAL, XA, "a mistake", only=[oldest.row], again=True)
+        holdings.withdraw(tx, IDS[0], ACTUAL, XA, "a mistake", only=[oldest.row], back_to_older=True)
     assert standing()[1] == ["superseded", "superseded"], "the newest is still said"
     with db.write(at) as tx:
-        holdings.withdraw(tx, IDS[0], ACTUAL, XA, "a mistake", only=[newest.row], again=True)
-        holdings.withdraw(tx, IDS[0], ACTUAL, XA, "a mistake", only=[newest.row], again=True)
+        holdings.withdraw(tx, IDS[0], ACTUAL, XA, "a mistake", only=[newest.row], back_to_older=True)
+        holdings.withdraw(tx, IDS[0], ACTUAL, XA, "a mistake", only=[newest.row], back_to_older=True)
     assert standing() == [["withdrawn", "stands"], ["stands", "superseded"], ["withdrawn", "superseded"]]
     assert [each.stands for each in held(holdings)] == [True, True, False]
     assert news(db, "intelligence.stored")[-1].detail == {"rows": [middle.row]}
@@ -287,7 +287,7 @@ def test_what_a_giver_says_anew_of_the_same_version_is_not_undone(
         said = replace(word(at), tlp=tlp, carried={"misp": {"event": "one", "timestamp": timestamp}})
         put(holdings, at, new(body(), said))
     with db.write(at) as tx:
-        holdings.withdraw(tx, IDS[0], ACTUAL, XA, "nothing", only=[], again=True)
+        holdings.withdraw(tx, IDS[0], ACTUAL, XA, "nothing", only=[], back_to_older=True)
     (stored,) = held(holdings)
     assert [(each.tlp, each.standing) for each in stored.provenance] == [
         (Tlp.GREEN, "superseded"), (Tlp.AMBER, "stands"),

@@ -138,7 +138,7 @@ class Posting:
             chosen = _chosen(versions, asked) if SPEC_VERSION in asked.spec_versions else []
             if chosen:
                 reason = "taken back over TAXII"
-                self._holdings.withdraw(tx, object_id, ACTUAL, name, reason, only=chosen, again=True)
+                self._holdings.withdraw(tx, object_id, ACTUAL, name, reason, only=chosen, back_to_older=True)
         return len(chosen)
 
     def _store(
