@@ -44,13 +44,15 @@ def take_back(
     reason: str,
     *,
     only: Sequence[int] | None = None,
+    back_to_older: bool = False,
 ) -> tuple[int, ...]:
     """Withdraw a nation's word for an object with what derives from it; return the rows that no longer stand.
 
-    `only`: the rows of the versions that a constituent or a source takes back, which takes nobody else's word along.
+    `only`: the rows of the versions that a constituent or a source takes back, which takes nobody else's word along;
+    `back_to_older`: the newest version that it still says stands again.
     """
     if only is not None:
-        return holdings.withdraw(tx, object_id, lane, nation, reason, only=only)
+        return holdings.withdraw(tx, object_id, lane, nation, reason, only=only, back_to_older=back_to_older)
     words = [word for version in holdings.get(tx.connection, object_id, lane) for word in version.provenance]
     rows = holdings.withdraw(tx, object_id, lane, nation, reason)
     for other in (*derived(words, nation), *_constituents(words, nation)):

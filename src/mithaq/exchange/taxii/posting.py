@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, select
 
 from mithaq.agreements.model import Reference
 from mithaq.agreements.vocabulary import Purpose
+from mithaq.exchange.recalling import take_back
 from mithaq.exchange.taxii import documents
 from mithaq.exchange.taxii.errors import NotTaken, UnknownOnShelf
 from mithaq.exchange.taxii.filters import version_text
@@ -138,7 +139,7 @@ class Posting:
             chosen = _chosen(versions, asked) if SPEC_VERSION in asked.spec_versions else []
             if chosen:
                 reason = "taken back over TAXII"
-                self._holdings.withdraw(tx, object_id, ACTUAL, name, reason, only=chosen, back_to_older=True)
+                take_back(tx, self._holdings, object_id, ACTUAL, name, reason, only=chosen, back_to_older=True)
         return len(chosen)
 
     def _store(
