@@ -46,7 +46,7 @@ _ROWS: Final = (
     .where(objects.c.row.in_(bindparam("rows", expanding=True)), objects.c.lane == str(ACTUAL))
     .order_by(objects.c.row)
 )
-_BODIES: Final = select(objects.c.row, objects.c.stix_id, objects.c.body).where(
+_BODIES: Final = select(objects.c.row, objects.c.stix_id, objects.c.stands, objects.c.body).where(
     objects.c.row.in_(bindparam("rows", expanding=True)), objects.c.lane == str(ACTUAL)
 )
 _NEXT: Final = (
@@ -131,8 +131,7 @@ class Shelving:
             rows = connection.execute(_BODIES, {"rows": chunk}).all()
             self._parsed |= {row.row: parse(bytes(row.body)) for row in rows}
             known = self._parsed.keys() | set(waiting)
-            referring = store.referring(connection, sorted({row.stix_id for row in rows}))
-            waiting += [row for row in referring if row not in known]
+            waiting += [row for row in _referring(connection, rows) if row not in known]
 
     def handle(self, tx: Transaction, entries: Sequence[Entry]) -> None:
         """Judge anew what the entries speak of, in the transaction that moves the cursor."""
@@ -183,8 +182,7 @@ class Shelving:
             chunk, waiting = waiting[:CHUNK_ROWS], waiting[CHUNK_ROWS:]
             rows = tx.connection.execute(_ROWS, {"rows": chunk}).all()
             added += self._settle_rows(tx, judge, shelves, chunk, rows)
-            referring = store.referring(tx.connection, sorted({row.stix_id for row in rows}))
-            waiting += [row for row in referring if row not in done]
+            waiting += [row for row in _referring(tx.connection, rows) if row not in done]
             done.update(waiting)
         return added
 
@@ -253,6 +251,14 @@ def _rows_of(connection: Connection, entry: Entry) -> tuple[Sequence[int], Seque
     if entry.kind == _WITHDRAWN:
         return rows, sorted({*rows, *store.earlier_of(connection, entry.subject)})
     return (), rows
+
+
+def _referring(connection: Connection, rows: Iterable[Any]) -> list[int]:
+    """Return what refers to these rows and may have to be judged anew with them."""
+    stands: dict[str, bool] = {}
+    for row in rows:
+        stands[row.stix_id] = stands.get(row.stix_id, False) or bool(row.stands)
+    return store.referring(connection, sorted(stands), [each for each, does in stands.items() if not does])
 
 
 def _chunks(rows: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -299,12 +299,16 @@ def note_refs(tx: Transaction, referred: Mapping[int, Iterable[str]]) -> None:
     insert_ignore(tx, refs, [{"ref": ref, "object": row} for row, ids in referred.items() for ref in ids])
 
 
-def referring(connection: Connection, ids: Sequence[str]) -> list[int]:
-    """Return the rows of the standing objects that refer to these; what fell was taken off when it did."""
+def referring(connection: Connection, ids: Sequence[str], fallen: Sequence[str] = ()) -> list[int]:
+    """Return the rows of the objects that refer to these; to those that are `fallen`, of the standing ones alone.
+
+    An older version of a large report may refer to thousands that are taken back one by one: none of them lets it be
+    read again, and whoever asks for it is judged anew.
+    """
     query = (
         select(refs.c.object)
         .join(objects, objects.c.row == refs.c.object)
-        .where(refs.c.ref.in_(list(ids)), objects.c.stands)
+        .where(refs.c.ref.in_(list(ids)), objects.c.stands | refs.c.ref.not_in(list(fallen)))
         .distinct()
         .order_by(refs.c.object)
     )

@@ -364,3 +364,16 @@ def test_the_journal_tells_of_a_version_that_stands_again(served: Served) -> Non
         (row,) = last.detail["rows"]
         (held,) = served.node.holdings.rows(connection, [row])
     assert (held.stands, held.body) == (True, version(10))
+
+
+def test_an_earlier_version_is_read_once_what_it_refers_to_may_be(served: Served) -> None:
+    served.collection()
+    orders, at = Orders(served.country.context), served.clock.now()
+    served.store(made(2))
+    orders.veto(name(2), f"constituent:{GRID}", at=at, actor="p")  # type: ignore[arg-type]
+    served.settle()
+    one_by_one(served, version(10, x_about_ref=name(2)), version(20))
+    assert shown(served) == [20]
+    orders.lift_veto(name(2), f"constituent:{GRID}", at=at, actor="p")  # type: ignore[arg-type]
+    served.settle()
+    assert shown(served) == [20, 10]  # in the order in which they could be read
