@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
-import numpy as np
 from sqlalchemy import Connection, Select, bindparam, delete, func, select, update
 
 from mithaq.intelligence.concordance import Listed, listed, whole_of
@@ -106,6 +105,8 @@ def decode_wholes(postings_: Sequence[bytes]) -> list[int]:
 
 def _of_lists(lists: Sequence[bytes]) -> Iterator[int]:
     """Yield the rows of each of some lists: all their places are made bits together."""
+    import numpy as np  # the detector, which searches nothing, stays without it
+
     places = np.frombuffer(b"".join(lists), "<u2")
     first_bytes = np.arange(0, len(lists) * _WHOLE_BYTES, _WHOLE_BYTES)
     at = (places >> 3) + np.repeat(first_bytes, [len(each) // 2 for each in lists])

@@ -50,7 +50,8 @@ def test_the_index_of_older_objects_is_the_one_they_would_have_today(db_url: str
     migrate(db_url, REVISION)
     database = Database.open(db_url)
     with database.engine.execution_options(mithaq_write=True).begin() as connection:
-        connection.execute(text("ALTER TABLE objects ADD COLUMN pattern_type TEXT"))  # a later revision's
+        connection.execute(text("ALTER TABLE objects ADD COLUMN pattern_type TEXT"))  # later revisions'
+        connection.execute(text("ALTER TABLE object_provenance ADD COLUMN labelled TEXT"))
     holdings = Holdings(database)
     about = stix_id("malware", 1)
     given = Provenance("import", NationId("XA"), None, None, None, None, Tlp.GREEN, None, {}, AT)

@@ -56,6 +56,7 @@ def test_the_index_of_older_objects_is_the_one_they_would_have_today(db_url: str
     with database.engine.execution_options(mithaq_write=True).begin() as connection:
         connection.execute(text("ALTER TABLE object_provenance ADD COLUMN admiralty TEXT"))  # later revisions'
         connection.execute(text("ALTER TABLE objects ADD COLUMN pattern_type TEXT"))
+        connection.execute(text("ALTER TABLE object_provenance ADD COLUMN labelled TEXT"))
     holdings = Holdings(database)
     new = objects(AT)
     with database.write(AT) as tx:
