@@ -64,6 +64,8 @@ _PUBLISHER: Final = (
 )
 
 Range = tuple[str, str]
+Read = dict[str, Bits]
+"""For each token that was read, the rows that have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +233,9 @@ def is_valid(item: StoredObject, at: datetime) -> bool:
 def _rows(connection: Connection, clauses: Sequence[Clause], before: int, wanted: int) -> Iterator[int]:
     """Yield the rows below `before` for which every clause holds, newest first; so many may be wanted at once."""
     absent: set[Clause] = set()
-    for window, likely, asked in _likely(connection, clauses, before, wanted, absent):
+    for window, likely, asked, read in _likely(connection, clauses, before, wanted, absent):
         others = [clause for clause in clauses if clause not in asked]
-        holding = _narrowed(connection, _groups(others, absent), window, likely, absent)
+        holding = _narrowed(connection, _groups(others, absent), window, likely, absent, read)
         for segment in window.segments:
             bits, base = holding[segment], segment << SEGMENT_BITS
             yield from _top(bits, base, bits.bit_count())
@@ -241,22 +243,29 @@ def _rows(connection: Connection, clauses: Sequence[Clause], before: int, wanted
 
 def _likely(
     connection: Connection, clauses: Sequence[Clause], before: int, wanted: int, absent: set[Clause]
-) -> Iterator[tuple[Window, Bits, list[Clause]]]:
-    """Yield where rows may lie, which of them may be meant, and the clauses that were asked for that.
+) -> Iterator[tuple[Window, Bits, list[Clause], Read]]:
+    """Yield where rows may lie, which of them may be meant, the clauses that were asked for that, and what was read.
 
     What is rare, and what was absent before, is looked for alone, until it holds for as many rows as are wanted: the
     other clauses are then asked for all of these at once, not in each of the windows they came from.
     """
-    likely, low, high, asked = Bits(), before, 0, _first_of(clauses, absent)
+    likely, low, high, asked, read = Bits(), before, 0, _first_of(clauses, absent), Read()
     for window in _windows(connection, clauses, before):
         low, high = min(low, window.low), max(high, window.high)
-        for segment, bits in _narrowed(connection, _groups(asked, absent), window, _all_in(window), absent).items():
-            if bits:
-                likely[segment] = likely.get(segment, 0) | bits
+        here = Read()
+        found = _narrowed(connection, _groups(asked, absent), window, _all_in(window), absent, here)
+        _add(likely, {segment: bits for segment, bits in found.items() if bits})
+        for token, bits in here.items():
+            _add(read.setdefault(token, {}), bits)
         if sum(map(int.bit_count, likely.values())) >= wanted:
-            yield Window(list(likely), low, high), likely, asked
-            likely, low, high, asked = Bits(), before, 0, _first_of(clauses, absent)
-    yield Window(list(likely), low, high), likely, asked
+            yield Window(list(likely), low, high), likely, asked, read
+            likely, low, high, asked, read = Bits(), before, 0, _first_of(clauses, absent), Read()
+    yield Window(list(likely), low, high), likely, asked, read
+
+
+def _add(bits: Bits, more: Bits) -> None:
+    for segment, rows in more.items():
+        bits[segment] = bits.get(segment, 0) | rows
 
 
 def _first_of(clauses: Sequence[Clause], absent: Collection[Clause]) -> list[Clause]:
@@ -265,7 +274,7 @@ def _first_of(clauses: Sequence[Clause], absent: Collection[Clause]) -> list[Cla
 
 def holding_in(connection: Connection, clauses: Sequence[Clause], window: Window) -> Bits:
     """Return the rows of a window for which every clause holds."""
-    return _narrowed(connection, _groups(clauses, ()), window, _all_in(window), set())
+    return _narrowed(connection, _groups(clauses, ()), window, _all_in(window), set(), {})
 
 
 def _all_in(window: Window) -> Bits:
@@ -282,18 +291,24 @@ def _all_in(window: Window) -> Bits:
 
 
 def _narrowed(
-    connection: Connection, groups: Sequence[Sequence[Clause]], window: Window, bits: Bits, absent: set[Clause]
+    connection: Connection,
+    groups: Sequence[Sequence[Clause]],
+    window: Window,
+    bits: Bits,
+    absent: set[Clause],
+    read: Read,
 ) -> Bits:
     """Return those of a window's rows for which every clause holds, each group asked where the ones before left any.
 
-    `absent`: the clauses that held nowhere in the window before; noted anew for the next one.
+    `absent`: the clauses that held nowhere in the window before; noted anew for the next one. `read`: the tokens that
+    were read already where a row may be meant; what is read besides is added.
     """
     holding = dict(bits)
     for group in groups:
         alive = Window([segment for segment in window.segments if holding[segment]], window.low, window.high)
         if not alive.segments:
             break
-        for clause, found in zip(group, _worked_out(connection, group, alive), strict=True):
+        for clause, found in zip(group, _worked_out(connection, group, alive, read), strict=True):
             (absent.discard if found else absent.add)(clause)
             for segment in alive.segments:
                 if clause.negated:
@@ -392,12 +407,12 @@ def _around(rows: Sequence[int]) -> list[int]:
     return sorted({near for row in rows for near in segments_near(row)}, reverse=True)
 
 
-def _worked_out(connection: Connection, clauses: Sequence[Clause], window: Window) -> list[Bits]:
+def _worked_out(connection: Connection, clauses: Sequence[Clause], window: Window, read: Read) -> list[Bits]:
     """Return, for each clause, the rows of each segment for which one of its alternatives holds."""
-    by_token = bits_of(connection, {token for clause in clauses for token in clause.tokens}, window)
+    read |= bits_of(connection, {token for clause in clauses for token in clause.tokens} - read.keys(), window)
     found: list[Bits] = []
     for clause in clauses:
-        bits = by_token[clause.tokens[0]] if len(clause.tokens) == 1 else _joined(by_token, clause.tokens)
+        bits = read[clause.tokens[0]] if len(clause.tokens) == 1 else _joined(read, clause.tokens)
         if clause.ranges or clause.rows or clause.observable:
             bits = dict(bits)
             for low, high in clause.ranges:
@@ -409,7 +424,7 @@ def _worked_out(connection: Connection, clauses: Sequence[Clause], window: Windo
     return found
 
 
-def _joined(by_token: dict[str, Bits], alternatives: Sequence[str]) -> Bits:
+def _joined(by_token: Read, alternatives: Sequence[str]) -> Bits:
     bits: Bits = {}
     for token in alternatives:
         for segment, rows in by_token[token].items():
