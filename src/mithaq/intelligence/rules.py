@@ -187,9 +187,9 @@ def _add_word(result: Plan, version: Version, versions: Iterable[Version], new: 
     provenance = new.provenance
     older = _said_before(version, provenance)
     if older or _is_new_word(version, provenance):
-        for word in older:
+        for row, word in older:
             word.standing = "superseded"
-            result.replaced.add(word.row or 0)
+            result.replaced.add(row)
         standing = _standing(version, versions, provenance.nation)
         version.words.append(Word.of(provenance, standing))
         result.words.append((version.row, provenance, standing))
@@ -202,13 +202,13 @@ def _add_word(result: Plan, version: Version, versions: Iterable[Version], new: 
         result.touched[version.row] = new
 
 
-def _said_before(version: Version, given: Provenance) -> list[Word]:
-    """Return the words that a newer version of the same event says anew with other labels, stricter or not."""
+def _said_before(version: Version, given: Provenance) -> list[tuple[int, Word]]:
+    """Return the words, by their rows, that a newer version of the same event says anew with other labels."""
     event = event_of(given.carried)
     if event is None or given.labelled != "stated":
         return []
     return [
-        word
+        (word.row, word)
         for word in version.words
         if _giver(word) == _giver(given)
         and word.standing in _ALREADY_HELD

@@ -207,13 +207,14 @@ def _changing(connection: Connection, rows: Sequence[int]) -> dict[int, frozense
 
 def refresh(tx: Transaction, rows: Sequence[int]) -> list[int]:
     """Work out again what rows' words come to; return the rows that still stand, under other labels than before."""
+    if not rows:
+        return []
     relabelled: list[int] = []
     changed: list[dict[str, object]] = []
     words: dict[int, list[Word]] = defaultdict(list)
-    if rows:
-        for word in tx.connection.execute(_WORDS, {"rows": list(rows)}):
-            words[word.object].append(_word_of(word))
-    for row in tx.connection.execute(_LABELS, {"rows": list(words)}) if words else ():
+    for word in tx.connection.execute(_WORDS, {"rows": list(rows)}):
+        words[word.object].append(_word_of(word))
+    for row in tx.connection.execute(_LABELS, {"rows": list(words)}):
         before = bool(row.stands), row.tlp, row.pap
         now = come_to(words[row.row])
         if now != before:

@@ -139,7 +139,7 @@ class _Run:
         try:
             return {each.lower() for each in _WANTED.decode(demand_ok(answer, self._clock.now()).body)}
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            raise SourceUnreadable("it does not say which events it wants", private=type(error).__name__) from error
+            raise SourceUnreadable("it does not say what it wants", private=type(error).__name__) from error
 
     def _tried(self, head: Head) -> list[Went]:
         """Push one event; nothing where it is released no more.

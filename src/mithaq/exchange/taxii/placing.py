@@ -9,14 +9,44 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, Table, bindparam, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    select,
+    update,
+)
+from sqlalchemy.schema import SchemaItem
 
 from mithaq.intelligence.tables import objects
-from mithaq.kernel.database import Transaction
+from mithaq.kernel.database import Timestamp, Transaction
 from mithaq.standards.stix import StixObject
 
+_Big: Final = BigInteger().with_variant(Integer, "sqlite")
 _TICK: Final = timedelta(milliseconds=1)
 _AT_ONCE: Final = 1_000
+
+
+def lying(name: str, shelves: Table) -> tuple[SchemaItem, ...]:
+    """Return the columns and indices that every table of what lies on shelves, or beside them, begins with."""
+    return (
+        Column("shelf", _Big, ForeignKey(shelves.c.id), primary_key=True, autoincrement=False),
+        # Whole milliseconds, strictly increasing within a shelf in the order of commits: the key of paging.
+        Column("date_added", Timestamp, primary_key=True, autoincrement=False),
+        Column("object", _Big, nullable=False),
+        Column("type", Text, nullable=False),
+        Column("version", Timestamp, nullable=False),
+        Index(f"{name}_object", "shelf", "object", unique=True),
+        Index(f"{name}_row", "object"),
+        Index(f"{name}_type", "shelf", "type", "date_added"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from mithaq.exchange.taxii.model import Collection, Shelf
-from mithaq.exchange.taxii.placing import ShelfTables
+from mithaq.exchange.taxii.placing import ShelfTables, lying
 from mithaq.intelligence.store import lock
 from mithaq.intelligence.tables import objects
 from mithaq.kernel.database import EPOCH, Json, Timestamp, Transaction, insert_ignore, metadata, row_id, upsert
@@ -71,34 +71,18 @@ shelves = Table(
 shelved = Table(
     "taxii_shelved",
     metadata,
-    Column("shelf", _Big, ForeignKey(shelves.c.id), primary_key=True, autoincrement=False),
-    # Whole milliseconds, strictly increasing within a shelf in the order of commits: the key of paging.
-    Column("date_added", Timestamp, primary_key=True, autoincrement=False),
-    Column("object", _Big, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("version", Timestamp, nullable=False),
+    *lying("taxii_shelved", shelves),
     Column("refers", Boolean, nullable=False),
     # Another version of the object was put on this shelf too: noted once, not looked for in every page.
     Column("has_siblings", Boolean, nullable=False, server_default=false()),
-    Index("taxii_shelved_object", "shelf", "object", unique=True),
-    Index("taxii_shelved_row", "object"),
-    Index("taxii_shelved_type", "shelf", "type", "date_added"),
 )
 earlier = Table(
     "taxii_earlier",
     metadata,
-    Column("shelf", _Big, ForeignKey(shelves.c.id), primary_key=True, autoincrement=False),
-    # As above, and out of the same sequence: what is superseded keeps the date that it had.
-    Column("date_added", Timestamp, primary_key=True, autoincrement=False),
-    Column("object", _Big, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("version", Timestamp, nullable=False),
+    *lying("taxii_earlier", shelves),
     Column("refers", Boolean, nullable=False),
-    Index("taxii_earlier_object", "shelf", "object", unique=True),
-    Index("taxii_earlier_row", "object"),
-    Index("taxii_earlier_type", "shelf", "type", "date_added"),
 )
-"""Beside each shelf, the versions that a newer one of the same giver has superseded, for who asks for them."""
+"""Beside each shelf, the versions that a newer one of the same giver has superseded, under the dates that they had."""
 
 refs = Table(
     "taxii_refs",

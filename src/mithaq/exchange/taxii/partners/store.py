@@ -14,7 +14,6 @@ from sqlalchemy import (
     Column,
     Connection,
     ForeignKey,
-    Index,
     Integer,
     LargeBinary,
     Table,
@@ -31,7 +30,7 @@ from sqlalchemy import (
 from mithaq.exchange.store import sent, sent_objects
 from mithaq.exchange.taxii.model import Collection
 from mithaq.exchange.taxii.partners.model import PartnerAccount, PartnerShelf
-from mithaq.exchange.taxii.placing import ShelfTables
+from mithaq.exchange.taxii.placing import ShelfTables, lying
 from mithaq.kernel.database import EPOCH, Json, Timestamp, Transaction, metadata, row_id, upsert
 from mithaq.kernel.ids import NationId
 from mithaq.kernel.reason import Reason
@@ -58,18 +57,10 @@ shelves = Table(
 shelved = Table(
     "taxii_partner_shelved",
     metadata,
-    Column("shelf", _Big, ForeignKey(shelves.c.id), primary_key=True, autoincrement=False),
-    # Whole milliseconds, strictly increasing within a shelf in the order of commits: the key of paging.
-    Column("date_added", Timestamp, primary_key=True, autoincrement=False),
-    Column("object", _Big, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("version", Timestamp, nullable=False),
+    *lying("taxii_partner_shelved", shelves),
     Column("until", Timestamp, nullable=False, index=True),
     # As on the shelves of constituents.
     Column("has_siblings", Boolean, nullable=False, server_default=false()),
-    Index("taxii_partner_shelved_object", "shelf", "object", unique=True),
-    Index("taxii_partner_shelved_row", "object"),
-    Index("taxii_partner_shelved_type", "shelf", "type", "date_added"),
 )
 due = Table(
     "taxii_partner_due",
